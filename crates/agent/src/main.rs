@@ -1,0 +1,4 @@
+//! The first-boot agent.
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,161 @@
+//! Trees of files: what can be read from one, and the operations that change one.
+
+mod host;
+mod memory;
+
+pub use host::HostTree;
+pub use memory::MemoryTree;
+
+use crate::{Error, GuestPath};
+
+/// The type of a file, as in `st_mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileType {
+    /// A regular file.
+    Regular,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A character device, block device, FIFO or socket: kept, never opened.
+    Special,
+}
+
+impl FileType {
+    /// The type in words, with its article.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Regular => "a file",
+            Self::Directory => "a directory",
+            Self::Symlink => "a symbolic link",
+            Self::Special => "a special file",
+        }
+    }
+}
+
+/// What `lstat` tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// The type.
+    pub kind: FileType,
+    /// Permission bits with set-id and sticky (0o7777).
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Length in bytes (of the target's text for a link, unspecified for directories).
+    pub size: u64,
+    /// Modification time, seconds since 1970.
+    pub mtime: i64,
+}
+
+/// One name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirEntry {
+    /// The name. Names that are not UTF-8 are left out of listings.
+    pub name: String,
+    /// The type of what it names.
+    pub kind: FileType,
+}
+
+/// A tree that can be read. Paths are taken literally: no component but the last may be a
+/// symbolic link, and the last one is never followed. Whoever needs links followed asks
+/// [`Stage`](crate::Stage).
+pub trait Tree {
+    /// What `path` is; `None` when it, or a directory above it, does not exist.
+    fn lstat(&self, path: &GuestPath) -> Result<Option<Metadata>, Error>;
+
+    /// The names in the directory `path`, sorted, without `.` and `..`.
+    fn read_dir(&self, path: &GuestPath) -> Result<Vec<DirEntry>, Error>;
+
+    /// Up to `buf.len()` bytes of the file `path` from `offset`; returns how many, 0 at its end.
+    fn read_at(&self, path: &GuestPath, offset: u64, buf: &mut [u8]) -> Result<usize, Error>;
+
+    /// The target of the symbolic link `path`.
+    fn read_link(&self, path: &GuestPath) -> Result<String, Error>;
+
+    /// The extended attributes of `path`, by full name ("security.selinux"), sorted.
+    fn xattrs(&self, path: &GuestPath) -> Result<Vec<(String, Vec<u8>)>, Error>;
+
+    /// The whole file, if it is no longer than `limit` bytes.
+    fn read_file(&self, path: &GuestPath, limit: u64) -> Result<Vec<u8>, Error> {
+        let metadata = self.lstat(path)?.ok_or_else(|| Error::Missing { path: path.clone() })?;
+        if metadata.kind != FileType::Regular {
+            return Err(Error::WrongType { path: path.clone(), found: metadata.kind.describe(), wanted: "a file" });
+        }
+        let mut content = Vec::new();
+        let mut chunk = vec![0; 256 * 1024];
+        loop {
+            let count = self.read_at(path, content.len() as u64, &mut chunk)?;
+            if count == 0 {
+                return Ok(content);
+            }
+            content.extend_from_slice(&chunk[..count]);
+            if content.len() as u64 > limit {
+                return Err(Error::TooLarge { path: path.clone(), size: metadata.size, limit });
+            }
+        }
+    }
+}
+
+/// Attributes of something new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attributes {
+    /// Permission bits (0o7777).
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
+/// A file system that can be changed. Paths as in [`Tree`]. Times come from the clock given at
+/// opening (`SOURCE_DATE_EPOCH`), parents' times included where the driver can.
+pub trait FileSystem: Tree {
+    /// Which file system this is, for messages ("ext4 on partition 1").
+    fn describe(&self) -> String;
+
+    /// Why this file system cannot be written, if it cannot; asked before anything is planned on it.
+    fn read_only(&self) -> Option<String>;
+
+    /// Creates an empty regular file; the parent exists, the path does not.
+    fn create(&mut self, path: &GuestPath, attributes: Attributes) -> Result<(), Error>;
+
+    /// Replaces the content of an existing file; inode, owner, mode, xattrs and hard links stay.
+    fn set_content(&mut self, path: &GuestPath, content: &[u8]) -> Result<(), Error>;
+
+    /// Adds bytes to the end of an existing file.
+    fn append(&mut self, path: &GuestPath, content: &[u8]) -> Result<(), Error>;
+
+    /// Creates a directory.
+    fn mkdir(&mut self, path: &GuestPath, attributes: Attributes) -> Result<(), Error>;
+
+    /// Creates a symbolic link (its mode is always 0777).
+    fn symlink(&mut self, path: &GuestPath, target: &str, attributes: Attributes) -> Result<(), Error>;
+
+    /// Creates a hard link `path` to the existing file `original`.
+    fn hard_link(&mut self, original: &GuestPath, path: &GuestPath) -> Result<(), Error>;
+
+    /// Removes a file, link or empty directory.
+    fn remove(&mut self, path: &GuestPath) -> Result<(), Error>;
+
+    /// Renames within this file system; an existing file at `to` is replaced.
+    fn rename(&mut self, from: &GuestPath, to: &GuestPath) -> Result<(), Error>;
+
+    /// Sets permission bits.
+    fn set_mode(&mut self, path: &GuestPath, mode: u32) -> Result<(), Error>;
+
+    /// Sets owner and group.
+    fn set_owner(&mut self, path: &GuestPath, uid: u32, gid: u32) -> Result<(), Error>;
+
+    /// Sets the modification and access time, seconds since 1970.
+    fn set_mtime(&mut self, path: &GuestPath, seconds: i64) -> Result<(), Error>;
+
+    /// Sets one extended attribute.
+    fn set_xattr(&mut self, path: &GuestPath, name: &str, value: &[u8]) -> Result<(), Error>;
+
+    /// Writes out everything that is still cached; nothing may be changed afterwards.
+    fn finish(&mut self) -> Result<(), Error>;
+}

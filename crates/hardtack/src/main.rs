@@ -1,0 +1,4 @@
+//! Hard-baked cloud images.
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,2 @@
+//! Partition tables: GPT, MBR, and disks without one.
+#![forbid(unsafe_code)]

@@ -1,0 +1,4 @@
+//! Project automation: demo, tests, fixtures.
+#![forbid(unsafe_code)]
+
+fn main() {}
