@@ -1,2 +1,17 @@
-//! One guest over an image: mounts, paths, users, packages, sshd, PAM, initramfs.
+//! One guest over an image: what is in it, and how it is changed.
+//!
+//! [`Stage`] is where every edit is made first; [`Tree`] and [`FileSystem`] are what it stands on.
+//! The other modules are knowledge about guests: they read and write texts of the stage and never
+//! touch a disk themselves.
+
 #![forbid(unsafe_code)]
+
+mod error;
+mod path;
+mod stage;
+mod tree;
+
+pub use error::Error;
+pub use path::GuestPath;
+pub use stage::{Change, Content, Edit, Op, READ_LIMIT, Set, Stage, State};
+pub use tree::{Attributes, DirEntry, FileSystem, FileType, HostTree, MemoryTree, Metadata, Tree};

@@ -81,9 +81,15 @@ pub trait Tree {
 
     /// The whole file, if it is no longer than `limit` bytes.
     fn read_file(&self, path: &GuestPath, limit: u64) -> Result<Vec<u8>, Error> {
-        let metadata = self.lstat(path)?.ok_or_else(|| Error::Missing { path: path.clone() })?;
+        let metadata = self
+            .lstat(path)?
+            .ok_or_else(|| Error::Missing { path: path.clone() })?;
         if metadata.kind != FileType::Regular {
-            return Err(Error::WrongType { path: path.clone(), found: metadata.kind.describe(), wanted: "a file" });
+            return Err(Error::WrongType {
+                path: path.clone(),
+                found: metadata.kind.describe(),
+                wanted: "a file",
+            });
         }
         let mut content = Vec::new();
         let mut chunk = vec![0; 256 * 1024];
@@ -94,7 +100,11 @@ pub trait Tree {
             }
             content.extend_from_slice(&chunk[..count]);
             if content.len() as u64 > limit {
-                return Err(Error::TooLarge { path: path.clone(), size: metadata.size, limit });
+                return Err(Error::TooLarge {
+                    path: path.clone(),
+                    size: metadata.size,
+                    limit,
+                });
             }
         }
     }
@@ -133,7 +143,12 @@ pub trait FileSystem: Tree {
     fn mkdir(&mut self, path: &GuestPath, attributes: Attributes) -> Result<(), Error>;
 
     /// Creates a symbolic link (its mode is always 0777).
-    fn symlink(&mut self, path: &GuestPath, target: &str, attributes: Attributes) -> Result<(), Error>;
+    fn symlink(
+        &mut self,
+        path: &GuestPath,
+        target: &str,
+        attributes: Attributes,
+    ) -> Result<(), Error>;
 
     /// Creates a hard link `path` to the existing file `original`.
     fn hard_link(&mut self, original: &GuestPath, path: &GuestPath) -> Result<(), Error>;
