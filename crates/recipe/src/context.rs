@@ -1,0 +1,155 @@
+//! What a step works with, and how it says no.
+
+use hardtack_credentials::AgentConfig;
+use hardtack_guest::Stage;
+
+/// What is known about the image before any step runs.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The UUID of the root file system, as blkid prints it.
+    pub root_uuid: Option<String>,
+    /// The file name of the recipe, for messages.
+    pub recipe_name: String,
+}
+
+/// Choices of the command line that steps must know.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// A package that would be finished at first boot is an error.
+    pub no_deferred: bool,
+}
+
+/// How loud a note is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// Good to know.
+    Info,
+    /// Something that people regret not having read.
+    Warning,
+    /// Data is lost; shown in capitals.
+    Capital,
+}
+
+/// A sentence for the people who build the image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// How loud.
+    pub weight: Weight,
+    /// The step that says it.
+    pub step: &'static str,
+    /// One or two sentences.
+    pub text: String,
+}
+
+/// Everything that a step may use.
+pub struct Context<'a, 't> {
+    /// Where all edits are made.
+    pub stage: &'a mut Stage<'t>,
+    /// What is known about the image.
+    pub facts: Facts,
+    /// The clock of the build, seconds since 1970.
+    pub epoch: i64,
+    /// The first-boot program's bytes, where the build has found it.
+    pub agent_binary: Option<Vec<u8>>,
+    /// What the build tells the agent; every step fills in its part.
+    pub agent: AgentConfig,
+    /// What people should know.
+    pub notes: Vec<Note>,
+    /// Choices of the command line.
+    pub options: Options,
+}
+
+impl Context<'_, '_> {
+    /// Adds a note that is good to know.
+    pub fn info(&mut self, step: &'static str, text: impl Into<String>) {
+        self.note(Weight::Info, step, text.into());
+    }
+
+    /// Adds a warning.
+    pub fn warn(&mut self, step: &'static str, text: impl Into<String>) {
+        self.note(Weight::Warning, step, text.into());
+    }
+
+    /// Adds a note about loss of data.
+    pub fn capital(&mut self, step: &'static str, text: impl Into<String>) {
+        self.note(Weight::Capital, step, text.into().to_uppercase());
+    }
+
+    fn note(&mut self, weight: Weight, step: &'static str, text: String) {
+        let note = Note { weight, step, text };
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+}
+
+/// Why a step cannot be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StepError {
+    /// The guest's files could not be read or changed as needed.
+    #[error("step {step}: {source}")]
+    Guest {
+        /// The step.
+        step: &'static str,
+        /// What the guest answered.
+        source: hardtack_guest::Error,
+    },
+    /// The image cannot have what the recipe asks for (exit code 3).
+    #[error("step {step}: {what}")]
+    Refused {
+        /// The step.
+        step: &'static str,
+        /// What was found, and where.
+        what: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// The recipe asks for something that cannot be meant (exit code 2).
+    #[error("step {step}: {what}")]
+    Usage {
+        /// The step.
+        step: &'static str,
+        /// What is wrong.
+        what: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+}
+
+impl From<hardtack_guest::Error> for StepError {
+    fn from(source: hardtack_guest::Error) -> Self {
+        // The pipeline knows which step was running and puts its name in.
+        Self::Guest { step: "", source }
+    }
+}
+
+impl StepError {
+    /// The image cannot have it.
+    pub fn refused(step: &'static str, what: impl Into<String>) -> Self {
+        Self::Refused { step, what: what.into(), hint: None }
+    }
+
+    /// The recipe is wrong.
+    pub fn usage(step: &'static str, what: impl Into<String>) -> Self {
+        Self::Usage { step, what: what.into(), hint: None }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, text: impl Into<String>) -> Self {
+        if let Self::Refused { hint, .. } | Self::Usage { hint, .. } = &mut self {
+            *hint = Some(text.into());
+        }
+        self
+    }
+
+    /// Names the step that an error of the guest came from.
+    #[must_use]
+    pub fn within(mut self, name: &'static str) -> Self {
+        if let Self::Guest { step, .. } = &mut self {
+            *step = name;
+        }
+        self
+    }
+}
