@@ -6,11 +6,13 @@
 
 #![forbid(unsafe_code)]
 
+mod apply;
 mod error;
 mod path;
 mod stage;
 mod tree;
 
+pub use apply::{Volumes, apply};
 pub use error::Error;
 pub use path::GuestPath;
 pub use stage::{Change, Content, Edit, Op, READ_LIMIT, Set, Stage, State};

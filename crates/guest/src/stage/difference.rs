@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Content, Kind, Label, Node, Stage, attributes, file_type};
+use super::{Content, Kind, Label, Node, Stage, file_type};
 use crate::tree::{Attributes, FileType, Metadata};
 use crate::{Error, GuestPath};
 
@@ -158,7 +158,7 @@ impl Stage<'_> {
     fn edit(&self, path: &GuestPath, node: &Node) -> Result<Option<Edit>, Error> {
         let before = self.below(path)?;
         let same_type = before.map(|found| found.kind) == file_type(&node.kind);
-        let old = before.map(|found| attributes(&found));
+        let old = before.map(|found| found.attributes());
         let new = node.attributes;
         let attribute_op = match old {
             Some(old) if old.mode != new.mode => Some(Op::Chmod),

@@ -316,7 +316,7 @@ impl<'t> Stage<'t> {
                 uid: 0,
                 gid: 0,
             },
-            Some(metadata) if metadata.kind == FileType::Regular => attributes(&metadata),
+            Some(metadata) if metadata.kind == FileType::Regular => metadata.attributes(),
             Some(metadata) => {
                 return Err(Error::WrongType {
                     path,
@@ -347,7 +347,7 @@ impl<'t> Stage<'t> {
             }
             _ => Content::Appended(tail.into()),
         };
-        self.put(path, Kind::File(content), attributes(&metadata));
+        self.put(path, Kind::File(content), metadata.attributes());
         Ok(())
     }
 
@@ -357,7 +357,7 @@ impl<'t> Stage<'t> {
         match self.look(&path)? {
             Some(metadata) if metadata.kind == FileType::Directory => {
                 if set != Set::default() {
-                    self.put(path, Kind::Directory, set.over(attributes(&metadata)));
+                    self.put(path, Kind::Directory, set.over(metadata.attributes()));
                 }
                 Ok(())
             }
@@ -427,7 +427,7 @@ impl<'t> Stage<'t> {
                     pending.push(path.join(&entry.name));
                 }
             }
-            self.put(path, Kind::Removed, attributes(&metadata));
+            self.put(path, Kind::Removed, metadata.attributes());
         }
         Ok(())
     }
@@ -464,7 +464,7 @@ impl<'t> Stage<'t> {
                     FileType::Symlink => Kind::Link(self.lower.read_link(&path)?),
                     FileType::Special => Kind::Special,
                 },
-                attributes: attributes(&metadata),
+                attributes: metadata.attributes(),
                 xattrs: BTreeMap::new(),
                 label: self.label.clone(),
             },
@@ -571,14 +571,6 @@ impl<'t> Stage<'t> {
         let found = self.lower.lstat(path)?;
         self.looked_up.borrow_mut().insert(path.clone(), found);
         Ok(found)
-    }
-}
-
-fn attributes(metadata: &Metadata) -> Attributes {
-    Attributes {
-        mode: metadata.mode,
-        uid: metadata.uid,
-        gid: metadata.gid,
     }
 }
 

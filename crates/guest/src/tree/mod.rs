@@ -51,6 +51,14 @@ pub struct Metadata {
     pub mtime: i64,
 }
 
+impl Metadata {
+    /// Mode and owner alone.
+    #[must_use]
+    pub fn attributes(&self) -> Attributes {
+        Attributes { mode: self.mode, uid: self.uid, gid: self.gid }
+    }
+}
+
 /// One name in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirEntry {
