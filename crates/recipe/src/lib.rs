@@ -3,6 +3,12 @@
 #![forbid(unsafe_code)]
 
 mod context;
+mod load;
+pub mod model;
+mod secret;
 pub mod steps;
 
 pub use context::{Context, Facts, Note, Options, StepError, Weight};
+pub use load::{Class, HostFiles, LoadError, RealFiles, load_recipe};
+pub use model::Recipe;
+pub use secret::{REDACTED, Secret};

@@ -1,2 +1,36 @@
 //! YAML with a position for every value, and diagnostics that show the line.
+//!
+//! ```
+//! use hardtack_yaml::{Document, Limits, Value};
+//!
+//! let root = Document::parse("x.yaml", "mode: 0644\nseal: no\n", Limits::default()).expect("valid");
+//! let mode = root.get("mode").expect("there");
+//! assert_eq!((mode.span.line, mode.span.column), (1, 7));
+//! assert_eq!(mode.value(), Ok(Value::Int(0o644)));
+//! ```
+//!
+//! * [`document`]: from text to [`Node`]s, on the events of `saphyr-parser`; anchors, aliases and
+//!   merge keys, all bounded.
+//! * [`scalar`]: what a scalar means under YAML 1.1, as PyYAML's `SafeLoader` reads it (cloud-init
+//!   reads user-data with that, and recipes follow the same rules).
+//! * [`diagnostic`]: errors with their place, and the picture of the line.
+//! * [`suggest`]: "did you mean".
+//!
+//! Fails with [`Diagnostic`]s, as many as were found. Never panics on any text, never recurses
+//! deeper than [`Limits::depth`], never allocates more than [`Limits`] says.
 #![forbid(unsafe_code)]
+
+pub mod diagnostic;
+pub mod document;
+mod marks;
+mod merge;
+mod node;
+pub mod scalar;
+mod strict;
+pub mod suggest;
+
+pub use diagnostic::{Diagnostic, Severity, Span, render, render_masked};
+pub use document::{Document, Limits};
+pub use node::{Kind, Node, Scalar, Style};
+pub use scalar::Value;
+pub use suggest::did_you_mean;

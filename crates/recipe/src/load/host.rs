@@ -1,0 +1,58 @@
+//! The host's files that a recipe names.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// No file that a recipe names by its content (keys, passwords, files to copy) is larger.
+pub const FILE_LIMIT: u64 = 64 << 20;
+
+/// What the loader asks of the host.
+pub trait HostFiles {
+    /// The whole file; an error of kind `FileTooLarge` beyond `limit` bytes.
+    ///
+    /// # Errors
+    /// What the host says.
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
+
+    /// True for a directory.
+    ///
+    /// # Errors
+    /// What the host says; a missing path is `NotFound`.
+    fn is_directory(&self, path: &Path) -> io::Result<bool>;
+
+    /// The paths in a directory, sorted.
+    ///
+    /// # Errors
+    /// What the host says.
+    fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>>;
+}
+
+/// The host's own file system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealFiles;
+
+impl HostFiles for RealFiles {
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        use std::io::Read as _;
+        let mut content = Vec::new();
+        let file = std::fs::File::open(path)?;
+        if file.metadata()?.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        file.take(limit.saturating_add(1)).read_to_end(&mut content)?;
+        if content.len() as u64 > limit {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {limit} bytes")));
+        }
+        Ok(content)
+    }
+
+    fn is_directory(&self, path: &Path) -> io::Result<bool> {
+        Ok(std::fs::metadata(path)?.is_dir())
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut paths = std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+        paths.sort();
+        Ok(paths)
+    }
+}

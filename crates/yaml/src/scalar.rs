@@ -1,0 +1,273 @@
+//! What a scalar means under YAML 1.1.
+//!
+//! The rules are those of PyYAML's `resolver.py` and `constructor.py` (`SafeLoader`), which differ
+//! from the 1.1 specification: floats need a dot, exponents a sign, `y` and `n` are text, and
+//! sexagesimal numbers start with 1 to 9. Dates stay text with a mark ([`Value::Timestamp`]).
+
+use crate::node::{Scalar, Style};
+
+/// The meaning of a scalar.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value {
+    /// `~`, `null` or nothing.
+    Null,
+    /// `yes`, `No`, `TRUE`, `off`…
+    Bool(bool),
+    /// `10`, `0644`, `0x1f`, `0b11`, `1_000`, `1:30`.
+    Int(i128),
+    /// An integer that is too large for [`Value::Int`].
+    HugeInt,
+    /// `1.5`, `.5`, `1.0e+3`, `.inf`, `1:30.5`.
+    Float(f64),
+    /// `2001-01-23`, `2001-12-14t21:59:43.10-05:00`: the text is not checked against a calendar.
+    Timestamp,
+    /// Base64 under the tag `!!binary`, not decoded.
+    Binary,
+    /// Anything else, and everything in quotes.
+    Text,
+}
+
+const CORE: &str = "tag:yaml.org,2002:";
+
+/// The meaning of `scalar` with the resolved tag `tag`.
+///
+/// # Errors
+/// A sentence, for what PyYAML's safe loader refuses.
+pub fn resolve(scalar: &Scalar, tag: Option<&str>) -> Result<Value, String> {
+    let text = scalar.text.as_str();
+    let Some(tag) = tag else {
+        return if scalar.style == Style::Plain { implicit(text) } else { Ok(Value::Text) };
+    };
+    let misfit = |what: &str| Err(format!("the tag says {what}, and the value is none"));
+    match tag.strip_prefix(CORE) {
+        Some("str") => Ok(Value::Text),
+        Some("null") => Ok(Value::Null),
+        Some("bool") => boolean(&text.to_ascii_lowercase()).map_or_else(|| misfit("boolean"), |value| Ok(Value::Bool(value))),
+        Some("int") => tagged_integer(text).map_or_else(|| misfit("integer"), Ok),
+        Some("float") => tagged_float(text).map_or_else(|| misfit("float"), Ok),
+        Some("timestamp") => if timestamp(text) { Ok(Value::Timestamp) } else { misfit("timestamp") },
+        Some("binary") => Ok(Value::Binary),
+        _ if tag == "!" => Ok(Value::Text),
+        _ => Err(format!("the tag `{tag}` is not known here")),
+    }
+}
+
+fn implicit(text: &str) -> Result<Value, String> {
+    if let Some(value) = boolean(text).filter(|_| cased(text)) {
+        return Ok(Value::Bool(value));
+    }
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Ok(Value::Null),
+        "<<" | "=" => return Err(format!("a plain `{text}` has no meaning here; put it in quotes")),
+        _ => {}
+    }
+    if looks_float(text) {
+        return float(text).map(Value::Float).ok_or_else(|| format!("`{text}` looks like a number and is none"));
+    }
+    if looks_integer(text) {
+        return integer(text).ok_or_else(|| format!("`{text}` looks like a number and is none"));
+    }
+    Ok(if timestamp(text) { Value::Timestamp } else { Value::Text })
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "yes" | "true" | "on" => Some(true),
+        "no" | "false" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// True for "word", "Word" and "WORD".
+fn cased(text: &str) -> bool {
+    let lower = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase());
+    let rest = text.get(1..).unwrap_or_default();
+    lower(text) || lower(rest) || text.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
+fn unsigned(text: &str) -> &str {
+    text.strip_prefix(['-', '+']).unwrap_or(text)
+}
+
+/// `[0-9][0-9_]*`
+fn digits(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_digit()) && loose_digits(text)
+}
+
+/// `[0-9_]*`
+fn loose_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_')
+}
+
+/// `(?::[0-5]?[0-9])+` cut at its colons.
+fn sixties<'a>(mut parts: impl Iterator<Item = &'a str>) -> bool {
+    let mut any = false;
+    let fits = parts.all(|part| {
+        any = true;
+        match part.as_bytes() {
+            [only] => only.is_ascii_digit(),
+            [tens, ones] => (b'0'..=b'5').contains(tens) && ones.is_ascii_digit(),
+            _ => false,
+        }
+    });
+    any && fits
+}
+
+fn looks_integer(text: &str) -> bool {
+    let text = unsigned(text);
+    if let Some(rest) = text.strip_prefix("0b") {
+        return !rest.is_empty() && rest.bytes().all(|byte| matches!(byte, b'0' | b'1' | b'_'));
+    }
+    if let Some(rest) = text.strip_prefix("0x") {
+        return !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'_');
+    }
+    if let Some(rest) = text.strip_prefix('0') {
+        return rest.bytes().all(|byte| matches!(byte, b'0'..=b'7' | b'_'));
+    }
+    let mut parts = text.split(':');
+    let first = parts.next().unwrap_or_default();
+    digits(first) && (!text.contains(':') || sixties(parts))
+}
+
+fn looks_float(text: &str) -> bool {
+    let bare = unsigned(text);
+    if matches!(bare, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
+        return true;
+    }
+    let Some((whole, fraction)) = bare.split_once('.') else { return false };
+    if whole.contains(':') {
+        let mut parts = whole.split(':');
+        return digits(parts.next().unwrap_or_default()) && sixties(parts) && loose_digits(fraction);
+    }
+    let (fraction, exponent) = match fraction.find(['e', 'E']) {
+        Some(at) => (&fraction[..at], Some(&fraction[at + 1..])),
+        None => (fraction, None),
+    };
+    let exponent = exponent.is_none_or(|exponent| {
+        exponent.strip_prefix(['-', '+']).is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    });
+    // Without a digit in front there may be no sign (PyYAML, not the specification).
+    let head = if whole.is_empty() { text.starts_with('.') && digits(fraction) } else { digits(whole) && loose_digits(fraction) };
+    head && exponent
+}
+
+/// `construct_yaml_int` on a text that the resolver took for an integer.
+fn integer(text: &str) -> Option<Value> {
+    let plain = text.replace('_', "");
+    let negative = plain.starts_with('-');
+    let plain = unsigned(&plain);
+    let parse = |text: &str, radix: u32| -> Option<Value> {
+        if text.is_empty() || !text.chars().all(|digit| digit.is_digit(radix)) {
+            return None;
+        }
+        Some(i128::from_str_radix(text, radix).map_or(Value::HugeInt, Value::Int))
+    };
+    let value = if plain == "0" {
+        Value::Int(0)
+    } else if let Some(rest) = plain.strip_prefix("0b") {
+        parse(rest, 2)?
+    } else if let Some(rest) = plain.strip_prefix("0x") {
+        parse(rest, 16)?
+    } else if plain.starts_with('0') {
+        parse(plain, 8)?
+    } else if plain.contains(':') {
+        let mut sum = Some(0_i128);
+        for part in plain.split(':') {
+            let part = match parse(part, 10)? {
+                Value::Int(part) => Some(part),
+                _ => None,
+            };
+            sum = sum.zip(part).and_then(|(sum, part)| sum.checked_mul(60)?.checked_add(part));
+        }
+        sum.map_or(Value::HugeInt, Value::Int)
+    } else {
+        parse(plain, 10)?
+    };
+    Some(match value {
+        Value::Int(value) if negative => Value::Int(-value),
+        other => other,
+    })
+}
+
+/// `construct_yaml_float`.
+fn float(text: &str) -> Option<f64> {
+    let plain = text.replace('_', "").to_ascii_lowercase();
+    let sign = if plain.starts_with('-') { -1.0 } else { 1.0 };
+    let plain = unsigned(&plain);
+    let value = match plain {
+        ".inf" => f64::INFINITY,
+        ".nan" => return Some(f64::NAN),
+        _ if plain.contains(':') => {
+            let mut sum = 0.0;
+            for part in plain.split(':') {
+                sum = sum * 60.0 + part.parse::<f64>().ok()?;
+            }
+            sum
+        }
+        _ => plain.parse().ok()?,
+    };
+    Some(sign * value)
+}
+
+fn tagged_integer(text: &str) -> Option<Value> {
+    integer(text.trim())
+}
+
+fn tagged_float(text: &str) -> Option<Value> {
+    let text = text.trim();
+    let known = unsigned(text).starts_with(|first: char| first.is_ascii_digit() || first == '.');
+    known.then(|| float(text)).flatten().map(Value::Float)
+}
+
+/// PyYAML's timestamp pattern.
+fn timestamp(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let number = |from: usize, least: usize, most: usize| -> Option<usize> {
+        let count = bytes.get(from..)?.iter().take(most).take_while(|byte| byte.is_ascii_digit()).count();
+        (count >= least).then_some(from + count)
+    };
+    let expect = |at: usize, wanted: &[u8]| bytes.get(at).filter(|byte| wanted.contains(byte)).map(|_| at + 1);
+    let date = |least: usize| -> Option<usize> {
+        let at = expect(number(0, 4, 4)?, b"-")?;
+        let at = expect(number(at, least, 2)?, b"-")?;
+        number(at, least, 2)
+    };
+    if date(2) == Some(bytes.len()) {
+        return true;
+    }
+    let time = || -> Option<usize> {
+        let mut at = date(1)?;
+        if let Some(next) = expect(at, b"Tt") {
+            at = next;
+        } else {
+            at = expect(at, b" \t")?;
+            while let Some(next) = expect(at, b" \t") {
+                at = next;
+            }
+        }
+        at = expect(number(at, 1, 2)?, b":")?;
+        at = expect(number(at, 2, 2)?, b":")?;
+        at = number(at, 2, 2)?;
+        if let Some(mut next) = expect(at, b".") {
+            while bytes.get(next).is_some_and(u8::is_ascii_digit) {
+                next += 1;
+            }
+            at = next;
+        }
+        let mut zone = at;
+        while let Some(next) = expect(zone, b" \t") {
+            zone = next;
+        }
+        if let Some(end) = expect(zone, b"Z") {
+            return Some(end);
+        }
+        if let Some(next) = expect(zone, b"-+") {
+            at = number(next, 1, 2)?;
+            if let Some(minutes) = expect(at, b":") {
+                at = number(minutes, 2, 2)?;
+            }
+        }
+        Some(at)
+    };
+    time() == Some(bytes.len())
+}
