@@ -1,0 +1,180 @@
+//! What the build tells the agent: `/etc/hardtack/agent.json`, mode 0600.
+//!
+//! The file is written by the host's `hardtack` and read by the agent of the same release. Absent
+//! parts are features that the recipe does not use; unknown keys are ignored, so that an image
+//! can be rebuilt with an older agent by hand.
+
+use serde::{Deserialize, Serialize};
+
+/// The version of the format that this code writes.
+pub const VERSION: u32 = 1;
+
+/// Everything the agent needs to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AgentConfig {
+    /// The version of this format, [`VERSION`].
+    pub version: u32,
+    /// The recipe's name: the issuer that authenticator apps show.
+    pub recipe: String,
+    /// Users and factors; `None` without an `mfa` step.
+    pub mfa: Option<MfaConfig>,
+    /// The overlay that `/` must be; `None` when the recipe asks for none.
+    pub overlay: Option<OverlayConfig>,
+    /// Packages left for the first boot; `None` when there are none.
+    pub packages: Option<PackagesConfig>,
+    /// Every way in that asks for less than all factors, in words.
+    pub doors: Vec<String>,
+    /// How the agent meets cloud-init: "companion".
+    pub mode: String,
+}
+
+impl Default for AgentConfig {
+    fn default() -> Self {
+        Self {
+            version: VERSION,
+            recipe: String::new(),
+            mfa: None,
+            overlay: None,
+            packages: None,
+            doors: Vec::new(),
+            mode: "companion".to_owned(),
+        }
+    }
+}
+
+/// The `mfa` step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MfaConfig {
+    /// The users to enrol.
+    pub users: Vec<String>,
+    /// "publickey", "password", "totp", in the order in which sshd asks.
+    pub factors: Vec<String>,
+    /// Logins on serial and VGA consoles: "totp", "password" or "locked".
+    pub console: String,
+    /// Users that are not listed: "refuse", "publickey" or "enrol".
+    pub others: String,
+    /// How secrets are sealed in the block: "none".
+    pub seal: String,
+    /// The parameters of the secret files.
+    pub totp: TotpConfig,
+}
+
+impl Default for MfaConfig {
+    fn default() -> Self {
+        Self {
+            users: Vec::new(),
+            factors: ["publickey", "password", "totp"]
+                .map(str::to_owned)
+                .to_vec(),
+            console: "totp".to_owned(),
+            others: "refuse".to_owned(),
+            seal: "none".to_owned(),
+            totp: TotpConfig::default(),
+        }
+    }
+}
+
+/// Parameters of a secret file; the default is `google-authenticator -t -d -f -r 3 -R 30 -w 4`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TotpConfig {
+    /// How many codes around the current one are accepted (1 to 21).
+    pub window: u32,
+    /// At most so many attempts; `null` for no limit.
+    pub rate_limit: Option<RateLimit>,
+    /// A code is accepted once only.
+    pub disallow_reuse: bool,
+}
+
+impl Default for TotpConfig {
+    fn default() -> Self {
+        Self {
+            window: 4,
+            rate_limit: Some(RateLimit {
+                attempts: 3,
+                seconds: 30,
+            }),
+            disallow_reuse: true,
+        }
+    }
+}
+
+/// At most `attempts` logins within `seconds`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RateLimit {
+    /// Attempts (1 to 10).
+    pub attempts: u32,
+    /// Seconds (15 to 600).
+    pub seconds: u32,
+}
+
+/// The `overlayroot` step, as the agent checks it after boot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OverlayConfig {
+    /// "crypt", "tmpfs" or "device".
+    pub mode: String,
+    /// The disk above, "/dev/vdb"; `None` for tmpfs.
+    pub device: Option<String>,
+    /// The device-mapper name in crypt mode.
+    pub mapname: String,
+    /// The key is new at every boot, and with it everything above the image.
+    pub random_key: bool,
+}
+
+/// Packages that need their scripts run in the booted guest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PackagesConfig {
+    /// Files in the spool to install.
+    pub install: Vec<String>,
+    /// Names of unpacked packages to configure.
+    pub configure: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn absent_parts_have_their_defaults_and_null_means_none() {
+        let config: AgentConfig = serde_json::from_str(
+            r#"{"recipe":"r","mfa":{"users":["u"],"totp":{"rate_limit":null}}}"#,
+        )
+        .unwrap();
+        let mfa = config.mfa.unwrap();
+        assert_eq!((config.version, config.mode.as_str()), (1, "companion"));
+        assert_eq!(
+            (
+                mfa.totp.window,
+                mfa.totp.rate_limit,
+                mfa.totp.disallow_reuse
+            ),
+            (4, None, true)
+        );
+        assert_eq!(mfa.factors, ["publickey", "password", "totp"]);
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let config = AgentConfig {
+            recipe: "debian-3fa".into(),
+            mfa: Some(MfaConfig {
+                users: vec!["debian".into()],
+                ..MfaConfig::default()
+            }),
+            overlay: Some(OverlayConfig {
+                mode: "crypt".into(),
+                random_key: true,
+                ..OverlayConfig::default()
+            }),
+            ..AgentConfig::default()
+        };
+        let text = serde_json::to_string_pretty(&config).unwrap();
+        assert!(text.contains("\"attempts\": 3"), "{text}");
+        assert_eq!(serde_json::from_str::<AgentConfig>(&text).unwrap(), config);
+    }
+}

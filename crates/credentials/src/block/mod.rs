@@ -1,0 +1,171 @@
+//! The credentials block: what it says, and the text that says it.
+//!
+//! The format is described in `docs/console.md`. Between [`BEGIN`] and [`END`] stand a part for
+//! people, at most 80 columns and 7-bit outside the QR codes, one line of JSON and a line with
+//! its SHA-256. Every secret of the human part is in the JSON too, so that a reader which has
+//! verified the JSON can tell whether the human part arrived whole.
+
+mod host_key;
+mod human;
+mod text;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+pub use host_key::HostKey;
+pub(crate) use human::verifiable_lines;
+
+/// The first line.
+pub const BEGIN: &str = "-----BEGIN HARDTACK CREDENTIALS-----";
+/// The last line.
+pub const END: &str = "-----END HARDTACK CREDENTIALS-----";
+/// How the line of JSON begins.
+pub const JSON_START: &str = "{\"hardtack\":";
+/// How the checksum line begins; 64 lower-case hexadecimal digits follow.
+pub const CHECKSUM_START: &str = "sha256: ";
+/// The version that this code writes and reads.
+pub const VERSION: u32 = 1;
+
+/// The machine-readable part. Field names and order are the format.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// The version, [`VERSION`].
+    pub hardtack: u32,
+    /// The kernel's boot id: one boot prints one block.
+    pub boot_id: String,
+    /// The cloud's name of the machine.
+    #[serde(default)]
+    pub instance_id: Option<String>,
+    /// The host name.
+    pub hostname: String,
+    /// The guest's clock in UTC when this was made, see [`crate::time`].
+    pub time: String,
+    /// How the users' parts are sealed: "none".
+    pub seal: String,
+    /// The users whose codes have not been accepted yet; empty: fingerprints only.
+    pub users: Vec<UserCredentials>,
+    /// The SSH host keys.
+    pub host_keys: Vec<HostKey>,
+    /// What `/` is.
+    pub root: Root,
+    /// Every way in that asks for less than all factors, in words.
+    #[serde(default)]
+    pub doors: Vec<String>,
+}
+
+/// One user's second factor. `Debug` masks it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserCredentials {
+    /// The login name.
+    pub name: String,
+    /// The secret in base32.
+    pub secret: String,
+    /// The URL for authenticator apps, see [`crate::otpauth`].
+    pub otpauth: String,
+    /// One-time codes for a lost phone.
+    pub scratch_codes: Vec<String>,
+}
+
+impl fmt::Debug for UserCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserCredentials")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What `/` is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Root {
+    /// "crypt", "tmpfs" or "device"; `None` without an overlay.
+    pub overlay: Option<String>,
+    /// The disk that holds what is written.
+    pub device: Option<String>,
+}
+
+/// What only the human part says.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// The factors in the order in which sshd asks: "publickey", "password", "totp".
+    pub factors: Vec<String>,
+    /// The address to log in to, where the guest knows one that others can reach.
+    pub address: Option<String>,
+    /// Whether the clock is synchronised; `None`: nothing tells.
+    pub synchronised: Option<bool>,
+    /// How packages that were left for the first boot fared; `None`: there were none.
+    pub packages: Option<PackagesOutcome>,
+    /// Users who have logged in with a code: their secrets are not printed again.
+    pub accepted: Vec<String>,
+    /// The overlay's key is new at each boot.
+    pub random_key: bool,
+}
+
+/// How packages that were left for the first boot fared; also `/var/lib/hardtack/packages.json`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackagesOutcome {
+    /// All are installed and configured.
+    pub ok: bool,
+    /// One sentence.
+    #[serde(default)]
+    pub detail: String,
+}
+
+impl Block {
+    /// The line of JSON, 7-bit, without a line end.
+    #[must_use]
+    pub fn json(&self) -> String {
+        // Strings, numbers and lists only: serialising cannot fail.
+        text::escape_json(&serde_json::to_string(self).unwrap_or_default())
+    }
+
+    /// The whole block, lines ended by `\n` alone: the terminal adds the carriage return.
+    #[must_use]
+    pub fn render(&self, surroundings: &Surroundings) -> String {
+        let json = self.json();
+        let mut lines = vec![BEGIN.to_owned()];
+        human::write(self, surroundings, &mut lines);
+        lines.push(format!("{CHECKSUM_START}{}", checksum(&json)));
+        lines.insert(lines.len() - 1, json);
+        lines.push(END.to_owned());
+        lines.push(String::new());
+        lines.join("\n")
+    }
+}
+
+/// The SHA-256 of the line of JSON without its line end, in lower-case hexadecimal.
+#[must_use]
+pub fn checksum(json: &str) -> String {
+    Sha256::digest(json.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// What is printed instead of a block when the guest is not what the recipe promises, for
+/// example when `/` is not the encrypted overlay. It holds no secret and no markers.
+#[must_use]
+pub fn refusal(reason: &str) -> String {
+    let bar = "!".repeat(60);
+    let mut lines = vec![bar.clone(), "!!! HARDTACK PRINTS NO CREDENTIALS".to_owned()];
+    lines.extend(
+        text::wrap(reason, 76)
+            .into_iter()
+            .map(|line| format!("!!! {line}")),
+    );
+    lines.extend(
+        text::wrap(
+            "What to do: docs/lost-and-found.md, \"The overlay failed\".",
+            76,
+        )
+        .into_iter()
+        .map(|line| format!("!!! {line}")),
+    );
+    lines.push(bar);
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests;

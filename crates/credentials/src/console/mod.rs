@@ -1,0 +1,3 @@
+//! Finding blocks again in a console log.
+#[cfg(test)]
+pub(crate) mod tests;
