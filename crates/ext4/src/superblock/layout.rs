@@ -1,0 +1,124 @@
+//! `struct ext4_super_block` (Linux, fs/ext4/ext4.h): offsets of the fields that are read here,
+//! and the feature bits with their mke2fs names. No logic.
+
+/// Byte offset of the primary superblock on the disk.
+pub(super) const OFFSET: u64 = 1024;
+/// Its length in bytes.
+pub(super) const SIZE: usize = 1024;
+
+pub(super) const S_INODES_COUNT: usize = 0x00;
+pub(super) const S_BLOCKS_COUNT_LO: usize = 0x04;
+pub(super) const S_FREE_BLOCKS_COUNT_LO: usize = 0x0c;
+pub(super) const S_FREE_INODES_COUNT: usize = 0x10;
+pub(super) const S_FIRST_DATA_BLOCK: usize = 0x14;
+pub(super) const S_LOG_BLOCK_SIZE: usize = 0x18;
+pub(super) const S_BLOCKS_PER_GROUP: usize = 0x20;
+pub(super) const S_INODES_PER_GROUP: usize = 0x28;
+pub(super) const S_MAGIC: usize = 0x38;
+pub(super) const S_STATE: usize = 0x3a;
+pub(super) const S_REV_LEVEL: usize = 0x4c;
+pub(super) const S_INODE_SIZE: usize = 0x58;
+pub(super) const S_FEATURE_COMPAT: usize = 0x5c;
+pub(super) const S_FEATURE_INCOMPAT: usize = 0x60;
+pub(super) const S_FEATURE_RO_COMPAT: usize = 0x64;
+pub(super) const S_UUID: usize = 0x68;
+pub(super) const S_VOLUME_NAME: usize = 0x78;
+pub(super) const S_JOURNAL_INUM: usize = 0xe0;
+pub(super) const S_LAST_ORPHAN: usize = 0xe8;
+pub(super) const S_DESC_SIZE: usize = 0xfe;
+pub(super) const S_BLOCKS_COUNT_HI: usize = 0x150;
+pub(super) const S_FREE_BLOCKS_COUNT_HI: usize = 0x158;
+pub(super) const S_CHECKSUM_TYPE: usize = 0x175;
+
+/// `EF53`.
+pub(super) const MAGIC: u16 = 0xef53;
+/// `EXT4_VALID_FS`: unmounted cleanly.
+pub(super) const VALID_FS: u16 = 0x0001;
+/// `EXT4_ERROR_FS`: the kernel found an error.
+pub(super) const ERROR_FS: u16 = 0x0002;
+/// `EXT4_CRC32C_CHKSUM`, the only checksum type there is.
+pub(super) const CRC32C: u8 = 1;
+
+pub(super) const COMPAT_HAS_JOURNAL: u32 = 0x0004;
+
+pub(super) const INCOMPAT_RECOVER: u32 = 0x0004;
+pub(super) const INCOMPAT_JOURNAL_DEV: u32 = 0x0008;
+pub(super) const INCOMPAT_64BIT: u32 = 0x0080;
+
+pub(super) const RO_COMPAT_METADATA_CSUM: u32 = 0x0400;
+
+/// A feature bit, its name as mke2fs and tune2fs write it, and what is done about it.
+pub(super) struct Feature {
+    pub(super) bit: u32,
+    pub(super) name: &'static str,
+    pub(super) handling: Handling,
+}
+
+/// What a feature means for us.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Handling {
+    /// Kept correct while writing.
+    Written,
+    /// Can be read; an edit would leave it wrong, for the reason given.
+    Read(&'static str),
+    /// Not even readable.
+    Refused(&'static str),
+}
+
+use Handling::{Read, Refused, Written};
+
+const fn feature(bit: u32, name: &'static str, handling: Handling) -> Feature {
+    Feature { bit, name, handling }
+}
+
+/// `s_feature_incompat`. A bit that is not listed cannot be read.
+pub(super) const INCOMPAT: &[Feature] = &[
+    feature(0x0_0001, "compression", Refused("compressed files cannot be read")),
+    feature(0x0_0002, "filetype", Written),
+    feature(
+        INCOMPAT_RECOVER,
+        "needs_recovery",
+        Read(
+            "its journal has not been replayed (it was not shut down cleanly); boot it once and shut it down, or run \
+             e2fsck -fy on a copy",
+        ),
+    ),
+    feature(INCOMPAT_JOURNAL_DEV, "journal_dev", Refused("it is another file system's journal")),
+    feature(0x0_0010, "meta_bg", Written),
+    feature(0x0_0040, "extent", Written),
+    feature(INCOMPAT_64BIT, "64bit", Written),
+    feature(0x0_0100, "mmp", Read("multiple mount protection is not observed; remove it with tune2fs -O ^mmp")),
+    feature(0x0_0200, "flex_bg", Written),
+    feature(0x0_0400, "ea_inode", Written),
+    feature(0x0_1000, "dirdata", Refused("data in directory entries cannot be read")),
+    feature(0x0_2000, "metadata_csum_seed", Written),
+    feature(0x0_4000, "large_dir", Written),
+    feature(0x0_8000, "inline_data", Written),
+    feature(0x1_0000, "encrypt", Read("encrypted directories would be damaged")),
+    feature(0x2_0000, "casefold", Read("case-insensitive directories would be damaged")),
+];
+
+/// `s_feature_ro_compat`. A bit that is not listed can be read and not written.
+pub(super) const RO_COMPAT: &[Feature] = &[
+    feature(0x0_0001, "sparse_super", Written),
+    feature(0x0_0002, "large_file", Written),
+    feature(0x0_0008, "huge_file", Written),
+    feature(0x0_0010, "uninit_bg", Written),
+    feature(0x0_0020, "dir_nlink", Written),
+    feature(0x0_0040, "extra_isize", Written),
+    feature(0x0_0100, "quota", Read("the quota files would become wrong; remove them with tune2fs -O ^quota")),
+    feature(0x0_0200, "bigalloc", Read("block bitmaps that count clusters are not kept")),
+    feature(RO_COMPAT_METADATA_CSUM, "metadata_csum", Written),
+    feature(0x0_1000, "read-only", Read("it is marked read-only (tune2fs -O ^read-only undoes that)")),
+    feature(0x0_2000, "project", Read("project quotas would become wrong")),
+    feature(0x0_4000, "shared_blocks", Read("files share blocks")),
+    feature(0x0_8000, "verity", Read("files are sealed with fs-verity")),
+    feature(
+        0x1_0000,
+        "orphan_present",
+        Read(
+            "its orphan file is not empty (it was not shut down cleanly); boot it once and shut it down, or run e2fsck \
+             -fy on a copy",
+        ),
+    ),
+];

@@ -1,0 +1,270 @@
+//! The superblock, read by ourselves before the driver sees the disk.
+//!
+//! Field names are those of `struct ext4_super_block` (Linux, fs/ext4/ext4.h) in `layout`. Three
+//! answers come from here: this is no ext4; it cannot be read; it can be read and must not be
+//! written, with the reason. Invariant of a [`Superblock`]: block and group counts are not zero
+//! and the file system fits its disk, so nothing later divides by zero or allocates by a lie.
+
+mod layout;
+#[cfg(test)]
+mod tests;
+
+use hardtack_disk::BlockSource;
+
+use crate::Error;
+use layout::{Feature, Handling};
+
+/// What the superblock says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Superblock {
+    /// Bytes per block, 1024 to 65536.
+    pub block_size: u32,
+    /// Blocks of the file system.
+    pub blocks: u64,
+    /// Blocks that are free, those reserved for root included.
+    pub free_blocks: u64,
+    /// Number of inodes.
+    pub inodes: u32,
+    /// Inodes that are free.
+    pub free_inodes: u32,
+    /// Bytes per inode, 128 or more.
+    pub inode_size: u16,
+    /// The UUID in its usual text form, lower case.
+    pub uuid: String,
+    /// The label; empty when there is none.
+    pub label: String,
+    /// Why the file system must not be written, if so.
+    pub read_only_reason: Option<String>,
+    /// First four bytes of the UUID: where inode generations start.
+    pub(crate) uuid_word: u32,
+}
+
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn array<const N: usize>(&self, at: usize) -> [u8; N] {
+        // The buffer has the superblock's fixed length and every offset is a constant inside it.
+        self.0.get(at..).and_then(|rest| rest.first_chunk::<N>()).copied().unwrap_or([0; N])
+    }
+
+    fn u16(&self, at: usize) -> u16 {
+        u16::from_le_bytes(self.array(at))
+    }
+
+    fn u32(&self, at: usize) -> u32 {
+        u32::from_le_bytes(self.array(at))
+    }
+}
+
+impl Superblock {
+    /// Reads the primary superblock of `disk` and checks its geometry.
+    ///
+    /// # Errors
+    /// [`Error::NotExt4`] without the magic number, [`Error::Damaged`] for numbers that contradict
+    /// each other or the disk's size, [`Error::Unsupported`] for features that cannot be read.
+    pub fn read(disk: &(impl BlockSource + ?Sized)) -> Result<Self, Error> {
+        let end = layout::OFFSET + layout::SIZE as u64;
+        if disk.len() < end {
+            return Err(Error::Damaged(format!(
+                "{} bytes are too small for a file system: its superblock ends at byte {end}",
+                disk.len()
+            )));
+        }
+        let mut bytes = [0; layout::SIZE];
+        disk.read_at(layout::OFFSET, &mut bytes)?;
+        Self::parse(&bytes, disk.len())
+    }
+
+    /// Reads a superblock out of its 1024 bytes, for a disk of `disk_size` bytes.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn parse(bytes: &[u8], disk_size: u64) -> Result<Self, Error> {
+        let fields = Fields(bytes);
+        let magic = fields.u16(layout::S_MAGIC);
+        if magic != layout::MAGIC {
+            return Err(Error::NotExt4 { found: magic });
+        }
+        // Revision 0 has no feature words; reading them is right, writing them would not be.
+        let dynamic = fields.u32(layout::S_REV_LEVEL) >= 1;
+        let word = |at| if dynamic { fields.u32(at) } else { 0 };
+        let compat = word(layout::S_FEATURE_COMPAT);
+        let incompat = word(layout::S_FEATURE_INCOMPAT);
+        let ro_compat = word(layout::S_FEATURE_RO_COMPAT);
+        refuse_unreadable(incompat)?;
+
+        let wide = incompat & layout::INCOMPAT_64BIT != 0;
+        let split = |lo, hi| u64::from(fields.u32(lo)) | if wide { u64::from(fields.u32(hi)) << 32 } else { 0 };
+        let blocks = split(layout::S_BLOCKS_COUNT_LO, layout::S_BLOCKS_COUNT_HI);
+        let log_block_size = fields.u32(layout::S_LOG_BLOCK_SIZE);
+        if log_block_size > 6 {
+            return Err(Error::Damaged(format!(
+                "superblock: s_log_block_size is {log_block_size}; blocks are at most 64 KiB (6)"
+            )));
+        }
+        let block_size = 1024_u32 << log_block_size;
+        let inodes = fields.u32(layout::S_INODES_COUNT);
+        let inode_size = if dynamic { fields.u16(layout::S_INODE_SIZE) } else { 128 };
+        check_geometry(&fields, Geometry { blocks, block_size, inodes, inode_size, wide, disk_size })?;
+
+        let uuid: [u8; 16] = fields.array(layout::S_UUID);
+        let label: [u8; 16] = fields.array(layout::S_VOLUME_NAME);
+        let label = label.split(|byte| *byte == 0).next().unwrap_or_default();
+        Ok(Self {
+            block_size,
+            blocks,
+            free_blocks: split(layout::S_FREE_BLOCKS_COUNT_LO, layout::S_FREE_BLOCKS_COUNT_HI),
+            inodes,
+            free_inodes: fields.u32(layout::S_FREE_INODES_COUNT),
+            inode_size,
+            uuid: uuid_text(uuid),
+            label: String::from_utf8_lossy(label).into_owned(),
+            read_only_reason: read_only_reason(&fields, dynamic, block_size, [compat, incompat, ro_compat]),
+            uuid_word: u32::from_be_bytes([uuid[0], uuid[1], uuid[2], uuid[3]]),
+        })
+    }
+
+    /// Bytes free, in whole blocks, those reserved for root included.
+    #[must_use]
+    pub fn free_bytes(&self) -> u64 {
+        self.free_blocks.min(self.blocks).saturating_mul(u64::from(self.block_size))
+    }
+}
+
+struct Geometry {
+    blocks: u64,
+    block_size: u32,
+    inodes: u32,
+    inode_size: u16,
+    wide: bool,
+    disk_size: u64,
+}
+
+fn check_geometry(fields: &Fields<'_>, found: Geometry) -> Result<(), Error> {
+    let Geometry { blocks, block_size, inodes, inode_size, wide, disk_size } = found;
+    let damaged = |what: String| Err(Error::Damaged(format!("superblock: {what}")));
+    let blocks_per_group = fields.u32(layout::S_BLOCKS_PER_GROUP);
+    let inodes_per_group = fields.u32(layout::S_INODES_PER_GROUP);
+    let first_data_block = fields.u32(layout::S_FIRST_DATA_BLOCK);
+    let bits = block_size.saturating_mul(8);
+    if blocks_per_group == 0 || inodes_per_group == 0 || inodes_per_group > bits {
+        return damaged(format!(
+            "{blocks_per_group} blocks and {inodes_per_group} inodes per group; a bitmap of one block holds 1 to {bits}"
+        ));
+    }
+    if !inode_size.is_power_of_two() || inode_size < 128 || u32::from(inode_size) > block_size {
+        return damaged(format!("inodes of {inode_size} bytes; they are a power of two from 128 to {block_size}"));
+    }
+    if wide {
+        let size = fields.u16(layout::S_DESC_SIZE);
+        if !size.is_power_of_two() || !(64..=1024).contains(&size) {
+            return damaged(format!("group descriptors of {size} bytes; with 64bit they have 64 to 1024"));
+        }
+    }
+    if u64::from(first_data_block) >= blocks {
+        return damaged(format!("the first data block is {first_data_block} of {blocks}"));
+    }
+    match blocks.checked_mul(u64::from(block_size)) {
+        Some(size) if size <= disk_size => {}
+        _ => {
+            return damaged(format!(
+                "{blocks} blocks of {block_size} bytes do not fit the partition's {disk_size} bytes"
+            ));
+        }
+    }
+    let groups = (blocks - u64::from(first_data_block)).div_ceil(u64::from(blocks_per_group));
+    if groups.checked_mul(u64::from(inodes_per_group)) != Some(u64::from(inodes)) {
+        return damaged(format!("{inodes} inodes in {groups} groups of {inodes_per_group}"));
+    }
+    Ok(())
+}
+
+fn refuse_unreadable(incompat: u32) -> Result<(), Error> {
+    for Feature { bit, name, handling } in layout::INCOMPAT {
+        if let Handling::Refused(why) = handling
+            && incompat & bit != 0
+        {
+            return Err(Error::Unsupported(format!("the feature {name}: {why}")));
+        }
+    }
+    match unknown(incompat, layout::INCOMPAT) {
+        0 => Ok(()),
+        bits => Err(Error::Unsupported(format!("unknown incompatible features, s_feature_incompat bits {bits:#x}"))),
+    }
+}
+
+fn unknown(word: u32, known: &[Feature]) -> u32 {
+    known.iter().fold(word, |rest, feature| rest & !feature.bit)
+}
+
+/// The first reason that a person can act on: an unclean shutdown before features before layout.
+fn read_only_reason(
+    fields: &Fields<'_>,
+    dynamic: bool,
+    block_size: u32,
+    [compat, incompat, ro_compat]: [u32; 3],
+) -> Option<String> {
+    let state = fields.u16(layout::S_STATE);
+    if state & layout::ERROR_FS != 0 {
+        return Some(
+            "the kernel recorded an error in it (s_state); run e2fsck -fy on a copy and use that".to_owned(),
+        );
+    }
+    for (word, features) in [(incompat, layout::INCOMPAT), (ro_compat, layout::RO_COMPAT)] {
+        for Feature { bit, name, handling } in features {
+            if let Handling::Read(why) = handling
+                && word & bit != 0
+            {
+                return Some(format!("the feature {name}: {why}"));
+            }
+        }
+    }
+    if state & layout::VALID_FS == 0 {
+        return Some(
+            "it was not unmounted cleanly (s_state); boot it once and shut it down, or run e2fsck -fy on a copy"
+                .to_owned(),
+        );
+    }
+    let orphan = fields.u32(layout::S_LAST_ORPHAN);
+    if orphan != 0 {
+        return Some(format!(
+            "its orphan list is not empty (s_last_orphan is inode {orphan}); boot it once and shut it down, or run \
+             e2fsck -fy on a copy"
+        ));
+    }
+    let bits = unknown(ro_compat, layout::RO_COMPAT);
+    if bits != 0 {
+        return Some(format!("unknown features, s_feature_ro_compat bits {bits:#x}"));
+    }
+    if compat & layout::COMPAT_HAS_JOURNAL != 0 && fields.u32(layout::S_JOURNAL_INUM) == 0 {
+        return Some("its journal is on another device (s_journal_dev)".to_owned());
+    }
+    if ro_compat & layout::RO_COMPAT_METADATA_CSUM != 0 {
+        let [kind] = fields.array(layout::S_CHECKSUM_TYPE);
+        if kind != layout::CRC32C {
+            return Some(format!("checksums of the unknown type {kind} (s_checksum_type)"));
+        }
+    }
+    if block_size == 2048 {
+        // rust-fs-ext4 0.8.0 puts the checksum of an extent block at the block's end; with 2 KiB
+        // blocks alone it belongs 8 bytes before it.
+        return Some("blocks of 2 KiB are not written".to_owned());
+    }
+    if !dynamic {
+        return Some("it is of revision 0 (s_rev_level), from before 1997".to_owned());
+    }
+    None
+}
+
+fn uuid_text(uuid: [u8; 16]) -> String {
+    let mut text = String::with_capacity(36);
+    for (index, byte) in uuid.iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+        }
+    }
+    text
+}

@@ -1,0 +1,155 @@
+//! A second opinion: the same file system through `ext4-view` 1.0, an implementation that shares
+//! no code with the driver that wrote it.
+//!
+//! It opens most file systems and not all: inline_data, meta_bg, large_dir, mmp, ea_inode,
+//! casefold, and 128-byte inodes with checksums are beyond it, as are times before 1970. What it
+//! cannot open is [`ViewError::Unsupported`]: no opinion, not a bad one.
+
+use ext4_view::{Ext4 as View, Ext4Error, Ext4Read, FileType};
+use hardtack_disk::BlockSource;
+
+use crate::{Kind, Stat};
+
+/// Why the second reader has no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ViewError {
+    /// The reader does not know something that this file system uses: it has no opinion.
+    #[error("the second reader does not know this file system: {0}")]
+    Unsupported(String),
+    /// The reader contradicts: it finds the file system damaged.
+    #[error("the second reader finds it damaged: {0}")]
+    Damaged(String),
+    /// The path does not exist.
+    #[error("{0}: no such file or directory")]
+    Missing(String),
+    /// The disk below failed, or the path is of the wrong type.
+    #[error("{path}: {what}")]
+    Failed {
+        /// The path.
+        path: String,
+        /// The reason.
+        what: String,
+    },
+}
+
+/// One file system through the second reader. Paths are absolute; like the kernel, and unlike
+/// [`Ext4`](crate::Ext4), it follows links in every component but the last.
+pub struct ViewTree {
+    view: View,
+}
+
+struct Reader<S>(S);
+
+impl<S: BlockSource> Ext4Read for Reader<S> {
+    fn read(
+        &mut self,
+        start_byte: u64,
+        dst: &mut [u8],
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync + 'static>> {
+        Ok(self.0.read_at(start_byte, dst)?)
+    }
+}
+
+impl ViewTree {
+    /// Opens the file system that fills `disk`.
+    ///
+    /// # Errors
+    /// [`ViewError::Unsupported`] with the reason when the reader cannot open such a file system.
+    pub fn open(disk: impl BlockSource + 'static) -> Result<Self, ViewError> {
+        let view = View::load(Box::new(Reader(disk))).map_err(|error| answer("/", &error))?;
+        // 128-byte inodes with checksums open and then fail on every inode, as "corrupt".
+        match view.symlink_metadata("/") {
+            Ok(_) => Ok(Self { view }),
+            Err(error) => Err(ViewError::Unsupported(error.to_string())),
+        }
+    }
+
+    /// What `path` is; `None` when it does not exist. The reader tells neither the number of
+    /// links nor the inode: both are 0.
+    ///
+    /// # Errors
+    /// [`ViewError::Damaged`] or [`ViewError::Failed`].
+    pub fn lstat(&self, path: &str) -> Result<Option<Stat>, ViewError> {
+        let metadata = match self.view.symlink_metadata(path) {
+            Ok(metadata) => metadata,
+            Err(Ext4Error::NotFound | Ext4Error::NotADirectory) => return Ok(None),
+            Err(error) => return Err(answer(path, &error)),
+        };
+        let kind = match metadata.file_type() {
+            FileType::Regular => Kind::Regular,
+            FileType::Directory => Kind::Directory,
+            FileType::Symlink => Kind::Symlink,
+            _ => Kind::Special,
+        };
+        Ok(Some(Stat {
+            kind,
+            mode: u32::from(metadata.mode() & 0o7777),
+            uid: metadata.uid(),
+            gid: metadata.gid(),
+            size: metadata.len(),
+            mtime: metadata.modified().seconds(),
+            links: 0,
+            inode: 0,
+        }))
+    }
+
+    /// Calls `piece` with the file's content from its start, in pieces; ends early when `piece`
+    /// answers false.
+    ///
+    /// # Errors
+    /// [`ViewError::Missing`], [`ViewError::Damaged`] or [`ViewError::Failed`].
+    pub fn read(&self, path: &str, mut piece: impl FnMut(&[u8]) -> bool) -> Result<(), ViewError> {
+        let mut file = self.view.open(path).map_err(|error| answer(path, &error))?;
+        let mut buf = vec![0; 64 * 1024];
+        loop {
+            let count = file.read_bytes(&mut buf).map_err(|error| answer(path, &error))?;
+            if count == 0 || !piece(&buf[..count]) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The content from byte `offset` on, at most `limit` bytes: an appended tail, without what
+    /// stands before it.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_tail(&self, path: &str, offset: u64, limit: usize) -> Result<Vec<u8>, ViewError> {
+        let mut file = self.view.open(path).map_err(|error| answer(path, &error))?;
+        file.seek_to(offset).map_err(|error| answer(path, &error))?;
+        let mut tail = Vec::new();
+        let mut buf = vec![0; 64 * 1024];
+        while tail.len() < limit {
+            let wanted = buf.len().min(limit - tail.len());
+            let count = file.read_bytes(&mut buf[..wanted]).map_err(|error| answer(path, &error))?;
+            if count == 0 {
+                break;
+            }
+            tail.extend_from_slice(&buf[..count]);
+        }
+        Ok(tail)
+    }
+
+    /// The target of the symbolic link `path`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_link(&self, path: &str) -> Result<String, ViewError> {
+        let target = self.view.read_link(path).map_err(|error| answer(path, &error))?;
+        target.to_str().map(str::to_owned).map_err(|_| ViewError::Failed {
+            path: path.to_owned(),
+            what: "the link's target is not UTF-8".to_owned(),
+        })
+    }
+}
+
+fn answer(path: &str, error: &Ext4Error) -> ViewError {
+    match error {
+        Ext4Error::NotFound => ViewError::Missing(path.to_owned()),
+        Ext4Error::Incompatible(what) => ViewError::Unsupported(what.to_string()),
+        Ext4Error::Encrypted => ViewError::Unsupported("the file is encrypted".to_owned()),
+        Ext4Error::Corrupt(what) => ViewError::Damaged(format!("{path}: {what}")),
+        other => ViewError::Failed { path: path.to_owned(), what: other.to_string() },
+    }
+}

@@ -1,0 +1,11 @@
+//! Edits on file systems of many layouts, judged by e2fsck, by a second reader and by the kernel.
+#![allow(clippy::unwrap_used, clippy::print_stderr, unreachable_pub)]
+
+mod disk;
+mod edges;
+mod kernel;
+mod matrix;
+mod model;
+mod mutation;
+mod refusals;
+mod tools;

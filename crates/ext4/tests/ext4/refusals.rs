@@ -1,0 +1,120 @@
+//! File systems that must not be written, or cannot be read: each refused by name, none touched.
+
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use hardtack_ext4::{Error, Ext4};
+
+use crate::disk::TestDisk;
+use crate::model::EPOCH;
+use crate::tools::{self, Image, debugfs};
+
+/// Opens `path`, which must be readable and refuse every edit for a reason that contains `why`.
+fn assert_read_only(path: &Path, why: &str) {
+    let disk = TestDisk::open(path);
+    let mut fs = Ext4::open(disk.clone(), EPOCH).unwrap_or_else(|error| panic!("{why}: {error}"));
+    let reason = fs.read_only_reason().unwrap_or_else(|| panic!("{why}: would be written")).to_owned();
+    assert!(reason.contains(why), "{why}: {reason}");
+    assert!(!fs.read_dir("/").unwrap().is_empty(), "{why}: it can be read");
+    for result in [
+        fs.create("/x", 0o644, 0, 0),
+        fs.mkdir("/x", 0o755, 0, 0),
+        fs.symlink("/x", "y", 0, 0),
+        fs.remove("/lost+found"),
+        fs.set_mode("/lost+found", 0o700),
+        fs.set_owner("/lost+found", 1, 1),
+        fs.set_mtime("/lost+found", 1),
+        fs.set_xattr("/lost+found", "user.a", b"b"),
+        fs.rename("/lost+found", "/x"),
+        fs.set_content("/etc/motd", b"x"),
+        fs.append("/etc/motd", b"x"),
+        fs.hard_link("/etc/motd", "/x"),
+    ] {
+        match result {
+            Err(Error::ReadOnly(told)) => assert_eq!(told, reason),
+            Err(Error::Missing { .. }) => {}
+            other => panic!("{why}: {other:?}"),
+        }
+    }
+    fs.finish().unwrap();
+    assert!(disk.edits().is_empty(), "{why}: nothing is written");
+}
+
+#[test]
+fn features_that_would_be_left_wrong() {
+    if !tools::have("mke2fs") {
+        return;
+    }
+    for (args, mib, why) in [
+        (&["-t", "ext4", "-b", "2048"][..], 64, "2 KiB"),
+        (&["-t", "ext4", "-O", "quota"], 64, "quota"),
+        (&["-t", "ext4", "-O", "quota,project"], 64, "quota"),
+        (&["-t", "ext4", "-O", "project"], 64, "project"),
+        (&["-t", "ext4", "-O", "bigalloc"], 128, "bigalloc"),
+        (&["-t", "ext4", "-O", "verity"], 64, "verity"),
+        (&["-t", "ext4", "-O", "encrypt"], 64, "encrypt"),
+        (&["-t", "ext4", "-O", "casefold"], 64, "casefold"),
+        (&["-t", "ext4", "-O", "mmp"], 64, "mmp"),
+    ] {
+        assert_read_only(&Image::make(args, mib).path(), why);
+    }
+}
+
+#[test]
+fn states_that_need_repair_first() {
+    if !tools::have("mke2fs") || !tools::have("debugfs") {
+        return;
+    }
+    for (commands, why) in [
+        (&["feature needs_recovery"][..], "needs_recovery"),
+        (&["feature orphan_present"], "orphan_present"),
+        (&["ssv state 0"], "not unmounted cleanly"),
+        (&["ssv state 3"], "error"),
+        (&["ssv last_orphan 13"], "orphan list"),
+        (&["ssv journal_inum 0"], "another device"),
+        (&["feature FEATURE_R25"], "0x2000000"),
+        (&["feature read-only"], "read-only"),
+    ] {
+        let image = Image::make(&["-t", "ext4"], 64);
+        for command in commands {
+            debugfs(&image.path(), command);
+        }
+        assert_read_only(&image.path(), why);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_at_all() {
+    if !tools::have("mke2fs") || !tools::have("debugfs") {
+        return;
+    }
+    let open = |path: &Path| match Ext4::open(TestDisk::open(path), EPOCH) {
+        Ok(_) => panic!("opened"),
+        Err(error) => error,
+    };
+    let image = Image::empty(&["-t", "ext4", "-O", "journal_dev"], 64);
+    let error = open(&image.path());
+    assert!(matches!(error, Error::Unsupported(_)) && error.to_string().contains("journal_dev"), "{error}");
+
+    let image = Image::make(&["-t", "ext4"], 64);
+    debugfs(&image.path(), "feature FEATURE_I30");
+    let error = open(&image.path());
+    assert!(error.to_string().contains("0x40000000"), "{error}");
+
+    let image = Image::make(&["-t", "ext4"], 64);
+    std::fs::File::options().write(true).open(image.path()).unwrap().set_len(40 << 20).unwrap();
+    let error = open(&image.path());
+    assert!(error.to_string().contains("do not fit the partition"), "{error}");
+
+    let blank = image.beside("blank");
+    std::fs::File::create(&blank).unwrap().set_len(1 << 20).unwrap();
+    assert!(matches!(open(&blank), Error::NotExt4 { found: 0 }));
+    std::fs::File::create(&blank).unwrap().set_len(1500).unwrap();
+    assert!(matches!(open(&blank), Error::Damaged(_)));
+
+    let image = Image::make(&["-t", "ext4"], 64);
+    let file = std::fs::File::options().write(true).open(image.path()).unwrap();
+    file.write_all_at(b"another label", 1024 + 0x78).unwrap();
+    let error = open(&image.path());
+    assert!(error.to_string().contains("checksum"), "{error}");
+}
