@@ -1,6 +1,6 @@
 //! What can go wrong with a disk image, with the numbers that were found.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// An error of a disk image or of the file that holds it.
 #[derive(Debug, thiserror::Error)]
@@ -48,9 +48,54 @@ pub enum Error {
         what: String,
     },
     /// The image is in use by another program.
-    #[error("{path}: the image is in use by another program (a running virtual machine?)", path = .path.display())]
+    #[error("{path}: the image is open for writing in a running QEMU (or qemu-nbd): shut the virtual machine down first", path = .path.display())]
     Locked {
         /// The host's file.
         path: PathBuf,
     },
+    /// The output exists and was not to be replaced.
+    #[error("{path}: exists already, and is only replaced when that is asked for", path = .path.display())]
+    Exists {
+        /// The output.
+        path: PathBuf,
+    },
+}
+
+impl Error {
+    /// True when the *input* is at fault (damaged, unsupported, in use), false when the
+    /// host is (a missing file, a full disk, an existing output).
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::OutOfRange { .. }
+            | Self::Corrupt { .. }
+            | Self::Unsupported { .. }
+            | Self::Locked { .. } => true,
+            Self::Io { .. } | Self::Exists { .. } => false,
+        }
+    }
+
+    pub(crate) fn io(
+        path: &Path,
+        action: impl Into<String>,
+        source: impl Into<std::io::Error>,
+    ) -> Self {
+        Self::Io {
+            action: action.into(),
+            path: path.to_owned(),
+            source: source.into(),
+        }
+    }
+}
+
+/// Refuses a range that does not lie inside a disk of `size` bytes.
+pub(crate) fn check_range(offset: u64, length: usize, size: u64) -> Result<(), Error> {
+    let length = length as u64;
+    match offset.checked_add(length) {
+        Some(end) if end <= size => Ok(()),
+        _ => Err(Error::OutOfRange {
+            offset,
+            length,
+            size,
+        }),
+    }
 }

@@ -1,11 +1,26 @@
 //! Disks: where an image's bytes come from, where edits go, and how the result is written.
 //!
-//! [`BlockSource`] is the seam: everything above reads through it.
+//! [`BlockSource`] is the seam: everything above reads through it. [`open_source`] makes one of
+//! an image file, [`Overlay`] puts edits above it, and [`write_image`] writes the result through
+//! an [`AtomicFile`].
 
 #![forbid(unsafe_code)]
 
+mod atomic;
+mod detect;
 mod error;
+mod lock;
+mod overlay;
+mod qcow2;
+mod raw;
+mod sink;
 mod source;
 
+pub use atomic::{AtomicFile, temporary_files};
+pub use detect::{SourceFormat, detect_format, open_source};
 pub use error::Error;
+pub use overlay::Overlay;
+pub use qcow2::Qcow2Source;
+pub use raw::RawSource;
+pub use sink::{ImageFormat, Progress, Qcow2Options, Written, write_image, write_qcow2, write_raw};
 pub use source::{BlockSource, BlockWrite, Window};

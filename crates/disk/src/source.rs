@@ -30,7 +30,11 @@ impl BlockSource for Vec<u8> {
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
-        let beyond = || Error::OutOfRange { offset, length: buf.len() as u64, size: BlockSource::len(self) };
+        let beyond = || Error::OutOfRange {
+            offset,
+            length: buf.len() as u64,
+            size: BlockSource::len(self),
+        };
         let start = usize::try_from(offset).map_err(|_| beyond())?;
         let end = start.checked_add(buf.len()).ok_or_else(beyond)?;
         let bytes = self.get(start..end).ok_or_else(beyond)?;
@@ -39,19 +43,32 @@ impl BlockSource for Vec<u8> {
     }
 }
 
-impl<T: BlockSource + ?Sized> BlockSource for std::sync::Arc<T> {
-    fn len(&self) -> u64 {
-        (**self).len()
-    }
+/// A pointer to a disk is a disk.
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        impl<T: BlockSource + ?Sized> BlockSource for $pointer {
+            fn len(&self) -> u64 {
+                (**self).len()
+            }
 
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
-        (**self).read_at(offset, buf)
-    }
+            fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
+                (**self).read_at(offset, buf)
+            }
 
-    fn data_ranges(&self, within: Range<u64>) -> Result<Vec<Range<u64>>, Error> {
-        (**self).data_ranges(within)
-    }
+            fn data_ranges(&self, within: Range<u64>) -> Result<Vec<Range<u64>>, Error> {
+                (**self).data_ranges(within)
+            }
+        }
+
+        impl<T: BlockWrite + ?Sized> BlockWrite for $pointer {
+            fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
+                (**self).write_at(offset, bytes)
+            }
+        }
+    )*};
 }
+
+forward!(std::sync::Arc<T>, Box<T>, &T);
 
 /// A window of a disk (a partition) as a disk of its own.
 pub struct Window<S> {
@@ -76,7 +93,11 @@ impl<S: BlockSource> Window<S> {
         let size = self.range.end - self.range.start;
         match offset.checked_add(length) {
             Some(end) if end <= size => Ok(self.range.start + offset),
-            _ => Err(Error::OutOfRange { offset, length, size }),
+            _ => Err(Error::OutOfRange {
+                offset,
+                length,
+                size,
+            }),
         }
     }
 }
@@ -89,6 +110,17 @@ impl<S: BlockSource> BlockSource for Window<S> {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
         let at = self.translate(offset, buf.len() as u64)?;
         self.source.read_at(at, buf)
+    }
+
+    fn data_ranges(&self, within: Range<u64>) -> Result<Vec<Range<u64>>, Error> {
+        let base = self.range.start;
+        let start = self.translate(within.start, within.end.saturating_sub(within.start))?;
+        let end = start + within.end.saturating_sub(within.start);
+        let ranges = self.source.data_ranges(start..end)?;
+        Ok(ranges
+            .into_iter()
+            .map(|range| range.start - base..range.end - base)
+            .collect())
     }
 }
 
@@ -103,10 +135,4 @@ impl<S: BlockWrite> BlockWrite for Window<S> {
 pub trait BlockWrite: BlockSource {
     /// Replaces the bytes from `offset`; a range beyond the end is an error.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), Error>;
-}
-
-impl<T: BlockWrite + ?Sized> BlockWrite for std::sync::Arc<T> {
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
-        (**self).write_at(offset, bytes)
-    }
 }

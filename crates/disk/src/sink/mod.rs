@@ -1,0 +1,76 @@
+//! Sinks: a disk written to a file, raw and sparse or as qcow2, in one pass on all cores.
+
+mod qcow2;
+mod raw;
+mod work;
+
+use crate::{AtomicFile, BlockSource, Error};
+
+pub use self::qcow2::{Qcow2Options, write_qcow2};
+pub use self::raw::write_raw;
+
+/// The format of an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageFormat {
+    /// The disk's bytes, with holes where it is zero.
+    Raw,
+    /// qcow2 version 3 with zlib-compressed clusters of 64 KiB.
+    Qcow2,
+}
+
+impl ImageFormat {
+    /// The name that `qemu-img` uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Qcow2 => "qcow2",
+        }
+    }
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Size of the disk in bytes.
+    pub virtual_size: u64,
+    /// Length of the file in bytes, holes included.
+    pub file_size: u64,
+    /// Bytes of the disk that are not zero, in whole blocks (raw: 4 KiB, qcow2: a cluster).
+    pub data: u64,
+}
+
+/// Called with (bytes of the disk done, all bytes of the disk), from any thread.
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
+
+/// Writes `disk` to `out`, which is then ready to be committed.
+///
+/// The bytes of the output depend on the disk's bytes only, not on the number of threads.
+/// `progress` is called from all of them, often.
+pub fn write_image(
+    disk: &dyn BlockSource,
+    out: &mut AtomicFile,
+    format: ImageFormat,
+    progress: Progress<'_>,
+) -> Result<Written, Error> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    match format {
+        ImageFormat::Raw => write_raw(disk, out, threads, progress),
+        ImageFormat::Qcow2 => write_qcow2(
+            disk,
+            out,
+            &Qcow2Options {
+                threads,
+                ..Qcow2Options::default()
+            },
+            progress,
+        ),
+    }
+}
+
+/// True when every byte is zero. A comparison of memory, which is fast in every build.
+fn is_zero(bytes: &[u8]) -> bool {
+    static ZEROS: [u8; 4096] = [0; 4096];
+    bytes
+        .chunks(ZEROS.len())
+        .all(|chunk| *chunk == ZEROS[..chunk.len()])
+}
