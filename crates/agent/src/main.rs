@@ -1,4 +1,118 @@
-//! The first-boot agent.
+//! The first-boot agent: finishes packages, enrols users before SSH starts, and prints the
+//! credentials block on the serial consoles. One oneshot unit runs each of its commands.
+//!
+//! It is a static program that needs nothing of the image's: no libc, no NSS, no shell. It runs on
+//! kernels from 3.2 on, which is what Rust's standard library needs; newer system calls have a way
+//! around them.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod accounts;
+mod config;
+mod console;
+mod enrol;
+mod error;
+mod facts;
+mod home;
+mod host;
+mod journal;
+mod overlay;
+mod packages;
+mod random;
+mod ready;
+mod report;
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use lexopt::Arg::{Long, Short, Value};
+
+use crate::error::AgentError;
+use crate::host::Host;
+
+const HELP: &str = "\
+hardtack-agent: run at boot by the units hardtack-packages, hardtack-enrol and
+hardtack-credentials.
+
+Usage: hardtack-agent COMMAND
+
+  packages   install and configure the packages that the build left for the boot
+  enrol      make the users' one-time-code secrets where there are none yet
+  print      wait for SSH, then print the credentials on the serial consoles
+
+  --root DIR  work on the tree below DIR instead of / (for tests)
+  --version   print the version
+  --help      print this
+";
+
+enum Command {
+    Packages,
+    Enrol,
+    Print,
+    Tell(String),
+}
+
+fn main() -> ExitCode {
+    // The secret file must never be readable for others, not even for an instant.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let outcome = arguments().and_then(|(command, host)| run(&command, &host));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(AgentError::Usage(text)) => {
+            journal::say(&format!("{text} (see --help)"));
+            ExitCode::from(2)
+        }
+        Err(error) => {
+            journal::say(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command, host: &Host) -> Result<(), AgentError> {
+    if let Command::Tell(text) = command {
+        return std::io::stdout()
+            .write_all(text.as_bytes())
+            .map_err(|error| AgentError::text(format!("cannot write to standard output: {error}")));
+    }
+    let config = config::load(host)?;
+    config::directory(host, config::RUNTIME)?;
+    config::directory(host, config::STATE)?;
+    match command {
+        Command::Packages => packages::run(host, &config),
+        Command::Enrol => enrol::run(host, &config, now()),
+        Command::Print => report::run(host, &config, now),
+        Command::Tell(_) => Ok(()),
+    }
+}
+
+fn arguments() -> Result<(Command, Host), AgentError> {
+    let usage = |error: lexopt::Error| AgentError::Usage(error.to_string());
+    let mut parser = lexopt::Parser::from_env();
+    let mut command = None;
+    let mut root = std::path::PathBuf::from("/");
+    while let Some(argument) = parser.next().map_err(usage)? {
+        match argument {
+            Long("root") => root = parser.value().map_err(usage)?.into(),
+            Long("version") | Short('V') => {
+                command = Some(Command::Tell(format!("hardtack-agent {}\n", env!("CARGO_PKG_VERSION"))));
+            }
+            Long("help") | Short('h') => command = Some(Command::Tell(HELP.to_owned())),
+            Value(word) if command.is_none() => {
+                command = Some(match word.to_str() {
+                    Some("packages") => Command::Packages,
+                    Some("enrol") => Command::Enrol,
+                    Some("print") => Command::Print,
+                    _ => return Err(AgentError::Usage(format!("{word:?} is not a command of the agent"))),
+                });
+            }
+            other => return Err(usage(other.unexpected())),
+        }
+    }
+    let command = command.ok_or_else(|| AgentError::Usage("no command given".to_owned()))?;
+    Ok((command, Host::new(root)))
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,216 @@
+//! Calls of the image's dpkg, and what /var/lib/dpkg/status says afterwards.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::error::AgentError;
+use crate::host::Host;
+use crate::journal;
+
+const STATUS: &str = "/var/lib/dpkg/status";
+/// Taken by apt and, since 1.19.1, by dpkg itself.
+const FRONTEND_LOCK: &str = "/var/lib/dpkg/lock-frontend";
+const LOCK: &str = "/var/lib/dpkg/lock";
+const PAUSE: Duration = Duration::from_millis(200);
+/// Between asking a process group to end and ending it.
+const GRACE: Duration = Duration::from_secs(5);
+/// A package may need another one configured before it can be unpacked (Pre-Depends).
+const ROUNDS: u32 = 3;
+
+/// dpkg, with the frontend's lock held.
+pub(super) struct Dpkg<'a> {
+    host: &'a Host,
+    deadline: Instant,
+    _lock: Option<File>,
+}
+
+impl<'a> Dpkg<'a> {
+    /// Waits until nobody else (apt-daily) works on the database.
+    pub(super) fn new(host: &'a Host, deadline: Instant) -> Result<Self, AgentError> {
+        let lock = acquire(host, FRONTEND_LOCK, deadline)?;
+        // dpkg itself takes this one; it only must be free.
+        drop(acquire(host, LOCK, deadline)?);
+        Ok(Self { host, deadline, _lock: lock })
+    }
+
+    /// The names of the packages in `.deb` files.
+    pub(super) fn names(&self, files: &[String]) -> Result<Vec<String>, AgentError> {
+        files
+            .iter()
+            .map(|file| {
+                let output = self
+                    .command("dpkg-deb")
+                    .args(["--field", file, "Package"])
+                    .stdin(Stdio::null())
+                    .output()
+                    .map_err(|error| AgentError::text(format!("cannot run dpkg-deb: {error}")))?;
+                let name = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+                match output.status.success() && !name.is_empty() {
+                    true => Ok(name),
+                    false => Err(AgentError::text(format!("{file}: dpkg-deb cannot read it"))),
+                }
+            })
+            .collect()
+    }
+
+    /// Unpacks the files and configures everything that is not configured yet, those that the
+    /// build unpacked too. Configuration files that somebody has changed stay as they are.
+    pub(super) fn install(&self, files: &[String]) -> Result<(), AgentError> {
+        let mut last = Ok(());
+        for _ in 0..ROUNDS {
+            let unpacked = if files.is_empty() { Ok(()) } else { self.dpkg(&["--unpack"], files) };
+            let configured = self.dpkg(&["--configure", "--pending"], &[]);
+            last = unpacked.and(configured);
+            if last.is_ok() {
+                break;
+            }
+        }
+        last
+    }
+
+    fn dpkg(&self, action: &[&str], files: &[String]) -> Result<(), AgentError> {
+        let mut command = self.command("dpkg");
+        command.arg("--force-confold").args(action).args(files);
+        let status = within(command, self.deadline)?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(AgentError::text(format!("dpkg {}: {status}", action.join(" ")))),
+        }
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", "/root")
+            .env("LC_ALL", "C.UTF-8")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .env("DEBCONF_NONINTERACTIVE_SEEN", "true");
+        if self._lock.is_some() {
+            command.env("DPKG_FRONTEND_LOCKED", "true");
+        }
+        if !self.host.is_live() {
+            command.arg(format!("--root={}", self.host.path("/").display()));
+        }
+        command
+    }
+}
+
+/// A write lock as dpkg takes it; `None` where the file is not there.
+fn acquire(host: &Host, path: &str, deadline: Instant) -> Result<Option<File>, AgentError> {
+    let full = host.path(path);
+    let Ok(file) = OpenOptions::new().write(true).open(&full) else {
+        return Ok(None);
+    };
+    let mut told = false;
+    loop {
+        match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Some(file)),
+            Err(_) if Instant::now() < deadline => {
+                if !told {
+                    journal::say(&format!("waiting for {path}"));
+                    told = true;
+                }
+                thread::sleep(PAUSE);
+            }
+            Err(error) => return Err(AgentError::io("lock", &full, error)),
+        }
+    }
+}
+
+/// Runs a command in a process group of its own and ends the group at the deadline: a maintainer
+/// script that hangs has children.
+fn within(mut command: Command, deadline: Instant) -> Result<ExitStatus, AgentError> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let mut child = command
+        .stdin(Stdio::null())
+        // Standard output of a unit goes to the journal, which is where dpkg's words belong.
+        .process_group(0)
+        .spawn()
+        .map_err(|error| AgentError::text(format!("cannot run {name}: {error}")))?;
+    let mut ended = |until: Instant| loop {
+        match child.try_wait() {
+            Ok(None) if Instant::now() < until => thread::sleep(PAUSE),
+            Ok(status) => return Ok(status),
+            Err(error) => return Err(AgentError::text(format!("cannot wait for {name}: {error}"))),
+        }
+    };
+    if let Some(status) = ended(deadline)? {
+        return Ok(status);
+    }
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    for (signal, grace) in [(Signal::TERM, GRACE), (Signal::KILL, GRACE)] {
+        if let Some(group) = group {
+            let _ = kill_process_group(group, signal);
+        }
+        let until = Instant::now() + grace;
+        while Instant::now() < until && matches!(child.try_wait(), Ok(None)) {
+            thread::sleep(PAUSE);
+        }
+    }
+    Err(AgentError::text(format!("{name} did not end in time and was stopped")))
+}
+
+/// Those of `names` that are not "install ok installed". `name:arch` counts as `name`.
+pub(super) fn not_installed(host: &Host, names: &[String]) -> Result<Vec<String>, AgentError> {
+    let text = status(host)?;
+    let mut installed = Vec::new();
+    let mut package = "";
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("Package: ") {
+            package = name.trim();
+        } else if line.is_empty() {
+            package = "";
+        } else if line.strip_prefix("Status: ").is_some_and(|state| state.trim().ends_with(" ok installed")) {
+            installed.push(package);
+        }
+    }
+    let missing = |name: &&String| !installed.contains(&name.split(':').next().unwrap_or_default());
+    Ok(names.iter().filter(missing).cloned().collect())
+}
+
+/// The database of a large system has 10 MB, more than other files that the agent reads.
+fn status(host: &Host) -> Result<String, AgentError> {
+    let path = host.path(STATUS);
+    std::fs::read(&path)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .map_err(|error| AgentError::io("read", &path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_command_that_hangs_is_stopped_with_its_children() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 600 & wait"]);
+        let started = Instant::now();
+        let error = within(command, Instant::now() + Duration::from_millis(300)).unwrap_err();
+        assert!(error.to_string().contains("did not end in time"), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(30));
+        let mut good = Command::new("sh");
+        good.args(["-c", "exit 3"]);
+        assert_eq!(within(good, Instant::now() + Duration::from_secs(30)).unwrap().code(), Some(3));
+    }
+
+    #[test]
+    fn the_database_says_what_is_installed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("var/lib/dpkg");
+        std::fs::create_dir_all(&path).unwrap();
+        let text = "Package: a\nStatus: install ok installed\n\nPackage: b\nStatus: install ok unpacked\n\n\
+                    Package: c\nStatus: hold ok installed\nDescription: x\n Status: install ok installed\n\n";
+        std::fs::write(path.join("status"), text).unwrap();
+        let names = ["a", "a:amd64", "b", "c", "d"].map(str::to_owned);
+        assert_eq!(not_installed(&Host::new(directory.path()), &names).unwrap(), ["b", "d"]);
+    }
+}

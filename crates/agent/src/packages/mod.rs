@@ -1,0 +1,83 @@
+//! Packages that the build could not finish offline: their maintainer scripts run here, before SSH.
+//!
+//! The work is dpkg's; here is what has to be around it: the lock, a policy-rc.d under which no
+//! script starts a service, a deadline, the start of what became enabled, and a record. A failure
+//! keeps the spool, and the next boot tries again. SSH starts in any case.
+
+mod dpkg;
+mod policy;
+mod units;
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, Instant};
+
+use hardtack_credentials::{PackagesConfig, PackagesOutcome};
+
+use crate::accounts::replace;
+use crate::config::{Config, STATE};
+use crate::error::AgentError;
+use crate::host::Host;
+use crate::journal;
+use dpkg::Dpkg;
+
+/// Whole files, as the build laid them down.
+const SPOOL: &str = "/var/lib/hardtack/packages";
+/// All of it together. SSH waits for this unit.
+const DEADLINE: Duration = Duration::from_secs(300);
+
+/// Installs what the build has left, once.
+pub(crate) fn run(host: &Host, config: &Config) -> Result<(), AgentError> {
+    let Some(packages) = &config.shared.packages else {
+        return Ok(());
+    };
+    policy::recover(host);
+    if recorded(host).is_some_and(|outcome| outcome.ok) {
+        return Ok(());
+    }
+    let outcome = install(host, packages, Instant::now() + DEADLINE);
+    let record = match &outcome {
+        Ok(count) => PackagesOutcome { ok: true, detail: format!("{count} packages") },
+        Err(error) => PackagesOutcome { ok: false, detail: error.to_string() },
+    };
+    journal::say(&format!("packages: {}", record.detail));
+    let text = serde_json::to_string(&record).unwrap_or_default();
+    replace(&host.path(&record_path()), format!("{text}\n").as_bytes(), 0o600, None)?;
+    outcome?;
+    let spool = host.path(SPOOL);
+    match std::fs::remove_dir_all(&spool) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(AgentError::io("remove", &spool, error)),
+        _ => Ok(()),
+    }
+}
+
+/// What the last run left; `None`: none has ended yet.
+pub(crate) fn recorded(host: &Host) -> Option<PackagesOutcome> {
+    serde_json::from_slice(&host.read(&record_path()).ok()??).ok()
+}
+
+fn record_path() -> String {
+    format!("{STATE}/packages.json")
+}
+
+fn install(host: &Host, packages: &PackagesConfig, deadline: Instant) -> Result<usize, AgentError> {
+    let files: Vec<String> = packages.install.iter().map(|name| format!("{SPOOL}/{name}")).collect();
+    if let Some(missing) = files.iter().find(|path| !host.exists(path)) {
+        return Err(AgentError::text(format!("{missing} is missing")));
+    }
+    let dpkg = Dpkg::new(host, deadline)?;
+    let mut names = dpkg.names(&files)?;
+    names.extend(packages.configure.iter().cloned());
+    let before = units::enabled(host);
+    let held = policy::Held::new(host)?;
+    let tried = dpkg.install(&files);
+    drop(held);
+    // Even after a failure: what did get installed works better when it runs.
+    units::start_new(host, &before);
+    let missing = dpkg::not_installed(host, &names)?;
+    match (missing.is_empty(), tried) {
+        (true, _) => Ok(names.len()),
+        (false, Ok(())) => Err(AgentError::text(format!("not installed: {}", missing.join(", ")))),
+        (false, Err(error)) => Err(AgentError::text(format!("not installed: {} ({error})", missing.join(", ")))),
+    }
+}

@@ -1,0 +1,112 @@
+//! Printing: the credentials block, or the loud line instead.
+
+use std::time::Duration;
+
+use hardtack_credentials::block::{VERSION, refusal};
+use hardtack_credentials::{Block, HostKey, PackagesOutcome, Root, Surroundings, UserCredentials, otpauth, time};
+
+use crate::accounts;
+use crate::config::Config;
+use crate::enrol::{self, Enrolment};
+use crate::error::AgentError;
+use crate::host::Host;
+use crate::{console, facts, journal, overlay, packages, ready};
+
+/// The unit starts after SSH's, so this is time for a slow machine, not for a boot.
+const SSH_PATIENCE: Duration = Duration::from_secs(180);
+
+/// Waits for SSH, then prints the block on the serial consoles. `clock` tells seconds since 1970;
+/// it is asked after the wait.
+pub(crate) fn run(host: &Host, config: &Config, clock: fn() -> u64) -> Result<(), AgentError> {
+    let found = overlay::root(host);
+    if let Some(promised) = &config.shared.overlay
+        && let Err(what) = overlay::check(host, promised, &found)
+    {
+        console::print(host, &refusal(&format!("{what}.")))?;
+        return Err(AgentError::text(format!("{what}; no credentials were printed")));
+    }
+    let ports = ready::ports(host);
+    let answered = ready::wait(host, &ports, SSH_PATIENCE);
+    let text = text(host, config, &found, answered.is_some(), clock())?;
+    console::print(host, &text)
+}
+
+/// What is printed: sentences about what went wrong, if anything did, then the block.
+fn text(host: &Host, config: &Config, found: &overlay::Root, ssh: bool, now: u64) -> Result<String, AgentError> {
+    let instance = facts::instance_id(host);
+    let hostname = facts::hostname(host);
+    let mut users = Vec::new();
+    let mut accepted = Vec::new();
+    let mut lines = Vec::new();
+    for account in enrol::everybody(host, &config.shared)? {
+        match enrol::look(host, &account)? {
+            Enrolment::Used => accepted.push(account.name),
+            Enrolment::Missing(why) => lines.push(format!("{} {why}: no login with a code", account.name)),
+            Enrolment::Fresh(file) => users.push(UserCredentials {
+                otpauth: otpauth::url(
+                    &config.shared.recipe,
+                    &account.name,
+                    &hostname,
+                    instance.as_deref(),
+                    file.secret(),
+                ),
+                name: account.name,
+                secret: file.secret().to_owned(),
+                scratch_codes: file.scratch_codes().to_vec(),
+            }),
+        }
+    }
+    if let Some(mfa) = &config.shared.mfa {
+        for name in &mfa.users {
+            if accounts::find(host, name)?.is_none() {
+                lines.push(format!("{name} does not exist: nobody can log in as {name}"));
+            }
+        }
+    }
+    if !ssh {
+        lines.push(format!("SSH does not answer after {} s", SSH_PATIENCE.as_secs()));
+    }
+    for line in &lines {
+        journal::say(line);
+    }
+    let block = Block {
+        hardtack: VERSION,
+        boot_id: facts::boot_id(host),
+        instance_id: instance,
+        hostname,
+        time: time::format_utc(now),
+        seal: config.shared.mfa.as_ref().map_or_else(|| "none".to_owned(), |mfa| mfa.seal.clone()),
+        users,
+        host_keys: facts::host_keys(host).iter().filter_map(|line| HostKey::from_public_file(line)).collect(),
+        root: Root { overlay: found.overlay.map(str::to_owned), device: found.device.clone() },
+        doors: config.shared.doors.clone(),
+    };
+    let surroundings = Surroundings {
+        factors: config.shared.mfa.as_ref().map(|mfa| mfa.factors.clone()).unwrap_or_default(),
+        address: None,
+        synchronised: facts::clock_synchronised(host),
+        packages: outcome(host, config),
+        accepted,
+        random_key: config.shared.overlay.as_ref().is_some_and(|overlay| overlay.random_key),
+    };
+    let mut text = String::new();
+    for line in lines {
+        // 80 columns: names and reasons are short, but a file's path may not be.
+        let line: String = line.chars().map(|c| if c.is_ascii_graphic() { c } else { ' ' }).take(68).collect();
+        text.push_str(&format!("HARDTACK: {line}\n"));
+    }
+    text.push_str(&block.render(&surroundings));
+    Ok(text)
+}
+
+/// How the packages fared; nothing once they have been told about.
+fn outcome(host: &Host, config: &Config) -> Option<PackagesOutcome> {
+    config.shared.packages.as_ref()?;
+    Some(packages::recorded(host).unwrap_or_else(|| PackagesOutcome {
+        ok: false,
+        detail: "the installation did not end".to_owned(),
+    }))
+}
+
+#[cfg(test)]
+mod tests;
