@@ -205,12 +205,21 @@ impl Ext4 {
     /// [`Error::Missing`], [`Error::WrongType`]; [`Error::Operation`] when it is not UTF-8.
     pub fn read_link(&self, path: &str) -> Result<String, Error> {
         let number = self.existing(path, Kind::Symlink)?;
-        let target = self.driver.read_link(number).map_err(|error| self.failed(path, "read the link", &error))?;
+        let target = self.link_target(number).map_err(|error| self.failed(path, "read the link", &error))?;
         String::from_utf8(target).map_err(|_| Error::Operation {
             path: path.to_owned(),
             action: "read the link",
             what: "its target is not UTF-8".to_owned(),
         })
+    }
+
+    fn link_target(&self, number: u32) -> fs_ext4::Result<Vec<u8>> {
+        let (inode, raw) = self.driver.read_inode_verified(number)?;
+        // The driver's own function does not know a long target that lies in the inode.
+        if inode.has_inline_data() && inode.size <= u64::from(self.superblock.inode_size) {
+            return fs_ext4::file_io::read_inline(&self.driver, &inode, &raw);
+        }
+        self.driver.read_link(number)
     }
 
     /// The extended attributes of `path`, by full name ("security.selinux"), sorted.

@@ -34,15 +34,15 @@ const LAYOUTS: &[Layout] = &[
     layout("128-byte inodes", &["-t", "ext4", "-I", "128"], 64, "truncated"),
     layout("128-byte inodes, no checksums", &["-t", "ext4", "-I", "128", "-O", "^metadata_csum"], 64, ""),
     layout("1 KiB inodes", &["-t", "ext4", "-I", "1024"], 64, ""),
-    layout("inline data", &["-t", "ext4", "-O", "inline_data"], 64, "incompat"),
+    layout("inline data", &["-t", "ext4", "-O", "inline_data"], 64, "unsupported"),
     layout("no journal", &["-t", "ext4", "-O", "^has_journal"], 64, ""),
-    layout("meta_bg", &["-t", "ext4", "-O", "^resize_inode,meta_bg"], 64, "incompat"),
-    layout("large_dir", &["-t", "ext4", "-O", "large_dir"], 64, "incompat"),
-    layout("ea_inode", &["-t", "ext4", "-O", "ea_inode"], 64, "incompat"),
+    layout("meta_bg", &["-t", "ext4", "-O", "^resize_inode,meta_bg"], 64, "unsupported"),
+    layout("large_dir", &["-t", "ext4", "-O", "large_dir"], 64, "unsupported"),
+    layout("ea_inode", &["-t", "ext4", "-O", "ea_inode"], 64, "unsupported"),
     layout("sparse_super2", &["-t", "ext4", "-O", "sparse_super2,^resize_inode"], 64, ""),
     layout("no flex_bg", &["-t", "ext4", "-O", "^flex_bg", "-g", "4096"], 64, ""),
     layout("no dir_index", &["-t", "ext4", "-O", "^dir_index"], 64, ""),
-    layout("no filetype", &["-t", "ext4", "-O", "^filetype"], 64, "incompat"),
+    layout("no filetype", &["-t", "ext4", "-O", "^filetype"], 64, "unsupported"),
 ];
 
 #[test]

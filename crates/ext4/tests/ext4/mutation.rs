@@ -63,7 +63,7 @@ fn places(image: &Image) -> Vec<(u64, usize)> {
         if let Some((_, rest)) = told.split_once("located at block ") {
             let (number, rest) = rest.split_once(", offset 0x").unwrap();
             let number: u64 = number.parse().unwrap();
-            let offset = u64::from_str_radix(rest.trim(), 16).unwrap();
+            let offset = u64::from_str_radix(rest.lines().next().unwrap().trim(), 16).unwrap();
             places.push((number * block + offset, 160));
             places.push((number * block + offset + 40, 60));
         }
