@@ -6,9 +6,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 mod apply;
 mod error;
 mod path;
+pub mod ssh_keys;
+pub mod sshd;
 mod stage;
 mod tree;
 

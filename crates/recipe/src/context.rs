@@ -59,6 +59,22 @@ pub struct Context<'a, 't> {
     pub options: Options,
 }
 
+#[cfg(test)]
+impl<'a, 't> Context<'a, 't> {
+    /// A context over `stage` with nothing else in it.
+    pub(crate) fn for_tests(stage: &'a mut Stage<'t>) -> Self {
+        Self {
+            stage,
+            facts: Facts::default(),
+            epoch: 0,
+            agent_binary: None,
+            agent: AgentConfig::default(),
+            notes: Vec::new(),
+            options: Options::default(),
+        }
+    }
+}
+
 impl Context<'_, '_> {
     /// Adds a note that is good to know.
     pub fn info(&mut self, step: &'static str, text: impl Into<String>) {

@@ -1,1 +1,3 @@
 //! The steps of a recipe, one module each.
+
+pub mod user;
