@@ -54,25 +54,14 @@ impl GuestPath {
         if name.is_empty() {
             return None;
         }
-        Some(if head.is_empty() {
-            Self::root()
-        } else {
-            Self(head.to_owned())
-        })
+        Some(if head.is_empty() { Self::root() } else { Self(head.to_owned()) })
     }
 
     /// This path with one more component; `name` must be a single component.
     #[must_use]
     pub fn join(&self, name: &str) -> Self {
-        debug_assert!(
-            !name.contains('/') && !matches!(name, "" | "." | ".."),
-            "{name:?} is one component"
-        );
-        if self.0 == "/" {
-            Self(format!("/{name}"))
-        } else {
-            Self(format!("{}/{name}", self.0))
-        }
+        debug_assert!(!name.contains('/') && !matches!(name, "" | "." | ".."), "{name:?} is one component");
+        if self.0 == "/" { Self(format!("/{name}")) } else { Self(format!("{}/{name}", self.0)) }
     }
 
     /// True when `self` is `ancestor` or lies below it.
@@ -88,11 +77,7 @@ impl GuestPath {
             return Some(&self.0[1..]);
         }
         let rest = self.0.strip_prefix(&ancestor.0)?;
-        if rest.is_empty() {
-            Some(rest)
-        } else {
-            rest.strip_prefix('/')
-        }
+        if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
     }
 }
 

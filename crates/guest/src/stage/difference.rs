@@ -170,10 +170,7 @@ impl Stage<'_> {
                 true => BTreeMap::new(),
                 false => self.lower.xattrs(path)?.into_iter().collect(),
             };
-            node.xattrs
-                .iter()
-                .filter(|(name, value)| present.get(*name) != Some(value))
-                .collect()
+            node.xattrs.iter().filter(|(name, value)| present.get(*name) != Some(value)).collect()
         } else {
             node.xattrs.iter().collect::<Vec<_>>()
         };
@@ -181,38 +178,19 @@ impl Stage<'_> {
         let (op, state) = match &node.kind {
             Kind::Removed => (before.is_some().then_some(Op::Remove), State::Absent),
             Kind::Directory => {
-                let op = if same_type {
-                    attribute_op.or(xattr_op)
-                } else {
-                    Some(Op::Mkdir)
-                };
+                let op = if same_type { attribute_op.or(xattr_op) } else { Some(Op::Mkdir) };
                 (op, State::Directory(new))
             }
             Kind::File(content) => {
                 let changed = !same_type || self.content_differs(path, content, before)?;
-                let op = if changed {
-                    Some(Op::Write)
-                } else {
-                    attribute_op.or(xattr_op)
-                };
-                let content = if changed {
-                    content.clone()
-                } else {
-                    Content::Kept
-                };
+                let op = if changed { Some(Op::Write) } else { attribute_op.or(xattr_op) };
+                let content = if changed { content.clone() } else { Content::Kept };
                 (op, State::File(content, new))
             }
             Kind::Link(target) => {
                 let changed = !same_type || self.lower.read_link(path)? != *target;
                 let owner = attribute_op.filter(|op| *op == Op::Chown);
-                (
-                    if changed {
-                        Some(Op::Link)
-                    } else {
-                        owner.or(xattr_op)
-                    },
-                    State::Link(target.clone(), new),
-                )
+                (if changed { Some(Op::Link) } else { owner.or(xattr_op) }, State::Link(target.clone(), new))
             }
             Kind::Special => (attribute_op.or(xattr_op), State::Special(new)),
         };
@@ -221,10 +199,7 @@ impl Stage<'_> {
             path: path.clone(),
             before,
             state,
-            xattrs: xattrs
-                .into_iter()
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
+            xattrs: xattrs.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
             op,
             label_step: step.to_string(),
             label_group: group.as_ref().map(|(op, name)| (*op, name.to_string())),
@@ -241,9 +216,7 @@ impl Stage<'_> {
             Content::Kept => Ok(false),
             Content::Appended(tail) => Ok(!tail.is_empty()),
             Content::Bytes(bytes) => match before {
-                Some(found)
-                    if found.kind == FileType::Regular && found.size == bytes.len() as u64 =>
-                {
+                Some(found) if found.kind == FileType::Regular && found.size == bytes.len() as u64 => {
                     Ok(self.lower.read_file(path, found.size)? != **bytes)
                 }
                 _ => Ok(true),
@@ -254,9 +227,7 @@ impl Stage<'_> {
     /// What was in the file `path` before any step, for showing a difference.
     pub fn original(&self, path: &GuestPath, limit: u64) -> Result<Option<Vec<u8>>, Error> {
         match self.below(path)? {
-            Some(found) if found.kind == FileType::Regular => {
-                Ok(Some(self.lower.read_file(path, limit)?))
-            }
+            Some(found) if found.kind == FileType::Regular => Ok(Some(self.lower.read_file(path, limit)?)),
             _ => Ok(None),
         }
     }

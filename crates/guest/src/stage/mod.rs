@@ -35,28 +35,18 @@ impl Set {
     /// Only the permission bits.
     #[must_use]
     pub fn mode(mode: u32) -> Self {
-        Self {
-            mode: Some(mode),
-            owner: None,
-        }
+        Self { mode: Some(mode), owner: None }
     }
 
     /// Permission bits and owner.
     #[must_use]
     pub fn all(mode: u32, uid: u32, gid: u32) -> Self {
-        Self {
-            mode: Some(mode),
-            owner: Some((uid, gid)),
-        }
+        Self { mode: Some(mode), owner: Some((uid, gid)) }
     }
 
     fn over(self, base: Attributes) -> Attributes {
         let (uid, gid) = self.owner.unwrap_or((base.uid, base.gid));
-        Attributes {
-            mode: self.mode.unwrap_or(base.mode),
-            uid,
-            gid,
-        }
+        Attributes { mode: self.mode.unwrap_or(base.mode), uid, gid }
     }
 }
 
@@ -108,25 +98,13 @@ impl<'t> Stage<'t> {
     /// A stage without changes above `lower`.
     #[must_use]
     pub fn new(lower: &'t dyn Tree) -> Self {
-        let label = Label {
-            step: "".into(),
-            group: None,
-        };
-        Self {
-            lower,
-            nodes: BTreeMap::new(),
-            label,
-            secrets: Vec::new(),
-            looked_up: RefCell::default(),
-        }
+        let label = Label { step: "".into(), group: None };
+        Self { lower, nodes: BTreeMap::new(), label, secrets: Vec::new(), looked_up: RefCell::default() }
     }
 
     /// Names the step that the changes from here on belong to.
     pub fn set_step(&mut self, step: &str) {
-        self.label = Label {
-            step: step.into(),
-            group: None,
-        };
+        self.label = Label { step: step.into(), group: None };
     }
 
     /// Shows the changes from here on as one entry of the plan (a package, an initramfs).
@@ -169,11 +147,7 @@ impl<'t> Stage<'t> {
             return Ok(None);
         };
         if metadata.kind != FileType::Regular {
-            return Err(Error::WrongType {
-                path,
-                found: metadata.kind.describe(),
-                wanted: "a file",
-            });
+            return Err(Error::WrongType { path, found: metadata.kind.describe(), wanted: "a file" });
         }
         let content = match self.nodes.get(&path).map(|node| &node.kind) {
             Some(Kind::File(Content::Bytes(bytes))) => bytes.to_vec(),
@@ -185,11 +159,7 @@ impl<'t> Stage<'t> {
             _ => self.lower.read_file(&path, limit)?,
         };
         if content.len() as u64 > limit {
-            return Err(Error::TooLarge {
-                path,
-                size: content.len() as u64,
-                limit,
-            });
+            return Err(Error::TooLarge { path, size: content.len() as u64, limit });
         }
         Ok(Some(content))
     }
@@ -203,17 +173,9 @@ impl<'t> Stage<'t> {
             Ok(text) => Ok(Some(text)),
             Err(error) => {
                 let valid = error.utf8_error().valid_up_to();
-                let line = error.as_bytes()[..valid]
-                    .iter()
-                    .filter(|byte| **byte == b'\n')
-                    .count()
-                    + 1;
+                let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
                 let what = "is not UTF-8 text".to_owned();
-                Err(Error::Content {
-                    path: GuestPath::new(path),
-                    line: Some(line),
-                    what,
-                })
+                Err(Error::Content { path: GuestPath::new(path), line: Some(line), what })
             }
         }
     }
@@ -225,11 +187,7 @@ impl<'t> Stage<'t> {
             return Ok(Vec::new());
         };
         if metadata.kind != FileType::Directory {
-            return Err(Error::WrongType {
-                path,
-                found: metadata.kind.describe(),
-                wanted: "a directory",
-            });
+            return Err(Error::WrongType { path, found: metadata.kind.describe(), wanted: "a directory" });
         }
         self.list_exact(&path)
     }
@@ -237,12 +195,7 @@ impl<'t> Stage<'t> {
     fn list_exact(&self, path: &GuestPath) -> Result<Vec<DirEntry>, Error> {
         let mut names: BTreeMap<String, FileType> = BTreeMap::new();
         if matches!(self.lower.lstat(path)?, Some(below) if below.kind == FileType::Directory) {
-            names.extend(
-                self.lower
-                    .read_dir(path)?
-                    .into_iter()
-                    .map(|entry| (entry.name, entry.kind)),
-            );
+            names.extend(self.lower.read_dir(path)?.into_iter().map(|entry| (entry.name, entry.kind)));
         }
         for (child, node) in self.nodes.range(path.clone()..) {
             if !child.starts_with(path) {
@@ -252,10 +205,7 @@ impl<'t> Stage<'t> {
                 }
                 break;
             }
-            let Some(name) = child
-                .name()
-                .filter(|_| child.parent().as_ref() == Some(path))
-            else {
+            let Some(name) = child.name().filter(|_| child.parent().as_ref() == Some(path)) else {
                 continue;
             };
             match file_type(&node.kind) {
@@ -263,10 +213,7 @@ impl<'t> Stage<'t> {
                 None => names.remove(name),
             };
         }
-        Ok(names
-            .into_iter()
-            .map(|(name, kind)| DirEntry { name, kind })
-            .collect())
+        Ok(names.into_iter().map(|(name, kind)| DirEntry { name, kind }).collect())
     }
 
     /// The target of the link `path`; `None` when it is not a link.
@@ -279,9 +226,7 @@ impl<'t> Stage<'t> {
             Some(Kind::Link(target)) => Ok(Some(target.clone())),
             Some(_) => Ok(None),
             None => match self.look(path)? {
-                Some(metadata) if metadata.kind == FileType::Symlink => {
-                    Ok(Some(self.lower.read_link(path)?))
-                }
+                Some(metadata) if metadata.kind == FileType::Symlink => Ok(Some(self.lower.read_link(path)?)),
                 _ => Ok(None),
             },
         }
@@ -301,36 +246,19 @@ impl<'t> Stage<'t> {
     }
 
     /// Gives the file `path` this content. Links are followed, missing directories are made.
-    pub fn write(
-        &mut self,
-        path: &str,
-        content: impl Into<Vec<u8>>,
-        set: Set,
-    ) -> Result<(), Error> {
+    pub fn write(&mut self, path: &str, content: impl Into<Vec<u8>>, set: Set) -> Result<(), Error> {
         let content = content.into();
         let path = self.resolve(path)?;
         let existing = self.look(&path)?;
         let base = match existing {
-            None => Attributes {
-                mode: 0o644,
-                uid: 0,
-                gid: 0,
-            },
+            None => Attributes { mode: 0o644, uid: 0, gid: 0 },
             Some(metadata) if metadata.kind == FileType::Regular => metadata.attributes(),
             Some(metadata) => {
-                return Err(Error::WrongType {
-                    path,
-                    found: metadata.kind.describe(),
-                    wanted: "a file",
-                });
+                return Err(Error::WrongType { path, found: metadata.kind.describe(), wanted: "a file" });
             }
         };
         self.make_parents(&path)?;
-        self.put(
-            path,
-            Kind::File(Content::Bytes(content.into())),
-            set.over(base),
-        );
+        self.put(path, Kind::File(Content::Bytes(content.into())), set.over(base));
         Ok(())
     }
 
@@ -361,22 +289,12 @@ impl<'t> Stage<'t> {
                 }
                 Ok(())
             }
-            Some(metadata) => Err(Error::WrongType {
-                path,
-                found: metadata.kind.describe(),
-                wanted: "a directory",
-            }),
+            Some(metadata) => {
+                Err(Error::WrongType { path, found: metadata.kind.describe(), wanted: "a directory" })
+            }
             None => {
                 self.make_parents(&path)?;
-                self.put(
-                    path,
-                    Kind::Directory,
-                    set.over(Attributes {
-                        mode: 0o755,
-                        uid: 0,
-                        gid: 0,
-                    }),
-                );
+                self.put(path, Kind::Directory, set.over(Attributes { mode: 0o755, uid: 0, gid: 0 }));
                 Ok(())
             }
         }
@@ -387,24 +305,12 @@ impl<'t> Stage<'t> {
         let path = self.resolve_parent(path)?;
         match self.look(&path)? {
             Some(metadata) if metadata.kind == FileType::Directory => {
-                return Err(Error::WrongType {
-                    path,
-                    found: "a directory",
-                    wanted: "a symbolic link",
-                });
+                return Err(Error::WrongType { path, found: "a directory", wanted: "a symbolic link" });
             }
             _ => self.make_parents(&path)?,
         }
         if self.link_exact(&path)?.as_deref() != Some(target) {
-            self.put(
-                path,
-                Kind::Link(target.to_owned()),
-                Attributes {
-                    mode: 0o777,
-                    uid: 0,
-                    gid: 0,
-                },
-            );
+            self.put(path, Kind::Link(target.to_owned()), Attributes { mode: 0o777, uid: 0, gid: 0 });
         }
         Ok(())
     }
@@ -413,9 +319,7 @@ impl<'t> Stage<'t> {
     pub fn remove(&mut self, path: &str) -> Result<(), Error> {
         let path = self.resolve_parent(path)?;
         if path == GuestPath::root() {
-            return Err(Error::Refused(
-                "the root directory itself cannot be removed".to_owned(),
-            ));
+            return Err(Error::Refused("the root directory itself cannot be removed".to_owned()));
         }
         let mut pending = vec![path];
         while let Some(path) = pending.pop() {
@@ -452,9 +356,7 @@ impl<'t> Stage<'t> {
     }
 
     fn adjust(&mut self, path: GuestPath, change: impl FnOnce(&mut Node)) -> Result<(), Error> {
-        let metadata = self
-            .look(&path)?
-            .ok_or_else(|| Error::Missing { path: path.clone() })?;
+        let metadata = self.look(&path)?.ok_or_else(|| Error::Missing { path: path.clone() })?;
         let mut node = match self.nodes.get(&path) {
             Some(node) => node.clone(),
             None => Node {
@@ -480,15 +382,7 @@ impl<'t> Stage<'t> {
             Some(node) if !matches!(node.kind, Kind::Removed) => node.xattrs,
             _ => BTreeMap::new(),
         };
-        self.nodes.insert(
-            path,
-            Node {
-                kind,
-                attributes,
-                xattrs,
-                label: self.label.clone(),
-            },
-        );
+        self.nodes.insert(path, Node { kind, attributes, xattrs, label: self.label.clone() });
     }
 
     fn make_parents(&mut self, path: &GuestPath) -> Result<(), Error> {
@@ -499,11 +393,7 @@ impl<'t> Stage<'t> {
                 Some(metadata) if metadata.kind == FileType::Directory => break,
                 Some(metadata) => {
                     let found = metadata.kind.describe();
-                    return Err(Error::WrongType {
-                        path: directory,
-                        found,
-                        wanted: "a directory",
-                    });
+                    return Err(Error::WrongType { path: directory, found, wanted: "a directory" });
                 }
                 None => {
                     above = directory.parent();
@@ -512,15 +402,7 @@ impl<'t> Stage<'t> {
             }
         }
         for directory in missing {
-            self.put(
-                directory,
-                Kind::Directory,
-                Attributes {
-                    mode: 0o755,
-                    uid: 0,
-                    gid: 0,
-                },
-            );
+            self.put(directory, Kind::Directory, Attributes { mode: 0o755, uid: 0, gid: 0 });
         }
         Ok(())
     }
@@ -552,14 +434,7 @@ impl<'t> Stage<'t> {
                 Kind::Directory | Kind::Special | Kind::Removed => 0,
             };
             let Attributes { mode, uid, gid } = node.attributes;
-            return Ok(Some(Metadata {
-                kind,
-                mode,
-                uid,
-                gid,
-                size,
-                mtime: 0,
-            }));
+            return Ok(Some(Metadata { kind, mode, uid, gid, size, mtime: 0 }));
         }
         self.below(path)
     }

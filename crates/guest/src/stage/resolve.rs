@@ -31,17 +31,14 @@ impl Stage<'_> {
                 continue;
             }
             let next = at.join(&name);
-            let is_link =
-                matches!(self.look(&next)?, Some(found) if found.kind == FileType::Symlink);
+            let is_link = matches!(self.look(&next)?, Some(found) if found.kind == FileType::Symlink);
             if !is_link || (pending.is_empty() && !follow_last) {
                 at = next;
                 continue;
             }
             links += 1;
             if links > MAX_LINKS {
-                return Err(Error::LinkLoop {
-                    path: GuestPath::new(path),
-                });
+                return Err(Error::LinkLoop { path: GuestPath::new(path) });
             }
             let target = self.link_exact(&next)?.unwrap_or_default();
             if target.starts_with('/') {
@@ -57,8 +54,5 @@ impl Stage<'_> {
 
 /// The components of a path, `..` kept: after a link it means the target's parent.
 fn split(path: &str) -> VecDeque<String> {
-    path.split('/')
-        .filter(|part| !matches!(*part, "" | "."))
-        .map(str::to_owned)
-        .collect()
+    path.split('/').filter(|part| !matches!(*part, "" | ".")).map(str::to_owned).collect()
 }

@@ -21,9 +21,7 @@ fn writing_what_is_there_changes_nothing() {
     let tree = tree();
     let mut stage = Stage::new(&tree);
     stage.write("/etc/motd", "hello\n", Set::default()).unwrap();
-    stage
-        .write("/etc/shadow", "root:*\n", Set::all(0o640, 0, 42))
-        .unwrap();
+    stage.write("/etc/shadow", "root:*\n", Set::all(0o640, 0, 42)).unwrap();
     stage.mkdir("/etc", Set::mode(0o755)).unwrap();
     stage.symlink("/lib", "usr/lib").unwrap();
     stage.remove("/nowhere").unwrap();
@@ -44,16 +42,10 @@ fn links_are_followed_inside_the_guest_only() {
     ] {
         assert_eq!(stage.resolve(given).unwrap().as_str(), wanted, "{given}");
     }
-    assert!(matches!(
-        stage.resolve("/etc/loop"),
-        Err(Error::LinkLoop { .. })
-    ));
+    assert!(matches!(stage.resolve("/etc/loop"), Err(Error::LinkLoop { .. })));
     stage.write("/etc/dangling", "x", Set::default()).unwrap();
     assert_eq!(stage.read("/var/made").unwrap().unwrap(), b"x");
-    assert_eq!(
-        stage.resolve_parent("/etc/alias").unwrap().as_str(),
-        "/etc/alias"
-    );
+    assert_eq!(stage.resolve_parent("/etc/alias").unwrap().as_str(), "/etc/alias");
 }
 
 #[test]
@@ -63,19 +55,9 @@ fn removal_is_recursive_and_listing_sees_the_stage() {
     stage.remove("/srv/x").unwrap();
     assert_eq!(stage.read("/srv/x/y/z").unwrap(), None);
     stage.write("/srv/x/new", "n", Set::default()).unwrap();
-    let names: Vec<_> = stage
-        .list("/srv/x")
-        .unwrap()
-        .into_iter()
-        .map(|entry| entry.name)
-        .collect();
+    let names: Vec<_> = stage.list("/srv/x").unwrap().into_iter().map(|entry| entry.name).collect();
     assert_eq!(names, ["new"]);
-    let ops: Vec<_> = stage
-        .changes()
-        .unwrap()
-        .into_iter()
-        .map(|change| (change.op, change.path))
-        .collect();
+    let ops: Vec<_> = stage.changes().unwrap().into_iter().map(|change| (change.op, change.path)).collect();
     assert_eq!(
         ops,
         [
@@ -93,24 +75,14 @@ fn groups_are_one_entry() {
     stage.set_step("packages");
     stage.set_group(Some((Op::Package, "tool 1".to_owned())));
     stage.write("/usr/bin/tool", "t", Set::mode(0o755)).unwrap();
-    stage
-        .write("/usr/share/doc/tool", "d", Set::default())
-        .unwrap();
+    stage.write("/usr/share/doc/tool", "d", Set::default()).unwrap();
     stage.set_group(None);
     stage.append_bytes("/etc/motd", b"more\n".to_vec()).unwrap();
     let changes = stage.changes().unwrap();
-    let shown: Vec<_> = changes
-        .iter()
-        .map(|change| (change.op, change.path.as_str(), change.edits.len()))
-        .collect();
-    assert_eq!(
-        shown,
-        [(Op::Write, "/etc/motd", 1), (Op::Package, "tool 1", 5)]
-    );
-    assert_eq!(
-        stage.read_text("/etc/motd").unwrap().unwrap(),
-        "hello\nmore\n"
-    );
+    let shown: Vec<_> =
+        changes.iter().map(|change| (change.op, change.path.as_str(), change.edits.len())).collect();
+    assert_eq!(shown, [(Op::Write, "/etc/motd", 1), (Op::Package, "tool 1", 5)]);
+    assert_eq!(stage.read_text("/etc/motd").unwrap().unwrap(), "hello\nmore\n");
 }
 
 #[test]
@@ -120,12 +92,7 @@ fn attributes_alone_are_their_own_change() {
     stage.set_mode("/etc/shadow", 0o600).unwrap();
     stage.set_owner("/etc/alias", 7, 7).unwrap();
     stage.set_xattr("/etc/motd", "user.x", b"1").unwrap();
-    let ops: Vec<_> = stage
-        .changes()
-        .unwrap()
-        .into_iter()
-        .map(|change| change.op)
-        .collect();
+    let ops: Vec<_> = stage.changes().unwrap().into_iter().map(|change| change.op).collect();
     assert_eq!(ops, [Op::Chown, Op::Xattr, Op::Chmod]);
 }
 

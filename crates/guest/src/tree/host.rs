@@ -25,11 +25,7 @@ impl HostTree {
     }
 
     fn fail(&self, action: &str, path: &GuestPath, source: io::Error) -> Error {
-        Error::Disk(hardtack_disk::Error::Io {
-            action: action.to_owned(),
-            path: self.host(path),
-            source,
-        })
+        Error::Disk(hardtack_disk::Error::Io { action: action.to_owned(), path: self.host(path), source })
     }
 }
 
@@ -56,12 +52,7 @@ impl Tree for HostTree {
                 size: found.len(),
                 mtime: found.mtime(),
             })),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                ) =>
-            {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 Ok(None)
             }
             Err(error) => Err(self.fail("stat", path, error)),
@@ -70,18 +61,11 @@ impl Tree for HostTree {
 
     fn read_dir(&self, path: &GuestPath) -> Result<Vec<DirEntry>, Error> {
         let mut entries = Vec::new();
-        for entry in
-            std::fs::read_dir(self.host(path)).map_err(|error| self.fail("list", path, error))?
-        {
+        for entry in std::fs::read_dir(self.host(path)).map_err(|error| self.fail("list", path, error))? {
             let entry = entry.map_err(|error| self.fail("list", path, error))?;
-            let file_type = entry
-                .file_type()
-                .map_err(|error| self.fail("list", path, error))?;
+            let file_type = entry.file_type().map_err(|error| self.fail("list", path, error))?;
             if let Ok(name) = entry.file_name().into_string() {
-                entries.push(DirEntry {
-                    name,
-                    kind: kind(file_type),
-                });
+                entries.push(DirEntry { name, kind: kind(file_type) });
             }
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -89,15 +73,13 @@ impl Tree for HostTree {
     }
 
     fn read_at(&self, path: &GuestPath, offset: u64, buf: &mut [u8]) -> Result<usize, Error> {
-        let file =
-            std::fs::File::open(self.host(path)).map_err(|error| self.fail("open", path, error))?;
-        file.read_at(buf, offset)
-            .map_err(|error| self.fail("read", path, error))
+        let file = std::fs::File::open(self.host(path)).map_err(|error| self.fail("open", path, error))?;
+        file.read_at(buf, offset).map_err(|error| self.fail("read", path, error))
     }
 
     fn read_link(&self, path: &GuestPath) -> Result<String, Error> {
-        let target = std::fs::read_link(self.host(path))
-            .map_err(|error| self.fail("read the link", path, error))?;
+        let target =
+            std::fs::read_link(self.host(path)).map_err(|error| self.fail("read the link", path, error))?;
         Ok(target.to_string_lossy().into_owned())
     }
 

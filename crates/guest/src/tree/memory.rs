@@ -37,9 +37,7 @@ impl MemoryTree {
         let mut above = path.parent();
         while let Some(directory) = above {
             above = directory.parent();
-            self.nodes
-                .entry(directory)
-                .or_insert((Node::Directory, 0o755, 0, 0));
+            self.nodes.entry(directory).or_insert((Node::Directory, 0o755, 0, 0));
         }
         self.nodes.insert(path, (node, mode, uid, gid));
         self
@@ -53,14 +51,7 @@ impl MemoryTree {
 
     /// With a file of the given mode and owner.
     #[must_use]
-    pub fn file_as(
-        self,
-        path: &str,
-        content: impl AsRef<[u8]>,
-        mode: u32,
-        uid: u32,
-        gid: u32,
-    ) -> Self {
+    pub fn file_as(self, path: &str, content: impl AsRef<[u8]>, mode: u32, uid: u32, gid: u32) -> Self {
         self.put(path, Node::File(content.as_ref().to_vec()), mode, uid, gid)
     }
 
@@ -77,10 +68,7 @@ impl MemoryTree {
     }
 
     fn node(&self, path: &GuestPath) -> Result<&Node, Error> {
-        self.nodes
-            .get(path)
-            .map(|(node, ..)| node)
-            .ok_or_else(|| Error::Missing { path: path.clone() })
+        self.nodes.get(path).map(|(node, ..)| node).ok_or_else(|| Error::Missing { path: path.clone() })
     }
 }
 
@@ -117,16 +105,10 @@ impl Tree for MemoryTree {
                 wanted: "a directory",
             });
         }
-        let below = self
-            .nodes
-            .iter()
-            .filter(|(candidate, _)| candidate.parent().as_ref() == Some(path));
+        let below = self.nodes.iter().filter(|(candidate, _)| candidate.parent().as_ref() == Some(path));
         Ok(below
             .filter_map(|(child, (node, ..))| {
-                Some(DirEntry {
-                    name: child.name()?.to_owned(),
-                    kind: kind(node),
-                })
+                Some(DirEntry { name: child.name()?.to_owned(), kind: kind(node) })
             })
             .collect())
     }
@@ -134,19 +116,15 @@ impl Tree for MemoryTree {
     fn read_at(&self, path: &GuestPath, offset: u64, buf: &mut [u8]) -> Result<usize, Error> {
         match self.node(path)? {
             Node::File(content) => {
-                let rest = usize::try_from(offset)
-                    .ok()
-                    .and_then(|start| content.get(start..))
-                    .unwrap_or_default();
+                let rest =
+                    usize::try_from(offset).ok().and_then(|start| content.get(start..)).unwrap_or_default();
                 let count = rest.len().min(buf.len());
                 buf[..count].copy_from_slice(&rest[..count]);
                 Ok(count)
             }
-            other => Err(Error::WrongType {
-                path: path.clone(),
-                found: kind(other).describe(),
-                wanted: "a file",
-            }),
+            other => {
+                Err(Error::WrongType { path: path.clone(), found: kind(other).describe(), wanted: "a file" })
+            }
         }
     }
 

@@ -89,9 +89,7 @@ pub trait Tree {
 
     /// The whole file, if it is no longer than `limit` bytes.
     fn read_file(&self, path: &GuestPath, limit: u64) -> Result<Vec<u8>, Error> {
-        let metadata = self
-            .lstat(path)?
-            .ok_or_else(|| Error::Missing { path: path.clone() })?;
+        let metadata = self.lstat(path)?.ok_or_else(|| Error::Missing { path: path.clone() })?;
         if metadata.kind != FileType::Regular {
             return Err(Error::WrongType {
                 path: path.clone(),
@@ -108,11 +106,7 @@ pub trait Tree {
             }
             content.extend_from_slice(&chunk[..count]);
             if content.len() as u64 > limit {
-                return Err(Error::TooLarge {
-                    path: path.clone(),
-                    size: metadata.size,
-                    limit,
-                });
+                return Err(Error::TooLarge { path: path.clone(), size: metadata.size, limit });
             }
         }
     }
@@ -151,12 +145,7 @@ pub trait FileSystem: Tree {
     fn mkdir(&mut self, path: &GuestPath, attributes: Attributes) -> Result<(), Error>;
 
     /// Creates a symbolic link (its mode is always 0777).
-    fn symlink(
-        &mut self,
-        path: &GuestPath,
-        target: &str,
-        attributes: Attributes,
-    ) -> Result<(), Error>;
+    fn symlink(&mut self, path: &GuestPath, target: &str, attributes: Attributes) -> Result<(), Error>;
 
     /// Creates a hard link `path` to the existing file `original`.
     fn hard_link(&mut self, original: &GuestPath, path: &GuestPath) -> Result<(), Error>;
