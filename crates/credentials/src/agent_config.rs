@@ -23,6 +23,8 @@ pub struct AgentConfig {
     pub overlay: Option<OverlayConfig>,
     /// Packages left for the first boot; `None` when there are none.
     pub packages: Option<PackagesConfig>,
+    /// Accounts of the recipe's `user` steps, for the agent to make where nothing else did.
+    pub accounts: Vec<AccountConfig>,
     /// Every way in that asks for less than all factors, in words.
     pub doors: Vec<String>,
     /// How the agent meets cloud-init: "companion".
@@ -37,6 +39,7 @@ impl Default for AgentConfig {
             mfa: None,
             overlay: None,
             packages: None,
+            accounts: Vec::new(),
             doors: Vec::new(),
             mode: "companion".to_owned(),
         }
@@ -122,6 +125,32 @@ pub struct OverlayConfig {
     pub mapname: String,
     /// The key is new at every boot, and with it everything above the image.
     pub random_key: bool,
+}
+
+/// An account of the recipe. The file that holds it is 0600: it has the hash.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AccountConfig {
+    /// Login name.
+    pub name: String,
+    /// As it stands in shadow(5); empty: locked.
+    pub password_hash: String,
+    /// Full name.
+    pub gecos: String,
+    /// Login shell; empty: bash where the image has it.
+    pub shell: String,
+    /// Groups besides the user's own; those that do not exist are left out.
+    pub groups: Vec<String>,
+    /// Right sides of sudoers(5) rules ("ALL=(ALL) NOPASSWD:ALL").
+    pub sudo: Vec<String>,
+    /// Lines of `~/.ssh/authorized_keys`.
+    pub authorized_keys: Vec<String>,
+}
+
+impl std::fmt::Debug for AccountConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccountConfig").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// Packages that need their scripts run in the booted guest.

@@ -40,7 +40,7 @@ pub mod time;
 pub mod totp;
 
 pub use agent_config::{
-    AgentConfig, MfaConfig, OverlayConfig, PackagesConfig, RateLimit, TotpConfig,
+    AccountConfig, AgentConfig, MfaConfig, OverlayConfig, PackagesConfig, RateLimit, TotpConfig,
 };
 pub use block::{Block, HostKey, PackagesOutcome, Root, Surroundings, UserCredentials};
 pub use secret_file::SecretFile;
