@@ -1,0 +1,146 @@
+//! Running a recipe's steps over a stage, in the order that correctness needs.
+
+use std::collections::BTreeMap;
+
+use hardtack_credentials::AgentConfig;
+use hardtack_guest::{GuestPath, Stage, State};
+
+use crate::model::{AgentStep, Recipe};
+use crate::steps;
+use crate::{Context, Facts, Note, Options, StepError, ways_in};
+
+/// What a build knows besides recipe and image.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// What is known about the image.
+    pub facts: Facts,
+    /// The clock of the build, seconds since 1970.
+    pub epoch: i64,
+    /// The first-boot program, where it was found.
+    pub agent_binary: Option<Vec<u8>>,
+    /// Choices of the command line.
+    pub options: Options,
+}
+
+/// Stages everything that `recipe` asks for and returns what people should know about it.
+///
+/// Packages come first, since users, PAM and the initramfs may need what they bring; files come
+/// before the steps that check what is in force; the agent comes last, since the others tell it
+/// what to do. The steps are then run a second time over the result: whatever still changes is
+/// two steps undoing each other.
+///
+/// # Errors
+/// The first step that cannot be done, or a contradiction between steps.
+pub fn stage_recipe(
+    recipe: &Recipe,
+    stage: &mut Stage<'_>,
+    around: &Surroundings,
+) -> Result<Vec<Note>, StepError> {
+    let notes = pass(recipe, stage, around)?;
+    let first = states(stage)?;
+    pass(recipe, stage, around)?;
+    let second = states(stage)?;
+    if let Some(path) = undone(&first, &second) {
+        let steps = [&first, &second].map(|states| states.get(&path).map_or("", |(step, _)| step));
+        let what = format!("steps {} and {} contradict each other about {path}", steps[0], steps[1]);
+        return Err(StepError::usage("recipe", what));
+    }
+    Ok(notes)
+}
+
+fn pass(recipe: &Recipe, stage: &mut Stage<'_>, around: &Surroundings) -> Result<Vec<Note>, StepError> {
+    let agent = AgentConfig { recipe: recipe.name.clone(), ..AgentConfig::default() };
+    let mut cx = Context {
+        stage,
+        facts: around.facts.clone(),
+        epoch: around.epoch,
+        agent_binary: around.agent_binary.clone(),
+        agent,
+        notes: Vec::new(),
+        options: around.options,
+    };
+    let users: Vec<_> = recipe.users().collect();
+    if let Some(step) = recipe.packages() {
+        run("packages", &mut cx, |cx| steps::packages::apply(step, cx))?;
+    }
+    run("user", &mut cx, |cx| steps::user::apply(&users, cx))?;
+    run("files", &mut cx, |cx| steps::files::apply(recipe.files(), cx))?;
+    if let Some(step) = recipe.sshd() {
+        run("sshd", &mut cx, |cx| steps::sshd::apply(step, cx))?;
+    }
+    if let Some(step) = recipe.mfa() {
+        run("mfa", &mut cx, |cx| steps::mfa::apply(step, cx))?;
+    }
+    if let Some(step) = recipe.overlayroot() {
+        run("overlayroot", &mut cx, |cx| steps::overlayroot::apply(step, cx))?;
+    }
+    // Packages that are finished at first boot need somebody who finishes them.
+    let agent = recipe.agent().copied().or(cx.agent.packages.is_some().then(AgentStep::default));
+    if let Some(step) = agent {
+        run("agent", &mut cx, |cx| steps::agent::apply(&step, cx))?;
+    }
+    run("mfa", &mut cx, |cx| ways_in::check(recipe, agent.is_some(), cx))?;
+    Ok(cx.notes)
+}
+
+fn run(
+    name: &'static str,
+    cx: &mut Context<'_, '_>,
+    step: impl FnOnce(&mut Context<'_, '_>) -> Result<(), StepError>,
+) -> Result<(), StepError> {
+    cx.stage.set_step(name);
+    let done = step(cx).map_err(|error| error.within(name));
+    cx.stage.set_group(None);
+    done
+}
+
+type States = BTreeMap<GuestPath, (String, String)>;
+
+/// Every edited path with its step and a text that is equal exactly when the wanted state is.
+fn states(stage: &Stage<'_>) -> Result<States, StepError> {
+    let edits = stage.edits().map_err(StepError::from)?;
+    Ok(edits.iter().map(|edit| (edit.path.clone(), (edit.step().to_owned(), fingerprint(&edit.state)))).collect())
+}
+
+fn fingerprint(state: &State) -> String {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+
+    use hardtack_guest::Content;
+    let mut hasher = DefaultHasher::new();
+    let attributes = match state {
+        State::Absent => None,
+        State::Directory(attributes) | State::Special(attributes) => Some(*attributes),
+        State::File(content, attributes) => {
+            match content {
+                Content::Kept => 0.hash(&mut hasher),
+                Content::Bytes(bytes) => (1, bytes).hash(&mut hasher),
+                Content::Appended(bytes) => (2, bytes).hash(&mut hasher),
+            }
+            Some(*attributes)
+        }
+        State::Link(target, attributes) => {
+            target.hash(&mut hasher);
+            Some(*attributes)
+        }
+    };
+    format!("{} {attributes:?} {:x}", kind(state), hasher.finish())
+}
+
+fn kind(state: &State) -> &'static str {
+    match state {
+        State::Absent => "absent",
+        State::Directory(_) => "directory",
+        State::File(..) => "file",
+        State::Link(..) => "link",
+        State::Special(_) => "special",
+    }
+}
+
+/// The first path that the second pass left in another state than the first.
+fn undone(first: &States, second: &States) -> Option<GuestPath> {
+    first
+        .keys()
+        .chain(second.keys())
+        .find(|path| first.get(*path).map(|(_, state)| state) != second.get(*path).map(|(_, state)| state))
+        .cloned()
+}
