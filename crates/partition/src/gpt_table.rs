@@ -1,0 +1,137 @@
+//! GPT, through the `gpt` crate, which is kept from what it does not survive.
+//!
+//! `gpt` 4.1 allocates the entry array by what the header claims and asserts an entry size of
+//! 128 bytes, so headers are judged here between its two steps. It looks for the backup only
+//! at the disk's last sector; a disk that was enlarged has it where the primary header says.
+
+use gpt::disk::LogicalBlockSize;
+use gpt::header::{Header, read_header_from_arbitrary_device};
+use gpt::partition::file_read_partitions;
+use hardtack_disk::BlockSource;
+
+use crate::device::Device;
+use crate::table::byte_range;
+use crate::{Error, Kind, Partition, Table};
+
+/// Size of an entry in bytes: the kernel reads no other.
+const ENTRY: u32 = 128;
+/// The kernel's limit of the entry array (4 MiB) in entries.
+const ENTRIES: u32 = 32_768;
+/// Attribute bit 2: legacy BIOS bootable.
+const BOOTABLE: u64 = 1 << 2;
+
+/// A failed attempt: the disk's own error ends everything, a bad header only this attempt.
+enum Attempt {
+    Disk(hardtack_disk::Error),
+    Bad(String),
+}
+
+/// Reads and checks the header at `lba` and the entries that it names.
+fn attempt(
+    disk: &dyn BlockSource,
+    size: LogicalBlockSize,
+    lba: u64,
+) -> Result<(Header, Vec<(u32, gpt::partition::Partition)>), Attempt> {
+    let sector = size.as_u64();
+    // The crate reads a header at sector 1 of what it is given.
+    let base = lba.checked_sub(1).and_then(|before| before.checked_mul(sector)).unwrap_or(u64::MAX);
+    if base.checked_add(2 * sector).is_none_or(|end| end > disk.len()) {
+        return Err(Attempt::Bad(format!("no header at sector {lba}, beyond the disk's end")));
+    }
+    let mut device = Device::new(disk, base);
+    let header = read_header_from_arbitrary_device(&mut device, size);
+    if let Some(error) = device.failure.take() {
+        return Err(Attempt::Disk(error));
+    }
+    let header = header.map_err(|error| Attempt::Bad(format!("header at sector {lba}: {error}")))?;
+    let last = disk.len() / sector - 1;
+    let bad = |what: String| Err(Attempt::Bad(format!("header at sector {lba}: {what}")));
+    if header.current_lba != lba {
+        return bad(format!("it says that it lies at sector {}", header.current_lba));
+    }
+    if header.part_size != ENTRY {
+        return bad(format!("entries of {} bytes, where {ENTRY} are known", header.part_size));
+    }
+    if header.num_parts > ENTRIES {
+        return bad(format!("{} entries, where {ENTRIES} are the most", header.num_parts));
+    }
+    if header.last_usable > last || header.first_usable > last {
+        return bad(format!(
+            "its last usable sector is {}, but the disk's last is {last}: is the image truncated?",
+            header.last_usable
+        ));
+    }
+    let array = byte_range(disk.len(), sector, header.part_start, 1).map(|range| range.start);
+    let end = array.ok().and_then(|start| start.checked_add(u64::from(header.num_parts) * u64::from(ENTRY)));
+    if end.is_none_or(|end| end > disk.len()) {
+        return bad(format!("its entries at sector {} reach beyond the disk's end", header.part_start));
+    }
+    let mut device = Device::new(disk, 0);
+    let entries = file_read_partitions(&mut device, &header, size);
+    match (entries, device.failure.take()) {
+        (_, Some(error)) => Err(Attempt::Disk(error)),
+        (Ok(entries), None) => Ok((header, entries.into_iter().collect())),
+        (Err(error), None) => Err(Attempt::Bad(format!("header at sector {lba}: {error}"))),
+    }
+}
+
+/// The sector size whose header carries the signature; 512 when none does.
+fn sector_size(disk: &dyn BlockSource) -> Result<LogicalBlockSize, Error> {
+    for size in [LogicalBlockSize::Lb512, LogicalBlockSize::Lb4096] {
+        let sector = size.as_u64();
+        let Some(last) = (disk.len() / sector).checked_sub(1) else { continue };
+        for lba in [1, last] {
+            let mut magic = [0; 8];
+            if lba > 0 && lba <= last {
+                disk.read_at(lba * sector, &mut magic)?;
+            }
+            if &magic == b"EFI PART" {
+                return Ok(size);
+            }
+        }
+    }
+    Ok(LogicalBlockSize::Lb512)
+}
+
+pub(crate) fn read(disk: &dyn BlockSource) -> Result<Table, Error> {
+    let size = sector_size(disk)?;
+    let sector = size.as_u64();
+    let last = (disk.len() / sector).saturating_sub(1);
+    let mut warnings = Vec::new();
+    let entries = match attempt(disk, size, 1) {
+        Ok((_, entries)) => entries,
+        Err(Attempt::Disk(error)) => return Err(error.into()),
+        Err(Attempt::Bad(primary)) => match attempt(disk, size, last) {
+            Ok((_, entries)) => {
+                warnings.push(format!(
+                    "the primary GPT is damaged ({primary}); its backup at the disk's end is used here, but the guest's kernel refuses it unless booted with \"gpt\": repair it with `sgdisk -e` or gdisk"
+                ));
+                entries
+            }
+            Err(Attempt::Disk(error)) => return Err(error.into()),
+            Err(Attempt::Bad(backup)) => return Err(Error::gpt(format!("{primary}; backup: {backup}"))),
+        },
+    };
+    let mut partitions = Vec::new();
+    for (number, entry) in entries {
+        let type_guid = entry.part_type_guid.guid;
+        if type_guid.is_nil() {
+            continue;
+        }
+        let count =
+            entry.last_lba.checked_sub(entry.first_lba).and_then(|more| more.checked_add(1)).unwrap_or(0);
+        match byte_range(disk.len(), sector, entry.first_lba, count) {
+            Ok(range) => partitions.push(Partition {
+                number,
+                range,
+                type_guid: Some(type_guid.to_string()),
+                mbr_type: None,
+                partition_guid: Some(entry.part_guid.to_string()),
+                name: entry.name,
+                bootable: entry.flags & BOOTABLE != 0,
+            }),
+            Err(reason) => warnings.push(format!("GPT partition {number} {reason}; it is ignored")),
+        }
+    }
+    Ok(Table { kind: Kind::Gpt, sector_size: sector, partitions, warnings })
+}
