@@ -8,7 +8,11 @@
 
 pub mod accounts;
 mod apply;
+pub mod bootloader;
+pub mod elf;
 mod error;
+pub mod initramfs;
+pub mod kmod;
 mod path;
 pub mod ssh_keys;
 pub mod sshd;

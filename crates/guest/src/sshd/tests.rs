@@ -1,0 +1,341 @@
+//! Evaluation against `sshd -T`, and the places where directives are written.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::*;
+use crate::{HostTree, MemoryTree, Stage};
+
+const DEBIAN_12: Version = Version::new(9, 2);
+
+fn load(tree: &MemoryTree) -> Config {
+    Config::load(&Stage::new(tree), DEBIAN_12).unwrap()
+}
+
+fn global(config: &Config, keyword: &str) -> Option<(String, String)> {
+    config.global(keyword).first().map(|setting| (setting.words.join(" "), setting.place.to_string()))
+}
+
+#[test]
+fn the_first_value_wins_through_includes() {
+    let tree = MemoryTree::new()
+        .file(
+            "/etc/ssh/sshd_config",
+            "Include /etc/ssh/sshd_config.d/*.conf\nKbdInteractiveAuthentication no\nUsePAM=yes\n",
+        )
+        .file("/etc/ssh/sshd_config.d/50-cloud-init.conf", "PasswordAuthentication yes\n")
+        .file(
+            "/etc/ssh/sshd_config.d/10-x.conf",
+            "# no\nChallengeResponseAuthentication yes\nPasswordAuthentication no\n",
+        );
+    let config = load(&tree);
+    assert_eq!(
+        global(&config, "kbdinteractiveauthentication"),
+        Some(("yes".into(), "/etc/ssh/sshd_config.d/10-x.conf:2".into()))
+    );
+    assert_eq!(global(&config, "PasswordAuthentication").unwrap().0, "no");
+    assert_eq!(global(&config, "UsePAM").unwrap().1, "/etc/ssh/sshd_config:3");
+    assert_eq!(config.problems, []);
+}
+
+#[test]
+fn a_match_in_an_included_file_ends_with_it() {
+    let tree = MemoryTree::new()
+        .file(
+            "/etc/ssh/sshd_config",
+            "Include a\nPermitRootLogin no\nMatch User bob\nInclude b\nPermitTTY no\n",
+        )
+        .file("/etc/ssh/a", "Match User root\nPermitRootLogin yes\n")
+        .file("/etc/ssh/b", "X11Forwarding no\nMatch Address 10.0.0.0/8\nX11Forwarding yes\n");
+    let config = load(&tree);
+    assert_eq!(global(&config, "PermitRootLogin"), Some(("no".into(), "/etc/ssh/sshd_config:2".into())));
+    let root = Connection { user: Some("root".into()), ..Connection::default() };
+    assert_eq!(config.for_connection("PermitRootLogin", &root)[0].place.to_string(), "/etc/ssh/a:2");
+    let bob =
+        Connection { user: Some("bob".into()), address: Some("10.1.1.1".into()), ..Connection::default() };
+    assert_eq!(config.for_connection("X11Forwarding", &bob)[0].words, ["no"]);
+    assert_eq!(config.for_connection("PermitTTY", &bob)[0].words, ["no"]);
+    assert_eq!(config.overrides("X11Forwarding").count(), 2);
+}
+
+#[test]
+fn what_stops_sshd_is_named() {
+    for (text, wanted) in [
+        ("PermitRotLogin no\n", "does not know"),
+        ("UsePAM\n", "no value"),
+        ("Banner \"x\n", "not closed"),
+        ("Match User a\nUsePAM yes\n", "not allowed"),
+        ("AuthenticationMethods publickey,password\nMatch User a\nAuthenticationMethods any\n", "any"),
+        ("Include gone\n", "link to nowhere"),
+    ] {
+        let tree = MemoryTree::new().file("/etc/ssh/sshd_config", text).link("/etc/ssh/gone", "/nowhere");
+        let config = load(&tree);
+        assert!(config.problems.iter().any(|p| p.what.contains(wanted)), "{text:?}: {:?}", config.problems);
+    }
+    let endless =
+        MemoryTree::new().file("/etc/ssh/sshd_config", "Include sshd_config\nInclude sshd_config\n");
+    assert!(Config::load(&Stage::new(&endless), DEBIAN_12).is_err());
+}
+
+#[test]
+fn directives_go_where_they_win() {
+    let wanted = [Directive::new("UsePAM", "yes"), Directive::new("KbdInteractiveAuthentication", "yes")];
+    let include = "Include /etc/ssh/sshd_config.d/*.conf\n";
+    for (main, version, placement) in [
+        (format!("# x\n{include}KbdInteractiveAuthentication no\n"), DEBIAN_12, Placement::DropIn),
+        (format!("KbdInteractiveAuthentication no\n{include}"), DEBIAN_12, Placement::Top),
+        (format!("UsePAM yes\n{include}"), DEBIAN_12, Placement::DropIn),
+        (format!("Match User x\n{include}"), DEBIAN_12, Placement::Top),
+        ("ChallengeResponseAuthentication no\n".to_owned(), Version::new(6, 6), Placement::Top),
+        ("Include /etc/ssh/other/*\n".to_owned(), DEBIAN_12, Placement::Top),
+        (String::new(), DEBIAN_12, Placement::Top),
+    ] {
+        let tree = MemoryTree::new().file(MAIN_FILE, &main);
+        let mut stage = Stage::new(&tree);
+        let lines = ["Match User *,!debian".to_owned(), "    AuthenticationMethods publickey".to_owned()];
+        for _ in 0..2 {
+            assert_eq!(
+                write_section(&mut stage, version, "mfa", &wanted, Some(&lines)).unwrap(),
+                placement,
+                "{main:?}"
+            );
+            let sshd = [Directive::new("MaxAuthTries", "4")];
+            assert_eq!(
+                write_section(&mut stage, version, "sshd", &sshd, None).unwrap(),
+                placement,
+                "{main:?}"
+            );
+            let config = Config::load(&stage, version).unwrap();
+            assert_eq!(mismatches(&config, &wanted), [], "{main:?}");
+            assert_eq!(mismatches(&config, &sshd), [], "{main:?}");
+            let bob = Connection { user: Some("bob".into()), ..Connection::default() };
+            assert_eq!(
+                config.for_connection("AuthenticationMethods", &bob)[0].value,
+                "publickey",
+                "{main:?}"
+            );
+        }
+        // What a second round would write is what is there.
+        let (text, drop_in) = (stage.read_text(MAIN_FILE).unwrap(), stage.read_text(DROP_IN).unwrap());
+        write_section(&mut stage, version, "mfa", &wanted, Some(&lines)).unwrap();
+        assert_eq!((text, drop_in), (stage.read_text(MAIN_FILE).unwrap(), stage.read_text(DROP_IN).unwrap()));
+    }
+}
+
+#[test]
+fn whoever_wins_instead_is_named() {
+    let tree = MemoryTree::new()
+        .file(MAIN_FILE, "Include /etc/ssh/sshd_config.d/*.conf\nMatch User root\n PermitRootLogin yes\nMatch User a\n PermitRootLogin no\n")
+        .file("/etc/ssh/sshd_config.d/00-aaa.conf", "\nUsePAM no\nAllowUsers bob\nPort 22\n");
+    let mut stage = Stage::new(&tree);
+    let wanted = [
+        Directive::new("UsePAM", "yes"),
+        Directive::new("PermitRootLogin", "no"),
+        Directive::new("AllowUsers", "debian"),
+        Directive::new("Port", "22"),
+    ];
+    assert_eq!(write_section(&mut stage, DEBIAN_12, "sshd", &wanted, None).unwrap(), Placement::DropIn);
+    let config = Config::load(&stage, DEBIAN_12).unwrap();
+    let found: Vec<_> = mismatches(&config, &wanted)
+        .into_iter()
+        .map(|m| (m.directive.keyword, m.found.unwrap().place.to_string(), m.block.map(|b| b.line)))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("UsePAM".to_owned(), "/etc/ssh/sshd_config.d/00-aaa.conf:2".to_owned(), None),
+            ("PermitRootLogin".to_owned(), "/etc/ssh/sshd_config:3".to_owned(), Some(2)),
+            ("AllowUsers".to_owned(), "/etc/ssh/sshd_config.d/00-aaa.conf:3".to_owned(), None),
+        ]
+    );
+    comment_out(&mut stage, &Place { file: MAIN_FILE.into(), line: 3 }).unwrap();
+    let config = Config::load(&stage, DEBIAN_12).unwrap();
+    assert_eq!(mismatches(&config, &wanted[1..2]), []);
+}
+
+/// Skips visibly, or fails where everything must be there.
+fn tool(path: &str) -> bool {
+    if Path::new(path).exists() {
+        return true;
+    }
+    assert!(std::env::var_os("CI").is_none(), "{path} is missing");
+    eprintln!("SKIPPED: {path} is missing");
+    false
+}
+
+/// What `sshd -T` says of some keywords.
+fn real(directory: &Path, main: &Path, connection: Option<&str>) -> Result<Vec<(String, String)>, String> {
+    let key = directory.join("hostkey");
+    if !key.exists() {
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+            .arg(&key)
+            .status()
+            .unwrap();
+        assert!(made.success());
+    }
+    let mut command = Command::new("/usr/sbin/sshd");
+    command.arg("-T").arg("-h").arg(&key).arg("-f").arg(main);
+    if let Some(connection) = connection {
+        command.args(["-C", connection]);
+    }
+    let output = command.output().unwrap();
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(text
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .collect())
+}
+
+#[test]
+fn agrees_with_the_real_sshd() {
+    if !tool("/usr/sbin/sshd") || !tool("/usr/bin/ssh-keygen") {
+        return;
+    }
+    let version = Command::new("/usr/sbin/sshd").arg("-V").output().unwrap();
+    let version = String::from_utf8_lossy(&version.stderr).into_owned();
+    let version = version.trim_start_matches("OpenSSH_").split(',').next().and_then(Version::parse).unwrap();
+    // sshd wants its privilege separation directory when root asks.
+    if !Path::new("/run/sshd").exists() {
+        let _ = fs::create_dir("/run/sshd");
+    }
+    let cases: &[(&str, &[(&str, &str)])] = &[
+        ("PermitRootLogin no\nPermitRootLogin yes\n", &[]),
+        (
+            "Include $D/d/*.conf\nPermitRootLogin yes\n",
+            &[("d/20.conf", "PermitRootLogin no\n"), ("d/10.conf", "X11Forwarding yes\n")],
+        ),
+        (
+            "Include $D/d/*.conf\nPermitRootLogin yes\n",
+            &[("d/20.conf", "Match User bob\nPermitRootLogin no\nX11Forwarding yes\n")],
+        ),
+        ("PermitRootLogin no\nMatch all\nPermitRootLogin yes\nX11Forwarding yes\n", &[]),
+        (
+            "Match User bob\nInclude $D/d/*.conf\nMaxAuthTries 9\n",
+            &[(
+                "d/1.conf",
+                "PermitRootLogin no\nMatch all\nX11Forwarding yes\nMatch User alice\nMaxAuthTries 3\n",
+            )],
+        ),
+        (
+            "Match User *,!alice\nAuthenticationMethods publickey\nMatch User alice\nAuthenticationMethods publickey,password publickey,keyboard-interactive\n",
+            &[],
+        ),
+        ("ChallengeResponseAuthentication no\nKbdInteractiveAuthentication yes\n", &[]),
+        ("KbdInteractiveAuthentication yes\nSKeyAuthentication no\nDSAAuthentication no\n", &[]),
+        ("AllowUsers bob alice\nAllowUsers carol\nMatch User bob\nAllowUsers dave\n", &[]),
+        ("\"PermitRootLogin\" \"no\" # really\n  MaxAuthTries=7\nUsePAM = yes\n", &[]),
+        (
+            "Match Address 10.0.0.0/8,!10.2.0.0/16 User bob\nPermitRootLogin no\nMatch Host *.example.org\nX11Forwarding yes\n",
+            &[],
+        ),
+        (
+            "Match Group root\nPermitRootLogin forced-commands-only\nMatch Group nogroup,root\nMaxSessions 3\n",
+            &[],
+        ),
+        (
+            "Include $D/d/*.conf\nInclude $D/d/*.conf\nMaxAuthTries 2\n",
+            &[("d/1.conf", "AcceptEnv A\n"), ("d/.x.conf", "MaxAuthTries 1\n")],
+        ),
+        (
+            "Include $D/d/a*\nMatch User bob\nX11Forwarding no\n",
+            &[("d/a1", "Include $D/d/b*\nX11Forwarding yes\n"), ("d/b1", "Match User bob\nMaxAuthTries 5\n")],
+        ),
+        ("Protocol 2\nUsePrivilegeSeparation sandbox\nKeepAlive no\n", &[]),
+        ("Nonsense yes\n", &[]),
+        ("PermitRootLogin\n", &[]),
+        ("Match User x\nUsePAM no\n", &[]),
+        ("AuthenticationMethods publickey\nMatch User x\nAuthenticationMethods any\n", &[]),
+        ("Banner \"x\n", &[]),
+        (
+            "AuthorizedKeysFile .ssh/a .ssh/b\nMatch User bob\nAuthorizedKeysFile /etc/keys/%u\nAuthorizedKeysCommand /bin/true\nAuthorizedKeysCommandUser nobody\n",
+            &[],
+        ),
+    ];
+    let connections: &[(&str, Connection)] = &[
+        ("user=bob,host=a.example.org,addr=10.1.1.1", connection("bob", &[], "a.example.org", "10.1.1.1")),
+        ("user=alice,host=b,addr=10.2.1.1", connection("alice", &[], "b", "10.2.1.1")),
+        (
+            "user=root,host=b,addr=::1,lport=22",
+            Connection { local_port: Some(22), ..connection("root", &["root"], "b", "::1") },
+        ),
+    ];
+    let keywords = [
+        "PermitRootLogin",
+        "X11Forwarding",
+        "MaxAuthTries",
+        "MaxSessions",
+        "AuthenticationMethods",
+        "UsePAM",
+        "KbdInteractiveAuthentication",
+        "PubkeyAuthentication",
+        "AllowUsers",
+        "AcceptEnv",
+        "AuthorizedKeysFile",
+        "AuthorizedKeysCommand",
+        "TCPKeepAlive",
+        "PasswordAuthentication",
+    ];
+    for (number, (main, files)) in cases.iter().enumerate() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |text: &str| text.replace("$D", &directory.path().display().to_string());
+        let write = |name: &str, text: &str| -> PathBuf {
+            let path = directory.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, place(text)).unwrap();
+            path
+        };
+        for (name, text) in *files {
+            write(name, text);
+        }
+        let main_path = write("sshd_config", main);
+        let tree = HostTree::new("/");
+        let stage = Stage::new(&tree);
+        let config = Config::load_from(&stage, version, main_path.to_str().unwrap()).unwrap();
+        let none = real(directory.path(), &main_path, None);
+        assert_eq!(
+            none.is_err(),
+            !config.problems.is_empty(),
+            "{number}: {main:?}: {none:?} {:?}",
+            config.problems
+        );
+        let Ok(none) = none else { continue };
+        let mut runs = vec![(None, none)];
+        for (argument, connection) in connections {
+            runs.push((Some(connection), real(directory.path(), &main_path, Some(argument)).unwrap()));
+        }
+        for (connection, answers) in runs {
+            for keyword in keywords {
+                // Without -C sshd still applies `Match all`.
+                let ours = config.for_connection(keyword, connection.unwrap_or(&Connection::default()));
+                if ours.is_empty() {
+                    continue;
+                }
+                let said: Vec<&str> = answers
+                    .iter()
+                    .filter(|(name, _)| name.eq_ignore_ascii_case(keyword))
+                    .flat_map(|(_, value)| value.split(' '))
+                    .collect();
+                let ours: Vec<&str> =
+                    ours.iter().flat_map(|setting| setting.words.iter().map(String::as_str)).collect();
+                assert_eq!(ours, said, "case {number} {main:?}: {keyword} for {connection:?}");
+            }
+        }
+    }
+}
+
+fn connection(user: &str, groups: &[&str], host: &str, address: &str) -> Connection {
+    Connection {
+        user: Some(user.into()),
+        groups: groups.iter().map(|&group| group.to_owned()).collect(),
+        host: Some(host.into()),
+        address: Some(address.into()),
+        ..Connection::default()
+    }
+}
