@@ -5,9 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 
 use hardtack_credentials::AgentConfig;
 use hardtack_credentials::agent_config::VERSION;
-use serde::Deserialize;
 
-use crate::accounts::NewAccount;
 use crate::error::AgentError;
 use crate::host::Host;
 
@@ -18,40 +16,27 @@ pub(crate) const STATE: &str = "/var/lib/hardtack";
 /// What must not.
 pub(crate) const RUNTIME: &str = "/run/hardtack";
 
-/// The build's words: the shared part, and the accounts to make where nothing else does.
-pub(crate) struct Config {
-    pub(crate) shared: AgentConfig,
-    pub(crate) accounts: Vec<NewAccount>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Accounts {
-    accounts: Vec<NewAccount>,
-}
-
 /// Reads `/etc/hardtack/agent.json`.
-pub(crate) fn load(host: &Host) -> Result<Config, AgentError> {
+pub(crate) fn load(host: &Host) -> Result<AgentConfig, AgentError> {
     let bytes = host.read(CONFIG)?.ok_or_else(|| {
         AgentError::text(format!("{CONFIG} is missing: the image was not built with an agent step"))
     })?;
     parse(&bytes)
 }
 
-fn parse(bytes: &[u8]) -> Result<Config, AgentError> {
+fn parse(bytes: &[u8]) -> Result<AgentConfig, AgentError> {
     // serde_json's text quotes what it found, and that may be a hash: only the place is told.
     let wrong = |error: serde_json::Error| {
         AgentError::text(format!("{CONFIG}:{}:{}: not what the build writes", error.line(), error.column()))
     };
-    let shared: AgentConfig = serde_json::from_slice(bytes).map_err(wrong)?;
-    let Accounts { accounts } = serde_json::from_slice(bytes).map_err(wrong)?;
-    if shared.version > VERSION {
+    let config: AgentConfig = serde_json::from_slice(bytes).map_err(wrong)?;
+    if config.version > VERSION {
         return Err(AgentError::text(format!(
             "{CONFIG}: version {}, and this agent knows {VERSION}; the image holds an older agent than the build's",
-            shared.version
+            config.version
         )));
     }
-    Ok(Config { shared, accounts })
+    Ok(config)
 }
 
 /// Makes a directory of ours, 0700, and returns its path.
@@ -71,12 +56,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shared_part_and_the_accounts_come_from_one_file() {
+    fn absent_parts_are_absent() {
         let config = parse(
             br#"{"version":1,"recipe":"r","mfa":{"users":["u"]},"accounts":[{"name":"u","password_hash":"$6$x"}]}"#,
         )
         .unwrap();
-        assert_eq!(config.shared.mfa.unwrap().users, ["u"]);
+        assert_eq!(config.mfa.unwrap().users, ["u"]);
         assert_eq!(config.accounts[0].password_hash, "$6$x");
         assert!(parse(b"{}").unwrap().accounts.is_empty());
     }

@@ -1,10 +1,10 @@
 //! Enrolment: a secret for every user of the recipe, before SSH starts.
 
 use hardtack_credentials::secret_file::FILE_NAME;
-use hardtack_credentials::{AgentConfig, MfaConfig, SecretFile};
+use hardtack_credentials::{AccountConfig, AgentConfig, MfaConfig, SecretFile};
 
-use crate::accounts::{self, Account, NewAccount};
-use crate::config::{Config, RUNTIME, STATE, directory};
+use crate::accounts::{self, Account};
+use crate::config::{RUNTIME, STATE, directory};
 use crate::error::AgentError;
 use crate::home::{Found, Home};
 use crate::host::Host;
@@ -15,11 +15,11 @@ const FILE_LIMIT: u64 = 64 << 10;
 
 /// Enrols everybody who is to be. One user's failure does not keep the others from it; the error
 /// names all that failed.
-pub(crate) fn run(host: &Host, config: &Config, now: u64) -> Result<(), AgentError> {
-    let Some(mfa) = &config.shared.mfa else {
+pub(crate) fn run(host: &Host, config: &AgentConfig, now: u64) -> Result<(), AgentError> {
+    let Some(mfa) = &config.mfa else {
         return Ok(());
     };
-    if let Some(promised) = &config.shared.overlay {
+    if let Some(promised) = &config.overlay {
         overlay::check(host, promised, &overlay::root(host))
             .map_err(|what| AgentError::text(format!("{what}; nobody is enrolled")))?;
     }
@@ -63,11 +63,11 @@ fn others(host: &Host, mfa: &MfaConfig) -> Result<Vec<Account>, AgentError> {
 }
 
 /// The account, made if nothing else has made it.
-fn account(host: &Host, known: &[NewAccount], name: &str, now: u64) -> Result<Account, AgentError> {
+fn account(host: &Host, known: &[AccountConfig], name: &str, now: u64) -> Result<Account, AgentError> {
     if let Some(account) = accounts::find(host, name)? {
         return Ok(account);
     }
-    let plain = NewAccount { name: name.to_owned(), ..NewAccount::default() };
+    let plain = AccountConfig { name: name.to_owned(), ..AccountConfig::default() };
     let new = known.iter().find(|account| account.name == name).unwrap_or(&plain);
     let account = accounts::create(host, new, now)?;
     journal::say(&format!("created the user {name}, which neither the image nor cloud-init had"));

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use hardtack_credentials::block::{VERSION, refusal};
-use hardtack_credentials::{Block, HostKey, PackagesOutcome, Root, Surroundings, UserCredentials, otpauth, time};
+use hardtack_credentials::{AgentConfig, Block, HostKey, PackagesOutcome, Root, Surroundings, UserCredentials, otpauth, time};
 
 use crate::accounts;
-use crate::config::Config;
 use crate::enrol::{self, Enrolment};
 use crate::error::AgentError;
 use crate::host::Host;
@@ -17,9 +16,9 @@ const SSH_PATIENCE: Duration = Duration::from_secs(180);
 
 /// Waits for SSH, then prints the block on the serial consoles. `clock` tells seconds since 1970;
 /// it is asked after the wait.
-pub(crate) fn run(host: &Host, config: &Config, clock: fn() -> u64) -> Result<(), AgentError> {
+pub(crate) fn run(host: &Host, config: &AgentConfig, clock: fn() -> u64) -> Result<(), AgentError> {
     let found = overlay::root(host);
-    if let Some(promised) = &config.shared.overlay
+    if let Some(promised) = &config.overlay
         && let Err(what) = overlay::check(host, promised, &found)
     {
         console::print(host, &refusal(&format!("{what}.")))?;
@@ -32,19 +31,19 @@ pub(crate) fn run(host: &Host, config: &Config, clock: fn() -> u64) -> Result<()
 }
 
 /// What is printed: sentences about what went wrong, if anything did, then the block.
-fn text(host: &Host, config: &Config, found: &overlay::Root, ssh: bool, now: u64) -> Result<String, AgentError> {
+fn text(host: &Host, config: &AgentConfig, found: &overlay::Root, ssh: bool, now: u64) -> Result<String, AgentError> {
     let instance = facts::instance_id(host);
     let hostname = facts::hostname(host);
     let mut users = Vec::new();
     let mut accepted = Vec::new();
     let mut lines = Vec::new();
-    for account in enrol::everybody(host, &config.shared)? {
+    for account in enrol::everybody(host, config)? {
         match enrol::look(host, &account)? {
             Enrolment::Used => accepted.push(account.name),
             Enrolment::Missing(why) => lines.push(format!("{} {why}: no login with a code", account.name)),
             Enrolment::Fresh(file) => users.push(UserCredentials {
                 otpauth: otpauth::url(
-                    &config.shared.recipe,
+                    &config.recipe,
                     &account.name,
                     &hostname,
                     instance.as_deref(),
@@ -56,7 +55,7 @@ fn text(host: &Host, config: &Config, found: &overlay::Root, ssh: bool, now: u64
             }),
         }
     }
-    if let Some(mfa) = &config.shared.mfa {
+    if let Some(mfa) = &config.mfa {
         for name in &mfa.users {
             if accounts::find(host, name)?.is_none() {
                 lines.push(format!("{name} does not exist: nobody can log in as {name}"));
@@ -75,19 +74,19 @@ fn text(host: &Host, config: &Config, found: &overlay::Root, ssh: bool, now: u64
         instance_id: instance,
         hostname,
         time: time::format_utc(now),
-        seal: config.shared.mfa.as_ref().map_or_else(|| "none".to_owned(), |mfa| mfa.seal.clone()),
+        seal: config.mfa.as_ref().map_or_else(|| "none".to_owned(), |mfa| mfa.seal.clone()),
         users,
         host_keys: facts::host_keys(host).iter().filter_map(|line| HostKey::from_public_file(line)).collect(),
         root: Root { overlay: found.overlay.map(str::to_owned), device: found.device.clone() },
-        doors: config.shared.doors.clone(),
+        doors: config.doors.clone(),
     };
     let surroundings = Surroundings {
-        factors: config.shared.mfa.as_ref().map(|mfa| mfa.factors.clone()).unwrap_or_default(),
+        factors: config.mfa.as_ref().map(|mfa| mfa.factors.clone()).unwrap_or_default(),
         address: None,
         synchronised: facts::clock_synchronised(host),
         packages: outcome(host, config),
         accepted,
-        random_key: config.shared.overlay.as_ref().is_some_and(|overlay| overlay.random_key),
+        random_key: config.overlay.as_ref().is_some_and(|overlay| overlay.random_key),
     };
     let mut text = String::new();
     for line in lines {
@@ -100,8 +99,8 @@ fn text(host: &Host, config: &Config, found: &overlay::Root, ssh: bool, now: u64
 }
 
 /// How the packages fared; nothing once they have been told about.
-fn outcome(host: &Host, config: &Config) -> Option<PackagesOutcome> {
-    config.shared.packages.as_ref()?;
+fn outcome(host: &Host, config: &AgentConfig) -> Option<PackagesOutcome> {
+    config.packages.as_ref()?;
     Some(packages::recorded(host).unwrap_or_else(|| PackagesOutcome {
         ok: false,
         detail: "the installation did not end".to_owned(),

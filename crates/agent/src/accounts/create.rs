@@ -9,6 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use hardtack_credentials::AccountConfig;
 use rustix::fs::{FlockOperation, fcntl_lock};
 
 use super::{Account, find, login_defs, uid_range};
@@ -24,27 +25,9 @@ const DAY: u64 = 24 * 60 * 60;
 /// password expired.
 const PLAUSIBLE_DAY: u64 = 18_262;
 
-/// What an account is made from. No `Debug`: it holds a hash.
-#[derive(Clone, Default, serde::Deserialize)]
-#[serde(default)]
-pub(crate) struct NewAccount {
-    pub(crate) name: String,
-    /// As it stands in shadow(5); empty: locked.
-    pub(crate) password_hash: String,
-    pub(crate) gecos: String,
-    /// Empty: /bin/bash where there is one, else /bin/sh.
-    pub(crate) shell: String,
-    /// Further groups; those that the machine does not have are left out.
-    pub(crate) groups: Vec<String>,
-    /// Right sides of sudoers(5) rules ("ALL=(ALL) NOPASSWD:ALL").
-    pub(crate) sudo: Vec<String>,
-    /// Lines of authorized_keys.
-    pub(crate) authorized_keys: Vec<String>,
-}
-
 /// Makes the account and its home, and returns it as it stands in /etc/passwd then. `now` is
 /// seconds since 1970.
-pub(crate) fn create(host: &Host, new: &NewAccount, now: u64) -> Result<Account, AgentError> {
+pub(crate) fn create(host: &Host, new: &AccountConfig, now: u64) -> Result<Account, AgentError> {
     if !is_name(&new.name) {
         return Err(AgentError::text(format!("{:?} is not a name that a user can be created with", new.name)));
     }

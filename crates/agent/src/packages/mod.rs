@@ -12,10 +12,10 @@ mod tests;
 
 use std::time::{Duration, Instant};
 
-use hardtack_credentials::{PackagesConfig, PackagesOutcome};
+use hardtack_credentials::{AgentConfig, PackagesConfig, PackagesOutcome};
 
 use crate::accounts::replace;
-use crate::config::{Config, STATE};
+use crate::config::STATE;
 use crate::error::AgentError;
 use crate::host::Host;
 use crate::journal;
@@ -27,8 +27,8 @@ const SPOOL: &str = "/var/lib/hardtack/packages";
 const DEADLINE: Duration = Duration::from_secs(300);
 
 /// Installs what the build has left, once.
-pub(crate) fn run(host: &Host, config: &Config) -> Result<(), AgentError> {
-    let Some(packages) = &config.shared.packages else {
+pub(crate) fn run(host: &Host, config: &AgentConfig) -> Result<(), AgentError> {
+    let Some(packages) = &config.packages else {
         return Ok(());
     };
     policy::recover(host);

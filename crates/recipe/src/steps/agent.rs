@@ -1,0 +1,170 @@
+//! `agent`: puts the first-boot agent into the image, tells it what the recipe wants and has it
+//! started at boot.
+//!
+//! It comes last: the other steps have by then filled in what the agent is to know. With systemd
+//! there is one oneshot unit for each of its commands; without it /etc/rc.local calls them.
+
+use hardtack_guest::{FileType, Set};
+
+use crate::model::AgentStep;
+use crate::{Context, StepError};
+
+mod fitness;
+#[cfg(test)]
+mod tests;
+
+const STEP: &str = "agent";
+const PROGRAM: &str = "/usr/lib/hardtack/hardtack-agent";
+const CONFIG: &str = "/etc/hardtack/agent.json";
+const STATE: &str = "/var/lib/hardtack";
+const WANTS: &str = "/etc/systemd/system/multi-user.target.wants";
+const RC_LOCAL: &str = "/etc/rc.local";
+const RC_BEGIN: &str = "# hardtack: begin\n";
+const RC_END: &str = "# hardtack: end\n";
+const RC_LINES: &str = include_str!("../units/rc.local");
+const GETTY_DROP_IN: &str = include_str!("../units/serial-getty.conf");
+
+/// One unit of ours.
+struct Unit {
+    name: &'static str,
+    text: &'static str,
+    wanted: fn(&Context<'_, '_>) -> bool,
+}
+
+const UNITS: [Unit; 3] = [
+    Unit {
+        name: "hardtack-packages.service",
+        text: include_str!("../units/hardtack-packages.service"),
+        wanted: |cx| cx.agent.packages.is_some(),
+    },
+    Unit {
+        name: "hardtack-enrol.service",
+        text: include_str!("../units/hardtack-enrol.service"),
+        wanted: |cx| cx.agent.mfa.is_some(),
+    },
+    Unit {
+        name: "hardtack-credentials.service",
+        text: include_str!("../units/hardtack-credentials.service"),
+        wanted: |_| true,
+    },
+];
+
+/// Installs the agent. To be called after every other step.
+///
+/// # Errors
+/// [`StepError::Refused`] when no agent was given, or the image cannot run it.
+pub fn apply(settings: &AgentStep, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
+    cx.agent.mode = settings.mode.as_str().to_owned();
+    let program = cx.agent_binary.clone().ok_or_else(|| {
+        StepError::refused(STEP, "the program hardtack-agent was not found")
+            .hint("build it beside hardtack, or name it with --agent PATH")
+    })?;
+    fitness::check(&program, cx)?;
+    cx.stage.write(PROGRAM, program, Set::all(0o755, 0, 0))?;
+
+    for account in &cx.agent.accounts {
+        if !account.password_hash.is_empty() {
+            cx.stage.add_secret(&account.password_hash);
+        }
+    }
+    let mut text = serde_json::to_string_pretty(&cx.agent)
+        .map_err(|error| StepError::refused(STEP, format!("the agent's configuration cannot be written: {error}")))?;
+    text.push('\n');
+    cx.stage.mkdir("/etc/hardtack", Set::all(0o755, 0, 0))?;
+    cx.stage.write(CONFIG, text, Set::all(0o600, 0, 0))?;
+    cx.stage.mkdir(STATE, Set::all(0o700, 0, 0))?;
+    if has_systemd(cx)? { by_systemd(cx) } else { by_rc_local(cx) }
+}
+
+/// Whether the image's init is systemd. Where there is no init to look at (a kernel that starts it
+/// by another name), a directory of units decides.
+fn has_systemd(cx: &Context<'_, '_>) -> Result<bool, StepError> {
+    for init in ["/sbin/init", "/usr/sbin/init"] {
+        if cx.stage.lstat(init)?.is_some() {
+            let target = cx.stage.resolve(init)?;
+            return Ok(target.to_string().ends_with("/systemd"));
+        }
+    }
+    Ok(is_directory(cx, "/usr/lib/systemd/system")? || is_directory(cx, "/lib/systemd/system")?)
+}
+
+fn is_directory(cx: &Context<'_, '_>, path: &str) -> Result<bool, StepError> {
+    Ok(cx.stage.stat(path)?.is_some_and(|metadata| metadata.kind == FileType::Directory))
+}
+
+/// Where the image keeps its units: beside multi-user.target, else the first that is there.
+fn unit_directory(cx: &Context<'_, '_>) -> Result<&'static str, StepError> {
+    let known = ["/usr/lib/systemd/system", "/lib/systemd/system"];
+    for directory in known {
+        if cx.stage.stat(&format!("{directory}/multi-user.target"))?.is_some() {
+            return Ok(directory);
+        }
+    }
+    for directory in known {
+        if is_directory(cx, directory)? {
+            return Ok(directory);
+        }
+    }
+    Ok("/etc/systemd/system")
+}
+
+fn by_systemd(cx: &mut Context<'_, '_>) -> Result<(), StepError> {
+    let directory = unit_directory(cx)?;
+    for unit in &UNITS {
+        let path = format!("{directory}/{}", unit.name);
+        let link = format!("{WANTS}/{}", unit.name);
+        if (unit.wanted)(cx) {
+            cx.stage.write(&path, unit.text, Set::all(0o644, 0, 0))?;
+            cx.stage.symlink(&link, &path)?;
+        } else {
+            // From an earlier build with another recipe.
+            cx.stage.remove(&link)?;
+            cx.stage.remove(&path)?;
+        }
+    }
+    let drop_in = format!("{directory}/serial-getty@.service.d/hardtack.conf");
+    cx.stage.write(&drop_in, GETTY_DROP_IN, Set::all(0o644, 0, 0))?;
+    Ok(())
+}
+
+/// Our lines stand above the last `exit`, once.
+fn by_rc_local(cx: &mut Context<'_, '_>) -> Result<(), StepError> {
+    let before = cx.stage.read_text(RC_LOCAL)?;
+    let text = before.as_deref().unwrap_or("#!/bin/sh -e\n\nexit 0\n");
+    let after = with_our_lines(text);
+    // rc.local runs only when it may be executed.
+    let mode = cx.stage.stat(RC_LOCAL)?.map_or(0o755, |metadata| metadata.mode & 0o7777 | 0o111);
+    cx.stage.write(RC_LOCAL, after, Set::mode(mode))?;
+    cx.warn(
+        STEP,
+        "this image has no systemd: /etc/rc.local starts the agent, so SSH may answer before users are enrolled; \
+         until then it refuses them",
+    );
+    Ok(())
+}
+
+fn with_our_lines(text: &str) -> String {
+    let mut text = without_our_lines(text);
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    // The last exit at the start of a line: an indented one belongs to a condition.
+    let at = text
+        .match_indices("exit")
+        .map(|(at, _)| at)
+        .filter(|at| *at == 0 || text.as_bytes().get(at - 1) == Some(&b'\n'))
+        .filter(|at| matches!(text.as_bytes().get(at + 4), None | Some(b' ' | b'\n' | b'\t' | b';')))
+        .last()
+        .unwrap_or(text.len());
+    text.insert_str(at, RC_LINES);
+    text
+}
+
+fn without_our_lines(text: &str) -> String {
+    let cut = text.find(RC_BEGIN).and_then(|start| {
+        let tail = text.get(start..)?;
+        let end = start + tail.find(RC_END)? + RC_END.len();
+        Some((text.get(..start)?, text.get(end..)?))
+    });
+    cut.map_or_else(|| text.to_owned(), |(head, tail)| format!("{head}{tail}"))
+}

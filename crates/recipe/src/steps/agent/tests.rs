@@ -1,0 +1,202 @@
+#![allow(clippy::unwrap_used)]
+use hardtack_credentials::{AccountConfig, MfaConfig, PackagesConfig};
+use hardtack_guest::{MemoryTree, Stage};
+
+use super::*;
+
+/// An ELF head: x86-64 unless changed, with one program header of `kind`.
+fn elf(machine: u16, kind: u32) -> Vec<u8> {
+    let mut bytes = vec![0; 64 + 56];
+    bytes[..6].copy_from_slice(b"\x7fELF\x02\x01");
+    bytes[18..20].copy_from_slice(&machine.to_le_bytes());
+    bytes[32] = 64;
+    bytes[54] = 56;
+    bytes[56] = 1;
+    bytes[64..68].copy_from_slice(&kind.to_le_bytes());
+    bytes[72] = 120;
+    bytes.extend(b"/lib64/ld-linux-x86-64.so.2\0");
+    bytes
+}
+
+const PT_INTERP: u32 = 3;
+const X86_64: u16 = 62;
+
+fn debian() -> MemoryTree {
+    MemoryTree::new()
+        .file("/usr/bin/dash", elf(X86_64, PT_INTERP))
+        .link("/usr/bin/sh", "dash")
+        .link("/bin", "usr/bin")
+        .link("/sbin", "usr/sbin")
+        .link("/lib", "usr/lib")
+        .link("/usr/sbin/init", "/lib/systemd/systemd")
+        .file("/usr/lib/systemd/systemd", "")
+        .file("/usr/lib/systemd/system/multi-user.target", "")
+        .file("/boot/vmlinuz-6.1.0-56-cloud-amd64", "")
+}
+
+fn trusty() -> MemoryTree {
+    MemoryTree::new()
+        .file("/bin/dash", elf(X86_64, PT_INTERP))
+        .link("/bin/sh", "dash")
+        .file("/sbin/init", elf(X86_64, PT_INTERP))
+        .file_as("/etc/rc.local", "#!/bin/sh -e\n# exit 0 at the end\nif false; then\n  exit 1\nfi\nexit 0\n", 0o755, 0, 0)
+        .file("/boot/vmlinuz-3.13.0-24-generic", "")
+}
+
+fn run(tree: &MemoryTree, fill: impl FnOnce(&mut Context<'_, '_>), check: impl FnOnce(Result<(), StepError>, &mut Context<'_, '_>)) {
+    let mut stage = Stage::new(tree);
+    let mut cx = Context::for_tests(&mut stage);
+    cx.agent_binary = Some(elf(X86_64, 1));
+    fill(&mut cx);
+    let result = apply(&AgentStep::default(), &mut cx);
+    check(result, &mut cx);
+}
+
+fn text(cx: &Context<'_, '_>, path: &str) -> String {
+    cx.stage.read_text(path).unwrap().unwrap_or_else(|| panic!("{path} is missing"))
+}
+
+#[test]
+fn systemd_gets_a_unit_for_everything_there_is_to_do() {
+    run(
+        &debian(),
+        |cx| {
+            cx.agent.mfa = Some(MfaConfig { users: vec!["debian".into()], ..MfaConfig::default() });
+            cx.agent.accounts =
+                vec![AccountConfig { name: "debian".into(), password_hash: "$6$salt$hash".into(), ..AccountConfig::default() }];
+        },
+        |result, cx| {
+            result.unwrap();
+            assert_eq!(cx.stage.stat(PROGRAM).unwrap().unwrap().mode & 0o7777, 0o755);
+            assert_eq!(cx.stage.stat(CONFIG).unwrap().unwrap().mode & 0o7777, 0o600);
+            assert!(text(cx, CONFIG).contains("\"debian\""));
+            assert!(cx.stage.secrets().iter().any(|secret| secret == "$6$salt$hash"));
+            for name in ["hardtack-enrol.service", "hardtack-credentials.service"] {
+                let target = cx.stage.read_link(&format!("{WANTS}/{name}")).unwrap().unwrap();
+                assert_eq!(target, format!("/usr/lib/systemd/system/{name}"));
+                assert!(text(cx, &target).contains("[Install]"));
+            }
+            assert!(cx.stage.lstat(&format!("{WANTS}/hardtack-packages.service")).unwrap().is_none());
+            assert!(text(cx, "/usr/lib/systemd/system/serial-getty@.service.d/hardtack.conf").contains("After="));
+            assert!(cx.stage.stat(RC_LOCAL).unwrap().is_none());
+        },
+    );
+}
+
+#[test]
+fn deferred_packages_get_their_unit_and_lose_it_again() {
+    run(
+        &debian(),
+        |cx| cx.agent.packages = Some(PackagesConfig::default()),
+        |result, cx| {
+            result.unwrap();
+            assert!(cx.stage.lstat(&format!("{WANTS}/hardtack-packages.service")).unwrap().is_some());
+            assert!(cx.stage.lstat(&format!("{WANTS}/hardtack-enrol.service")).unwrap().is_none());
+            cx.agent.packages = None;
+            apply(&AgentStep::default(), cx).unwrap();
+            assert!(cx.stage.lstat(&format!("{WANTS}/hardtack-packages.service")).unwrap().is_none());
+            assert!(cx.stage.stat("/usr/lib/systemd/system/hardtack-packages.service").unwrap().is_none());
+        },
+    );
+}
+
+/// The orders that the issue is about: a missing name here fails nowhere else before a real boot.
+#[test]
+fn enrolment_is_ordered_between_cloud_init_and_every_name_of_ssh() {
+    let words = |key: &str| -> Vec<&str> {
+        let text = UNITS[1].text;
+        text.lines().filter_map(|line| line.strip_prefix(key)).flat_map(str::split_whitespace).collect()
+    };
+    for unit in ["ssh.service", "ssh.socket", "sshd.service", "sshd.socket"] {
+        assert!(words("Before=").contains(&unit), "{unit}");
+    }
+    for unit in ["cloud-init.service", "cloud-init-network.service", "hardtack-packages.service"] {
+        assert!(words("After=").contains(&unit), "{unit}");
+    }
+    // With these it would be after basic.target, and so after ssh.socket: a cycle.
+    assert!(UNITS[1].text.contains("DefaultDependencies=no"));
+}
+
+#[test]
+fn without_systemd_rc_local_starts_the_agent_once() {
+    run(
+        &trusty(),
+        |_| {},
+        |result, cx| {
+            result.unwrap();
+            let first = text(cx, RC_LOCAL);
+            let (head, tail) = first.split_once(RC_BEGIN).unwrap();
+            assert!(head.ends_with("fi\n"), "{first}");
+            assert!(tail.ends_with(&format!("{RC_END}exit 0\n")), "{first}");
+            assert!(first.contains("hardtack-agent enrol") && first.contains("hardtack-agent print &"));
+            apply(&AgentStep::default(), cx).unwrap();
+            assert_eq!(text(cx, RC_LOCAL), first);
+            assert_eq!(cx.notes.len(), 1);
+        },
+    );
+}
+
+#[test]
+fn rc_local_of_any_shape_takes_our_lines() {
+    for (text, wanted) in [
+        ("", RC_LINES.to_owned()),
+        ("#!/bin/sh", format!("#!/bin/sh\n{RC_LINES}")),
+        ("#!/bin/sh\nexit", format!("#!/bin/sh\n{RC_LINES}exit\n")),
+        ("exit 0\nexiting\n", format!("{RC_LINES}exit 0\nexiting\n")),
+    ] {
+        assert_eq!(with_our_lines(text), wanted, "{text:?}");
+        assert_eq!(with_our_lines(&wanted), wanted, "{text:?}");
+    }
+}
+
+#[test]
+fn an_agent_that_the_image_cannot_run_is_refused() {
+    let dynamic = elf(X86_64, PT_INTERP);
+    let arm = elf(183, 1);
+    for (program, wanted) in [
+        (None, "not found"),
+        (Some(b"#!/bin/sh\n".to_vec()), "not an ELF program"),
+        (Some(dynamic), "not linked statically"),
+        (Some(arm), "is for aarch64 and the image is for x86-64"),
+    ] {
+        run(
+            &debian(),
+            |cx| cx.agent_binary = program,
+            |result, _| {
+                let error = result.unwrap_err();
+                assert!(matches!(error, StepError::Refused { .. }));
+                assert!(error.to_string().contains(wanted), "{error}");
+            },
+        );
+    }
+}
+
+#[test]
+fn an_old_kernel_is_refused_and_an_old_one_beside_a_new_one_is_told() {
+    let old = MemoryTree::new().file("/bin/sh", elf(X86_64, 3)).file("/boot/vmlinuz-2.6.32-504.el6.x86_64", "");
+    run(&old, |_| {}, |result, _| {
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains("2.6.32-504.el6.x86_64 is older than 3.2"), "{error}");
+    });
+    let both = old.file("/boot/vmlinuz-5.4.0", "");
+    run(&both, |_| {}, |result, cx| {
+        result.unwrap();
+        assert!(cx.notes.iter().any(|note| note.text.contains("2.6.32")));
+    });
+}
+
+#[test]
+fn an_image_without_programs_is_taken_by_its_package_database() {
+    let tree = |arch: &str| MemoryTree::new().file("/var/lib/dpkg/arch", arch).dir("/usr/lib/systemd/system");
+    run(&tree("amd64\n"), |_| {}, |result, cx| {
+        result.unwrap();
+        assert!(cx.notes.is_empty());
+    });
+    run(&tree("arm64\n"), |_| {}, |result, _| {
+        assert!(result.unwrap_err().to_string().contains("/var/lib/dpkg/arch"));
+    });
+    run(&MemoryTree::new().dir("/usr/lib/systemd/system"), |_| {}, |result, cx| {
+        result.unwrap();
+        assert!(cx.notes.iter().any(|note| note.text.contains("architecture is not known")));
+    });
+}
