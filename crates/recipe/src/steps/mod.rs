@@ -1,3 +1,4 @@
 //! The steps of a recipe, one module each.
 
+pub mod agent;
 pub mod user;
