@@ -68,9 +68,7 @@ impl Default for MfaConfig {
     fn default() -> Self {
         Self {
             users: Vec::new(),
-            factors: ["publickey", "password", "totp"]
-                .map(str::to_owned)
-                .to_vec(),
+            factors: ["publickey", "password", "totp"].map(str::to_owned).to_vec(),
             console: "totp".to_owned(),
             others: "refuse".to_owned(),
             seal: "none".to_owned(),
@@ -93,14 +91,7 @@ pub struct TotpConfig {
 
 impl Default for TotpConfig {
     fn default() -> Self {
-        Self {
-            window: 4,
-            rate_limit: Some(RateLimit {
-                attempts: 3,
-                seconds: 30,
-            }),
-            disallow_reuse: true,
-        }
+        Self { window: 4, rate_limit: Some(RateLimit { attempts: 3, seconds: 30 }), disallow_reuse: true }
     }
 }
 
@@ -170,20 +161,12 @@ mod tests {
 
     #[test]
     fn absent_parts_have_their_defaults_and_null_means_none() {
-        let config: AgentConfig = serde_json::from_str(
-            r#"{"recipe":"r","mfa":{"users":["u"],"totp":{"rate_limit":null}}}"#,
-        )
-        .unwrap();
+        let config: AgentConfig =
+            serde_json::from_str(r#"{"recipe":"r","mfa":{"users":["u"],"totp":{"rate_limit":null}}}"#)
+                .unwrap();
         let mfa = config.mfa.unwrap();
         assert_eq!((config.version, config.mode.as_str()), (1, "companion"));
-        assert_eq!(
-            (
-                mfa.totp.window,
-                mfa.totp.rate_limit,
-                mfa.totp.disallow_reuse
-            ),
-            (4, None, true)
-        );
+        assert_eq!((mfa.totp.window, mfa.totp.rate_limit, mfa.totp.disallow_reuse), (4, None, true));
         assert_eq!(mfa.factors, ["publickey", "password", "totp"]);
     }
 
@@ -191,10 +174,7 @@ mod tests {
     fn what_is_written_is_read() {
         let config = AgentConfig {
             recipe: "debian-3fa".into(),
-            mfa: Some(MfaConfig {
-                users: vec!["debian".into()],
-                ..MfaConfig::default()
-            }),
+            mfa: Some(MfaConfig { users: vec!["debian".into()], ..MfaConfig::default() }),
             overlay: Some(OverlayConfig {
                 mode: "crypt".into(),
                 random_key: true,

@@ -12,11 +12,7 @@ const PART_LIMIT: usize = 40;
 /// already is not repeated.
 #[must_use]
 pub fn url(recipe: &str, user: &str, host: &str, instance: Option<&str>, secret: &str) -> String {
-    let issuer = encode(if recipe.is_empty() {
-        "hardtack"
-    } else {
-        recipe
-    });
+    let issuer = encode(if recipe.is_empty() { "hardtack" } else { recipe });
     let short = host.split('.').next().unwrap_or_default();
     let mut account = format!("{}@{}", encode(user), encode(short));
     if let Some(instance) = instance.filter(|id| !id.is_empty() && !short.contains(*id)) {
@@ -33,11 +29,7 @@ fn encode(text: &str) -> String {
     for character in text.chars() {
         let part: String = match character {
             'A'..='Z' | 'a'..='z' | '0'..='9' | '-' | '.' | '_' | '~' => character.to_string(),
-            other => other
-                .encode_utf8(&mut buffer)
-                .bytes()
-                .map(|byte| format!("%{byte:02X}"))
-                .collect(),
+            other => other.encode_utf8(&mut buffer).bytes().map(|byte| format!("%{byte:02X}")).collect(),
         };
         if encoded.len() + part.len() > PART_LIMIT {
             break;
@@ -54,11 +46,7 @@ mod tests {
     #[test]
     fn label_from_recipe_host_and_instance() {
         for (host, instance, label) in [
-            (
-                "web-1.example.org",
-                Some("i-0abc"),
-                "debian-3fa:debian@web-1%20i-0abc",
-            ),
+            ("web-1.example.org", Some("i-0abc"), "debian-3fa:debian@web-1%20i-0abc"),
             ("i-0abc", Some("i-0abc"), "debian-3fa:debian@i-0abc"),
             ("web-1", None, "debian-3fa:debian@web-1"),
             ("web 1:2", Some(""), "debian-3fa:debian@web%201%3A2"),
@@ -72,13 +60,8 @@ mod tests {
 
     #[test]
     fn long_or_foreign_names_stay_short_and_whole() {
-        let url = url(
-            &"é".repeat(90),
-            &"u".repeat(300),
-            &"h".repeat(300),
-            Some(&"i".repeat(300)),
-            &"A".repeat(32),
-        );
+        let url =
+            url(&"é".repeat(90), &"u".repeat(300), &"h".repeat(300), Some(&"i".repeat(300)), &"A".repeat(32));
         assert!(url.len() < 290, "{}", url.len());
         assert!(url.contains("%C3%A9:"), "{url}");
     }

@@ -34,9 +34,7 @@ pub enum SecretFileError {
     #[error("line 1 of the secret file is not a base32 secret of at least 80 bits")]
     Secret,
     /// A line is neither an option nor a scratch code.
-    #[error(
-        "line {line} of the secret file is neither an option nor a scratch code of eight digits"
-    )]
+    #[error("line {line} of the secret file is neither an option nor a scratch code of eight digits")]
     Line {
         /// Counted from 1.
         line: usize,
@@ -79,11 +77,7 @@ impl SecretFile {
         while scratch_codes.len() < SCRATCH_CODES {
             scratch_codes.push(scratch_code(random)?);
         }
-        Ok(Self {
-            secret: base32::encode(&bytes),
-            options: options(totp),
-            scratch_codes,
-        })
+        Ok(Self { secret: base32::encode(&bytes), options: options(totp), scratch_codes })
     }
 
     /// Reads a file; blank lines are skipped as the module does.
@@ -111,11 +105,7 @@ impl SecretFile {
                 return Err(SecretFileError::Line { line: index + 2 });
             }
         }
-        let file = Self {
-            secret,
-            options,
-            scratch_codes,
-        };
+        let file = Self { secret, options, scratch_codes };
         if file.option("TOTP_AUTH").is_none() {
             return Err(SecretFileError::NotTimeBased);
         }
@@ -173,8 +163,7 @@ impl SecretFile {
     #[must_use]
     pub fn accepted_once(&self) -> bool {
         let stamped = |name, fields: usize| {
-            self.option(name)
-                .is_some_and(|arguments| arguments.split_whitespace().count() > fields)
+            self.option(name).is_some_and(|arguments| arguments.split_whitespace().count() > fields)
         };
         let attempted = self.option("DISALLOW_REUSE").is_none() && stamped("RATE_LIMIT", 2);
         stamped("DISALLOW_REUSE", 0)
@@ -257,28 +246,12 @@ mod tests {
 
     #[test]
     fn options_follow_the_recipe() {
-        let totp = TotpConfig {
-            window: 17,
-            rate_limit: None,
-            disallow_reuse: false,
-        };
+        let totp = TotpConfig { window: 17, rate_limit: None, disallow_reuse: false };
         let file = SecretFile::generate(&totp, &mut counter()).unwrap();
+        assert!(file.render().contains("\n\" WINDOW_SIZE 17\n\" TOTP_AUTH\n"));
+        let totp = TotpConfig { rate_limit: Some(RateLimit { attempts: 1, seconds: 600 }), ..totp };
         assert!(
-            file.render()
-                .contains("\n\" WINDOW_SIZE 17\n\" TOTP_AUTH\n")
-        );
-        let totp = TotpConfig {
-            rate_limit: Some(RateLimit {
-                attempts: 1,
-                seconds: 600,
-            }),
-            ..totp
-        };
-        assert!(
-            SecretFile::generate(&totp, &mut counter())
-                .unwrap()
-                .render()
-                .contains("\" RATE_LIMIT 1 600\n")
+            SecretFile::generate(&totp, &mut counter()).unwrap().render().contains("\" RATE_LIMIT 1 600\n")
         );
     }
 
@@ -294,14 +267,8 @@ mod tests {
             let file = SecretFile::parse(SAMPLE.replace(from, to).as_bytes()).unwrap();
             assert_eq!(file.accepted_once(), wanted, "{to}");
         }
-        let attempted = SAMPLE
-            .replace("\" DISALLOW_REUSE\n", "")
-            .replace("3 30", "3 30 1700000000");
-        assert!(
-            SecretFile::parse(attempted.as_bytes())
-                .unwrap()
-                .accepted_once()
-        );
+        let attempted = SAMPLE.replace("\" DISALLOW_REUSE\n", "").replace("3 30", "3 30 1700000000");
+        assert!(SecretFile::parse(attempted.as_bytes()).unwrap().accepted_once());
     }
 
     #[test]
@@ -325,9 +292,6 @@ mod tests {
             SecretFile::parse(SAMPLE.replace("\" TOTP_AUTH\n", "").as_bytes()),
             Err(SecretFileError::NotTimeBased)
         );
-        assert!(matches!(
-            SecretFile::parse(&vec![b'A'; 70_000]),
-            Err(SecretFileError::TooLong { .. })
-        ));
+        assert!(matches!(SecretFile::parse(&vec![b'A'; 70_000]), Err(SecretFileError::TooLong { .. })));
     }
 }

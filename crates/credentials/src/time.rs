@@ -8,16 +8,11 @@ pub fn format_utc(unix: u64) -> String {
     let shifted = days + 719_468;
     let era = shifted / 146_097;
     let day_of_era = shifted % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_index = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 {
-        month_index + 3
-    } else {
-        month_index - 9
-    };
+    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     format!(
         "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
@@ -33,13 +28,11 @@ pub fn parse_utc(text: &str) -> Option<u64> {
     let bytes = text.as_bytes();
     let shape = b"dddd-dd-ddTdd:dd:ddZ";
     if bytes.len() != shape.len()
-        || !bytes.iter().zip(shape).all(|(byte, mark)| {
-            if *mark == b'd' {
-                byte.is_ascii_digit()
-            } else {
-                byte == mark
-            }
-        })
+        || !bytes.iter().zip(shape).all(
+            |(byte, mark)| {
+                if *mark == b'd' { byte.is_ascii_digit() } else { byte == mark }
+            },
+        )
     {
         return None;
     }

@@ -23,12 +23,7 @@ pub fn hotp(key: &[u8], counter: u64) -> String {
     mac.update(&counter.to_be_bytes());
     let tag = mac.finalize().into_bytes();
     let offset = usize::from(tag[19] & 0xf);
-    let word = u32::from_be_bytes([
-        tag[offset] & 0x7f,
-        tag[offset + 1],
-        tag[offset + 2],
-        tag[offset + 3],
-    ]);
+    let word = u32::from_be_bytes([tag[offset] & 0x7f, tag[offset + 1], tag[offset + 2], tag[offset + 3]]);
     format!("{:06}", word % 1_000_000)
 }
 
@@ -72,9 +67,6 @@ mod tests {
 
     #[test]
     fn seconds_left_counts_down() {
-        assert_eq!(
-            (seconds_left(0), seconds_left(29), seconds_left(30)),
-            (30, 1, 30)
-        );
+        assert_eq!((seconds_left(0), seconds_left(29), seconds_left(30)), (30, 1, 30));
     }
 }

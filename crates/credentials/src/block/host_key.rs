@@ -49,14 +49,8 @@ impl HostKey {
     /// The line of `ssh-keygen -l`: bits, fingerprint, no comment, type.
     #[must_use]
     pub fn fingerprint_line(&self) -> String {
-        let bits = decode(&self.key)
-            .and_then(|blob| bits(&self.kind, &blob))
-            .unwrap_or(0);
-        format!(
-            "{bits} {} no comment ({})",
-            self.fingerprint,
-            self.short_type()
-        )
+        let bits = decode(&self.key).and_then(|blob| bits(&self.kind, &blob)).unwrap_or(0);
+        format!("{bits} {} no comment ({})", self.fingerprint, self.short_type())
     }
 
     /// The line of the public key file, without a comment.
@@ -77,11 +71,7 @@ impl HostKey {
 }
 
 fn decode(key: &str) -> Option<Vec<u8>> {
-    if key.len() > BLOB_LIMIT {
-        None
-    } else {
-        STANDARD.decode(key).ok()
-    }
+    if key.len() > BLOB_LIMIT { None } else { STANDARD.decode(key).ok() }
 }
 
 fn fingerprint(blob: &[u8]) -> String {
@@ -127,12 +117,7 @@ mod tests {
             return;
         }
         let directory = tempfile::tempdir().unwrap();
-        for (kind, size) in [
-            ("ed25519", "256"),
-            ("rsa", "2048"),
-            ("ecdsa", "256"),
-            ("ecdsa", "521"),
-        ] {
+        for (kind, size) in [("ed25519", "256"), ("rsa", "2048"), ("ecdsa", "256"), ("ecdsa", "521")] {
             let path = directory.path().join(format!("{kind}{size}"));
             let made = Command::new("ssh-keygen")
                 .args(["-q", "-t", kind, "-b", size, "-N", "", "-C", "", "-f"])
@@ -141,51 +126,22 @@ mod tests {
                 .unwrap();
             assert!(made.success());
             let public = path.with_extension("pub");
-            let key =
-                HostKey::from_public_file(&std::fs::read_to_string(&public).unwrap()).unwrap();
-            let listed = Command::new("ssh-keygen")
-                .arg("-lf")
-                .arg(&public)
-                .output()
-                .unwrap();
-            assert_eq!(
-                key.fingerprint_line(),
-                String::from_utf8(listed.stdout).unwrap().trim_end()
-            );
+            let key = HostKey::from_public_file(&std::fs::read_to_string(&public).unwrap()).unwrap();
+            let listed = Command::new("ssh-keygen").arg("-lf").arg(&public).output().unwrap();
+            assert_eq!(key.fingerprint_line(), String::from_utf8(listed.stdout).unwrap().trim_end());
             assert!(key.is_consistent());
-            assert!(
-                !HostKey {
-                    fingerprint: "SHA256:x".into(),
-                    ..key.clone()
-                }
-                .is_consistent()
-            );
-            assert!(
-                !HostKey {
-                    kind: "ssh-dss".into(),
-                    ..key
-                }
-                .is_consistent()
-            );
+            assert!(!HostKey { fingerprint: "SHA256:x".into(), ..key.clone() }.is_consistent());
+            assert!(!HostKey { kind: "ssh-dss".into(), ..key }.is_consistent());
         }
     }
 
     #[test]
     fn hostile_blobs_are_not_keys() {
-        for text in [
-            "",
-            "ssh-rsa",
-            "ssh-rsa AAAA",
-            "ssh-rsa /////w==",
-            "ssh-ed25519 AAAAB3NzaC1yc2E=",
-        ] {
+        for text in ["", "ssh-rsa", "ssh-rsa AAAA", "ssh-rsa /////w==", "ssh-ed25519 AAAAB3NzaC1yc2E="] {
             assert_eq!(HostKey::from_public_file(text), None, "{text}");
         }
-        let key = HostKey {
-            kind: "ssh-rsa".into(),
-            fingerprint: String::new(),
-            key: "AAAAB3NzaC1yc2E=".into(),
-        };
+        let key =
+            HostKey { kind: "ssh-rsa".into(), fingerprint: String::new(), key: "AAAAB3NzaC1yc2E=".into() };
         assert!(key.fingerprint_line().starts_with("0 "));
     }
 }

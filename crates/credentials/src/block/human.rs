@@ -25,12 +25,7 @@ pub(super) fn write(block: &Block, surroundings: &Surroundings, lines: &mut Vec<
     }
     if !block.users.is_empty() && !surroundings.accepted.is_empty() {
         let names = surroundings.accepted.join(", ");
-        paragraph(
-            "",
-            &format!("Not printed again, because a code was accepted: {names}."),
-            2,
-            lines,
-        );
+        paragraph("", &format!("Not printed again, because a code was accepted: {names}."), 2, lines);
     }
     lines.push(String::new());
     lines.extend(host_key_lines(&block.host_keys));
@@ -63,50 +58,35 @@ fn how_to_log_in(block: &Block, surroundings: &Surroundings, lines: &mut Vec<Str
     let names: Vec<&str> = block.users.iter().map(|user| user.name.as_str()).collect();
     let user = plain(names.first().copied().unwrap_or_default());
     if names.len() > 1 {
-        paragraph(
-            "How to log in as ",
-            &format!("{user} (or {})", names[1..].join(", ")),
-            2,
-            lines,
-        );
+        paragraph("How to log in as ", &format!("{user} (or {})", names[1..].join(", ")), 2, lines);
     } else {
         paragraph("How to log in as ", &user, 2, lines);
     }
     let mut steps = Vec::new();
-    let options = if has("publickey") {
-        "-o IdentitiesOnly=yes -i KEY"
-    } else {
-        "-o PubkeyAuthentication=no"
-    };
+    let options =
+        if has("publickey") { "-o IdentitiesOnly=yes -i KEY" } else { "-o PubkeyAuthentication=no" };
     let command = |address: &str| format!("ssh {options} {user}@{address}");
     let address = surroundings.address.as_deref().map(plain);
-    let known = address
-        .map(|address| command(&address))
-        .filter(|command| command.len() + 5 <= COLUMNS);
+    let known = address.map(|address| command(&address)).filter(|command| command.len() + 5 <= COLUMNS);
     let placeholder = known.is_none();
     steps.push(known.unwrap_or_else(|| command("ADDRESS")));
     match (has("publickey"), placeholder) {
-        (true, true) => steps.push(
-            "KEY: file of your private key; ADDRESS: where this machine is reached".to_owned(),
-        ),
-        (true, false) => steps
-            .push("KEY: file of your private key; its public half is in this machine".to_owned()),
+        (true, true) => {
+            steps.push("KEY: file of your private key; ADDRESS: where this machine is reached".to_owned())
+        }
+        (true, false) => {
+            steps.push("KEY: file of your private key; its public half is in this machine".to_owned())
+        }
         (false, true) => steps.push("ADDRESS: where this machine is reached".to_owned()),
         (false, false) => {}
     }
-    steps.push(
-        "\"authenticity ... can't be established\": compare the fingerprint below".to_owned(),
-    );
+    steps.push("\"authenticity ... can't be established\": compare the fingerprint below".to_owned());
     if has("password") {
         steps.push("\"Password:\" the one that the image's builder set for this user".to_owned());
     }
     if has("totp") {
-        steps.push(
-            "\"Verification code:\" six digits from your app; scan the QR code below,".to_owned(),
-        );
-        steps.push(
-            "or type the secret key into the app; no phone: a scratch code, once each".to_owned(),
-        );
+        steps.push("\"Verification code:\" six digits from your app; scan the QR code below,".to_owned());
+        steps.push("or type the secret key into the app; no phone: a scratch code, once each".to_owned());
     }
     for (index, step) in steps.iter().enumerate() {
         lines.push(format!("  {}. {step}", index + 1));
@@ -119,11 +99,7 @@ fn user_lines(user: &UserCredentials) -> Vec<String> {
         format!("Your new secret key is: {}", plain(&user.secret)),
         "Your emergency scratch codes are:".to_owned(),
     ];
-    lines.extend(
-        user.scratch_codes
-            .iter()
-            .map(|code| format!("  {}", plain(code))),
-    );
+    lines.extend(user.scratch_codes.iter().map(|code| format!("  {}", plain(code))));
     lines.push("URL for authenticator apps (one line, broken here):".to_owned());
     lines.extend(url_lines(&user.otpauth));
     lines
@@ -133,9 +109,7 @@ fn user_lines(user: &UserCredentials) -> Vec<String> {
 fn url_lines(url: &str) -> Vec<String> {
     let url = plain(url);
     let width = COLUMNS - 2;
-    let (head, query) = url
-        .find('?')
-        .map_or((url.as_str(), ""), |at| url.split_at(at));
+    let (head, query) = url.find('?').map_or((url.as_str(), ""), |at| url.split_at(at));
     let mut lines = Vec::new();
     for part in [head, query] {
         // `plain` made the text ASCII: chunks of bytes are chunks of characters.
@@ -152,14 +126,8 @@ fn qr_codes(user: &UserCredentials, budget: &mut usize, lines: &mut Vec<String>)
         return;
     };
     for (polarity, title) in [
-        (
-            Polarity::LightOnDark,
-            "The QR code, for light text on a dark background:",
-        ),
-        (
-            Polarity::DarkOnLight,
-            "The QR code, for dark text on a light background:",
-        ),
+        (Polarity::LightOnDark, "The QR code, for light text on a dark background:"),
+        (Polarity::DarkOnLight, "The QR code, for dark text on a light background:"),
     ] {
         let drawn = code.half_blocks(polarity);
         let size: usize = drawn.iter().map(|line| line.len() + 2).sum();
@@ -188,26 +156,22 @@ fn facts(block: &Block, surroundings: &Surroundings, lines: &mut Vec<String>) {
     let instance = block.instance_id.as_deref().unwrap_or("unknown");
     paragraph(
         "Machine: ",
-        &format!(
-            "{}, instance {instance}, boot {}",
-            block.hostname, block.boot_id
-        ),
+        &format!("{}, instance {instance}, boot {}", block.hostname, block.boot_id),
         2,
         lines,
     );
     let device = block.root.device.as_deref().unwrap_or("an unknown disk");
     let root = match block.root.overlay.as_deref() {
         Some("crypt") => format!("encrypted overlay on {device}"),
-        Some("tmpfs") => {
-            "overlay in memory: what is written is gone after the next boot".to_owned()
-        }
+        Some("tmpfs") => "overlay in memory: what is written is gone after the next boot".to_owned(),
         Some("device") => format!("overlay on {device}, not encrypted"),
         Some(other) => format!("overlay ({other}) on {device}"),
         None => "the disk itself, without an overlay".to_owned(),
     };
     paragraph("Root: ", &root, 2, lines);
     if surroundings.random_key {
-        let text = "The key is random: all above the image is new at each boot, the secrets and host keys too.";
+        let text =
+            "The key is random: all above the image is new at each boot, the secrets and host keys too.";
         paragraph("  ", text, 2, lines);
     }
     let clock = match surroundings.synchronised {
@@ -217,24 +181,14 @@ fn facts(block: &Block, surroundings: &Surroundings, lines: &mut Vec<String>) {
     };
     paragraph(
         "Time: ",
-        &format!(
-            "{} UTC, {clock}",
-            block.time.replace('T', " ").trim_end_matches('Z')
-        ),
+        &format!("{} UTC, {clock}", block.time.replace('T', " ").trim_end_matches('Z')),
         2,
         lines,
     );
     if let Some(packages) = &surroundings.packages {
-        let verdict = if packages.ok {
-            "installed at first boot"
-        } else {
-            "NOT ALL INSTALLED at first boot"
-        };
-        let detail = if packages.detail.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", packages.detail)
-        };
+        let verdict = if packages.ok { "installed at first boot" } else { "NOT ALL INSTALLED at first boot" };
+        let detail =
+            if packages.detail.is_empty() { String::new() } else { format!(": {}", packages.detail) };
         paragraph("Packages: ", &format!("{verdict}{detail}"), 2, lines);
     }
     if !block.doors.is_empty() {

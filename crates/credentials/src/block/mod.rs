@@ -70,9 +70,7 @@ pub struct UserCredentials {
 
 impl fmt::Debug for UserCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UserCredentials")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("UserCredentials").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -137,10 +135,7 @@ impl Block {
 /// The SHA-256 of the line of JSON without its line end, in lower-case hexadecimal.
 #[must_use]
 pub fn checksum(json: &str) -> String {
-    Sha256::digest(json.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(json.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What is printed instead of a block when the guest is not what the recipe promises, for
@@ -149,18 +144,11 @@ pub fn checksum(json: &str) -> String {
 pub fn refusal(reason: &str) -> String {
     let bar = "!".repeat(60);
     let mut lines = vec![bar.clone(), "!!! HARDTACK PRINTS NO CREDENTIALS".to_owned()];
+    lines.extend(text::wrap(reason, 76).into_iter().map(|line| format!("!!! {line}")));
     lines.extend(
-        text::wrap(reason, 76)
+        text::wrap("What to do: docs/lost-and-found.md, \"The overlay failed\".", 76)
             .into_iter()
             .map(|line| format!("!!! {line}")),
-    );
-    lines.extend(
-        text::wrap(
-            "What to do: docs/lost-and-found.md, \"The overlay failed\".",
-            76,
-        )
-        .into_iter()
-        .map(|line| format!("!!! {line}")),
     );
     lines.push(bar);
     lines.push(String::new());

@@ -3,11 +3,7 @@ use super::*;
 use crate::console::tests::{sample, surroundings};
 
 fn human(block: &Block, surroundings: &Surroundings) -> Vec<String> {
-    block
-        .render(surroundings)
-        .lines()
-        .map(str::to_owned)
-        .collect()
+    block.render(surroundings).lines().map(str::to_owned).collect()
 }
 
 #[test]
@@ -25,11 +21,7 @@ fn json_has_exactly_the_documented_members_in_order() {
             otpauth: "o".into(),
             scratch_codes: vec!["1".into()],
         }],
-        host_keys: vec![HostKey {
-            kind: "k".into(),
-            fingerprint: "SHA256:f".into(),
-            key: "A".into(),
-        }],
+        host_keys: vec![HostKey { kind: "k".into(), fingerprint: "SHA256:f".into(), key: "A".into() }],
         root: Root::default(),
         doors: vec!["d".into()],
     };
@@ -43,31 +35,21 @@ fn json_has_exactly_the_documented_members_in_order() {
 #[test]
 fn the_human_part_fits_80_columns_and_7_bits() {
     let mut block = sample();
-    block.hostname = format!(
-        "{}\u{1b}[2J-----END HARDTACK CREDENTIALS-----é",
-        "long.".repeat(60)
-    );
+    block.hostname = format!("{}\u{1b}[2J-----END HARDTACK CREDENTIALS-----é", "long.".repeat(60));
     block.doors.push("w".repeat(200));
-    for (address, users) in [
-        (None, 1),
-        (Some("192.0.2.7".to_owned()), 2),
-        (Some("a".repeat(300)), 1),
-        (None, 40),
-    ] {
+    for (address, users) in
+        [(None, 1), (Some("192.0.2.7".to_owned()), 2), (Some("a".repeat(300)), 1), (None, 40)]
+    {
         block.users.resize(users, block.users[0].clone());
         let surroundings = Surroundings {
             address,
-            packages: Some(PackagesOutcome {
-                ok: false,
-                detail: "sudo: é ".repeat(30),
-            }),
+            packages: Some(PackagesOutcome { ok: false, detail: "sudo: é ".repeat(30) }),
             ..surroundings()
         };
         let lines = human(&block, &surroundings);
         assert!(block.render(&surroundings).len() < 64 * 1024);
         for line in &lines {
-            let machine =
-                line.starts_with('{') || line.starts_with("ssh-rsa ") || line.starts_with("ecdsa-");
+            let machine = line.starts_with('{') || line.starts_with("ssh-rsa ") || line.starts_with("ecdsa-");
             assert!(machine || line.chars().count() <= 80, "{line}");
             let code = line.contains(['▀', '▄', '█']);
             assert!(code || line.is_ascii(), "{line}");
@@ -87,21 +69,15 @@ fn how_to_log_in_follows_the_factors() {
             "ssh -o IdentitiesOnly=yes -i KEY debian@ADDRESS",
             &["Password:", "Verification code:"][..],
         ),
-        (
-            &["publickey", "totp"],
-            "ssh -o IdentitiesOnly=yes -i KEY debian@ADDRESS",
-            &["Verification code:"],
-        ),
+        (&["publickey", "totp"], "ssh -o IdentitiesOnly=yes -i KEY debian@ADDRESS", &["Verification code:"]),
         (
             &["password", "totp"],
             "ssh -o PubkeyAuthentication=no debian@ADDRESS",
             &["Password:", "Verification code:"],
         ),
     ] {
-        let surroundings = Surroundings {
-            factors: factors.iter().map(|&f| f.to_owned()).collect(),
-            ..surroundings()
-        };
+        let surroundings =
+            Surroundings { factors: factors.iter().map(|&f| f.to_owned()).collect(), ..surroundings() };
         let text = sample().render(&surroundings);
         assert!(text.contains("\nHow to log in"), "{text}");
         assert!(text.contains(&format!("  1. {command}\n")), "{text}");
@@ -114,10 +90,7 @@ fn how_to_log_in_follows_the_factors() {
         for prompt in prompts {
             rest = &rest[rest.find(prompt).unwrap()..];
         }
-        assert_eq!(
-            text.contains("\"Password:\""),
-            factors.contains(&"password")
-        );
+        assert_eq!(text.contains("\"Password:\""), factors.contains(&"password"));
     }
 }
 
@@ -135,26 +108,14 @@ fn the_classic_lines_are_there() {
     ] {
         assert!(text.lines().any(|have| have == line), "{line} in\n{text}");
     }
-    let json = text
-        .lines()
-        .find(|line| line.starts_with(JSON_START))
-        .unwrap();
-    assert!(text.contains(&format!(
-        "\n{json}\n{CHECKSUM_START}{}\n{END}\n",
-        checksum(json)
-    )));
+    let json = text.lines().find(|line| line.starts_with(JSON_START)).unwrap();
+    assert!(text.contains(&format!("\n{json}\n{CHECKSUM_START}{}\n{END}\n", checksum(json))));
 }
 
 #[test]
 fn a_block_without_users_holds_fingerprints_only() {
-    let block = Block {
-        users: Vec::new(),
-        ..sample()
-    };
-    let text = block.render(&Surroundings {
-        accepted: vec!["debian".into()],
-        ..surroundings()
-    });
+    let block = Block { users: Vec::new(), ..sample() };
+    let text = block.render(&Surroundings { accepted: vec!["debian".into()], ..surroundings() });
     assert!(text.contains("Fingerprints only.\n"));
     assert!(text.contains("A code was accepted from debian"));
     for absent in ["secret key is", "otpauth", "5EEN", "30116782", "█"] {
@@ -169,18 +130,11 @@ fn a_refusal_is_loud_and_is_no_block() {
     );
     assert!(text.contains("HARDTACK PRINTS NO CREDENTIALS"));
     assert!(!text.contains("-----"));
-    assert!(
-        text.lines()
-            .all(|line| line.starts_with("!!!") && line.len() <= 80),
-        "{text}"
-    );
+    assert!(text.lines().all(|line| line.starts_with("!!!") && line.len() <= 80), "{text}");
 }
 
 #[test]
 fn debug_output_hides_the_secret() {
     let shown = format!("{:?}", sample());
-    assert!(
-        shown.contains("debian") && !shown.contains("5EEN") && !shown.contains("30116782"),
-        "{shown}"
-    );
+    assert!(shown.contains("debian") && !shown.contains("5EEN") && !shown.contains("30116782"), "{shown}");
 }

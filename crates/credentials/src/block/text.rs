@@ -5,16 +5,8 @@ pub(super) const COLUMNS: usize = 80;
 
 /// Replaces what a 7-bit console cannot show, or what could be taken for a marker line.
 pub(super) fn plain(text: &str) -> String {
-    let printable: String = text
-        .chars()
-        .map(|character| {
-            if matches!(character, ' '..='~') {
-                character
-            } else {
-                '?'
-            }
-        })
-        .collect();
+    let printable: String =
+        text.chars().map(|character| if matches!(character, ' '..='~') { character } else { '?' }).collect();
     printable.replace("-----", "- - -")
 }
 
@@ -54,15 +46,8 @@ fn wrap_after(text: &str, first: usize, others: usize) -> Vec<String> {
 pub(super) fn paragraph(head: &str, text: &str, indent: usize, lines: &mut Vec<String>) {
     let pad = " ".repeat(indent);
     let first = COLUMNS - head.len().min(COLUMNS / 2);
-    for (index, line) in wrap_after(text, first, COLUMNS - indent)
-        .into_iter()
-        .enumerate()
-    {
-        lines.push(if index == 0 {
-            format!("{head}{line}")
-        } else {
-            format!("{pad}{line}")
-        });
+    for (index, line) in wrap_after(text, first, COLUMNS - indent).into_iter().enumerate() {
+        lines.push(if index == 0 { format!("{head}{line}") } else { format!("{pad}{line}") });
     }
 }
 

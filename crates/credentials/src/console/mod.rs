@@ -1,3 +1,159 @@
-//! Finding blocks again in a console log.
+//! Finding credentials blocks again in a console log.
+//!
+//! Between the guest and the reader lie a serial line, a hypervisor's buffer, a log daemon, a web
+//! page or a terminal. Each adds or loses something: [`clean`] undoes what can be undone, `scan`
+//! finds the blocks, `verify` decides with the checksum. Everything is linear in the length of
+//! the log. Nothing in a log is trusted before its checksum was right, and nothing but printable
+//! ASCII is ever handed on.
+
+mod clean;
+mod disguise;
+mod scan;
+mod verify;
+
+use std::collections::HashSet;
+use std::fmt;
+
+use crate::block::Block;
+
+/// Longest log that [`read`] takes, in bytes; clouds keep 64 KiB, a serial log of months is larger.
+pub const LOG_LIMIT: usize = 64 * 1024 * 1024;
+
+/// A block that arrived whole. `Debug` masks it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Found {
+    /// What it says.
+    pub block: Block,
+    /// The line of JSON as it was printed, printable ASCII.
+    pub json: String,
+    /// The line of the log on which it begins, counted from 1.
+    pub line: usize,
+}
+
+impl fmt::Debug for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Found").field("line", &self.line).field("block", &self.block).finish_non_exhaustive()
+    }
+}
+
+/// A block that did not arrive whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damaged {
+    /// The line of the log on which it begins, counted from 1.
+    pub line: usize,
+    /// What is wrong, in words.
+    pub why: String,
+}
+
+/// Why a log gives no credentials.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// No block, not even a damaged one.
+    #[error("no credentials block was found in {lines} lines")]
+    NoBlock {
+        /// Lines of the log.
+        lines: usize,
+    },
+    /// Only damaged ones.
+    #[error("{count} damaged credentials block(s) and no intact one; the last, on line {}: {}", .last.line, .last.why)]
+    Damaged {
+        /// How many.
+        count: usize,
+        /// The last of them.
+        last: Damaged,
+    },
+    /// Two that contradict each other.
+    #[error(
+        "two different credentials blocks, on lines {first} and {second}, claim the boot {boot_id}: \
+         one of them was not printed by the machine's agent"
+    )]
+    Contradiction {
+        /// The boot id that both name.
+        boot_id: String,
+        /// Line of the earlier.
+        first: usize,
+        /// Line of the later.
+        second: usize,
+    },
+    /// Longer than [`LOG_LIMIT`].
+    #[error("the log has {size} bytes; at most {LOG_LIMIT} are read")]
+    TooLong {
+        /// Its length.
+        size: usize,
+    },
+}
+
+/// What a log holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// The last intact block.
+    pub newest: Found,
+    /// Intact blocks before it that say something else.
+    pub older: usize,
+    /// Blocks that did not arrive whole.
+    pub damaged: Vec<Damaged>,
+}
+
+impl Reading {
+    /// True when a damaged block follows the newest intact one.
+    #[must_use]
+    pub fn damaged_after(&self) -> bool {
+        self.damaged.iter().any(|damaged| damaged.line > self.newest.line)
+    }
+}
+
+/// Finds the newest intact block.
+///
+/// # Errors
+/// See [`ReadError`].
+pub fn read(log: &[u8]) -> Result<Reading, ReadError> {
+    if log.len() > LOG_LIMIT {
+        return Err(ReadError::TooLong { size: log.len() });
+    }
+    let mut best: Option<scan::Scan> = None;
+    for attempt in disguise::attempts(log) {
+        let found = scan::scan(&clean::clean(&attempt));
+        if !found.intact.is_empty() {
+            return choose(found);
+        }
+        if best.as_ref().is_none_or(|best| found.damaged.len() > best.damaged.len()) {
+            best = Some(found);
+        }
+    }
+    choose(best.unwrap_or_default())
+}
+
+fn choose(mut scan: scan::Scan) -> Result<Reading, ReadError> {
+    let Some(newest) = scan.intact.pop() else {
+        let count = scan.damaged.len();
+        return Err(match scan.damaged.pop() {
+            Some(last) => ReadError::Damaged { count, last },
+            None => ReadError::NoBlock { lines: scan.lines },
+        });
+    };
+    if let Some(other) = scan.intact.iter().find(|found| contradicts(&found.block, &newest.block)) {
+        return Err(ReadError::Contradiction {
+            boot_id: newest.block.boot_id.clone(),
+            first: other.line,
+            second: newest.line,
+        });
+    }
+    let older: HashSet<&str> = scan
+        .intact
+        .iter()
+        .filter(|found| found.block.boot_id != newest.block.boot_id)
+        .map(|found| found.json.as_str())
+        .collect();
+    Ok(Reading { older: older.len(), newest, damaged: scan.damaged })
+}
+
+/// Two prints of one boot may differ in their time, and a later one leaves users out whose codes
+/// were accepted meanwhile; anything else is a contradiction.
+fn contradicts(earlier: &Block, later: &Block) -> bool {
+    let rest = |block: &Block| Block { time: String::new(), users: Vec::new(), ..block.clone() };
+    earlier.boot_id == later.boot_id
+        && (rest(earlier) != rest(later) || later.users.iter().any(|user| !earlier.users.contains(user)))
+}
+
 #[cfg(test)]
 pub(crate) mod tests;

@@ -28,9 +28,7 @@ impl QrCode {
     /// Encodes text; `None` when it is too long for any code (2953 bytes).
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
-        qrcodegen::QrCode::encode_text(text, QrCodeEcc::Low)
-            .ok()
-            .map(Self)
+        qrcodegen::QrCode::encode_text(text, QrCodeEcc::Low).ok().map(Self)
     }
 
     /// Modules on a side, 21 to 177, without the quiet zone.
@@ -94,11 +92,7 @@ impl QrCode {
                 for x in 0..self.width() {
                     let dark = self.dark(x, y);
                     if before != Some(dark) {
-                        line.push_str(if dark {
-                            "\u{1b}[48;5;16m"
-                        } else {
-                            "\u{1b}[48;5;231m"
-                        });
+                        line.push_str(if dark { "\u{1b}[48;5;16m" } else { "\u{1b}[48;5;231m" });
                         before = Some(dark);
                     }
                     line.push_str("  ");
@@ -123,4 +117,4 @@ impl QrCode {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

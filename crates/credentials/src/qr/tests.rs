@@ -10,12 +10,7 @@ const URL: &str = "otpauth://totp/debian-3fa:debian@web-1%20i-0123456789abcdef0?
 pub(crate) fn rasterise(lines: &[String], ink: u8, paper: u8) -> Vec<u8> {
     const CELL: usize = 6;
     const MARGIN: usize = 4;
-    let columns = lines
-        .iter()
-        .map(|line| line.chars().count())
-        .max()
-        .unwrap_or(0)
-        + 2 * MARGIN;
+    let columns = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0) + 2 * MARGIN;
     let mut rows: Vec<Vec<u8>> = vec![vec![paper; columns * CELL]; MARGIN * CELL];
     for line in lines {
         for upper in [true, false] {
@@ -49,21 +44,10 @@ pub(crate) fn zbarimg(picture: &[u8], name: &str) -> Option<String> {
 }
 
 fn run(program: &Path, picture: &Path) -> Option<String> {
-    match Command::new(program)
-        .args(["--raw", "-q"])
-        .arg(picture)
-        .output()
-    {
-        Ok(output) => Some(
-            String::from_utf8_lossy(&output.stdout)
-                .trim_end()
-                .to_owned(),
-        ),
+    match Command::new(program).args(["--raw", "-q"]).arg(picture).output() {
+        Ok(output) => Some(String::from_utf8_lossy(&output.stdout).trim_end().to_owned()),
         Err(_) => {
-            assert!(
-                std::env::var_os("CI").is_none(),
-                "zbarimg is missing: install zbar-tools"
-            );
+            assert!(std::env::var_os("CI").is_none(), "zbarimg is missing: install zbar-tools");
             eprintln!("SKIPPED: zbarimg is not installed (zbar-tools)");
             None
         }
@@ -73,16 +57,9 @@ fn run(program: &Path, picture: &Path) -> Option<String> {
 #[test]
 fn half_blocks_decode_in_their_polarity() {
     let code = QrCode::new(URL).unwrap();
-    for (polarity, ink, paper) in [
-        (Polarity::LightOnDark, 255, 0),
-        (Polarity::DarkOnLight, 0, 255),
-    ] {
+    for (polarity, ink, paper) in [(Polarity::LightOnDark, 255, 0), (Polarity::DarkOnLight, 0, 255)] {
         let lines = code.half_blocks(polarity);
-        assert!(
-            lines
-                .iter()
-                .all(|line| line.chars().count() == code.width() && code.width() <= 80)
-        );
+        assert!(lines.iter().all(|line| line.chars().count() == code.width() && code.width() <= 80));
         if let Some(read) = zbarimg(&rasterise(&lines, ink, paper), "code.pgm") {
             assert_eq!(read, URL, "{polarity:?}");
         }
@@ -103,13 +80,7 @@ fn svg_draws_the_same_modules() {
     // Rasterised here: the only elements are one rectangle and runs "Mx yhNv1Hxz".
     let code = QrCode::new(URL).unwrap();
     let svg = code.svg();
-    let path = svg
-        .split("<path d=\"")
-        .nth(1)
-        .unwrap()
-        .split('"')
-        .next()
-        .unwrap();
+    let path = svg.split("<path d=\"").nth(1).unwrap().split('"').next().unwrap();
     let mut drawn = vec![vec![false; code.width()]; code.width()];
     for run in path.split('M').skip(1) {
         let (x, rest) = run.split_once(' ').unwrap();
@@ -148,9 +119,7 @@ fn coloured_forms_hold_every_module() {
         assert_eq!((x, rest), (code.width(), ""));
     }
     assert!(
-        code.coloured_half_blocks()
-            .iter()
-            .all(|line| line.starts_with("\u{1b}[38;5;16m\u{1b}[48;5;231m"))
+        code.coloured_half_blocks().iter().all(|line| line.starts_with("\u{1b}[38;5;16m\u{1b}[48;5;231m"))
     );
     assert!(QrCode::new(&"x".repeat(3000)).is_none());
 }
