@@ -13,6 +13,7 @@ pub mod elf;
 mod error;
 pub mod initramfs;
 pub mod kmod;
+pub mod pam;
 mod path;
 pub mod ssh_keys;
 pub mod sshd;
