@@ -290,7 +290,9 @@ impl Ext4 {
                 what: format!("{NO_ID} is no user or group number"),
             });
         }
-        self.driver.apply_chown_ino(number, uid, gid).map_err(|error| self.failed(path, "set its owner", &error))
+        self.driver
+            .apply_chown_ino(number, uid, gid)
+            .map_err(|error| self.failed(path, "set its owner", &error))
     }
 
     fn write_chunks(&self, path: &str, number: u32, offset: u64, content: &[u8]) -> Result<(), Error> {
@@ -377,7 +379,9 @@ fn permissions(mode: u32) -> u16 {
 /// The directory above and the last name. The root has neither.
 fn split(path: &str) -> Result<(&str, &[u8]), Error> {
     match path.rsplit_once('/') {
-        Some((above, name)) if !name.is_empty() => Ok((if above.is_empty() { "/" } else { above }, name.as_bytes())),
+        Some((above, name)) if !name.is_empty() => {
+            Ok((if above.is_empty() { "/" } else { above }, name.as_bytes()))
+        }
         _ => Err(Error::Operation {
             path: path.to_owned(),
             action: "change it",

@@ -169,7 +169,9 @@ impl Ext4 {
         let has_type = self.driver.sb.feature_incompat & 2 != 0;
         let mut entries = Vec::new();
         for logical in 0..inode.size.div_ceil(u64::from(self.superblock.block_size)) {
-            let Some(physical) = self.driver.map_inode_logical(&inode, logical).map_err(|error| fail(&error))? else {
+            let Some(physical) =
+                self.driver.map_inode_logical(&inode, logical).map_err(|error| fail(&error))?
+            else {
                 continue;
             };
             let block = self.driver.read_block(physical).map_err(|error| fail(&error))?;
@@ -243,7 +245,9 @@ impl Ext4 {
     }
 
     pub(crate) fn lookup(&self, path: &str) -> Result<u32, Error> {
-        self.driver.lookup_path_bytes(path.as_bytes()).map_err(|error| self.failed(path, "look it up", &error))
+        self.driver
+            .lookup_path_bytes(path.as_bytes())
+            .map_err(|error| self.failed(path, "look it up", &error))
     }
 
     pub(crate) fn inode(&self, path: &str, number: u32) -> Result<Inode, Error> {

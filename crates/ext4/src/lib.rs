@@ -25,4 +25,4 @@ pub mod view;
 pub use error::Error;
 pub use fs::{Entry, Ext4, Kind, Stat};
 pub use superblock::Superblock;
-pub use view::ViewTree;
+pub use view::{ViewError, ViewTree};

@@ -9,19 +9,26 @@
 pub mod accounts;
 mod apply;
 pub mod bootloader;
+mod confirm;
 pub mod elf;
 mod error;
+mod guest;
 pub mod initramfs;
 pub mod kmod;
+mod os_release;
 pub mod pam;
 mod path;
 pub mod ssh_keys;
 pub mod sshd;
 mod stage;
 mod tree;
+mod volume;
 
 pub use apply::{Volumes, apply};
+pub use confirm::{Confirmation, Location, confirm};
 pub use error::Error;
+pub use guest::{Guest, Volume};
+pub use os_release::OsRelease;
 pub use path::GuestPath;
 pub use stage::{Change, Content, Edit, Op, READ_LIMIT, Set, Stage, State};
 pub use tree::{Attributes, DirEntry, FileSystem, FileType, HostTree, MemoryTree, Metadata, Tree};

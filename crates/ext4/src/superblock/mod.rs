@@ -94,7 +94,8 @@ impl Superblock {
         refuse_unreadable(incompat)?;
 
         let wide = incompat & layout::INCOMPAT_64BIT != 0;
-        let split = |lo, hi| u64::from(fields.u32(lo)) | if wide { u64::from(fields.u32(hi)) << 32 } else { 0 };
+        let split =
+            |lo, hi| u64::from(fields.u32(lo)) | if wide { u64::from(fields.u32(hi)) << 32 } else { 0 };
         let blocks = split(layout::S_BLOCKS_COUNT_LO, layout::S_BLOCKS_COUNT_HI);
         let log_block_size = fields.u32(layout::S_LOG_BLOCK_SIZE);
         if log_block_size > 6 {
@@ -153,7 +154,9 @@ fn check_geometry(fields: &Fields<'_>, found: Geometry) -> Result<(), Error> {
         ));
     }
     if !inode_size.is_power_of_two() || inode_size < 128 || u32::from(inode_size) > block_size {
-        return damaged(format!("inodes of {inode_size} bytes; they are a power of two from 128 to {block_size}"));
+        return damaged(format!(
+            "inodes of {inode_size} bytes; they are a power of two from 128 to {block_size}"
+        ));
     }
     if wide {
         let size = fields.u16(layout::S_DESC_SIZE);
@@ -189,7 +192,9 @@ fn refuse_unreadable(incompat: u32) -> Result<(), Error> {
     }
     match unknown(incompat, layout::INCOMPAT) {
         0 => Ok(()),
-        bits => Err(Error::Unsupported(format!("unknown incompatible features, s_feature_incompat bits {bits:#x}"))),
+        bits => Err(Error::Unsupported(format!(
+            "unknown incompatible features, s_feature_incompat bits {bits:#x}"
+        ))),
     }
 }
 

@@ -72,11 +72,14 @@ fn every_feature_bit_has_an_answer() {
             let found = known.iter().find(|feature| feature.bit == 1 << bit);
             match Superblock::parse(&bytes, SIZE) {
                 Ok(superblock) => match found.map(|feature| feature.handling) {
-                    Some(layout::Handling::Written) => assert_eq!(superblock.read_only_reason, None, "bit {bit}"),
+                    Some(layout::Handling::Written) => {
+                        assert_eq!(superblock.read_only_reason, None, "bit {bit}")
+                    }
                     _ => assert!(superblock.read_only_reason.is_some(), "bit {bit}"),
                 },
                 Err(Error::Unsupported(what)) => {
-                    let name = found.map_or_else(|| format!("{:#x}", 1_u32 << bit), |feature| feature.name.to_owned());
+                    let name = found
+                        .map_or_else(|| format!("{:#x}", 1_u32 << bit), |feature| feature.name.to_owned());
                     assert!(what.contains(&name), "bit {bit}: {what}");
                 }
                 Err(other) => panic!("bit {bit}: {other}"),

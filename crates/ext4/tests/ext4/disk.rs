@@ -26,7 +26,8 @@ impl TestDisk {
 
     /// Writes the edited disk to a file of its own, sparse.
     pub fn save(&self, to: &Path) {
-        let done = std::process::Command::new("cp").arg("--sparse=always").arg(&self.path).arg(to).status().unwrap();
+        let done =
+            std::process::Command::new("cp").arg("--sparse=always").arg(&self.path).arg(to).status().unwrap();
         assert!(done.success());
         let file = File::options().write(true).open(to).unwrap();
         for (page, bytes) in self.pages.lock().unwrap().iter() {

@@ -87,8 +87,12 @@ fn replacing_keeps_inode_owner_mode_labels_and_hard_links() {
     if !tools::have("mke2fs") || !tools::have("debugfs") {
         return;
     }
-    for args in [&["-t", "ext4"][..], &["-t", "ext4", "-I", "128"], &["-t", "ext4", "-O", "inline_data"], &["-t", "ext3"]]
-    {
+    for args in [
+        &["-t", "ext4"][..],
+        &["-t", "ext4", "-I", "128"],
+        &["-t", "ext4", "-O", "inline_data"],
+        &["-t", "ext3"],
+    ] {
         let image = Image::make(args, 64);
         debugfs(&image.path(), "ea_set /etc/shadow security.selinux system_u:object_r:shadow_t:s0");
         let (disk, mut fs) = open(&image);
@@ -99,7 +103,10 @@ fn replacing_keeps_inode_owner_mode_labels_and_hard_links() {
         let text = "debian:$6$salt$hash:20000:0:99999:7:::\n".repeat(200);
         fs.set_content("/etc/shadow", text.as_bytes()).unwrap();
         let after = fs.lstat("/etc/shadow").unwrap().unwrap();
-        assert_eq!((after.inode, after.mode, after.uid, after.gid, after.links), (before.inode, 0o640, 0, 42, 2));
+        assert_eq!(
+            (after.inode, after.mode, after.uid, after.gid, after.links),
+            (before.inode, 0o640, 0, 42, 2)
+        );
         assert_eq!(after.mtime, EPOCH);
         assert_eq!(content(&fs, "/etc/shadow-"), text.as_bytes(), "the other name has the new content");
         let label = ("security.selinux".to_owned(), b"system_u:object_r:shadow_t:s0".to_vec());

@@ -44,7 +44,9 @@ pub fn assert_same(image: &Path, model: &Model, what: &str) {
                         .nodes
                         .keys()
                         .filter(|other| {
-                            other.strip_prefix(&prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
+                            other
+                                .strip_prefix(&prefix)
+                                .is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
                         })
                         .count();
                     assert_eq!(below, wanted, "{what}: {path}: entries");
@@ -52,7 +54,9 @@ pub fn assert_same(image: &Path, model: &Model, what: &str) {
                 Node::Link(target) => {
                     assert_eq!(std::fs::read_link(&host).unwrap(), Path::new(target), "{what}: {path}");
                 }
-                file => assert!(std::fs::read(&host).unwrap() == model.content(file), "{what}: {path}: content"),
+                file => {
+                    assert!(std::fs::read(&host).unwrap() == model.content(file), "{what}: {path}: content")
+                }
             }
         }
     });

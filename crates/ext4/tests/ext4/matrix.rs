@@ -21,7 +21,12 @@ const fn layout(name: &'static str, args: &'static [&'static str], mib: u64, vie
 }
 
 const LAYOUTS: &[Layout] = &[
-    layout("debian 12", &["-t", "ext4", "-O", "metadata_csum,64bit,^orphan_file,^metadata_csum_seed"], 64, ""),
+    layout(
+        "debian 12",
+        &["-t", "ext4", "-O", "metadata_csum,64bit,^orphan_file,^metadata_csum_seed"],
+        64,
+        "",
+    ),
     layout("debian 13", &["-t", "ext4", "-O", "metadata_csum,64bit,orphan_file,metadata_csum_seed"], 64, ""),
     layout("1 KiB blocks", &["-t", "ext4", "-b", "1024"], 48, ""),
     layout("64 KiB blocks", &["-t", "ext4", "-b", "65536", "-O", "^has_journal"], 256, ""),
@@ -54,7 +59,8 @@ fn random_edits_on_every_layout() {
         let image = Image::make(layout.args, layout.mib);
         let before = std::fs::metadata(image.path()).unwrap().modified().unwrap();
         let disk = TestDisk::open(&image.path());
-        let mut fs = Ext4::open(disk.clone(), EPOCH).unwrap_or_else(|error| panic!("{}: {error}", layout.name));
+        let mut fs =
+            Ext4::open(disk.clone(), EPOCH).unwrap_or_else(|error| panic!("{}: {error}", layout.name));
         assert_eq!(fs.read_only_reason(), None, "{}", layout.name);
         let mut model = Model::read(&fs);
         let mut random = Random(0x9e37_79b9_7f4a_7c15 + index as u64);
@@ -84,7 +90,11 @@ fn random_edits_on_every_layout() {
             Err(error) => panic!("{}: {error}", layout.name),
         }
         kernel::assert_same(&edited, &model, layout.name);
-        assert_eq!(std::fs::metadata(image.path()).unwrap().modified().unwrap(), before, "the source is only read");
+        assert_eq!(
+            std::fs::metadata(image.path()).unwrap().modified().unwrap(),
+            before,
+            "the source is only read"
+        );
     }
 }
 

@@ -91,7 +91,13 @@ impl Model {
     }
 
     /// One random edit of both. `large` is the longest content.
-    pub fn step(&mut self, fs: &mut Ext4, random: &mut Random, large: usize, appends: bool) -> Result<(), Error> {
+    pub fn step(
+        &mut self,
+        fs: &mut Ext4,
+        random: &mut Random,
+        large: usize,
+        appends: bool,
+    ) -> Result<(), Error> {
         let (mode, uid, gid) = (
             [0o644, 0o600, 0o4755, 0o1777, 0o2750][random.below(5)],
             [0, 1000, 70_000][random.below(3)],
@@ -119,14 +125,18 @@ impl Model {
                 self.nodes.insert(path, Meta { node: Node::Link(target), mode: 0o777, uid, gid });
             }
             5 | 6 => {
-                let Some(path) = self.pick(random, |meta| matches!(meta.node, Node::File(_))) else { return Ok(()) };
+                let Some(path) = self.pick(random, |meta| matches!(meta.node, Node::File(_))) else {
+                    return Ok(());
+                };
                 let bytes = random.bytes(large);
                 fs.set_content(&path, &bytes)?;
                 let Node::File(index) = self.nodes[&path].node else { unreachable!() };
                 self.contents[index] = bytes;
             }
             7 => {
-                let Some(path) = self.pick(random, |meta| matches!(meta.node, Node::File(_))) else { return Ok(()) };
+                let Some(path) = self.pick(random, |meta| matches!(meta.node, Node::File(_))) else {
+                    return Ok(());
+                };
                 if !appends {
                     return Ok(());
                 }
@@ -136,12 +146,16 @@ impl Model {
                 self.contents[index].extend(bytes);
             }
             8 => {
-                let Some(path) = self.pick(random, |meta| meta.node != Node::Directory) else { return Ok(()) };
+                let Some(path) = self.pick(random, |meta| meta.node != Node::Directory) else {
+                    return Ok(());
+                };
                 fs.remove(&path)?;
                 self.nodes.remove(&path);
             }
             9 => {
-                let Some(path) = self.pick(random, |meta| meta.node == Node::Directory) else { return Ok(()) };
+                let Some(path) = self.pick(random, |meta| meta.node == Node::Directory) else {
+                    return Ok(());
+                };
                 let full = self.nodes.keys().any(|other| *other != path && below(other, &path));
                 if path == "/" || path == "/lost+found" {
                     return Ok(());
@@ -156,7 +170,9 @@ impl Model {
                 }
             }
             10 => {
-                let Some(from) = self.pick(random, |meta| meta.node != Node::Directory) else { return Ok(()) };
+                let Some(from) = self.pick(random, |meta| meta.node != Node::Directory) else {
+                    return Ok(());
+                };
                 let to = match random.below(2) {
                     0 => self.fresh(random),
                     _ => self.pick(random, |meta| meta.node != Node::Directory).unwrap(),
@@ -177,7 +193,9 @@ impl Model {
                 self.nodes.insert(path, meta);
             }
             12 => {
-                let Some(path) = self.pick(random, |meta| !matches!(meta.node, Node::Link(_))) else { return Ok(()) };
+                let Some(path) = self.pick(random, |meta| !matches!(meta.node, Node::Link(_))) else {
+                    return Ok(());
+                };
                 fs.set_mode(&path, mode)?;
                 self.same_file(&path, |meta| meta.mode = mode);
             }
@@ -201,7 +219,8 @@ impl Model {
     }
 
     fn pick(&self, random: &mut Random, wanted: impl Fn(&Meta) -> bool) -> Option<String> {
-        let paths: Vec<_> = self.nodes.iter().filter(|(_, meta)| wanted(meta)).map(|(path, _)| path).collect();
+        let paths: Vec<_> =
+            self.nodes.iter().filter(|(_, meta)| wanted(meta)).map(|(path, _)| path).collect();
         if paths.is_empty() { None } else { Some(paths[random.below(paths.len())].clone()) }
     }
 
@@ -226,7 +245,10 @@ impl Model {
             assert_eq!((meta.mode, meta.uid, meta.gid), (other.mode, other.uid, other.gid), "{what}: {path}");
             match (&meta.node, &other.node) {
                 (Node::File(_), Node::File(_)) => {
-                    assert!(self.content(&meta.node) == found.content(&other.node), "{what}: {path}: content");
+                    assert!(
+                        self.content(&meta.node) == found.content(&other.node),
+                        "{what}: {path}: content"
+                    );
                 }
                 (left, right) => assert_eq!(left, right, "{what}: {path}"),
             }

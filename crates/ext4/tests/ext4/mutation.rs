@@ -44,7 +44,11 @@ fn mutated_metadata_never_panics_or_hangs() {
             }
             let begun = Instant::now();
             exercise(&disk);
-            assert!(begun.elapsed() < Duration::from_secs(30), "{args:?}: round {round} took {:?}", begun.elapsed());
+            assert!(
+                begun.elapsed() < Duration::from_secs(30),
+                "{args:?}: round {round} took {:?}",
+                begun.elapsed()
+            );
         }
     }
 }
@@ -57,7 +61,9 @@ fn places(image: &Image) -> Vec<(u64, usize)> {
     let block = 1024_u64 << head[1024 + 0x18];
     let descriptors = if block == 1024 { 2048 } else { block };
     let mut places = vec![(1024, 0x180), (1024, 0x180), (descriptors, 64)];
-    for path in ["/", "/etc", "/many", "/etc/motd", "/etc/shadow", "/usr/lib/deep/er/big", "/etc/slow-link", "<8>"] {
+    for path in
+        ["/", "/etc", "/many", "/etc/motd", "/etc/shadow", "/usr/lib/deep/er/big", "/etc/slow-link", "<8>"]
+    {
         let told = debugfs(&image.path(), &format!("imap {path}"));
         // "Inode 12 is part of block group 0\n\tlocated at block 37, offset 0x0b00"
         if let Some((_, rest)) = told.split_once("located at block ") {

@@ -7,7 +7,8 @@ use tempfile::TempDir;
 
 /// True when `program` is there; says so visibly when not, and fails in CI.
 pub fn have(program: &str) -> bool {
-    let found = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"].iter().any(|dir| Path::new(dir).join(program).exists());
+    let found =
+        ["/usr/sbin", "/sbin", "/usr/bin", "/bin"].iter().any(|dir| Path::new(dir).join(program).exists());
     if !found {
         skip(&format!("{program} is not installed"));
     }
