@@ -68,7 +68,8 @@ mod tests {
 
     #[test]
     fn an_error_names_the_place_and_quotes_nothing() {
-        let text = parse(br#"{"accounts":[{"name":"u","password_hash":"$6$secret"],}"#).err().unwrap().to_string();
+        let text =
+            parse(br#"{"accounts":[{"name":"u","password_hash":"$6$secret"],}"#).err().unwrap().to_string();
         assert!(text.contains("agent.json:1:") && !text.contains("secret"), "{text}");
         let newer = parse(br#"{"version":9}"#).err().unwrap().to_string();
         assert!(newer.contains("version 9"), "{newer}");

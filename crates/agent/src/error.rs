@@ -7,11 +7,7 @@ use std::path::Path;
 pub(crate) enum AgentError {
     /// The operating system said no.
     #[error("cannot {what} {path}: {source}")]
-    Io {
-        what: &'static str,
-        path: String,
-        source: std::io::Error,
-    },
+    Io { what: &'static str, path: String, source: std::io::Error },
     /// Anything else, as one sentence.
     #[error("{0}")]
     Text(String),

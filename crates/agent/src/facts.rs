@@ -24,7 +24,10 @@ pub(crate) fn instance_id(host: &Host) -> Option<String> {
         .filter(|id| {
             id.len() <= 128
                 && id.bytes().all(|byte| byte.is_ascii_graphic())
-                && !matches!(id.to_ascii_lowercase().as_str(), "iid-datasource-none" | "no_previous_instance_id")
+                && !matches!(
+                    id.to_ascii_lowercase().as_str(),
+                    "iid-datasource-none" | "no_previous_instance_id"
+                )
         })
 }
 

@@ -41,7 +41,9 @@ impl Host {
             Err(error) => return Err(AgentError::io("read", &full, error)),
         };
         let mut bytes = Vec::new();
-        file.take(READ_LIMIT + 1).read_to_end(&mut bytes).map_err(|error| AgentError::io("read", &full, error))?;
+        file.take(READ_LIMIT + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| AgentError::io("read", &full, error))?;
         if bytes.len() as u64 > READ_LIMIT {
             return Err(AgentError::text(format!("{}: larger than {READ_LIMIT} bytes", full.display())));
         }

@@ -20,6 +20,8 @@ mod packages;
 mod random;
 mod ready;
 mod report;
+#[cfg(test)]
+mod testing;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -126,7 +126,10 @@ pub(crate) fn check(host: &Host, promised: &OverlayConfig, found: &Root) -> Resu
     if found.overlay != Some(promised.mode.as_str()) {
         return Err(format!("/ should be an overlay ({}) and is {is}", promised.mode));
     }
-    if promised.mode == "crypt" && !promised.mapname.is_empty() && found.mapname.as_deref() != Some(&promised.mapname) {
+    if promised.mode == "crypt"
+        && !promised.mapname.is_empty()
+        && found.mapname.as_deref() != Some(&promised.mapname)
+    {
         return Err(format!(
             "/ should be above /dev/mapper/{} and is above /dev/mapper/{}",
             promised.mapname,
@@ -173,7 +176,8 @@ fn unescape(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
-        let octal = tail.get(..3).filter(|digits| first == b'\\' && digits.iter().all(|d| (b'0'..=b'7').contains(d)));
+        let octal =
+            tail.get(..3).filter(|digits| first == b'\\' && digits.iter().all(|d| (b'0'..=b'7').contains(d)));
         if let Some(digits) = octal {
             let value = digits.iter().fold(0u32, |value, digit| value * 8 + u32::from(digit - b'0'));
             bytes.push(u8::try_from(value).unwrap_or(b'?'));

@@ -47,9 +47,12 @@ pub(crate) fn ports(host: &Host) -> Vec<u16> {
     for path in paths {
         let text = host.read_text(&path).ok().flatten().unwrap_or_default();
         for line in text.lines() {
-            let mut words = line.split(|c: char| c.is_whitespace() || c == '=').filter(|word| !word.is_empty());
+            let mut words =
+                line.split(|c: char| c.is_whitespace() || c == '=').filter(|word| !word.is_empty());
             let is_port = words.next().is_some_and(|word| word.eq_ignore_ascii_case("port"));
-            if let Some(port) = words.next().filter(|_| is_port).and_then(|word| word.trim_matches('"').parse().ok()) {
+            if let Some(port) =
+                words.next().filter(|_| is_port).and_then(|word| word.trim_matches('"').parse().ok())
+            {
                 ports.push(port);
             }
         }
@@ -117,7 +120,8 @@ mod tests {
 
     #[test]
     fn the_kernels_table_is_read() {
-        let v4 = "   0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1";
+        let v4 =
+            "   0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1";
         assert_eq!(parse(v4), Some("0.0.0.0:22".parse().unwrap()));
         let established = v4.replace(" 0A ", " 01 ");
         assert_eq!(parse(&established), None);
@@ -153,7 +157,11 @@ mod tests {
         let host = Host::new(directory.path());
         assert_eq!(ports(&host), [22]);
         std::fs::create_dir_all(directory.path().join("etc/ssh/sshd_config.d")).unwrap();
-        std::fs::write(directory.path().join("etc/ssh/sshd_config"), "#Port 1\nport 2222\nPermitRootLogin no\n").unwrap();
+        std::fs::write(
+            directory.path().join("etc/ssh/sshd_config"),
+            "#Port 1\nport 2222\nPermitRootLogin no\n",
+        )
+        .unwrap();
         std::fs::write(directory.path().join("etc/ssh/sshd_config.d/a.conf"), "Port=22\n").unwrap();
         std::fs::write(directory.path().join("etc/ssh/sshd_config.d/a.conf~"), "Port 1\n").unwrap();
         assert_eq!(ports(&host), [22, 2222]);

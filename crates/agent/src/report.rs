@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use hardtack_credentials::block::{VERSION, refusal};
-use hardtack_credentials::{AgentConfig, Block, HostKey, PackagesOutcome, Root, Surroundings, UserCredentials, otpauth, time};
+use hardtack_credentials::{
+    AgentConfig, Block, HostKey, PackagesOutcome, Root, Surroundings, UserCredentials, otpauth, time,
+};
 
 use crate::accounts;
 use crate::enrol::{self, Enrolment};
@@ -31,7 +33,13 @@ pub(crate) fn run(host: &Host, config: &AgentConfig, clock: fn() -> u64) -> Resu
 }
 
 /// What is printed: sentences about what went wrong, if anything did, then the block.
-fn text(host: &Host, config: &AgentConfig, found: &overlay::Root, ssh: bool, now: u64) -> Result<String, AgentError> {
+fn text(
+    host: &Host,
+    config: &AgentConfig,
+    found: &overlay::Root,
+    ssh: bool,
+    now: u64,
+) -> Result<String, AgentError> {
     let instance = facts::instance_id(host);
     let hostname = facts::hostname(host);
     let mut users = Vec::new();
@@ -91,7 +99,8 @@ fn text(host: &Host, config: &AgentConfig, found: &overlay::Root, ssh: bool, now
     let mut text = String::new();
     for line in lines {
         // 80 columns: names and reasons are short, but a file's path may not be.
-        let line: String = line.chars().map(|c| if c.is_ascii_graphic() { c } else { ' ' }).take(68).collect();
+        let line: String =
+            line.chars().map(|c| if c.is_ascii_graphic() { c } else { ' ' }).take(68).collect();
         text.push_str(&format!("HARDTACK: {line}\n"));
     }
     text.push_str(&block.render(&surroundings));
@@ -101,10 +110,12 @@ fn text(host: &Host, config: &AgentConfig, found: &overlay::Root, ssh: bool, now
 /// How the packages fared; nothing once they have been told about.
 fn outcome(host: &Host, config: &AgentConfig) -> Option<PackagesOutcome> {
     config.packages.as_ref()?;
-    Some(packages::recorded(host).unwrap_or_else(|| PackagesOutcome {
-        ok: false,
-        detail: "the installation did not end".to_owned(),
-    }))
+    Some(
+        packages::recorded(host).unwrap_or_else(|| PackagesOutcome {
+            ok: false,
+            detail: "the installation did not end".to_owned(),
+        }),
+    )
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown, symlink};
+use std::os::unix::fs::{
+    DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown, symlink,
+};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -29,7 +31,10 @@ const PLAUSIBLE_DAY: u64 = 18_262;
 /// seconds since 1970.
 pub(crate) fn create(host: &Host, new: &AccountConfig, now: u64) -> Result<Account, AgentError> {
     if !is_name(&new.name) {
-        return Err(AgentError::text(format!("{:?} is not a name that a user can be created with", new.name)));
+        return Err(AgentError::text(format!(
+            "{:?} is not a name that a user can be created with",
+            new.name
+        )));
     }
     let _lock = lock(host)?;
     // Somebody may have made it while we waited for the lock.
@@ -56,10 +61,17 @@ pub(crate) fn create(host: &Host, new: &AccountConfig, now: u64) -> Result<Accou
         gshadow.join(name, &new.name);
     }
     let hash = if new.password_hash.is_empty() { "!".to_owned() } else { clean(&new.password_hash) };
-    let changed = Some(now / DAY).filter(|day| *day > PLAUSIBLE_DAY).map_or(String::new(), |day| day.to_string());
+    let changed =
+        Some(now / DAY).filter(|day| *day > PLAUSIBLE_DAY).map_or(String::new(), |day| day.to_string());
     shadow.forget(&new.name);
     shadow.push(format!("{}:{hash}:{changed}:0:99999:7:::", new.name));
-    passwd.push(format!("{}:x:{uid}:{gid}:{}:{}:{}", account.name, clean(&new.gecos), account.home, account.shell));
+    passwd.push(format!(
+        "{}:x:{uid}:{gid}:{}:{}:{}",
+        account.name,
+        clean(&new.gecos),
+        account.home,
+        account.shell
+    ));
 
     // passwd last: the account exists when all else about it does.
     for database in [&group, &gshadow, &shadow, &passwd] {
@@ -84,8 +96,12 @@ pub(crate) fn make_home(host: &Host, account: &Account) -> Result<(), AgentError
     if let Some(parent) = home.parent() {
         fs::create_dir_all(parent).map_err(|error| AgentError::io("create", parent, error))?;
     }
-    let mode = login_defs(host, "HOME_MODE")?.and_then(|mode| u32::from_str_radix(&mode, 8).ok()).unwrap_or(0o750);
-    fs::DirBuilder::new().mode(0o700).create(&home).map_err(|error| AgentError::io("create", &home, error))?;
+    let mode =
+        login_defs(host, "HOME_MODE")?.and_then(|mode| u32::from_str_radix(&mode, 8).ok()).unwrap_or(0o750);
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&home)
+        .map_err(|error| AgentError::io("create", &home, error))?;
     copy_skeleton(&host.path("/etc/skel"), &home, account, 0)?;
     own(&home, account)?;
     fs::set_permissions(&home, fs::Permissions::from_mode(mode & 0o777))
@@ -121,7 +137,8 @@ fn copy_skeleton(from: &Path, to: &Path, account: &Account, depth: usize) -> Res
 }
 
 fn own(path: &Path, account: &Account) -> Result<(), AgentError> {
-    lchown(path, Some(account.uid), Some(account.gid)).map_err(|error| AgentError::io("change the owner of", path, error))
+    lchown(path, Some(account.uid), Some(account.gid))
+        .map_err(|error| AgentError::io("change the owner of", path, error))
 }
 
 /// The home is new and nobody can log in yet: there is no link that somebody could have laid.
@@ -168,9 +185,9 @@ fn numbers(host: &Host, passwd: &Database, group: &Database, name: &str) -> Resu
     let (low, high) = uid_range(host)?;
     let own_group = group.number(name);
     let free = |number: &u32| !passwd.uses(*number) && (own_group.is_some() || !group.uses(*number));
-    let uid = (low..=high)
-        .find(free)
-        .ok_or_else(|| AgentError::text(format!("no number from {low} to {high} is free for the user {name}")))?;
+    let uid = (low..=high).find(free).ok_or_else(|| {
+        AgentError::text(format!("no number from {low} to {high} is free for the user {name}"))
+    })?;
     Ok((uid, own_group.unwrap_or(uid)))
 }
 
@@ -275,7 +292,12 @@ impl Database {
 }
 
 /// Replaces a file whole: a new one beside it, fsync, rename. The directory belongs to root.
-pub(crate) fn replace(path: &Path, content: &[u8], mode: u32, owner: Option<(u32, u32)>) -> Result<(), AgentError> {
+pub(crate) fn replace(
+    path: &Path,
+    content: &[u8],
+    mode: u32,
+    owner: Option<(u32, u32)>,
+) -> Result<(), AgentError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".hardtack-new");
     let temporary = path.with_file_name(name);
@@ -299,4 +321,3 @@ pub(crate) fn replace(path: &Path, content: &[u8], mode: u32, owner: Option<(u32
         AgentError::io("write", path, error)
     })
 }
-

@@ -29,7 +29,9 @@ pub(crate) struct Account {
 impl Account {
     fn parse(line: &str) -> Option<Self> {
         let mut fields = line.split(':');
-        let name = fields.next().filter(|name| !name.is_empty() && !name.contains('/') && !name.starts_with(['+', '-', '#', '.']))?;
+        let name = fields.next().filter(|name| {
+            !name.is_empty() && !name.contains('/') && !name.starts_with(['+', '-', '#', '.'])
+        })?;
         let uid = fields.nth(1)?.parse().ok()?;
         let gid = fields.next()?.parse().ok()?;
         let home = fields.nth(1)?;

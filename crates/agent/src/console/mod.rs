@@ -5,10 +5,10 @@
 //! others see, and no cloud hands it out.
 
 mod quiet;
-mod watch;
-mod write;
 #[cfg(test)]
 mod tests;
+mod watch;
+mod write;
 
 pub(crate) use write::print;
 
@@ -56,7 +56,11 @@ fn is_serial(name: &str) -> bool {
     let virtual_terminal = name
         .strip_prefix("tty")
         .is_some_and(|rest| rest.is_empty() || rest.bytes().all(|byte| byte.is_ascii_digit()));
-    !virtual_terminal && name != "console" && !name.starts_with('.') && !name.contains('/') && !name.starts_with("vc")
+    !virtual_terminal
+        && name != "console"
+        && !name.starts_with('.')
+        && !name.contains('/')
+        && !name.starts_with("vc")
 }
 
 /// The 8250 driver makes `ttyS0` on every machine; `type` is 0 (PORT_UNKNOWN) when no chip answered.

@@ -115,9 +115,8 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
 /// A terminal in its usual mode puts the carriage returns in by itself. Its mode is not changed:
 /// others write to it too.
 fn line_ends(file: &File, text: &str) -> String {
-    let adds_returns = tcgetattr(file).is_ok_and(|mode| {
-        mode.output_modes.contains(OutputModes::OPOST | OutputModes::ONLCR)
-    });
+    let adds_returns =
+        tcgetattr(file).is_ok_and(|mode| mode.output_modes.contains(OutputModes::OPOST | OutputModes::ONLCR));
     // Begin on a line of our own, whatever stood there.
     let text = format!("\n{}\n", text.trim_end_matches('\n'));
     if adds_returns || !isatty(file) { text } else { text.replace('\n', "\r\n") }

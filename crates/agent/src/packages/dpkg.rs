@@ -76,6 +76,9 @@ impl<'a> Dpkg<'a> {
 
     fn dpkg(&self, action: &[&str], files: &[String]) -> Result<(), AgentError> {
         let mut command = self.command("dpkg");
+        if !self.host.is_live() {
+            command.arg(format!("--root={}", self.host.path("/").display()));
+        }
         command.arg("--force-confold").args(action).args(files);
         let status = within(command, self.deadline)?;
         match status.success() {
@@ -95,9 +98,6 @@ impl<'a> Dpkg<'a> {
             .env("DEBCONF_NONINTERACTIVE_SEEN", "true");
         if self._lock.is_some() {
             command.env("DPKG_FRONTEND_LOCKED", "true");
-        }
-        if !self.host.is_live() {
-            command.arg(format!("--root={}", self.host.path("/").display()));
         }
         command
     }

@@ -6,9 +6,9 @@
 
 mod dpkg;
 mod policy;
-mod units;
 #[cfg(test)]
 mod tests;
+mod units;
 
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,9 @@ pub(crate) fn run(host: &Host, config: &AgentConfig) -> Result<(), AgentError> {
     outcome?;
     let spool = host.path(SPOOL);
     match std::fs::remove_dir_all(&spool) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(AgentError::io("remove", &spool, error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(AgentError::io("remove", &spool, error))
+        }
         _ => Ok(()),
     }
 }
@@ -61,10 +63,12 @@ fn record_path() -> String {
 }
 
 fn install(host: &Host, packages: &PackagesConfig, deadline: Instant) -> Result<usize, AgentError> {
-    let files: Vec<String> = packages.install.iter().map(|name| format!("{SPOOL}/{name}")).collect();
-    if let Some(missing) = files.iter().find(|path| !host.exists(path)) {
-        return Err(AgentError::text(format!("{missing} is missing")));
+    let spooled = |name: &String| host.path(&format!("{SPOOL}/{name}"));
+    if let Some(missing) = packages.install.iter().find(|name| !spooled(name).exists()) {
+        return Err(AgentError::text(format!("{SPOOL}/{missing} is missing")));
     }
+    let files: Vec<String> =
+        packages.install.iter().map(|name| spooled(name).display().to_string()).collect();
     let dpkg = Dpkg::new(host, deadline)?;
     let mut names = dpkg.names(&files)?;
     names.extend(packages.configure.iter().cloned());
@@ -78,6 +82,8 @@ fn install(host: &Host, packages: &PackagesConfig, deadline: Instant) -> Result<
     match (missing.is_empty(), tried) {
         (true, _) => Ok(names.len()),
         (false, Ok(())) => Err(AgentError::text(format!("not installed: {}", missing.join(", ")))),
-        (false, Err(error)) => Err(AgentError::text(format!("not installed: {} ({error})", missing.join(", ")))),
+        (false, Err(error)) => {
+            Err(AgentError::text(format!("not installed: {} ({error})", missing.join(", "))))
+        }
     }
 }

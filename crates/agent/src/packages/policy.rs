@@ -10,7 +10,8 @@ use crate::host::Host;
 
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 const ASIDE: &str = "/usr/sbin/policy-rc.d.hardtack-aside";
-const OURS: &str = "#!/bin/sh\n# Hardtack: packages are being installed; their services start afterwards.\nexit 101\n";
+const OURS: &str =
+    "#!/bin/sh\n# Hardtack: packages are being installed; their services start afterwards.\nexit 101\n";
 
 /// While it lives no service starts.
 pub(super) struct Held<'a>(&'a Host);

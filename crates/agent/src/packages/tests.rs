@@ -1,1 +1,107 @@
 #![allow(clippy::unwrap_used)]
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use super::*;
+use crate::testing::{Tree, has, is_root};
+
+const POLICY: &str = "usr/sbin/policy-rc.d";
+
+#[test]
+fn the_policy_of_the_image_comes_back() {
+    let tree = Tree::new().file(POLICY, "#!/bin/sh\nexit 0\n");
+    let host = tree.host();
+    let held = policy::Held::new(&host).unwrap();
+    assert!(tree.read(POLICY).contains("exit 101"));
+    assert_eq!(tree.metadata(POLICY).permissions().mode() & 0o777, 0o755);
+    drop(held);
+    assert_eq!(tree.read(POLICY), "#!/bin/sh\nexit 0\n");
+
+    let none = Tree::new().directory("usr/sbin");
+    drop(policy::Held::new(&none.host()).unwrap());
+    assert!(!none.host().exists("/usr/sbin/policy-rc.d"));
+
+    // The power went while it was held.
+    let cut = Tree::new().file(POLICY, "theirs\n");
+    std::mem::forget(policy::Held::new(&cut.host()).unwrap());
+    policy::recover(&cut.host());
+    assert_eq!(cut.read(POLICY), "theirs\n");
+    policy::recover(&cut.host());
+    assert_eq!(cut.read(POLICY), "theirs\n");
+}
+
+#[test]
+fn units_are_enabled_by_their_links() {
+    let tree = Tree::new()
+        .link("etc/systemd/system/multi-user.target.wants/ssh.service", "/lib/systemd/system/ssh.service")
+        .link("etc/systemd/system/sockets.target.wants/x.socket", "/lib/systemd/system/x.socket")
+        .link("etc/systemd/system/sshd.service", "/lib/systemd/system/ssh.service");
+    let names: Vec<String> = units::enabled(&tree.host()).into_iter().collect();
+    assert_eq!(names, ["ssh.service", "x.socket"]);
+}
+
+#[test]
+fn nothing_to_do_is_done() {
+    let tree = Tree::new();
+    run(&tree.host(), &AgentConfig::default()).unwrap();
+    assert_eq!(recorded(&tree.host()), None);
+}
+
+#[test]
+fn a_spool_that_is_not_whole_is_a_failure_on_record() {
+    let tree = Tree::new().directory("var/lib/hardtack/packages");
+    let config = with(&["gone.deb"], &[]);
+    assert!(run(&tree.host(), &config).is_err());
+    let outcome = recorded(&tree.host()).unwrap();
+    assert!(!outcome.ok && outcome.detail.contains("gone.deb is missing"), "{outcome:?}");
+    assert!(tree.host().exists(SPOOL), "kept for the next boot");
+}
+
+fn with(install: &[&str], configure: &[&str]) -> AgentConfig {
+    let list = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    AgentConfig {
+        packages: Some(PackagesConfig { install: list(install), configure: list(configure) }),
+        ..AgentConfig::default()
+    }
+}
+
+/// The real dpkg on a root of its own: two packages without scripts, the first needs the second.
+#[test]
+fn dpkg_installs_the_spool_once() {
+    if !is_root() || !has("dpkg-deb") {
+        return;
+    }
+    let tree = Tree::new()
+        .file("var/lib/dpkg/status", "")
+        .file("var/lib/dpkg/lock-frontend", "")
+        .directory("var/lib/dpkg/info")
+        .directory("var/lib/dpkg/updates")
+        .directory("var/lib/dpkg/triggers")
+        .directory("usr/sbin")
+        .file(
+            "build/a/DEBIAN/control",
+            "Package: a\nVersion: 1\nArchitecture: all\nMaintainer: x\nDepends: b\nDescription: x\n",
+        )
+        .file("build/a/opt/a", "a\n")
+        .file(
+            "build/b/DEBIAN/control",
+            "Package: b\nVersion: 1\nArchitecture: all\nMaintainer: x\nDescription: x\n",
+        )
+        .directory("var/lib/hardtack/packages");
+    for name in ["a", "b"] {
+        let made = Command::new("dpkg-deb")
+            .args(["--build", "--root-owner-group"])
+            .arg(tree.host().path(&format!("/build/{name}")))
+            .arg(tree.host().path(&format!("{SPOOL}/{name}_1_all.deb")))
+            .output()
+            .unwrap();
+        assert!(made.status.success());
+    }
+    let config = with(&["a_1_all.deb", "b_1_all.deb"], &["b"]);
+    run(&tree.host(), &config).unwrap();
+    assert_eq!(tree.read("opt/a"), "a\n");
+    assert!(recorded(&tree.host()).unwrap().ok);
+    assert!(!tree.host().exists(SPOOL), "the spool is gone");
+    assert!(!tree.host().exists("/usr/sbin/policy-rc.d"));
+    run(&tree.host(), &config).unwrap();
+}
