@@ -23,6 +23,7 @@
 //! - [`secret_file`], [`base32`], [`totp`], [`otpauth`]: one user's second factor.
 //! - [`block`]: the block: model, human part, checksum.
 //! - [`console`]: finding blocks in a log.
+//! - [`known_hosts`]: the machine's keys for OpenSSH's file.
 //! - [`qr`]: QR codes as half-blocks, terminal colours, SVG and PNG.
 //!
 //! Nothing here prints, reads a file, a clock or an environment variable; randomness and time are
@@ -33,6 +34,7 @@ pub mod agent_config;
 pub mod base32;
 pub mod block;
 pub mod console;
+pub mod known_hosts;
 pub mod otpauth;
 pub mod qr;
 pub mod secret_file;

@@ -104,7 +104,7 @@ fn bits(kind: &str, blob: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::print_stderr)]
     use std::process::Command;
 
     use super::*;

@@ -28,6 +28,8 @@ pub struct Found {
     pub json: String,
     /// The line of the log on which it begins, counted from 1.
     pub line: usize,
+    /// What the human part says about the guest's clock; the checksum does not cover it.
+    pub synchronised: Option<bool>,
 }
 
 impl fmt::Debug for Found {

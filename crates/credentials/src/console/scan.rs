@@ -47,7 +47,12 @@ pub(super) fn scan(text: &str) -> Scan {
                     scan.damage(open.line, "it is longer than any block that the agent prints");
                 }
                 Some(open) => match verify(&open.lines) {
-                    Ok((block, json)) => scan.intact.push(Found { block, json, line: open.line }),
+                    Ok((block, json)) => scan.intact.push(Found {
+                        block,
+                        json,
+                        line: open.line,
+                        synchronised: synchronised(&open.lines),
+                    }),
                     Err(why) => scan.damage(open.line, &why),
                 },
             }
@@ -73,6 +78,12 @@ pub(super) fn scan(text: &str) -> Scan {
         scan.damage(line, "its first and last lines are missing");
     }
     scan
+}
+
+/// Reads the human part's line "Time: … UTC, synchronised".
+fn synchronised(lines: &[&str]) -> Option<bool> {
+    let said = lines.iter().find_map(|line| Some(line.split_once("Time: ")?.1.split_once(" UTC, ")?.1))?;
+    if said.starts_with("synchronised") { Some(true) } else { said.starts_with("NOT SYNC").then_some(false) }
 }
 
 impl Scan {

@@ -216,6 +216,7 @@ fn every_kind_of_noise_is_undone() {
         let reading = read(&noise).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(reading.newest.block, sample(), "{name}");
         assert_eq!(reading.newest.json, sample().json(), "{name}");
+        assert_eq!(reading.newest.synchronised, Some(true), "{name}");
         assert_eq!((reading.older, reading.damaged.len()), (0, 0), "{name}");
     }
 }
