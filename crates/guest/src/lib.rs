@@ -8,6 +8,7 @@
 
 pub mod accounts;
 mod apply;
+pub mod dpkg;
 pub mod bootloader;
 mod confirm;
 pub mod elf;

@@ -1,0 +1,495 @@
+//! `grub.cfg`: a small shell, read far enough to know every kernel and initramfs that an entry can
+//! load on any of its branches.
+//!
+//! Facts: GRUB manual, "Writing full configuration files directly"; `util/grub.d/*.in`. Variables
+//! are taken with every value that is assigned anywhere in the file; conditions are not evaluated.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Found, Raw};
+
+/// Blocks within blocks; grub-mkconfig's deepest output has six.
+const DEPTH: usize = 40;
+/// Values of one variable, and ways through one entry.
+const WAYS: usize = 64;
+/// Functions calling functions.
+const CALLS: usize = 4;
+/// Statements run altogether; the calls of functions multiply.
+const STEPS: usize = 1_000_000;
+
+type Fault = (usize, String);
+
+/// Reads a configuration that lies in `directory`.
+///
+/// # Errors
+/// The line, and what is wrong with it.
+pub(crate) fn parse(text: &str, directory: &str) -> Result<Found, Fault> {
+    let tokens = tokens(text);
+    let mut parser = Parser { tokens: &tokens, at: 0 };
+    let body = parser.block(&[], 0)?;
+    let mut program = Program::default();
+    program.values.insert("prefix".to_owned(), BTreeSet::from([directory.to_owned()]));
+    program.values.insert("config_directory".to_owned(), BTreeSet::from([directory.to_owned()]));
+    program.collect(&body);
+    let mut found = Found::default();
+    program.entry("", &body, &mut found)?;
+    Ok(found)
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Variable(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Token {
+    Word(usize, Vec<Part>),
+    End,
+}
+
+/// Splits into words and statement ends (line break or `;`).
+fn tokens(text: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    let mut chars = text.chars().peekable();
+    let mut line = 1;
+    let mut word: Option<Vec<Part>> = None;
+    let mut start = 1;
+    fn push(word: &mut Option<Vec<Part>>, c: char) {
+        let parts = word.get_or_insert_default();
+        if let Some(Part::Text(text)) = parts.last_mut() {
+            text.push(c);
+        } else {
+            parts.push(Part::Text(c.to_string()));
+        }
+    }
+    let mut quote: Option<char> = None;
+    while let Some(c) = chars.next() {
+        if word.is_none() {
+            start = line;
+        }
+        if c == '\n' {
+            line += 1;
+        }
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some('\''), c) => push(&mut word, c),
+            (_, '\\') => match chars.next() {
+                Some('\n') => line += 1,
+                Some(next) => push(&mut word, next),
+                None => {}
+            },
+            (_, '$') => {
+                let braced = chars.next_if_eq(&'{').is_some();
+                let mut name = String::new();
+                while let Some(next) = chars.next_if(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '?')) {
+                    name.push(next);
+                }
+                if braced {
+                    chars.next_if_eq(&'}');
+                }
+                if name.is_empty() {
+                    push(&mut word, '$');
+                } else {
+                    word.get_or_insert_default().push(Part::Variable(name));
+                }
+            }
+            (Some(_), c) => push(&mut word, c),
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, '#') if word.is_none() => {
+                while chars.next_if(|c| *c != '\n').is_some() {}
+            }
+            (None, '\n' | ';') => {
+                tokens.extend(word.take().map(|parts| Token::Word(start, parts)));
+                tokens.push(Token::End);
+            }
+            (None, c) if c.is_whitespace() => tokens.extend(word.take().map(|parts| Token::Word(start, parts))),
+            (None, c) => push(&mut word, c),
+        }
+    }
+    tokens.extend(word.map(|parts| Token::Word(start, parts)));
+    tokens.push(Token::End);
+    tokens
+}
+
+#[derive(Clone, Debug)]
+enum Statement {
+    Command { line: usize, words: Vec<Vec<Part>> },
+    /// One of these runs; an `if` without `else` has an empty one.
+    Either(Vec<Vec<Statement>>),
+    Function { name: String, body: Vec<Statement> },
+    Menu { title: String, body: Vec<Statement>, submenu: bool },
+}
+
+struct Parser<'a> {
+    tokens: &'a [Token],
+    at: usize,
+}
+
+/// The text of a word without variables.
+fn plain(word: &[Part]) -> Option<&str> {
+    match word {
+        [Part::Text(text)] => Some(text),
+        [] => Some(""),
+        _ => None,
+    }
+}
+
+impl<'a> Parser<'a> {
+    fn peek(&self) -> Option<&'a str> {
+        match self.tokens.get(self.at)? {
+            Token::Word(_, parts) => plain(parts),
+            Token::End => None,
+        }
+    }
+
+    fn line(&self) -> usize {
+        let before = self.tokens.get(..=self.at).unwrap_or(self.tokens);
+        before.iter().rev().find_map(|token| if let Token::Word(line, _) = token { Some(*line) } else { None }).unwrap_or(1)
+    }
+
+    /// Statements up to one of `ends`, which is consumed; without ends, up to the end of the file.
+    fn block(&mut self, ends: &[&str], depth: usize) -> Result<Vec<Statement>, Fault> {
+        if depth > DEPTH {
+            return Err((self.line(), format!("blocks within more than {DEPTH} blocks")));
+        }
+        let mut body = Vec::new();
+        loop {
+            match self.tokens.get(self.at) {
+                None if ends.is_empty() => return Ok(body),
+                None => return Err((self.line(), format!("the file ends where {} was expected", ends.join(" or ")))),
+                Some(Token::End) => self.at += 1,
+                Some(Token::Word(..)) => {
+                    if let Some(word) = self.peek()
+                        && ends.contains(&word)
+                    {
+                        self.at += 1;
+                        return Ok(body);
+                    }
+                    body.extend(self.statement(depth)?);
+                }
+            }
+        }
+    }
+
+    fn statement(&mut self, depth: usize) -> Result<Option<Statement>, Fault> {
+        let line = self.line();
+        match self.peek() {
+            Some("if") => self.conditional(depth).map(Some),
+            Some("for" | "while" | "until") => {
+                let list = self.words_until(&["do"]);
+                let body = self.block(&["done"], depth + 1)?;
+                // `for x in a b`: x has each of these values.
+                let mut all = Vec::new();
+                if let [first, name, _in, values @ ..] = &list[..]
+                    && plain(first) == Some("for")
+                    && let Some(name) = plain(name)
+                {
+                    for value in values {
+                        let mut assignment = vec![Part::Text(format!("{name}="))];
+                        assignment.extend(value.iter().cloned());
+                        all.push(Statement::Command { line, words: vec![vec![Part::Text("set".to_owned())], assignment] });
+                    }
+                }
+                all.extend(body);
+                Ok(Some(Statement::Either(vec![all, Vec::new()])))
+            }
+            Some("function") => {
+                let header = self.words_until(&["{"]);
+                let name = header.get(1).and_then(|word| plain(word)).unwrap_or_default().to_owned();
+                let body = self.block(&["}"], depth + 1)?;
+                Ok(Some(Statement::Function { name, body }))
+            }
+            Some(word @ ("menuentry" | "submenu" | "hiddenentry")) => {
+                let submenu = word == "submenu";
+                let header = self.words_until(&["{"]);
+                let title = header.get(1).map(|word| show(word)).unwrap_or_default();
+                let body = self.block(&["}"], depth + 1)?;
+                Ok(Some(Statement::Menu { title, body, submenu }))
+            }
+            Some("{") => {
+                self.at += 1;
+                let body = self.block(&["}"], depth + 1)?;
+                Ok(Some(Statement::Either(vec![body])))
+            }
+            _ => {
+                let words = self.words_until(&[]);
+                Ok((!words.is_empty()).then_some(Statement::Command { line, words }))
+            }
+        }
+    }
+
+    fn conditional(&mut self, depth: usize) -> Result<Statement, Fault> {
+        let mut branches = Vec::new();
+        loop {
+            self.words_until(&["then"]);
+            // Ends of blocks are told apart by what stood before `at` moved on.
+            branches.push(self.block(&["elif", "else", "fi"], depth + 1)?);
+            match self.before() {
+                Some("elif") => {}
+                Some("else") => {
+                    branches.push(self.block(&["fi"], depth + 1)?);
+                    return Ok(Statement::Either(branches));
+                }
+                _ => {
+                    branches.push(Vec::new());
+                    return Ok(Statement::Either(branches));
+                }
+            }
+        }
+    }
+
+    fn before(&self) -> Option<&'a str> {
+        match self.tokens.get(self.at.checked_sub(1)?)? {
+            Token::Word(_, parts) => plain(parts),
+            Token::End => None,
+        }
+    }
+
+    /// The words of the statement; with `stops`, also those of the next ones up to a stop.
+    fn words_until(&mut self, stops: &[&str]) -> Vec<Vec<Part>> {
+        let mut words = Vec::new();
+        while let Some(token) = self.tokens.get(self.at) {
+            self.at += 1;
+            match token {
+                Token::End if stops.is_empty() => break,
+                Token::End => {}
+                Token::Word(_, parts) => {
+                    if let Some(text) = plain(parts)
+                        && stops.contains(&text)
+                    {
+                        break;
+                    }
+                    words.push(parts.clone());
+                }
+            }
+        }
+        words
+    }
+}
+
+fn show(word: &[Part]) -> String {
+    word.iter()
+        .map(|part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Variable(name) => format!("${name}"),
+        })
+        .collect()
+}
+
+#[derive(Default)]
+struct Program {
+    values: BTreeMap<String, BTreeSet<String>>,
+    functions: BTreeMap<String, Vec<Statement>>,
+    steps: Cell<usize>,
+}
+
+/// One way through an entry, so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Way {
+    line: usize,
+    kernel: String,
+    options: String,
+    initrds: Vec<String>,
+}
+
+impl Program {
+    /// Notes all functions, and all values of all variables.
+    fn collect(&mut self, body: &[Statement]) {
+        for statement in body {
+            match statement {
+                Statement::Function { name, body } => {
+                    self.collect(body);
+                    self.functions.insert(name.clone(), body.clone());
+                }
+                Statement::Either(branches) => branches.iter().for_each(|body| self.collect(body)),
+                Statement::Menu { body, .. } => self.collect(body),
+                Statement::Command { words, .. } => self.assign(words),
+            }
+        }
+    }
+
+    fn assign(&mut self, words: &[Vec<Part>]) {
+        let word = match words {
+            [word] => word,
+            [set, word] if plain(set) == Some("set") => word,
+            _ => return,
+        };
+        let Some((Part::Text(first), rest)) = word.split_first() else { return };
+        let Some((name, value)) = first.split_once('=') else { return };
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            return;
+        }
+        let mut parts = vec![Part::Text(value.to_owned())];
+        parts.extend_from_slice(rest);
+        let values = self.expand(&parts);
+        let known = self.values.entry(name.to_owned()).or_default();
+        for value in values {
+            if known.len() < WAYS {
+                known.insert(value);
+            }
+        }
+    }
+
+    /// All texts that a word can be; an unknown variable stays as `$name`.
+    fn expand(&self, word: &[Part]) -> Vec<String> {
+        let mut texts = vec![String::new()];
+        for part in word {
+            let choices: Vec<String> = match part {
+                Part::Text(text) => vec![text.clone()],
+                Part::Variable(name) => match self.values.get(name) {
+                    Some(values) => values.iter().cloned().collect(),
+                    None => vec![format!("${name}")],
+                },
+            };
+            texts = texts
+                .iter()
+                .flat_map(|text| choices.iter().map(move |choice| format!("{text}{choice}")))
+                // A variable whose value grows with each use must not grow for ever.
+                .filter(|text| text.len() <= 4096)
+                .take(WAYS)
+                .collect();
+        }
+        texts
+    }
+
+    /// Runs a menu entry (or the top of the file), and those within it.
+    fn entry(&self, title: &str, body: &[Statement], found: &mut Found) -> Result<(), Fault> {
+        let ways = self.run(body, BTreeSet::from([Way::default()]), found, 0)?;
+        for way in ways {
+            if !way.kernel.is_empty() {
+                found.raw.push(Raw {
+                    line: way.line,
+                    title: title.to_owned(),
+                    kernel: way.kernel,
+                    initrds: way.initrds,
+                    options: way.options,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn run(
+        &self,
+        body: &[Statement],
+        mut ways: BTreeSet<Way>,
+        found: &mut Found,
+        calls: usize,
+    ) -> Result<BTreeSet<Way>, Fault> {
+        for statement in body {
+            self.steps.set(self.steps.get() + ways.len().max(1));
+            if self.steps.get() > STEPS {
+                return Err((1, format!("more than {STEPS} statements to run")));
+            }
+            match statement {
+                Statement::Function { .. } => {}
+                Statement::Menu { title, body, submenu } => {
+                    // A submenu's own commands run before its entries; none of both leaks out.
+                    let title = if *submenu { "" } else { title };
+                    self.entry(title, body, found)?;
+                }
+                Statement::Either(branches) => {
+                    let mut after = BTreeSet::new();
+                    for branch in branches {
+                        after.extend(self.run(branch, ways.clone(), found, calls)?);
+                    }
+                    ways = after;
+                }
+                Statement::Command { line, words } => {
+                    ways = self.command(*line, words, ways, found, calls)?;
+                }
+            }
+            if ways.len() > WAYS {
+                let line = ways.iter().map(|way| way.line).max().unwrap_or(1);
+                return Err((line, format!("more than {WAYS} ways through one boot entry")));
+            }
+        }
+        Ok(ways)
+    }
+
+    fn command(
+        &self,
+        line: usize,
+        words: &[Vec<Part>],
+        ways: BTreeSet<Way>,
+        found: &mut Found,
+        calls: usize,
+    ) -> Result<BTreeSet<Way>, Fault> {
+        let Some((name, arguments)) = words.split_first() else { return Ok(ways) };
+        let Some(name) = plain(name) else { return Ok(ways) };
+        let mut files = arguments.iter().skip_while(|word| plain(word).is_some_and(|text| text.starts_with("--")));
+        match name {
+            "linux" | "linux16" | "linuxefi" => {
+                let Some(kernel) = files.next() else { return Ok(ways) };
+                let options: Vec<String> = files.map(|word| self.expand(word).join(" ")).collect();
+                let options = options.join(" ");
+                let kernels = self.expand(kernel);
+                // Whatever was loaded before is forgotten.
+                Ok(kernels
+                    .into_iter()
+                    .map(|kernel| Way { line, kernel, options: options.clone(), initrds: Vec::new() })
+                    .collect())
+            }
+            "initrd" | "initrd16" | "initrdefi" => {
+                let mut files: Vec<&Vec<Part>> = files.collect();
+                // A word that is one unset variable is nothing.
+                files.retain(|word| !matches!(&word[..], [Part::Variable(name)] if !self.values.contains_key(name)));
+                Ok(self.load(&files, ways))
+            }
+            // Xen: the first module is the kernel, the second its initramfs.
+            "module" | "module2" | "xen_module" => {
+                let Some(file) = files.next() else { return Ok(ways) };
+                let options = files.map(|word| show(word)).collect::<Vec<_>>().join(" ");
+                let mut after = BTreeSet::new();
+                for way in ways {
+                    for name in self.expand(file) {
+                        let mut way = way.clone();
+                        if way.kernel.is_empty() {
+                            (way.line, way.kernel, way.options) = (line, name, options.clone());
+                        } else {
+                            way.initrds.push(name);
+                        }
+                        after.insert(way);
+                    }
+                }
+                Ok(after)
+            }
+            "chainloader" => {
+                for word in files {
+                    found.chained.extend(self.expand(word));
+                }
+                Ok(ways)
+            }
+            name => match self.functions.get(name) {
+                Some(body) if calls < CALLS => self.run(body, ways, found, calls + 1),
+                _ => Ok(ways),
+            },
+        }
+    }
+
+    fn load(&self, files: &[&Vec<Part>], ways: BTreeSet<Way>) -> BTreeSet<Way> {
+        let mut ways = ways;
+        // A new `initrd` command replaces what an earlier one loaded.
+        ways = ways.into_iter().map(|way| Way { initrds: Vec::new(), ..way }).collect();
+        for file in files {
+            let names = self.expand(file);
+            ways = ways
+                .iter()
+                .flat_map(|way| {
+                    names.iter().map(move |name| {
+                        let mut way = way.clone();
+                        way.initrds.push(name.clone());
+                        way
+                    })
+                })
+                .take(WAYS + 1)
+                .collect();
+        }
+        ways
+    }
+}
