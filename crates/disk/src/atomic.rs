@@ -39,9 +39,7 @@ impl TemporaryName {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         // Not made of the output's name, which may be as long as a name can be.
         let path = output.with_file_name(format!(".hardtack-{}-{serial}.tmp", std::process::id()));
-        LIVE.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(path.clone());
+        LIVE.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
         Self(path)
     }
 }
@@ -50,9 +48,7 @@ impl Drop for TemporaryName {
     fn drop(&mut self) {
         // After a rename there is nothing to remove, and any other error changes nothing.
         let _ = std::fs::remove_file(&self.0);
-        LIVE.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|path| *path != self.0);
+        LIVE.lock().unwrap_or_else(PoisonError::into_inner).retain(|path| *path != self.0);
     }
 }
 
@@ -81,11 +77,7 @@ impl AtomicFile {
             let file = File::from(file);
             // Its name is given through /proc, so without /proc it could never be given.
             if proc_path(&file).exists() {
-                return Ok(Self {
-                    file,
-                    path,
-                    temporary: None,
-                });
+                return Ok(Self { file, path, temporary: None });
             }
         }
         Self::create_named(path)
@@ -97,11 +89,7 @@ impl AtomicFile {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
         let file = rustix::fs::openat(CWD, &temporary.0, flags, Mode::from_raw_mode(MODE))
             .map_err(|source| Error::io(&path, "create a file in its directory", source))?;
-        Ok(Self {
-            file: File::from(file),
-            path,
-            temporary: Some(temporary),
-        })
+        Ok(Self { file: File::from(file), path, temporary: Some(temporary) })
     }
 
     /// The open file, to be written at any offset.
@@ -120,22 +108,17 @@ impl AtomicFile {
     /// [`Error::Exists`], also when it came into being a moment ago.
     pub fn commit(self, replace: bool) -> Result<(), Error> {
         let fail = |action: &str, source: Errno| Error::io(&self.path, action, source);
-        self.file
-            .sync_all()
-            .map_err(|source| Error::io(&self.path, "write it to the disk", source))?;
+        self.file.sync_all().map_err(|source| Error::io(&self.path, "write it to the disk", source))?;
         match &self.temporary {
             None => match link_open(&self.file, &self.path) {
                 Ok(()) => {}
                 Err(Errno::EXIST) if !replace => {
-                    return Err(Error::Exists {
-                        path: self.path.clone(),
-                    });
+                    return Err(Error::Exists { path: self.path.clone() });
                 }
                 Err(Errno::EXIST) => {
                     // Nothing links over a name, so the file needs one to be renamed from.
                     let name = TemporaryName::beside(&self.path);
-                    link_open(&self.file, &name.0)
-                        .map_err(|error| fail("link the finished file", error))?;
+                    link_open(&self.file, &name.0).map_err(|error| fail("link the finished file", error))?;
                     rustix::fs::rename(&name.0, &self.path)
                         .map_err(|error| fail("rename the finished file", error))?;
                 }
@@ -148,9 +131,7 @@ impl AtomicFile {
             Some(name) => match rename_new(&name.0, &self.path) {
                 Ok(()) => {}
                 Err(Errno::EXIST) => {
-                    return Err(Error::Exists {
-                        path: self.path.clone(),
-                    });
+                    return Err(Error::Exists { path: self.path.clone() });
                 }
                 Err(error) => return Err(fail("rename the finished file", error)),
             },
@@ -225,3 +206,6 @@ fn sync_directory(path: &Path) -> Result<(), Error> {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,16 +74,8 @@ impl Error {
         }
     }
 
-    pub(crate) fn io(
-        path: &Path,
-        action: impl Into<String>,
-        source: impl Into<std::io::Error>,
-    ) -> Self {
-        Self::Io {
-            action: action.into(),
-            path: path.to_owned(),
-            source: source.into(),
-        }
+    pub(crate) fn io(path: &Path, action: impl Into<String>, source: impl Into<std::io::Error>) -> Self {
+        Self::Io { action: action.into(), path: path.to_owned(), source: source.into() }
     }
 }
 
@@ -92,10 +84,6 @@ pub(crate) fn check_range(offset: u64, length: usize, size: u64) -> Result<(), E
     let length = length as u64;
     match offset.checked_add(length) {
         Some(end) if end <= size => Ok(()),
-        _ => Err(Error::OutOfRange {
-            offset,
-            length,
-            size,
-        }),
+        _ => Err(Error::OutOfRange { offset, length, size }),
     }
 }

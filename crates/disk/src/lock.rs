@@ -37,9 +37,7 @@ pub(crate) fn refuse_locked(file: &File, path: &Path) -> Result<(), Error> {
         if fcntl(file, FcntlArg::F_OFD_GETLK(&mut probe)).is_ok()
             && probe.l_type != libc::F_UNLCK as libc::c_short
         {
-            return Err(Error::Locked {
-                path: path.to_owned(),
-            });
+            return Err(Error::Locked { path: path.to_owned() });
         }
     }
     Ok(())

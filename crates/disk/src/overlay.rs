@@ -27,10 +27,7 @@ pub struct Overlay<S> {
 impl<S: BlockSource> Overlay<S> {
     /// An overlay without changes above `below`.
     pub fn new(below: S) -> Self {
-        Self {
-            below,
-            shards: (0..SHARDS).map(|_| RwLock::new(BTreeMap::new())).collect(),
-        }
+        Self { below, shards: (0..SHARDS).map(|_| RwLock::new(BTreeMap::new())).collect() }
     }
 
     /// The disk below, which is never written.
@@ -86,16 +83,10 @@ impl<S: BlockSource> BlockSource for Overlay<S> {
         for page in self.changed_pages(&(offset..end)) {
             let start = (page * PAGE).max(offset);
             if start > at {
-                self.below.read_at(
-                    at,
-                    &mut buf[(at - offset) as usize..(start - offset) as usize],
-                )?;
+                self.below.read_at(at, &mut buf[(at - offset) as usize..(start - offset) as usize])?;
             }
             at = (page + 1).saturating_mul(PAGE).min(end);
-            let shard = self
-                .shard(page)
-                .read()
-                .unwrap_or_else(PoisonError::into_inner);
+            let shard = self.shard(page).read().unwrap_or_else(PoisonError::into_inner);
             if let Some(bytes) = shard.get(&page) {
                 let inside = (start - page * PAGE) as usize;
                 let target = &mut buf[(start - offset) as usize..(at - offset) as usize];
@@ -111,9 +102,9 @@ impl<S: BlockSource> BlockSource for Overlay<S> {
     fn data_ranges(&self, within: Range<u64>) -> Result<Vec<Range<u64>>, Error> {
         let own = self.changed_pages(&within);
         let below = self.below.data_ranges(within.clone())?;
-        let own = own.into_iter().map(|page| {
-            (page * PAGE).max(within.start)..(page + 1).saturating_mul(PAGE).min(within.end)
-        });
+        let own = own
+            .into_iter()
+            .map(|page| (page * PAGE).max(within.start)..(page + 1).saturating_mul(PAGE).min(within.end));
         let mut all: Vec<Range<u64>> = below.into_iter().chain(own).collect();
         all.sort_unstable_by_key(|range| range.start);
         let mut merged: Vec<Range<u64>> = Vec::with_capacity(all.len());
@@ -134,10 +125,7 @@ impl<S: BlockSource> BlockWrite for Overlay<S> {
         while done < bytes.len() {
             let (page, inside, length) = in_page(offset + done as u64, bytes.len() - done);
             let new = &bytes[done..done + length];
-            let mut shard = self
-                .shard(page)
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut shard = self.shard(page).write().unwrap_or_else(PoisonError::into_inner);
             match shard.get_mut(&page) {
                 Some(held) => held[inside..inside + length].copy_from_slice(new),
                 None => {
@@ -156,3 +144,6 @@ impl<S: BlockSource> BlockWrite for Overlay<S> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,23 +23,18 @@ pub struct RawSource {
 ///
 /// Anything else is refused before it is opened: opening a FIFO would wait for its writer.
 pub(crate) fn open_file(path: &Path) -> Result<(File, u64), Error> {
-    let kind = std::fs::metadata(path)
-        .map_err(|source| Error::io(path, "open the image", source))?
-        .file_type();
+    let kind =
+        std::fs::metadata(path).map_err(|source| Error::io(path, "open the image", source))?.file_type();
     if !kind.is_file() && !kind.is_block_device() {
-        let what = if kind.is_dir() {
-            "it is a directory"
-        } else {
-            "it is neither a file nor a block device"
-        };
+        let what =
+            if kind.is_dir() { "it is a directory" } else { "it is neither a file nor a block device" };
         let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, what);
         return Err(Error::io(path, "read an image from it", source));
     }
     let mut file = File::open(path).map_err(|source| Error::io(path, "open the image", source))?;
     // Not the metadata's length, which is 0 for a block device.
-    let length = file
-        .seek(SeekFrom::End(0))
-        .map_err(|source| Error::io(path, "find the image's length", source))?;
+    let length =
+        file.seek(SeekFrom::End(0)).map_err(|source| Error::io(path, "find the image's length", source))?;
     Ok((file, length))
 }
 
@@ -52,11 +47,7 @@ impl RawSource {
     }
 
     pub(crate) fn new(file: File, path: &Path, length: u64) -> Result<Self, Error> {
-        let corrupt = |what: String| Error::Corrupt {
-            path: path.to_owned(),
-            format: "raw",
-            what,
-        };
+        let corrupt = |what: String| Error::Corrupt { path: path.to_owned(), format: "raw", what };
         if length == 0 {
             return Err(corrupt("the file is empty".to_owned()));
         }
@@ -65,11 +56,7 @@ impl RawSource {
                 "its {length} bytes are no whole number of 512-byte sectors: it is truncated or no disk image"
             )));
         }
-        Ok(Self {
-            file,
-            path: path.to_owned(),
-            length,
-        })
+        Ok(Self { file, path: path.to_owned(), length })
     }
 }
 
@@ -81,13 +68,9 @@ impl BlockSource for RawSource {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
         check_range(offset, buf.len(), self.length)?;
         let length = buf.len();
-        self.file.read_exact_at(buf, offset).map_err(|source| {
-            Error::io(
-                &self.path,
-                format!("read {length} bytes at {offset:#x}"),
-                source,
-            )
-        })
+        self.file
+            .read_exact_at(buf, offset)
+            .map_err(|source| Error::io(&self.path, format!("read {length} bytes at {offset:#x}"), source))
     }
 
     fn data_ranges(&self, within: Range<u64>) -> Result<Vec<Range<u64>>, Error> {

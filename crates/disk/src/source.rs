@@ -30,11 +30,7 @@ impl BlockSource for Vec<u8> {
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
-        let beyond = || Error::OutOfRange {
-            offset,
-            length: buf.len() as u64,
-            size: BlockSource::len(self),
-        };
+        let beyond = || Error::OutOfRange { offset, length: buf.len() as u64, size: BlockSource::len(self) };
         let start = usize::try_from(offset).map_err(|_| beyond())?;
         let end = start.checked_add(buf.len()).ok_or_else(beyond)?;
         let bytes = self.get(start..end).ok_or_else(beyond)?;
@@ -93,11 +89,7 @@ impl<S: BlockSource> Window<S> {
         let size = self.range.end - self.range.start;
         match offset.checked_add(length) {
             Some(end) if end <= size => Ok(self.range.start + offset),
-            _ => Err(Error::OutOfRange {
-                offset,
-                length,
-                size,
-            }),
+            _ => Err(Error::OutOfRange { offset, length, size }),
         }
     }
 }
@@ -117,10 +109,7 @@ impl<S: BlockSource> BlockSource for Window<S> {
         let start = self.translate(within.start, within.end.saturating_sub(within.start))?;
         let end = start + within.end.saturating_sub(within.start);
         let ranges = self.source.data_ranges(start..end)?;
-        Ok(ranges
-            .into_iter()
-            .map(|range| range.start - base..range.end - base)
-            .collect())
+        Ok(ranges.into_iter().map(|range| range.start - base..range.end - base).collect())
     }
 }
 

@@ -51,30 +51,17 @@ pub(crate) struct Header {
 }
 
 fn be32(bytes: &[u8], at: usize) -> u32 {
-    bytes
-        .get(at..at + 4)
-        .and_then(|bytes| bytes.try_into().ok())
-        .map_or(0, u32::from_be_bytes)
+    bytes.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes)
 }
 
 fn be64(bytes: &[u8], at: usize) -> u64 {
-    bytes
-        .get(at..at + 8)
-        .and_then(|bytes| bytes.try_into().ok())
-        .map_or(0, u64::from_be_bytes)
+    bytes.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes)
 }
 
 /// Text of an image for a message: no control characters, no line breaks, nothing endless.
 fn printable(bytes: &[u8]) -> String {
-    let end = bytes
-        .iter()
-        .position(|byte| *byte == 0)
-        .unwrap_or(bytes.len());
-    String::from_utf8_lossy(&bytes[..end])
-        .chars()
-        .take(200)
-        .flat_map(char::escape_debug)
-        .collect()
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).chars().take(200).flat_map(char::escape_debug).collect()
 }
 
 /// Reads headers of one file and words what is wrong with them.
@@ -86,33 +73,19 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn corrupt(&self, what: impl Into<String>) -> Error {
-        Error::Corrupt {
-            path: self.path.clone(),
-            format: "qcow2",
-            what: what.into(),
-        }
+        Error::Corrupt { path: self.path.clone(), format: "qcow2", what: what.into() }
     }
 
     fn unsupported(&self, what: impl Into<String>) -> Error {
-        Error::Unsupported {
-            path: self.path.clone(),
-            format: "qcow2",
-            what: what.into(),
-        }
+        Error::Unsupported { path: self.path.clone(), format: "qcow2", what: what.into() }
     }
 
     /// Up to `limit` bytes from `offset`, fewer at the end of the file.
     fn bytes(&self, offset: u64, limit: u64) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![0; self.length.saturating_sub(offset).min(limit) as usize];
-        self.file
-            .read_exact_at(&mut bytes, offset)
-            .map_err(|source| {
-                Error::io(
-                    &self.path,
-                    format!("read the qcow2 header at {offset:#x}"),
-                    source,
-                )
-            })?;
+        self.file.read_exact_at(&mut bytes, offset).map_err(|source| {
+            Error::io(&self.path, format!("read the qcow2 header at {offset:#x}"), source)
+        })?;
         Ok(bytes)
     }
 
@@ -133,10 +106,7 @@ impl Reader<'_> {
                 )));
             };
             if kind == FEATURE_NAMES {
-                names.extend(
-                    data.chunks_exact(48)
-                        .map(|entry| (entry[0], entry[1], printable(&entry[2..]))),
-                );
+                names.extend(data.chunks_exact(48).map(|entry| (entry[0], entry[1], printable(&entry[2..]))));
             }
             at = at.saturating_add(length.next_multiple_of(8));
         }
@@ -145,9 +115,7 @@ impl Reader<'_> {
 
     fn check_features(&self, features: u64, header_length: u64, cluster: u64) -> Result<(), Error> {
         if features & CORRUPT != 0 {
-            return Err(
-                self.corrupt("it is marked corrupt: `qemu-img check -r all FILE` may repair it")
-            );
+            return Err(self.corrupt("it is marked corrupt: `qemu-img check -r all FILE` may repair it"));
         }
         if features & DIRTY != 0 {
             return Err(self.corrupt(
@@ -166,12 +134,10 @@ impl Reader<'_> {
         let names = self.feature_names(header_length, cluster)?;
         let list: Vec<String> = (0..64_u8)
             .filter(|bit| unknown >> bit & 1 != 0)
-            .map(
-                |bit| match names.iter().find(|(kind, of, _)| *kind == 0 && *of == bit) {
-                    Some((_, _, name)) => format!("\"{name}\" (bit {bit})"),
-                    None => format!("bit {bit}"),
-                },
-            )
+            .map(|bit| match names.iter().find(|(kind, of, _)| *kind == 0 && *of == bit) {
+                Some((_, _, name)) => format!("\"{name}\" (bit {bit})"),
+                None => format!("bit {bit}"),
+            })
             .collect();
         Err(self.unsupported(format!(
             "it uses unknown incompatible features: {}; `qemu-img convert -O qcow2 FILE NEW` with the program that made it may help",
@@ -182,11 +148,7 @@ impl Reader<'_> {
 
 /// Reads and checks the header of `file`, which has `length` bytes.
 pub(crate) fn read(file: &File, path: &Path, length: u64) -> Result<Header, Error> {
-    let reader = Reader {
-        file,
-        path: path.to_owned(),
-        length,
-    };
+    let reader = Reader { file, path: path.to_owned(), length };
     let bytes = reader.bytes(0, 112)?;
     if bytes.len() < 72 || bytes[..4] != MAGIC {
         return Err(reader.corrupt(format!("{length} bytes hold no qcow2 header")));
@@ -202,9 +164,7 @@ pub(crate) fn read(file: &File, path: &Path, length: u64) -> Result<Header, Erro
     }
     let cluster_bits = be32(&bytes, 20);
     if !(9..=21).contains(&cluster_bits) {
-        return Err(reader.corrupt(format!(
-            "cluster_bits is {cluster_bits}, where 9 to 21 are allowed"
-        )));
+        return Err(reader.corrupt(format!("cluster_bits is {cluster_bits}, where 9 to 21 are allowed")));
     }
     let cluster = 1_u64 << cluster_bits;
 
@@ -216,18 +176,15 @@ pub(crate) fn read(file: &File, path: &Path, length: u64) -> Result<Header, Erro
         _ => (be64(&bytes, 72), u64::from(be32(&bytes, 100))),
     };
     if version == 3 && (header_length < 104 || header_length > cluster) {
-        return Err(reader.corrupt(format!(
-            "header_length is {header_length}, where 104 to {cluster} are allowed"
-        )));
+        return Err(
+            reader.corrupt(format!("header_length is {header_length}, where 104 to {cluster} are allowed"))
+        );
     }
     reader.check_features(features, header_length, cluster)?;
 
     let (backing_offset, backing_length) = (be64(&bytes, 8), be32(&bytes, 16));
     if backing_offset != 0 {
-        let name = reader.bytes(
-            backing_offset,
-            u64::from(backing_length.min(BACKING_NAME_LIMIT)),
-        )?;
+        let name = reader.bytes(backing_offset, u64::from(backing_length.min(BACKING_NAME_LIMIT)))?;
         return Err(reader.unsupported(format!(
             "it needs its backing file \"{}\": `qemu-img convert -O qcow2 FILE NEW` makes one image of both",
             printable(&name)
@@ -236,35 +193,31 @@ pub(crate) fn read(file: &File, path: &Path, length: u64) -> Result<Header, Erro
     match be32(&bytes, 32) {
         0 => {}
         1 => {
-            return Err(reader
-                .unsupported("it is encrypted (AES): `qemu-img convert` with the key decrypts it"));
+            return Err(
+                reader.unsupported("it is encrypted (AES): `qemu-img convert` with the key decrypts it")
+            );
         }
         2 => {
-            return Err(reader.unsupported(
-                "it is encrypted (LUKS): `qemu-img convert` with the key decrypts it",
-            ));
+            return Err(
+                reader.unsupported("it is encrypted (LUKS): `qemu-img convert` with the key decrypts it")
+            );
         }
         other => return Err(reader.unsupported(format!("it is encrypted by method {other}"))),
     }
 
     // The byte exists from header_length 105 on.
-    let kind = if header_length > 104 {
-        bytes.get(104).copied().unwrap_or(0)
-    } else {
-        0
-    };
+    let kind = if header_length > 104 { bytes.get(104).copied().unwrap_or(0) } else { 0 };
     let compression = match (kind, features & COMPRESSION_TYPE != 0) {
         (0, false) => Compression::Zlib,
         (1, true) => Compression::Zstd,
         (0 | 1, _) => {
-            return Err(reader.corrupt(format!(
-                "compression type {kind} contradicts the incompatible feature bit 3"
-            )));
+            return Err(
+                reader.corrupt(format!("compression type {kind} contradicts the incompatible feature bit 3"))
+            );
         }
         (other, _) => {
-            return Err(reader.unsupported(format!(
-                "compression type {other}, where 0 (zlib) and 1 (zstd) are known"
-            )));
+            return Err(reader
+                .unsupported(format!("compression type {other}, where 0 (zlib) and 1 (zstd) are known")));
         }
     };
     let extended_l2 = features & EXTENDED_L2 != 0;
@@ -285,27 +238,17 @@ pub(crate) fn read(file: &File, path: &Path, length: u64) -> Result<Header, Erro
         )));
     }
     if l1_size < l1_entries {
-        return Err(reader.corrupt(format!(
-            "the L1 table has {l1_size} entries, but {size} bytes need {l1_entries}"
-        )));
+        return Err(
+            reader.corrupt(format!("the L1 table has {l1_size} entries, but {size} bytes need {l1_entries}"))
+        );
     }
     let l1_end = l1_offset.checked_add(l1_entries * 8);
     if l1_entries > 0
-        && (!l1_offset.is_multiple_of(cluster)
-            || l1_offset == 0
-            || l1_end.is_none_or(|end| end > length))
+        && (!l1_offset.is_multiple_of(cluster) || l1_offset == 0 || l1_end.is_none_or(|end| end > length))
     {
         return Err(reader.corrupt(format!(
             "the L1 table of {l1_entries} entries at {l1_offset:#x} does not lie on a cluster inside the file of {length} bytes"
         )));
     }
-    Ok(Header {
-        size,
-        version,
-        cluster_bits,
-        extended_l2,
-        compression,
-        l1_offset,
-        l1_entries,
-    })
+    Ok(Header { size, version, cluster_bits, extended_l2, compression, l1_offset, l1_entries })
 }

@@ -34,15 +34,10 @@ pub(super) fn inflate(kind: Compression, input: &[u8], cluster: &mut [u8]) -> Re
         Compression::Zlib => DEFLATE
             .with_borrow_mut(|deflate| deflate.deflate_decompress(input, cluster))
             .map_err(|error| format!("deflate: {error}"))?,
-        Compression::Zstd => {
-            zstd_frames(input, cluster).map_err(|error| format!("zstd: {error}"))?
-        }
+        Compression::Zstd => zstd_frames(input, cluster).map_err(|error| format!("zstd: {error}"))?,
     };
     if filled != cluster.len() {
-        return Err(format!(
-            "it holds {filled} bytes instead of {}",
-            cluster.len()
-        ));
+        return Err(format!("it holds {filled} bytes instead of {}", cluster.len()));
     }
     Ok(())
 }

@@ -58,15 +58,7 @@ impl Qcow2Source {
         let tables = Tables::read(&file, path, length, header)?;
         let slots = (CACHE / cluster).clamp(8, 1024);
         let inflated = (0..slots).map(|_| Mutex::new(None)).collect();
-        Ok(Self {
-            file,
-            path: path.to_owned(),
-            size,
-            cluster,
-            compression,
-            tables,
-            inflated,
-        })
+        Ok(Self { file, path: path.to_owned(), size, cluster, compression, tables, inflated })
     }
 
     /// The size of the image's clusters in bytes.
@@ -76,13 +68,9 @@ impl Qcow2Source {
 
     fn read_file(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
         let length = buf.len();
-        self.file.read_exact_at(buf, offset).map_err(|source| {
-            Error::io(
-                &self.path,
-                format!("read {length} bytes at {offset:#x}"),
-                source,
-            )
-        })
+        self.file
+            .read_exact_at(buf, offset)
+            .map_err(|source| Error::io(&self.path, format!("read {length} bytes at {offset:#x}"), source))
     }
 
     /// Inflates the whole cluster `index` into `out`.
@@ -99,13 +87,7 @@ impl Qcow2Source {
     }
 
     /// Fills `buf` with the bytes from `inside` on of the compressed cluster `index`.
-    fn read_inflated(
-        &self,
-        index: u64,
-        inside: u64,
-        place: (u64, u64),
-        buf: &mut [u8],
-    ) -> Result<(), Error> {
+    fn read_inflated(&self, index: u64, inside: u64, place: (u64, u64), buf: &mut [u8]) -> Result<(), Error> {
         if buf.len() as u64 == self.cluster {
             return self.inflate(index, place.0, place.1, buf);
         }
@@ -114,9 +96,7 @@ impl Qcow2Source {
         let slot = &self.inflated[(index % self.inflated.len() as u64) as usize];
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if slot.as_ref().is_none_or(|(of, _)| *of != index) {
-            let mut bytes = slot
-                .take()
-                .map_or_else(|| vec![0; self.cluster as usize], |(_, bytes)| bytes);
+            let mut bytes = slot.take().map_or_else(|| vec![0; self.cluster as usize], |(_, bytes)| bytes);
             self.inflate(index, place.0, place.1, &mut bytes)?;
             *slot = Some((index, bytes));
         }
@@ -150,23 +130,13 @@ impl BlockSource for Qcow2Source {
                         if next != Place::Data(host + length as u64) {
                             break;
                         }
-                        length += usize::try_from(valid)
-                            .unwrap_or(usize::MAX)
-                            .min(left - length);
+                        length += usize::try_from(valid).unwrap_or(usize::MAX).min(left - length);
                     }
                     self.read_file(host, &mut buf[done..done + length])?;
                 }
-                Place::Compressed {
-                    offset,
-                    length: stored,
-                } => {
+                Place::Compressed { offset, length: stored } => {
                     let (index, inside) = (at / self.cluster, at % self.cluster);
-                    self.read_inflated(
-                        index,
-                        inside,
-                        (offset, stored),
-                        &mut buf[done..done + length],
-                    )?;
+                    self.read_inflated(index, inside, (offset, stored), &mut buf[done..done + length])?;
                 }
             }
             done += length;

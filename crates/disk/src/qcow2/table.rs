@@ -55,47 +55,23 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    pub(super) fn read(
-        file: &File,
-        path: &Path,
-        length: u64,
-        header: Header,
-    ) -> Result<Self, Error> {
+    pub(super) fn read(file: &File, path: &Path, length: u64, header: Header) -> Result<Self, Error> {
         let mut bytes = vec![0; (header.l1_entries * 8) as usize];
-        file.read_exact_at(&mut bytes, header.l1_offset)
-            .map_err(|source| {
-                Error::io(
-                    path,
-                    format!("read the L1 table at {:#x}", header.l1_offset),
-                    source,
-                )
-            })?;
+        file.read_exact_at(&mut bytes, header.l1_offset).map_err(|source| {
+            Error::io(path, format!("read the L1 table at {:#x}", header.l1_offset), source)
+        })?;
         let l1 = bytes
             .chunks_exact(8)
-            .map(|entry| {
-                entry
-                    .iter()
-                    .fold(0, |all, byte| all << 8 | u64::from(*byte))
-            })
+            .map(|entry| entry.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)))
             .collect();
         let slices = (0..SLOTS).map(|_| Mutex::new(None)).collect();
-        let tables = Self {
-            header,
-            path: path.to_owned(),
-            length,
-            l1,
-            slices,
-        };
+        let tables = Self { header, path: path.to_owned(), length, l1, slices };
         tables.check_l1()?;
         Ok(tables)
     }
 
     fn corrupt(&self, what: String) -> Error {
-        Error::Corrupt {
-            path: self.path.clone(),
-            format: "qcow2",
-            what,
-        }
+        Error::Corrupt { path: self.path.clone(), format: "qcow2", what }
     }
 
     fn check_l1(&self) -> Result<(), Error> {
@@ -104,17 +80,15 @@ impl Tables {
         for (index, entry) in self.l1.iter().enumerate() {
             let offset = entry & OFFSET;
             if entry & L1_RESERVED != 0 {
-                return Err(self.corrupt(format!(
-                    "L1 entry {index} is {entry:#018x}, which has reserved bits set"
-                )));
+                return Err(
+                    self.corrupt(format!("L1 entry {index} is {entry:#018x}, which has reserved bits set"))
+                );
             }
             if offset == 0 {
                 continue;
             }
             if !offset.is_multiple_of(cluster)
-                || offset
-                    .checked_add(cluster)
-                    .is_none_or(|end| end > self.length)
+                || offset.checked_add(cluster).is_none_or(|end| end > self.length)
             {
                 return Err(self.corrupt(format!(
                     "L1 entry {index} names an L2 table at {offset:#x}, which is no whole cluster inside the file of {} bytes",
@@ -125,10 +99,9 @@ impl Tables {
         }
         offsets.sort_unstable();
         match offsets.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(self.corrupt(format!(
-                "two L1 entries name the same L2 table at {:#x}",
-                pair[0]
-            ))),
+            Some(pair) => {
+                Err(self.corrupt(format!("two L1 entries name the same L2 table at {:#x}", pair[0])))
+            }
             None => Ok(()),
         }
     }
@@ -162,11 +135,7 @@ impl Tables {
         }
         let mut bytes = vec![0; length as usize];
         file.read_exact_at(&mut bytes, offset).map_err(|source| {
-            Error::io(
-                &self.path,
-                format!("read {length} bytes of an L2 table at {offset:#x}"),
-                source,
-            )
+            Error::io(&self.path, format!("read {length} bytes of an L2 table at {offset:#x}"), source)
         })?;
         let slice = Arc::new(bytes);
         *slot = Some((offset, Arc::clone(&slice)));
@@ -187,9 +156,7 @@ impl Tables {
         let slice = self.slice(file, at - at % length, length)?;
         let start = (at % length) as usize;
         let word = |index: usize| {
-            slice[start + index..start + index + 8]
-                .iter()
-                .fold(0, |all, byte| all << 8 | u64::from(*byte))
+            slice[start + index..start + index + 8].iter().fold(0, |all, byte| all << 8 | u64::from(*byte))
         };
         let entry: u64 = word(0);
         let inside = offset % cluster;
@@ -205,17 +172,17 @@ impl Tables {
         }
         let host = entry & OFFSET;
         if !host.is_multiple_of(cluster) {
-            return Err(self.corrupt(format!(
-                "cluster {index} lies at {host:#x}, which is no multiple of {cluster}"
-            )));
+            return Err(
+                self.corrupt(format!("cluster {index} lies at {host:#x}, which is no multiple of {cluster}"))
+            );
         }
         if !self.header.extended_l2 {
             return match (entry & 1 != 0, host) {
-                (true, _) if self.header.version < 3 => {
-                    Err(self.corrupt(format!("the L2 entry of cluster {index} is {entry:#018x}, but version 2 has no zero clusters")))
-                }
+                (true, _) if self.header.version < 3 => Err(self.corrupt(format!(
+                    "the L2 entry of cluster {index} is {entry:#018x}, but version 2 has no zero clusters"
+                ))),
                 (true, _) | (false, 0) => Ok((Place::Zero, cluster - inside)),
-                (false, _) => Ok((self.data(host, inside, index)?, cluster - inside)),
+                (false, _) => Ok((self.data(host, inside, cluster, index)?, cluster - inside)),
             };
         }
         if entry & 1 != 0 {
@@ -227,26 +194,26 @@ impl Tables {
         let number = inside / subcluster;
         let place = match (bitmap >> (32 + number) & 1 != 0, bitmap >> number & 1 != 0) {
             (true, true) => {
-                return Err(self.corrupt(format!(
-                    "subcluster {number} of cluster {index} is both zero and allocated"
-                )));
+                return Err(self
+                    .corrupt(format!("subcluster {number} of cluster {index} is both zero and allocated")));
             }
             (false, true) if host == 0 => {
                 return Err(self.corrupt(format!(
                     "subcluster {number} of cluster {index} is allocated, but its cluster is not"
                 )));
             }
-            (false, true) => self.data(host, inside, index)?,
+            (false, true) => self.data(host, inside, subcluster, index)?,
             (_, false) => Place::Zero,
         };
         Ok((place, subcluster - inside % subcluster))
     }
 
-    /// An uncompressed cluster. What lies behind the virtual disk's end may be missing in the
-    /// file; any other missing byte means that the file was cut off.
-    fn data(&self, host: u64, inside: u64, index: u64) -> Result<Place, Error> {
-        let cluster = 1_u64 << self.header.cluster_bits;
-        let needed = cluster.min(self.header.size - (index << self.header.cluster_bits));
+    /// The byte `inside` of an uncompressed cluster, which is stored in units of `unit` bytes.
+    /// Of the unit, what lies behind the virtual disk's end may be missing in the file; any
+    /// other missing byte means that the file was cut off.
+    fn data(&self, host: u64, inside: u64, unit: u64, index: u64) -> Result<Place, Error> {
+        let disk_end = self.header.size - (index << self.header.cluster_bits);
+        let needed = (inside - inside % unit + unit).min(disk_end);
         if host + needed > self.length {
             return Err(self.corrupt(format!(
                 "cluster {index} lies at {host:#x}, but the file ends at {:#x}: it is truncated",
@@ -273,9 +240,6 @@ impl Tables {
                 self.length
             )));
         }
-        Ok(Place::Compressed {
-            offset,
-            length: end - offset,
-        })
+        Ok(Place::Compressed { offset, length: end - offset })
     }
 }

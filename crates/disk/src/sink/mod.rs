@@ -55,22 +55,14 @@ pub fn write_image(
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     match format {
         ImageFormat::Raw => write_raw(disk, out, threads, progress),
-        ImageFormat::Qcow2 => write_qcow2(
-            disk,
-            out,
-            &Qcow2Options {
-                threads,
-                ..Qcow2Options::default()
-            },
-            progress,
-        ),
+        ImageFormat::Qcow2 => {
+            write_qcow2(disk, out, &Qcow2Options { threads, ..Qcow2Options::default() }, progress)
+        }
     }
 }
 
 /// True when every byte is zero. A comparison of memory, which is fast in every build.
 fn is_zero(bytes: &[u8]) -> bool {
     static ZEROS: [u8; 4096] = [0; 4096];
-    bytes
-        .chunks(ZEROS.len())
-        .all(|chunk| *chunk == ZEROS[..chunk.len()])
+    bytes.chunks(ZEROS.len()).all(|chunk| *chunk == ZEROS[..chunk.len()])
 }

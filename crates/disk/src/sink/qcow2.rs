@@ -47,11 +47,7 @@ pub struct Qcow2Options {
 impl Default for Qcow2Options {
     /// Compressed clusters of 64 KiB on one thread.
     fn default() -> Self {
-        Self {
-            cluster_size: 64 << 10,
-            compress: true,
-            threads: 1,
-        }
+        Self { cluster_size: 64 << 10, compress: true, threads: 1 }
     }
 }
 
@@ -173,11 +169,7 @@ struct Output<'a> {
 impl Output<'_> {
     fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
         self.file.write_all_at(bytes, offset).map_err(|source| {
-            Error::io(
-                self.path,
-                format!("write {} bytes at {offset:#x}", bytes.len()),
-                source,
-            )
+            Error::io(self.path, format!("write {} bytes at {offset:#x}", bytes.len()), source)
         })
     }
 }
@@ -201,10 +193,7 @@ impl Worker {
         // Output that does not fit into one byte less than the cluster is an error, which is
         // exactly the answer wanted.
         let room = bytes.len() - 1;
-        match self
-            .compressor
-            .deflate_compress(bytes, &mut self.deflated[..room])
-        {
+        match self.compressor.deflate_compress(bytes, &mut self.deflated[..room]) {
             Ok(length) => Cluster::Deflated(self.deflated[..length].to_vec()),
             Err(_) => Cluster::Plain(bytes.to_vec()),
         }
@@ -219,16 +208,10 @@ pub fn write_qcow2(
     options: &Qcow2Options,
     progress: Progress<'_>,
 ) -> Result<Written, Error> {
-    let output = Output {
-        file: out.file(),
-        path: out.path(),
-    };
+    let output = Output { file: out.file(), path: out.path() };
     let cluster = options.cluster_size;
-    let unsupported = |what: String| Error::Unsupported {
-        path: out.path().to_owned(),
-        format: "qcow2",
-        what,
-    };
+    let unsupported =
+        |what: String| Error::Unsupported { path: out.path().to_owned(), format: "qcow2", what };
     if !cluster.is_power_of_two() || !(4 << 10..=2 << 20).contains(&cluster) {
         return Err(unsupported(format!(
             "clusters of {cluster} bytes, where a power of two from 4096 to 2097152 is needed"
@@ -245,24 +228,12 @@ pub fn write_qcow2(
         )));
     }
 
-    let mut allocator = Allocator {
-        bits,
-        clusters: 0,
-        packed: 0,
-        refcounts: Vec::new(),
-    };
+    let mut allocator = Allocator { bits, clusters: 0, packed: 0, refcounts: Vec::new() };
     allocator.take(1);
-    let l1_offset = allocator.take((l1_entries * 8).div_ceil(cluster).max(1));
+    let l1_offset = allocator.take((l1_entries * 8).div_ceil(cluster));
     let l1 = vec![0; l1_entries as usize];
     let l2 = vec![0; per_table as usize];
-    let tables = Mutex::new(Tables {
-        allocator,
-        l1,
-        l2,
-        l2_index: 0,
-        l2_used: false,
-        data: 0,
-    });
+    let tables = Mutex::new(Tables { allocator, l1, l2, l2_index: 0, l2_used: false, data: 0 });
 
     let piece = PIECE.max(cluster);
     let worker = || Worker {
@@ -271,67 +242,40 @@ pub fn write_qcow2(
         deflated: vec![0; cluster as usize],
     };
     let turns = Turns::default();
-    work::run(
-        disk,
-        piece,
-        options.threads,
-        progress,
-        &turns,
-        worker,
-        |worker, index, range| {
-            let length = (range.end - range.start) as usize;
-            disk.read_at(range.start, &mut worker.input[..length])?;
-            let whole = length.next_multiple_of(cluster as usize);
-            worker.input[length..whole].fill(0);
-            let clusters: Vec<Cluster> = (0..whole)
-                .step_by(cluster as usize)
-                .map(|start| worker.cluster(start..start + cluster as usize, options.compress))
-                .collect();
-            let writes = turns.take(index, || {
-                let (mut tables, mut writes) = (lock(&tables), Vec::new());
-                for (number, cluster) in (range.start >> bits..).zip(clusters) {
-                    tables.advance(number, &mut writes);
-                    tables.place(number, cluster, &mut writes);
-                }
-                writes
-            });
-            write_all(&output, writes.unwrap_or_default())
-        },
-    )?;
+    work::run(disk, piece, options.threads, progress, &turns, worker, |worker, index, range| {
+        let length = (range.end - range.start) as usize;
+        disk.read_at(range.start, &mut worker.input[..length])?;
+        let whole = length.next_multiple_of(cluster as usize);
+        worker.input[length..whole].fill(0);
+        let clusters: Vec<Cluster> = (0..whole)
+            .step_by(cluster as usize)
+            .map(|start| worker.cluster(start..start + cluster as usize, options.compress))
+            .collect();
+        let writes = turns.take(index, || {
+            let (mut tables, mut writes) = (lock(&tables), Vec::new());
+            for (number, cluster) in (range.start >> bits..).zip(clusters) {
+                tables.advance(number, &mut writes);
+                tables.place(number, cluster, &mut writes);
+            }
+            writes
+        });
+        write_all(&output, writes.unwrap_or_default())
+    })?;
 
-    let mut tables = tables
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut tables = tables.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let mut writes = Vec::new();
     tables.flush(&mut writes);
     write_all(&output, writes)?;
     output.write(l1_offset, &be64(&tables.l1))?;
     let (table_offset, table_clusters) = write_refcounts(&output, &mut tables.allocator)?;
-    output.write(
-        0,
-        &header(
-            bits,
-            size,
-            l1_entries,
-            l1_offset,
-            table_offset,
-            table_clusters,
-        ),
-    )?;
+    output.write(0, &header(bits, size, l1_entries, l1_offset, table_offset, table_clusters))?;
     let file_size = tables.allocator.clusters << bits;
     // The last cluster is whole, as QEMU leaves it.
-    output.file.set_len(file_size).map_err(|source| {
-        Error::io(
-            out.path(),
-            format!("make it {file_size} bytes long"),
-            source,
-        )
-    })?;
-    Ok(Written {
-        virtual_size: size,
-        file_size,
-        data: tables.data,
-    })
+    output
+        .file
+        .set_len(file_size)
+        .map_err(|source| Error::io(out.path(), format!("make it {file_size} bytes long"), source))?;
+    Ok(Written { virtual_size: size, file_size, data: tables.data })
 }
 
 /// Writes in ascending order, those that follow each other at once.
@@ -339,9 +283,7 @@ fn write_all(output: &Output<'_>, writes: Vec<Write>) -> Result<(), Error> {
     let mut joined: Option<Write> = None;
     for (offset, bytes) in writes {
         match &mut joined {
-            Some((start, held)) if *start + held.len() as u64 == offset => {
-                held.extend_from_slice(&bytes)
-            }
+            Some((start, held)) if *start + held.len() as u64 == offset => held.extend_from_slice(&bytes),
             other => {
                 if let Some((start, held)) = other.replace((offset, bytes)) {
                     output.write(start, &held)?;
@@ -373,10 +315,7 @@ fn write_refcounts(output: &Output<'_>, allocator: &mut Allocator) -> Result<(u6
     let first = allocator.take(blocks);
     let table_offset = allocator.take(table_clusters);
     for (block, counts) in (0..blocks).zip(allocator.refcounts.chunks(per_block as usize)) {
-        let bytes: Vec<u8> = counts
-            .iter()
-            .flat_map(|count| count.to_be_bytes())
-            .collect();
+        let bytes: Vec<u8> = counts.iter().flat_map(|count| count.to_be_bytes()).collect();
         output.write(first + block * cluster, &bytes)?;
     }
     let table: Vec<u64> = (0..blocks).map(|block| first + block * cluster).collect();

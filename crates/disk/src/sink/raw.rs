@@ -22,48 +22,30 @@ pub fn write_raw(
 ) -> Result<Written, Error> {
     let (file, path) = (out.file(), out.path());
     let size = disk.len();
-    file.set_len(size)
-        .map_err(|source| Error::io(path, format!("make it {size} bytes long"), source))?;
+    file.set_len(size).map_err(|source| Error::io(path, format!("make it {size} bytes long"), source))?;
     let data = AtomicU64::new(0);
     let buffer = || vec![0_u8; PIECE as usize];
-    work::run(
-        disk,
-        PIECE,
-        threads,
-        progress,
-        &Turns::default(),
-        buffer,
-        |buffer, _, range| {
-            let bytes = &mut buffer[..(range.end - range.start) as usize];
-            disk.read_at(range.start, bytes)?;
-            let mut at = 0;
-            while at < bytes.len() {
-                let zero = |at: usize| is_zero(&bytes[at..bytes.len().min(at + BLOCK)]);
-                if zero(at) {
-                    at += BLOCK;
-                    continue;
-                }
-                let start = at;
-                while at < bytes.len() && !zero(at) {
-                    at += BLOCK;
-                }
-                let run = &bytes[start..bytes.len().min(at)];
-                let to = range.start + start as u64;
-                file.write_all_at(run, to).map_err(|source| {
-                    Error::io(
-                        path,
-                        format!("write {} bytes at {to:#x}", run.len()),
-                        source,
-                    )
-                })?;
-                data.fetch_add(run.len() as u64, Ordering::Relaxed);
+    work::run(disk, PIECE, threads, progress, &Turns::default(), buffer, |buffer, _, range| {
+        let bytes = &mut buffer[..(range.end - range.start) as usize];
+        disk.read_at(range.start, bytes)?;
+        let mut at = 0;
+        while at < bytes.len() {
+            let zero = |at: usize| is_zero(&bytes[at..bytes.len().min(at + BLOCK)]);
+            if zero(at) {
+                at += BLOCK;
+                continue;
             }
-            Ok(())
-        },
-    )?;
-    Ok(Written {
-        virtual_size: size,
-        file_size: size,
-        data: data.into_inner(),
-    })
+            let start = at;
+            while at < bytes.len() && !zero(at) {
+                at += BLOCK;
+            }
+            let run = &bytes[start..bytes.len().min(at)];
+            let to = range.start + start as u64;
+            file.write_all_at(run, to)
+                .map_err(|source| Error::io(path, format!("write {} bytes at {to:#x}", run.len()), source))?;
+            data.fetch_add(run.len() as u64, Ordering::Relaxed);
+        }
+        Ok(())
+    })?;
+    Ok(Written { virtual_size: size, file_size: size, data: data.into_inner() })
 }

@@ -80,10 +80,7 @@ impl Turns {
     pub(super) fn take<T>(&self, index: u64, turn: impl FnOnce() -> T) -> Option<T> {
         let mut state = lock(&self.state);
         while state.0 != index && !state.1 {
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if state.1 {
             return None;
@@ -128,18 +125,8 @@ pub(super) fn run<T>(
     state: impl Fn() -> T + Sync,
     each: impl Fn(&mut T, u64, Range<u64>) -> Result<(), Error> + Sync,
 ) -> Result<(), Error> {
-    let cursor = Mutex::new(Cursor {
-        next: 0,
-        index: 0,
-        pieces: VecDeque::new(),
-    });
-    let work = Work {
-        disk,
-        piece,
-        cursor,
-        stopped: AtomicBool::new(false),
-        progress,
-    };
+    let cursor = Mutex::new(Cursor { next: 0, index: 0, pieces: VecDeque::new() });
+    let work = Work { disk, piece, cursor, stopped: AtomicBool::new(false), progress };
     let first = Mutex::new(None);
     let worker = || {
         let mut guard = StopOnDrop(&work, turns, true);
