@@ -1,0 +1,9 @@
+//! Whole disks, assembled from files without root: which root is found, what is mounted where, and
+//! what an edit leaves behind.
+#![allow(clippy::unwrap_used, clippy::print_stderr, unreachable_pub)]
+
+mod disk;
+mod hostile;
+mod mounts;
+mod roots;
+mod whole;

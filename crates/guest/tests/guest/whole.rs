@@ -1,0 +1,148 @@
+//! The layout of Ubuntu's cloud images: root 1, BIOS 14, ESP 15, /boot 16.
+
+use std::sync::Arc;
+
+use hardtack_disk::BlockWrite;
+use hardtack_guest::{FileType, Guest, GuestPath, OsRelease, Set, Stage, Tree, apply};
+use hardtack_partition::FsKind;
+
+use crate::disk::{BIOS, Bench, EPOCH, ESP, LINUX, Part, overlay, save, succeed, tools};
+
+const FSTAB: &str = "LABEL=cloudimg-rootfs / ext4 defaults 0 1\nLABEL=BOOT /boot ext4 defaults 0 2\n\
+                     LABEL=UEFI /boot/efi vfat umask=0077 0 1\n";
+
+fn ubuntu(bench: &Bench) -> std::path::PathBuf {
+    let root = bench.root("root", &["-L", "cloudimg-rootfs"], FSTAB);
+    let boot = bench.ext4(
+        "boot",
+        24,
+        &["-L", "BOOT"],
+        &[("/vmlinuz-6.8", "kernel"), ("/efi/", ""), ("/grub/grub.cfg", "menuentry\n")],
+    );
+    let esp = bench.esp("esp", 34, &["-F", "16", "-n", "UEFI", "-i", "1a2b3c4d"]);
+    bench.gpt(
+        "disk",
+        &[
+            Part { number: 14, kind: BIOS, name: "", content: None },
+            Part { number: 15, kind: ESP, name: "", content: Some(esp) },
+            Part { number: 16, kind: LINUX, name: "", content: Some(boot) },
+            Part { number: 1, kind: LINUX, name: "", content: Some(root) },
+        ],
+    )
+}
+
+#[test]
+fn a_guest_is_seen_and_changed_through_its_own_mounts() {
+    if !tools() {
+        return;
+    }
+    let bench = Bench::new();
+    let path = ubuntu(&bench);
+    let before = std::fs::read(&path).unwrap();
+    let disk: Arc<dyn BlockWrite> = overlay(&path);
+    let mut guest = Guest::open(disk.clone(), EPOCH).unwrap();
+    let seen: Vec<_> = guest
+        .volumes()
+        .iter()
+        .map(|volume| {
+            (volume.number, volume.kind, volume.mount.as_ref().map(|mount| mount.as_str().to_owned()))
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (1, FsKind::Ext4, Some("/".to_owned())),
+            (14, FsKind::Unknown, None),
+            (15, FsKind::Fat, Some("/boot/efi".to_owned())),
+            (16, FsKind::Ext4, Some("/boot".to_owned())),
+        ]
+    );
+    assert_eq!(guest.notes(), &[] as &[String]);
+    assert_eq!(guest.root_uuid(), guest.volumes()[0].uuid.as_deref());
+    assert_eq!(OsRelease::read(&guest).unwrap().unwrap().id(), "debian");
+
+    let at = GuestPath::new;
+    assert_eq!(guest.read_file(&at("/boot/vmlinuz-6.8"), 100).unwrap(), b"kernel");
+    assert_eq!(guest.lstat(&at("/boot/hidden")).unwrap(), None, "what a mount hides is not there");
+    assert_eq!(guest.lstat(&at("/boot/efi")).unwrap().unwrap().kind, FileType::Directory);
+    let loader = guest.read_file(&at("/boot/efi/efi/DEBIAN/grub.cfg"), 1 << 20).unwrap();
+    assert_eq!(loader, "search.fs_uuid root\n".repeat(3000).as_bytes(), "FAT names have no case");
+    let names: Vec<_> =
+        guest.read_dir(&at("/boot/efi/EFI")).unwrap().into_iter().map(|entry| entry.name).collect();
+    assert_eq!(names, ["A long name with blanks.txt", "debian"]);
+    let metadata = guest.lstat(&at("/boot/efi/EFI/debian/grub.cfg")).unwrap().unwrap();
+    assert_eq!((metadata.kind, metadata.mode, metadata.uid), (FileType::Regular, 0o755, 0));
+    assert!(metadata.mtime > 1_600_000_000, "{}", metadata.mtime);
+    let (volume, inside) = guest.locate(&at("/boot/grub/grub.cfg"));
+    assert_eq!((volume.describe().as_str(), inside.as_str()), ("ext4 on partition 16", "/grub/grub.cfg"));
+
+    let edits = {
+        let mut stage = Stage::new(&guest);
+        stage.write("/etc/motd", "hardened\n", Set::default()).unwrap();
+        stage.write("/boot/grub/custom.cfg", "set timeout=0\n", Set::mode(0o600)).unwrap();
+        stage.write("/srv/new/file", vec![7; 300_000], Set::all(0o640, 1000, 100_000)).unwrap();
+        stage.symlink("/etc/localtime", "/usr/share/zoneinfo/UTC").unwrap();
+        stage.remove("/boot/vmlinuz-6.8").unwrap();
+        stage.edits().unwrap()
+    };
+    apply(&edits, &mut guest).unwrap();
+    guest.finish_all().unwrap();
+    assert_eq!(guest.read_file(&at("/etc/motd"), 100).unwrap(), b"hardened\n");
+    assert_eq!(guest.lstat(&at("/boot/vmlinuz-6.8")).unwrap(), None);
+
+    for (index, name) in [(0, "root.out"), (3, "boot.out")] {
+        let out = bench.path(name);
+        save(&disk, guest.volumes()[index].range.clone(), &out);
+        succeed("e2fsck", &["-fn", out.to_str().unwrap()]);
+    }
+    let told = succeed("debugfs", &["-R", "stat /grub/custom.cfg", bench.path("boot.out").to_str().unwrap()]);
+    assert!(told.contains("Mode:  0600"), "{told}");
+    let told = succeed("debugfs", &["-R", "stat /srv/new/file", bench.path("root.out").to_str().unwrap()]);
+    assert!(told.contains("Mode:  0640") && told.contains("User:  1000   Group: 100000"), "{told}");
+    assert!(told.contains("Size: 300000"), "{told}");
+    let told = succeed("debugfs", &["-R", "cat /boot/hidden", bench.path("root.out").to_str().unwrap()]);
+    assert!(told.contains("below the mount"), "what the mount hides is untouched: {told}");
+    assert!(std::fs::read(&path).unwrap() == before, "the source is only read");
+}
+
+#[test]
+fn edits_on_fat_are_refused_before_anything_is_changed() {
+    if !tools() {
+        return;
+    }
+    let bench = Bench::new();
+    let path = ubuntu(&bench);
+    let disk = overlay(&path);
+    let mut guest = Guest::open(disk.clone(), EPOCH).unwrap();
+    let edits = {
+        let mut stage = Stage::new(&guest);
+        stage.write("/etc/motd", "hardened\n", Set::default()).unwrap();
+        stage.write("/boot/efi/new", "x", Set::default()).unwrap();
+        stage.edits().unwrap()
+    };
+    let error = apply(&edits, &mut guest).unwrap_err().to_string();
+    assert!(error.contains("FAT on partition 15") && error.contains("only read"), "{error}");
+    assert_eq!(disk.changed_bytes(), 0);
+}
+
+#[test]
+fn nothing_crosses_from_one_file_system_to_another() {
+    use hardtack_guest::FileSystem;
+    if !tools() {
+        return;
+    }
+    let bench = Bench::new();
+    let mut guest = Guest::open(overlay(&ubuntu(&bench)), EPOCH).unwrap();
+    let at = GuestPath::new;
+    let error = guest.rename(&at("/etc/motd"), &at("/boot/motd")).unwrap_err().to_string();
+    assert!(
+        error.contains("different file systems (ext4 on partition 1 and ext4 on partition 16)"),
+        "{error}"
+    );
+    assert!(guest.hard_link(&at("/etc/motd"), &at("/boot/motd")).is_err());
+    assert!(guest.remove(&at("/boot")).is_err(), "a mount point stays");
+    guest.rename(&at("/boot/vmlinuz-6.8"), &at("/boot/vmlinuz")).unwrap();
+    assert_eq!(guest.read_file(&at("/boot/vmlinuz"), 100).unwrap(), b"kernel");
+    let error = guest.set_content(&at("/boot/none"), b"x").unwrap_err().to_string();
+    assert!(error.starts_with("/boot/none: no such file"), "errors name the guest's path: {error}");
+}
