@@ -31,6 +31,19 @@ pub(crate) fn instance_id(host: &Host) -> Option<String> {
         })
 }
 
+/// The address that the cloud says others reach the machine at, from cloud-init's notes. The
+/// machine's own address is often behind a translation and would send people astray.
+pub(crate) fn public_address(host: &Host) -> Option<String> {
+    let notes: serde_json::Value =
+        serde_json::from_slice(&host.read("/run/cloud-init/instance-data.json").ok()??).ok()?;
+    let metadata = notes.get("ds")?.get("meta_data")?;
+    ["public-ipv4", "public_ipv4"]
+        .iter()
+        .find_map(|key| metadata.get(key)?.as_str())
+        .and_then(|text| text.parse::<std::net::Ipv4Addr>().ok())
+        .map(|address| address.to_string())
+}
+
 /// The host name that the kernel has.
 pub(crate) fn hostname(host: &Host) -> String {
     host.first_line("/proc/sys/kernel/hostname")
@@ -122,12 +135,17 @@ mod tests {
             ("etc/ssh/ssh_host_ed25519_key.pub", "ssh-ed25519 AAAA root@vm\n"),
             ("etc/ssh/ssh_host_ed25519_key", "private\n"),
             ("run/systemd/timesync/synchronized", ""),
+            (
+                "run/cloud-init/instance-data.json",
+                r#"{"ds":{"meta_data":{"public-ipv4":"203.0.113.7"}}}"#,
+            ),
         ]);
         assert_eq!(boot_id(&found), "2f6b");
         assert_eq!(hostname(&found), "vm");
         assert_eq!(instance_id(&found).as_deref(), Some("i-0123"));
         assert_eq!(host_keys(&found), ["ssh-ed25519 AAAA root@vm"]);
         assert_eq!(clock_synchronised(&found), Some(true));
+        assert_eq!(public_address(&found).as_deref(), Some("203.0.113.7"));
     }
 
     #[test]
@@ -137,5 +155,6 @@ mod tests {
         assert_eq!(hostname(&found), "localhost");
         assert!(host_keys(&found).is_empty());
         assert_eq!(clock_synchronised(&found), None);
+        assert_eq!(public_address(&found), None);
     }
 }

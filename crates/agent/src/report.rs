@@ -14,7 +14,7 @@ use crate::host::Host;
 use crate::{console, facts, journal, overlay, packages, ready};
 
 /// The unit starts after SSH's, so this is time for a slow machine, not for a boot.
-const SSH_PATIENCE: Duration = Duration::from_secs(180);
+const SSH_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits for SSH, then prints the block on the serial consoles. `clock` tells seconds since 1970;
 /// it is asked after the wait.
@@ -90,7 +90,7 @@ fn text(
     };
     let surroundings = Surroundings {
         factors: config.mfa.as_ref().map(|mfa| mfa.factors.clone()).unwrap_or_default(),
-        address: None,
+        address: facts::public_address(host),
         synchronised: facts::clock_synchronised(host),
         packages: outcome(host, config),
         accepted,

@@ -4,6 +4,7 @@
 //! It comes last: the other steps have by then filled in what the agent is to know. With systemd
 //! there is one oneshot unit for each of its commands; without it /etc/rc.local calls them.
 
+use hardtack_credentials::AgentConfig;
 use hardtack_guest::{FileType, Set};
 
 use crate::model::AgentStep;
@@ -70,10 +71,21 @@ pub fn apply(settings: &AgentStep, cx: &mut Context<'_, '_>) -> Result<(), StepE
     let mut text = serde_json::to_string_pretty(&cx.agent)
         .map_err(|error| StepError::refused(STEP, format!("the agent's configuration cannot be written: {error}")))?;
     text.push('\n');
+    forget_outcome(cx)?;
     cx.stage.mkdir("/etc/hardtack", Set::all(0o755, 0, 0))?;
     cx.stage.write(CONFIG, text, Set::all(0o600, 0, 0))?;
     cx.stage.mkdir(STATE, Set::all(0o700, 0, 0))?;
     if has_systemd(cx)? { by_systemd(cx) } else { by_rc_local(cx) }
+}
+
+/// An image that was booted carries the outcome of its packages, and the agent would take other
+/// ones for installed.
+fn forget_outcome(cx: &mut Context<'_, '_>) -> Result<(), StepError> {
+    let before = cx.stage.read_text(CONFIG)?.and_then(|text| serde_json::from_str::<AgentConfig>(&text).ok());
+    if before.is_some_and(|before| before.packages != cx.agent.packages) {
+        cx.stage.remove(&format!("{STATE}/packages.json"))?;
+    }
+    Ok(())
 }
 
 /// Whether the image's init is systemd. Where there is no init to look at (a kernel that starts it

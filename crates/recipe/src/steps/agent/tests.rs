@@ -200,3 +200,21 @@ fn an_image_without_programs_is_taken_by_its_package_database() {
         assert!(cx.notes.iter().any(|note| note.text.contains("architecture is not known")));
     });
 }
+
+#[test]
+fn other_packages_than_those_of_the_last_build_are_not_taken_for_installed() {
+    run(
+        &debian(),
+        |cx| cx.agent.packages = Some(PackagesConfig::default()),
+        |result, cx| {
+            result.unwrap();
+            let outcome = "/var/lib/hardtack/packages.json";
+            cx.stage.write(outcome, "{\"ok\":true}", Set::default()).unwrap();
+            apply(&AgentStep::default(), cx).unwrap();
+            assert!(cx.stage.stat(outcome).unwrap().is_some(), "the same build again changes nothing");
+            cx.agent.packages = Some(PackagesConfig { install: vec!["x.deb".into()], configure: vec![] });
+            apply(&AgentStep::default(), cx).unwrap();
+            assert!(cx.stage.stat(outcome).unwrap().is_none());
+        },
+    );
+}
