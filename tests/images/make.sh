@@ -33,7 +33,11 @@ hash_seed=6f2a6f52-64d5-4d57-9c2c-0a86c4a4e0ff
 # root SUITE PACKAGES DIRECTORY: a root as a cloud image holds it.
 root() {
   local root=$3
-  mmdebstrap --quiet --variant=minbase --mode=root --include="$2" "$1" "$root" >/dev/null
+  # The packages that the recipes install come from the same archive, into DIRECTORY/debs-SUITE.
+  mmdebstrap --quiet --variant=minbase --mode=root --include="$2" \
+    --customize-hook='chroot "$1" apt-get -qq download libpam-google-authenticator libqrencode4' \
+    --customize-hook="mkdir -p '$out/debs-$1' && mv \"\$1\"/*.deb '$out/debs-$1/'" \
+    "$1" "$root" >/dev/null
   rm -f "$root"/etc/ssh/ssh_host_* "$root"/etc/machine-id "$root"/etc/resolv.conf "$root"/var/lib/dbus/machine-id
   : >"$root/etc/machine-id"
   printf 'localhost\n' >"$root/etc/hostname"

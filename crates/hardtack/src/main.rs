@@ -1,4 +1,33 @@
-//! Hard-baked cloud images.
+//! `hardtack`: hardened cloud images in one command. Arguments, progress and output; the work is
+//! done by the libraries.
+
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod agent_file;
+mod args;
+mod error;
+mod image;
+mod progress;
+mod run;
+mod signals;
+mod terminal;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    // clap prints its own messages and ends with 2 on wrong usage, as every verb does.
+    let arguments = args::Cli::parse();
+    signals::clean_up_when_interrupted();
+    match run::run(&arguments) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing can be done about an error stream that is gone.
+            let _ = write!(std::io::stderr(), "{}", error.report());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -5,10 +5,14 @@
 mod context;
 mod load;
 pub mod model;
+mod plan;
+mod run;
 mod secret;
 pub mod steps;
 
 pub use context::{Context, Facts, Note, Options, StepError, Weight};
 pub use load::{Class, HostFiles, LoadError, RealFiles, load_recipe};
 pub use model::Recipe;
+pub use plan::{Plan, redact};
+pub use run::{Surroundings, stage_recipe};
 pub use secret::{REDACTED, Secret};

@@ -7,7 +7,7 @@ use hardtack_guest::{GuestPath, Stage, State};
 
 use crate::model::{AgentStep, Recipe};
 use crate::steps;
-use crate::{Context, Facts, Note, Options, StepError, ways_in};
+use crate::{Context, Facts, Note, Options, StepError};
 
 /// What a build knows besides recipe and image.
 #[derive(Clone, Debug, Default)]
@@ -60,26 +60,12 @@ fn pass(recipe: &Recipe, stage: &mut Stage<'_>, around: &Surroundings) -> Result
         options: around.options,
     };
     let users: Vec<_> = recipe.users().collect();
-    if let Some(step) = recipe.packages() {
-        run("packages", &mut cx, |cx| steps::packages::apply(step, cx))?;
-    }
     run("user", &mut cx, |cx| steps::user::apply(&users, cx))?;
-    run("files", &mut cx, |cx| steps::files::apply(recipe.files(), cx))?;
-    if let Some(step) = recipe.sshd() {
-        run("sshd", &mut cx, |cx| steps::sshd::apply(step, cx))?;
-    }
-    if let Some(step) = recipe.mfa() {
-        run("mfa", &mut cx, |cx| steps::mfa::apply(step, cx))?;
-    }
-    if let Some(step) = recipe.overlayroot() {
-        run("overlayroot", &mut cx, |cx| steps::overlayroot::apply(step, cx))?;
-    }
     // Packages that are finished at first boot need somebody who finishes them.
     let agent = recipe.agent().copied().or(cx.agent.packages.is_some().then(AgentStep::default));
     if let Some(step) = agent {
         run("agent", &mut cx, |cx| steps::agent::apply(&step, cx))?;
     }
-    run("mfa", &mut cx, |cx| ways_in::check(recipe, agent.is_some(), cx))?;
     Ok(cx.notes)
 }
 

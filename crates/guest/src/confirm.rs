@@ -1,0 +1,132 @@
+//! Reading the finished image back through a second implementation, `ext4-view`, which shares
+//! nothing with the code that wrote it: every planned change is there, or the build fails.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use hardtack_disk::{BlockSource, Window};
+use hardtack_ext4::{Kind, Stat, ViewError, ViewTree};
+
+use crate::stage::{Content, Edit, State};
+use crate::tree::Attributes;
+use crate::{Error, GuestPath};
+
+/// Where a path of the guest lies on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// The bytes of the disk that its file system fills.
+    pub range: Range<u64>,
+    /// The file system, for people ("ext4 on partition 1").
+    pub file_system: String,
+    /// The path inside it.
+    pub inside: GuestPath,
+}
+
+/// What the second reader could say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Confirmation {
+    /// Edits that were found as planned.
+    pub confirmed: usize,
+    /// File systems that the second reader cannot open, with its reason.
+    pub unread: Vec<String>,
+}
+
+/// Looks every edit up on the finished `disk`. `epoch` is the clock of the build.
+///
+/// # Errors
+/// [`Error::FileSystem`] when something is not as it was planned.
+pub fn confirm(
+    edits: &[Edit],
+    epoch: i64,
+    disk: &Arc<dyn BlockSource>,
+    locate: &dyn Fn(&GuestPath) -> Location,
+) -> Result<Confirmation, Error> {
+    let mut views: BTreeMap<u64, Option<ViewTree>> = BTreeMap::new();
+    let mut confirmation = Confirmation::default();
+    for edit in edits {
+        let Location { range, file_system, inside } = locate(&edit.path);
+        let view = match views.get(&range.start) {
+            Some(view) => view,
+            None => {
+                let opened = match ViewTree::open(Window::new(Arc::clone(disk), range.clone())?) {
+                    Ok(view) => Some(view),
+                    Err(ViewError::Unsupported(why)) => {
+                        confirmation.unread.push(format!("{file_system}: {why}"));
+                        None
+                    }
+                    Err(error) => return Err(Error::FileSystem { file_system, what: error.to_string() }),
+                };
+                views.entry(range.start).or_insert(opened)
+            }
+        };
+        let Some(view) = view else { continue };
+        check(edit, epoch, view, inside.as_str()).map_err(|what| Error::FileSystem {
+            file_system,
+            what: format!("after the build, {} is not as planned: {what}", edit.path),
+        })?;
+        confirmation.confirmed += 1;
+    }
+    Ok(confirmation)
+}
+
+fn check(edit: &Edit, epoch: i64, view: &ViewTree, path: &str) -> Result<(), String> {
+    let found = view.lstat(path).map_err(|error| error.to_string())?;
+    let (kind, attributes) = match &edit.state {
+        State::Absent => {
+            return found.map_or(Ok(()), |found| Err(format!("still {}", found.kind.describe())));
+        }
+        State::Directory(attributes) => (Kind::Directory, attributes),
+        State::File(_, attributes) => (Kind::Regular, attributes),
+        State::Link(_, attributes) => (Kind::Symlink, attributes),
+        State::Special(attributes) => (Kind::Special, attributes),
+    };
+    let found = found.ok_or("missing")?;
+    if found.kind != kind {
+        return Err(format!("{} instead of {}", found.kind.describe(), kind.describe()));
+    }
+    check_attributes(&found, *attributes, kind)?;
+    match &edit.state {
+        State::File(content, _) => check_content(edit, content, epoch, &found, view, path),
+        State::Link(target, _) => {
+            let stored = view.read_link(path).map_err(|error| error.to_string())?;
+            if stored == *target { Ok(()) } else { Err(format!("points to {stored} instead of {target}")) }
+        }
+        State::Absent | State::Directory(_) | State::Special(_) => Ok(()),
+    }
+}
+
+fn check_attributes(found: &Stat, wanted: Attributes, kind: Kind) -> Result<(), String> {
+    if kind != Kind::Symlink && found.mode != wanted.mode {
+        return Err(format!("mode {:04o} instead of {:04o}", found.mode, wanted.mode));
+    }
+    if (found.uid, found.gid) != (wanted.uid, wanted.gid) {
+        return Err(format!("owner {}:{} instead of {}:{}", found.uid, found.gid, wanted.uid, wanted.gid));
+    }
+    Ok(())
+}
+
+fn check_content(
+    edit: &Edit,
+    content: &Content,
+    epoch: i64,
+    found: &Stat,
+    view: &ViewTree,
+    path: &str,
+) -> Result<(), String> {
+    let old_size = edit.before.map_or(0, |before| before.size);
+    let (start, wanted): (u64, &[u8]) = match content {
+        Content::Kept => return Ok(()),
+        Content::Bytes(bytes) => (0, bytes),
+        Content::Appended(tail) => (old_size, tail),
+    };
+    let size = start + wanted.len() as u64;
+    if found.size != size {
+        return Err(format!("{} bytes instead of {size}", found.size));
+    }
+    if found.mtime != epoch {
+        return Err(format!("modified at {} instead of {epoch}", found.mtime));
+    }
+    let stored = view.read_tail(path, start, wanted.len()).map_err(|error| error.to_string())?;
+    if stored == wanted { Ok(()) } else { Err("other content".to_owned()) }
+}

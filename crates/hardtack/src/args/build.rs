@@ -1,0 +1,67 @@
+//! `hardtack build`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+const EXAMPLE: &str = "\
+Examples:
+  hardtack build image-recipes/debian-3fa.yaml --source debian-12-genericcloud-amd64.qcow2 \\
+      --output hardened.qcow2
+  hardtack build recipe.yaml --source base.raw --plan          # what would change, as a diff
+  hardtack build recipe.yaml --source base.raw --plan --json   # the same for programs
+
+The source is never changed. The output appears whole or not at all, readable by its owner only
+(it holds password hashes). Times in the image come from SOURCE_DATE_EPOCH; without it, from the
+image itself. The same source, recipe and hardtack give the same bytes.
+
+Exit codes: 0 done, 2 wrong usage or recipe, 3 image refused, 4 local input or output.";
+
+/// Apply a recipe to a copy of an image.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct BuildArgs {
+    /// The recipe, a YAML file.
+    pub(crate) recipe: PathBuf,
+
+    /// The image to start from: qcow2 or raw. It is only read.
+    #[arg(long, short, value_name = "IMAGE")]
+    pub(crate) source: PathBuf,
+
+    /// The image to make. May be left out with --plan.
+    #[arg(long, short, value_name = "FILE", required_unless_present = "plan")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// The output's format; else by its suffix (.qcow2, .raw, .img), else raw.
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
+
+    /// Replace an existing output.
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// Print what would change as a diff, and change nothing.
+    #[arg(long)]
+    pub(crate) plan: bool,
+
+    /// Print JSON for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Fail when a package has to be finished at first boot.
+    #[arg(long)]
+    pub(crate) no_deferred: bool,
+
+    /// The first-boot program; else hardtack-agent beside this program or in ../lib/hardtack/.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) agent: Option<PathBuf>,
+}
+
+/// Formats of outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// The disk's bytes, sparse.
+    Raw,
+    /// qcow2 with compressed clusters.
+    Qcow2,
+}

@@ -1,0 +1,36 @@
+//! The command line: one file for each verb.
+
+mod build;
+mod demo;
+
+pub(crate) use build::{BuildArgs, Format};
+pub(crate) use demo::DemoArgs;
+
+use clap::{Parser, Subcommand};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  the answer is no (no credentials block was found)
+  2  wrong usage, or a recipe that does not check
+  3  the input is refused: damaged, unsupported, or a step that cannot be done on it
+  4  local input or output: a missing file, a full disk, an existing output
+  5  a remote service";
+
+/// Hard-baked cloud images: hardened offline, as an ordinary user, in one command.
+#[derive(Parser, Debug)]
+#[command(name = "hardtack", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// The verbs.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Verb {
+    /// Harden an image: apply a recipe to a copy of it.
+    Build(BuildArgs),
+    /// Show the main job on a small sample image.
+    Demo(DemoArgs),
+}

@@ -1,0 +1,166 @@
+//! `hardtack build`: a recipe applied to a copy of an image.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use hardtack_disk::ImageFormat;
+use hardtack_guest::{Edit, Stage};
+use hardtack_recipe::{Facts, Note, Options, Plan, RealFiles, Recipe, Surroundings, Weight};
+use hardtack_recipe::{load_recipe, redact, stage_recipe};
+use serde_json::json;
+
+use crate::agent_file;
+use crate::args::{BuildArgs, Format};
+use crate::error::{CliError, LOCAL_IO};
+use crate::image::{Finished, Image};
+
+/// A recipe is text that people write; this is a thousand times the largest one seen.
+const LARGEST_RECIPE: u64 = 4 << 20;
+
+/// Builds, or with `--plan` tells what a build would change.
+pub(crate) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
+    if let Some(output) = &arguments.output {
+        check_output(output, arguments)?;
+    }
+    let recipe = read_recipe(&arguments.recipe)?;
+    let image = Image::open(&arguments.source, epoch_from_environment()?)?;
+    let surroundings = Surroundings {
+        facts: Facts { root_uuid: image.guest.root_uuid().map(str::to_owned), recipe_name: arguments.recipe.display().to_string() },
+        epoch: image.epoch,
+        agent_binary: agent_file::find(arguments.agent.as_deref())?,
+        options: Options { no_deferred: arguments.no_deferred },
+    };
+    let mut stage = Stage::new(&image.guest);
+    let notes = stage_recipe(&recipe, &mut stage, &surroundings)
+        .map_err(|error| CliError::from(error).redacted(stage.secrets()))?;
+    tell(&notes, stage.secrets());
+    let plan = Plan::new(&stage)?;
+    if arguments.plan {
+        return show_plan(&plan, arguments.json);
+    }
+    let changes = plan.changes().len();
+    let edits = stage.edits()?;
+    // The stage reads the image that is about to change.
+    drop(stage);
+    let Some(output) = &arguments.output else {
+        return Err(CliError::usage("--output is needed, or --plan"));
+    };
+    build(image, &edits, output, changes, arguments)
+}
+
+fn build(image: Image, edits: &[Edit], output: &Path, changes: usize, arguments: &BuildArgs) -> Result<u8, CliError> {
+    let format = format_of(output, arguments.format);
+    let Finished { written, confirmation } = image.write(edits, output, format, arguments.force)?;
+    for unread in &confirmation.unread {
+        eprintln_line(&format!("note: not read back by a second implementation: {unread}"));
+    }
+    let mut out = std::io::stdout().lock();
+    let told = if arguments.json {
+        let result = json!({
+            "output": output.display().to_string(),
+            "format": format.name(),
+            "virtual_size": written.virtual_size,
+            "file_size": written.file_size,
+            "data": written.data,
+            "changes": changes,
+            "confirmed": confirmation.confirmed,
+            "unconfirmed": confirmation.unread,
+        });
+        writeln!(out, "{result}")
+    } else {
+        writeln!(
+            out,
+            "{}: {changes} changes, {} paths read back and as planned, {}",
+            output.display(),
+            confirmation.confirmed,
+            format.name()
+        )
+    };
+    told.map_err(CliError::stream)?;
+    Ok(0)
+}
+
+fn show_plan(plan: &Plan<'_, '_>, json: bool) -> Result<u8, CliError> {
+    let mut out = std::io::stdout().lock();
+    let text = if json {
+        plan.to_json() + "\n"
+    } else if plan.changes().is_empty() {
+        "Nothing to change: the image is as the recipe says.\n".to_owned()
+    } else {
+        plan.to_text()?
+    };
+    out.write_all(text.as_bytes()).map_err(CliError::stream)?;
+    Ok(0)
+}
+
+/// Everything that is wrong with the output's name is told before any work is done.
+fn check_output(output: &Path, arguments: &BuildArgs) -> Result<(), CliError> {
+    if same_file(output, &arguments.source) {
+        return Err(CliError::usage(format!("{}: the output is the source", output.display()))
+            .hint("the source is never changed; give another --output"));
+    }
+    if !arguments.plan && !arguments.force && output.symlink_metadata().is_ok() {
+        return Err(CliError::new(LOCAL_IO, format!("{}: exists already", output.display()))
+            .hint("--force replaces it"));
+    }
+    Ok(())
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (one.metadata(), other.metadata()) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => one == other,
+    }
+}
+
+fn format_of(output: &Path, given: Option<Format>) -> ImageFormat {
+    match given {
+        Some(Format::Qcow2) => ImageFormat::Qcow2,
+        Some(Format::Raw) => ImageFormat::Raw,
+        None if output.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("qcow2")) => ImageFormat::Qcow2,
+        None => ImageFormat::Raw,
+    }
+}
+
+fn read_recipe(path: &PathBuf) -> Result<Recipe, CliError> {
+    let size = path.metadata().map_err(|error| CliError::io(path, "read the recipe", error))?.len();
+    if size > LARGEST_RECIPE {
+        return Err(CliError::usage(format!("{}: {size} bytes is no recipe", path.display())));
+    }
+    let bytes = std::fs::read(path).map_err(|error| CliError::io(path, "read the recipe", error))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+        CliError::usage(format!("{}:{}: the recipe is not UTF-8 text", path.display(), line + 1))
+    })?;
+    let environment = |name: &str| std::env::var(name).ok();
+    let recipe = load_recipe(path, &text, &environment, &RealFiles)?;
+    if !recipe.warnings.is_empty() {
+        eprintln_line(hardtack_yaml::render(&text, &recipe.warnings).trim_end());
+    }
+    Ok(recipe)
+}
+
+/// `SOURCE_DATE_EPOCH` (reproducible-builds.org), if it is set.
+fn epoch_from_environment() -> Result<Option<i64>, CliError> {
+    let Ok(text) = std::env::var("SOURCE_DATE_EPOCH") else { return Ok(None) };
+    match text.parse::<u32>() {
+        Ok(seconds) => Ok(Some(i64::from(seconds))),
+        Err(_) => Err(CliError::usage(format!("SOURCE_DATE_EPOCH={text}: not a number of seconds since 1970"))),
+    }
+}
+
+fn tell(notes: &[Note], secrets: &[String]) {
+    for note in notes {
+        let word = match note.weight {
+            Weight::Info => "note",
+            Weight::Warning | Weight::Capital => "warning",
+        };
+        eprintln_line(&redact(&format!("{word}: {}: {}", note.step, note.text), secrets));
+    }
+}
+
+fn eprintln_line(text: &str) {
+    // What is said on standard error is talk; the work goes on without a listener.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

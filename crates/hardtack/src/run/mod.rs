@@ -1,0 +1,15 @@
+//! What the verbs do: one file for each.
+
+mod build;
+mod demo;
+
+use crate::args::{Cli, Verb};
+use crate::error::CliError;
+
+/// Runs the verb and returns the exit code.
+pub(crate) fn run(arguments: &Cli) -> Result<u8, CliError> {
+    match &arguments.verb {
+        Verb::Build(arguments) => build::run(arguments),
+        Verb::Demo(arguments) => demo::run(arguments),
+    }
+}

@@ -1,0 +1,25 @@
+//! Ctrl-C and SIGTERM leave no temporary file behind.
+//!
+//! Where the file system has unnamed temporary files nothing can be left anyway; elsewhere
+//! [`hardtack_disk::temporary_files`] knows the names.
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// What a shell reports for a process that a signal ended.
+const SIGNALLED: i32 = 128;
+
+/// Removes temporary files when the program is told to stop, and stops it.
+pub(crate) fn clean_up_when_interrupted() {
+    // Without the handler the signals still end the program, only less tidily.
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
+    std::thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            for file in hardtack_disk::temporary_files() {
+                // It may be gone already; there is nobody left to tell.
+                let _ = std::fs::remove_file(file);
+            }
+            std::process::exit(SIGNALLED + signal);
+        }
+    });
+}

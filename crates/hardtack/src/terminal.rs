@@ -1,0 +1,29 @@
+//! What the streams are connected to.
+
+use std::io::{IsTerminal, stderr, stdout};
+
+/// What standard output can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Terminal {
+    /// Columns; `None` when it is no terminal.
+    pub(crate) width: Option<u16>,
+    /// Colours are welcome.
+    pub(crate) color: bool,
+}
+
+impl Terminal {
+    /// Asks standard output.
+    pub(crate) fn of_stdout() -> Self {
+        let stdout = stdout();
+        if !stdout.is_terminal() {
+            return Self { width: None, color: false };
+        }
+        let width = rustix::termios::tcgetwinsize(&stdout).map_or(80, |size| size.ws_col);
+        Self { width: Some(width), color: std::env::var_os("NO_COLOR").is_none() }
+    }
+}
+
+/// True when somebody watches standard error live: a terminal, and not a CI system's pretended one.
+pub(crate) fn is_watched() -> bool {
+    stderr().is_terminal() && std::env::var_os("CI").is_none()
+}

@@ -1,0 +1,83 @@
+//! The encrypted overlay: `/` is what the recipe promised, also after the next kernel update.
+
+use std::process::Command;
+
+use hardtack_credentials::{base32, totp};
+use hardtack_tests::image::images;
+use hardtack_tests::ssh::{Client, Login};
+use hardtack_tests::tools::run;
+use hardtack_tests::vm::{Machine, Vm, seed};
+
+use crate::workshop::{PASSWORD, Workshop};
+
+fn encrypted_overlay(image: &str, suite: &str) {
+    let Some(images) = images() else { return };
+    let workshop = Workshop::new(&images, suite);
+    let source = images.join(format!("{image}.qcow2"));
+    let (_, said) = workshop.build_ok("debian-3fa-crypt.yaml", &source, &["--output", "hard.raw"]);
+    assert!(said.contains("/DEV/VDB"), "the disk that is erased must be named in capitals:\n{said}");
+    let disk = workshop.path().join("hard.raw");
+    let extra = workshop.path().join("extra.raw");
+    run(Command::new("truncate").args(["-s", "2G"]).arg(&extra));
+    let seed_file = workshop.path().join("seed.img");
+    seed(&seed_file, "i-0002", "#cloud-config\n");
+
+    for (boot, command) in [
+        // The lower root is the image: what is to last is changed there.
+        ("first", "sudo overlayroot-chroot update-initramfs -u 2>&1; sync; (sleep 2; sudo poweroff) >/dev/null 2>&1 &"),
+        ("second", "true"),
+    ] {
+        let machine = Machine {
+            disk: &disk,
+            format: "raw",
+            seed: &seed_file,
+            extra: Some(&extra),
+            directory: workshop.path(),
+            name: boot,
+        };
+        let mut vm = Vm::start(&machine);
+        vm.wait_for("-----END HARDTACK CREDENTIALS-----");
+        let copy = workshop.path().join(format!("{boot}.txt"));
+        std::fs::copy(&vm.console, &copy).unwrap();
+        run(Command::new("chmod").arg("644").arg(&copy));
+        let json = run(workshop.command().args(["console", "--json"]).arg(&copy));
+        let block: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(block["root"]["overlay"], "crypt", "{block}");
+        assert_eq!(block["root"]["device"], "/dev/vdb", "{block}");
+        // The root above is new at each boot, and so is the enrolment.
+        let secret = base32::decode(block["users"][0]["secret"].as_str().unwrap()).unwrap();
+        let _ = std::fs::remove_file(workshop.path().join("known_hosts"));
+        let client = Client::new(workshop.path(), vm.port);
+        run(workshop
+            .command()
+            .arg("console")
+            .arg(&copy)
+            .args(["--known-hosts", "known_hosts", "--host"])
+            .arg(format!("127.0.0.1:{}", vm.port)));
+        let login = |command: &str, ahead: u64| {
+            let step = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 30;
+            let code = totp::hotp(&secret, step + ahead);
+            let login =
+                Login { user: "debian", key: Some(&workshop.key), password: Some(PASSWORD), code: Some(&code) };
+            client.login(login, command).assert_entered(boot).to_owned()
+        };
+        let facts = login("findmnt -no FSTYPE,SOURCE /; findmnt -no SOURCE /media/root-rw; sudo cryptsetup luksDump /dev/vdb", 0);
+        assert!(facts.contains("overlay"), "{facts}");
+        assert!(facts.contains("/dev/mapper/secure"), "{facts}");
+        assert!(facts.contains("LUKS header information"), "{facts}");
+        login(command, 1);
+        if command != "true" {
+            vm.wait_for_end();
+        }
+    }
+}
+
+#[test]
+fn debian_12_crypt() {
+    encrypted_overlay("debian12-crypt", "bookworm");
+}
+
+#[test]
+fn debian_13_crypt() {
+    encrypted_overlay("debian13-crypt", "trixie");
+}

@@ -1,0 +1,11 @@
+//! Real Debian images, hardened by an ordinary user, booted, and attacked.
+//!
+//! `cargo xtask test` makes the images and runs this; `HARDTACK_IMAGES` says where they are.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+mod crypt;
+mod factors;
+mod layouts;
+mod workshop;

@@ -1,0 +1,74 @@
+//! A folder in which a recipe is built as its users build it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use hardtack_tests::image::sha256;
+use hardtack_tests::ssh::make_key;
+use hardtack_tests::tools::{as_ordinary_user, hand_over, hardtack, output, top};
+use tempfile::TempDir;
+
+/// The password of every test.
+pub const PASSWORD: &str = "correct horse battery";
+
+/// The folder, with what the shipped recipes name beside them.
+pub struct Workshop {
+    directory: TempDir,
+    /// The private key whose public half is in the image.
+    pub key: PathBuf,
+}
+
+impl Workshop {
+    /// A folder with the shipped recipes, the packages of `suite`, keys and the local file.
+    pub fn new(images: &Path, suite: &str) -> Self {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path();
+        for recipe in ["debian-3fa.yaml", "debian-3fa-crypt.yaml"] {
+            std::fs::copy(top().join("image-recipes").join(recipe), path.join(recipe)).unwrap();
+        }
+        let debs = path.join("debs");
+        std::fs::create_dir(&debs).unwrap();
+        for deb in std::fs::read_dir(images.join(format!("debs-{suite}"))).unwrap() {
+            let deb = deb.unwrap();
+            std::fs::copy(deb.path(), debs.join(deb.file_name())).unwrap();
+        }
+        std::fs::write(path.join("local-file"), "#!/bin/sh\necho tool\n").unwrap();
+        let key = make_key(path, "id_ed25519");
+        let workshop = Self { directory, key };
+        hand_over(workshop.path());
+        workshop
+    }
+
+    /// Where everything is.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Runs `hardtack build` as an ordinary user; the source must be as before afterwards.
+    pub fn build(&self, recipe: &str, source: &Path, arguments: &[&str]) -> Output {
+        let before = sha256(source);
+        let mut command = self.command();
+        command.arg("build").arg(recipe).arg("--source").arg(source).args(arguments);
+        let output = output(&mut command);
+        assert_eq!(sha256(source), before, "the source was changed");
+        output
+    }
+
+    /// Builds something that must succeed.
+    pub fn build_ok(&self, recipe: &str, source: &Path, arguments: &[&str]) -> (String, String) {
+        let output = self.build(recipe, source, arguments);
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{:?}: {}\n{stdout}{stderr}", arguments, output.status);
+        assert!(!stdout.contains(PASSWORD) && !stderr.contains(PASSWORD), "the password was shown");
+        assert!(!stdout.contains("$6$") && !stderr.contains("$6$"), "a hash was shown:\n{stdout}{stderr}");
+        (stdout, stderr)
+    }
+
+    /// `hardtack`, as an ordinary user, in this folder.
+    pub fn command(&self) -> Command {
+        let mut command = as_ordinary_user(hardtack());
+        command.current_dir(self.path()).env("DEBIAN_PASSWORD", PASSWORD).env("SOURCE_DATE_EPOCH", "1760000000");
+        command
+    }
+}

@@ -1,0 +1,161 @@
+//! A virtual machine: QEMU with a serial console in a log and on a socket, SSH on a loopback port.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::tools::run;
+
+/// A boot under emulation takes a minute on an idle machine.
+const BOOT: Duration = Duration::from_secs(600);
+
+/// A running machine; killed when dropped.
+pub struct Vm {
+    qemu: Child,
+    /// Everything that came over the serial port.
+    pub console: PathBuf,
+    serial: PathBuf,
+    /// Where its port 22 is on this host.
+    pub port: u16,
+}
+
+/// What to boot.
+pub struct Machine<'a> {
+    /// The disk, written to.
+    pub disk: &'a Path,
+    /// Its format.
+    pub format: &'a str,
+    /// A NoCloud seed.
+    pub seed: &'a Path,
+    /// A second disk (`/dev/vdb`).
+    pub extra: Option<&'a Path>,
+    /// Where log and sockets go.
+    pub directory: &'a Path,
+    /// Names the log.
+    pub name: &'a str,
+}
+
+impl Vm {
+    /// Starts QEMU: TCG unless `HARDTACK_ACCEL` says otherwise ("kvm").
+    pub fn start(machine: &Machine<'_>) -> Self {
+        let console = machine.directory.join(format!("{}.log", machine.name));
+        let serial = machine.directory.join(format!("{}.sock", machine.name));
+        let _ = std::fs::remove_file(&serial);
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let accel = match std::env::var("HARDTACK_ACCEL") {
+            Ok(accel) => accel,
+            Err(_) => "tcg,thread=multi".to_owned(),
+        };
+        let mut command = Command::new("qemu-system-x86_64");
+        command
+            .args(["-accel", &accel, "-cpu", "max", "-smp", "2", "-m", "1024"])
+            .args(["-display", "none", "-no-reboot", "-monitor", "none"])
+            .arg("-drive")
+            .arg(format!("file={},format={},if=virtio,cache=unsafe", machine.disk.display(), machine.format));
+        // The order of the drives is the order of their names: overlayroot's disk is /dev/vdb.
+        if let Some(extra) = machine.extra {
+            command.arg("-drive").arg(format!("file={},format=raw,if=virtio,cache=unsafe", extra.display()));
+        }
+        command
+            .arg("-drive")
+            .arg(format!("file={},format=raw,if=virtio,readonly=on", machine.seed.display()))
+            .arg("-nic")
+            .arg(format!("user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{port}-:22"))
+            .arg("-chardev")
+            .arg(format!(
+                "socket,id=s0,path={},server=on,wait=off,logfile={},logappend=off",
+                serial.display(),
+                console.display()
+            ))
+            .args(["-serial", "chardev:s0"])
+            .stdin(Stdio::null());
+        let qemu = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Self { qemu, console, serial, port }
+    }
+
+    /// The console so far, whatever bytes it holds.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.console).unwrap_or_default()).into_owned()
+    }
+
+    /// Waits until the console shows `text`; fails with the console's end.
+    pub fn wait_for(&mut self, text: &str) {
+        let deadline = Instant::now() + BOOT;
+        while !self.log().contains(text) {
+            if let Some(status) = self.qemu.try_wait().unwrap() {
+                panic!("QEMU ended ({status}) before the console showed {text:?}:\n{}", self.tail());
+            }
+            assert!(Instant::now() < deadline, "the console never showed {text:?}:\n{}", self.tail());
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+
+    /// Waits until the machine has switched itself off.
+    pub fn wait_for_end(&mut self) {
+        let deadline = Instant::now() + BOOT;
+        while self.qemu.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < deadline, "the machine never went down:\n{}", self.tail());
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Talks to the serial port: sends each text after its prompt was seen, returns what came.
+    pub fn converse(&self, turns: &[(&str, &str)], until: &str) -> String {
+        let mut socket = UnixStream::connect(&self.serial).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        let mut seen = String::new();
+        let mut from = 0;
+        socket.write_all(b"\r").unwrap();
+        for (prompt, answer) in turns {
+            from = Self::expect(&mut socket, &mut seen, from, prompt);
+            socket.write_all(format!("{answer}\r").as_bytes()).unwrap();
+        }
+        Self::expect(&mut socket, &mut seen, from, until);
+        seen
+    }
+
+    fn expect(socket: &mut UnixStream, seen: &mut String, from: usize, text: &str) -> usize {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        let mut buffer = [0; 4096];
+        loop {
+            if let Some(found) = seen[from..].find(text) {
+                return from + found + text.len();
+            }
+            assert!(Instant::now() < deadline, "the serial port never said {text:?}:\n{seen}");
+            if let Ok(count) = socket.read(&mut buffer) {
+                seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
+            }
+        }
+    }
+
+    fn tail(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+    }
+}
+
+/// A NoCloud seed on a vfat disk.
+pub fn seed(file: &Path, instance: &str, user_data: &str) {
+    let directory = file.parent().unwrap();
+    std::fs::write(file, vec![0; 1 << 20]).unwrap();
+    run(Command::new("mkfs.vfat").args(["-n", "CIDATA"]).arg(file));
+    for (name, text) in [
+        ("meta-data", format!("instance-id: {instance}\nlocal-hostname: hard\n")),
+        ("user-data", user_data.to_owned()),
+    ] {
+        let source = directory.join(name);
+        std::fs::write(&source, text).unwrap();
+        run(Command::new("mcopy").arg("-i").arg(file).arg(&source).arg(format!("::{name}")));
+    }
+}
