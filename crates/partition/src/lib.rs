@@ -15,3 +15,6 @@ mod table;
 pub use content::{Content, FsKind};
 pub use error::Error;
 pub use table::{Kind, Partition, Table, read_table, type_guid};
+
+#[cfg(test)]
+mod tests;
