@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// No file that a recipe names by its content (keys, passwords, files to copy) is larger.
-pub const FILE_LIMIT: u64 = 64 << 20;
+pub(super) const FILE_LIMIT: u64 = 64 << 20;
 
 /// What the loader asks of the host.
 pub trait HostFiles {

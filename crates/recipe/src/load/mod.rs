@@ -1,14 +1,37 @@
 //! From a recipe's text to the [model](crate::model): every finding with its place, all at once.
 
+mod agent;
+mod conflicts;
 mod error;
+mod files;
 mod host;
+mod mfa;
+mod overlayroot;
+mod packages;
+mod reader;
+mod secrets;
+mod sshd;
+#[cfg(test)]
+mod tests;
+mod user;
 
 use std::path::Path;
 
-pub use error::{Class, LoadError};
-pub use host::{FILE_LIMIT, HostFiles, RealFiles};
+use hardtack_yaml::{Document, Kind, Limits, Node, Span, Value};
 
-use crate::model::Recipe;
+pub use error::{Class, LoadError};
+pub use host::{HostFiles, RealFiles};
+
+use crate::model::{FileOp, MatchPolicy, Recipe, SshdStep, Step};
+use conflicts::Placed;
+use reader::Reader;
+
+/// The version of the recipe format that is read here.
+pub(crate) const FORMAT: i128 = 1;
+/// The keys of a recipe.
+pub(crate) const KEYS: &[&str] = &["recipe", "name", "steps"];
+/// The steps.
+pub(crate) const STEPS: &[&str] = &["packages", "user", "mfa", "overlayroot", "sshd", "files", "agent"];
 
 /// Reads the recipe `text`, whose file is `path` (relative paths in it start from that file's
 /// directory). `env` looks up environment variables, `files` reads the host's files.
@@ -21,10 +44,206 @@ pub fn load_recipe(
     env: &dyn Fn(&str) -> Option<String>,
     files: &dyn HostFiles,
 ) -> Result<Recipe, LoadError> {
-    let _ = (env, files);
-    let limits = hardtack_yaml::Limits::default();
-    match hardtack_yaml::Document::parse(&path.to_string_lossy(), text, limits) {
-        Ok(_) => Ok(Recipe { name: String::new(), steps: Vec::new(), warnings: Vec::new() }),
-        Err(found) => Err(LoadError::new(text, Vec::new(), found.into_iter().map(|one| (Class::Usage, one)).collect())),
+    let mut reader = Reader::new(path, env, files);
+    let root = match Document::parse(&path.to_string_lossy(), text, Limits::default()) {
+        Ok(root) => root,
+        Err(found) => {
+            let findings = found.into_iter().map(|one| (Class::Usage, one)).collect();
+            return Err(LoadError::new(text, secrets::textual(text), findings));
+        }
+    };
+    let recipe = recipe(&mut reader, &root, path);
+    match recipe {
+        Some(recipe) if reader.findings.is_empty() => Ok(Recipe { warnings: reader.warnings, ..recipe }),
+        _ => {
+            let mut masks = reader.masks;
+            masks.extend(secrets::textual(text));
+            Err(LoadError::new(text, masks, reader.findings))
+        }
+    }
+}
+
+fn recipe(reader: &mut Reader<'_>, root: &Node, path: &Path) -> Option<Recipe> {
+    let start = Span { end: root.span.start, ..root.span };
+    if root.is_null() {
+        reader.error_hint(start, "the recipe is empty", "start it with `recipe: 1` and `steps:`");
+        return None;
+    }
+    let fields = reader.fields(root, "a recipe", KEYS)?;
+    if let Some(value) = reader.required(&fields, "recipe", start) {
+        match value.value() {
+            Ok(Value::Int(FORMAT)) => {}
+            Ok(Value::Int(version)) => {
+                let message = format!("recipe format {version} is not known; this program reads format {FORMAT}");
+                reader.error(value.span, message);
+                // What another format means by its steps is not known here.
+                return None;
+            }
+            _ => reader.error_hint(
+                value.span,
+                format!("`recipe` takes the version of the recipe format, found {}", value.describe()),
+                "write `recipe: 1`",
+            ),
+        }
+    }
+    let name = match fields.get("name") {
+        Some(value) => reader.line(value, "name").map(str::to_owned),
+        None => Some(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()),
+    };
+    if name.as_ref().is_some_and(|name| name.chars().count() > 64)
+        && let Some(value) = fields.get("name")
+    {
+        reader.error(value.span, "`name` is longer than 64 characters");
+    }
+    let steps = reader.required(&fields, "steps", start)?;
+    let steps = steps_of(reader, steps);
+    Some(Recipe { name: name?, steps, warnings: Vec::new() })
+}
+
+fn steps_of(reader: &mut Reader<'_>, node: &Node) -> Vec<Step> {
+    let Kind::Sequence(items) = &node.kind else {
+        let message = format!("`steps` takes a list, found {}", node.describe());
+        reader.error_hint(node.span, message, "write `- ` before each step");
+        return Vec::new();
+    };
+    if items.is_empty() {
+        reader.error(node.span, "`steps` is empty");
+    }
+    let mut placed = Vec::new();
+    for item in items {
+        let Some((name, key, value)) = head(reader, item) else { continue };
+        let at = key.span;
+        let step = match name {
+            "packages" => packages::read(reader, value, at).map(Placed::Packages),
+            "user" => user::read(reader, value, at).map(Placed::User),
+            "mfa" => mfa::read(reader, value, at).map(Placed::Mfa),
+            "overlayroot" => overlayroot::read(reader, value, at).map(Placed::Overlayroot),
+            "sshd" => sshd::read(reader, value, at).map(Placed::Sshd),
+            "files" => Some(Placed::Files(files::read(reader, value, at))),
+            "agent" => agent::read(reader, value, at).map(Placed::Agent),
+            other => {
+                reader.unknown(at, "step", other, "`steps`", STEPS);
+                None
+            }
+        };
+        placed.extend(step.map(|step| (at, step)));
+    }
+    conflicts::find(reader, &placed);
+    merge(placed)
+}
+
+/// The name of a step, where it stands, and its settings.
+fn head<'n>(reader: &mut Reader<'_>, item: &'n Node) -> Option<(&'n str, &'n Node, &'n Node)> {
+    match &item.kind {
+        // `- agent` is the step without settings.
+        Kind::Scalar(scalar) if STEPS.contains(&scalar.text.as_str()) => {
+            if scalar.text == "agent" {
+                return Some((&scalar.text, item, null()));
+            }
+            reader.error_hint(item.span, format!("step `{}` needs settings", scalar.text), format!("write `{}:` and its keys", scalar.text));
+            None
+        }
+        Kind::Scalar(scalar) if !item.is_null() => {
+            reader.unknown(item.span, "step", &scalar.text, "`steps`", STEPS);
+            None
+        }
+        Kind::Mapping(pairs) => {
+            for (key, _) in pairs {
+                if key.text().is_none() {
+                    reader.error(key.span, format!("a step's name is a word, found {}", key.describe()));
+                    return None;
+                }
+            }
+            match pairs.as_slice() {
+                [(key, value)] => Some((key.text()?, key, value)),
+                [] => {
+                    reader.error(item.span, "a step is empty");
+                    None
+                }
+                [(key, value), (next, _), ..] => {
+                    let first = key.text()?;
+                    let hint = if value.is_null() && STEPS.contains(&first) {
+                        format!("indent the settings below `{first}:` by two more columns")
+                    } else {
+                        "write `- ` before each step".to_owned()
+                    };
+                    let message = format!("one entry of `steps` is one step, and `{}` stands beside `{first}`", next.text()?);
+                    reader.error_hint(next.span, message, hint);
+                    None
+                }
+            }
+        }
+        _ => {
+            reader.error_hint(item.span, format!("a step is a mapping of one key, found {}", item.describe()), "write `- NAME:` and its settings");
+            None
+        }
+    }
+}
+
+fn null() -> &'static Node {
+    use hardtack_yaml::{Scalar, Style};
+    static NULL: Node = Node {
+        span: Span { start: 0, end: 0, line: 1, column: 1 },
+        kind: Kind::Scalar(Scalar { text: String::new(), style: Style::Plain }),
+        tag: None,
+    };
+    &NULL
+}
+
+/// Several `packages`, `sshd` or `files` steps become the first of their kind, and a step that is
+/// repeated word for word stands once. Contradictions have been found before.
+fn merge(placed: Vec<(Span, Placed)>) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for (_, step) in placed {
+        match step {
+            Placed::Packages(more) => match steps.iter_mut().find_map(|step| if let Step::Packages(step) = step { Some(step) } else { None }) {
+                Some(step) => step.debs.extend(more.debs.into_iter().filter(|deb| !step.debs.contains(deb)).collect::<Vec<_>>()),
+                None => steps.push(Step::Packages(more)),
+            },
+            Placed::Sshd(more) => match steps.iter_mut().find_map(|step| if let Step::Sshd(step) = step { Some(step) } else { None }) {
+                Some(step) => extend(step, more.step),
+                None => steps.push(Step::Sshd(more.step)),
+            },
+            Placed::Files(more) => {
+                let more: Vec<FileOp> = more.into_iter().map(|placed| placed.op).collect();
+                match steps.iter_mut().find_map(|step| if let Step::Files(step) = step { Some(step) } else { None }) {
+                    Some(step) => step.extend(more),
+                    None => steps.push(Step::Files(more)),
+                }
+            }
+            Placed::User(user) => {
+                if !steps.iter().any(|step| matches!(step, Step::User(before) if before.name == user.name)) {
+                    steps.push(Step::User(user));
+                }
+            }
+            Placed::Mfa(mfa) => {
+                if !steps.iter().any(|step| matches!(step, Step::Mfa(_))) {
+                    steps.push(Step::Mfa(mfa));
+                }
+            }
+            Placed::Overlayroot(overlay) => {
+                if !steps.iter().any(|step| matches!(step, Step::Overlayroot(_))) {
+                    steps.push(Step::Overlayroot(overlay));
+                }
+            }
+            Placed::Agent(agent) => {
+                if !steps.iter().any(|step| matches!(step, Step::Agent(_))) {
+                    steps.push(Step::Agent(agent));
+                }
+            }
+        }
+    }
+    steps
+}
+
+fn extend(step: &mut SshdStep, more: SshdStep) {
+    if more.match_blocks == MatchPolicy::Override {
+        step.match_blocks = MatchPolicy::Override;
+    }
+    for (name, value) in more.directives {
+        let same = |(before, known): &(String, String)| before.eq_ignore_ascii_case(&name) && *known == value;
+        if !step.directives.iter().any(same) {
+            step.directives.push((name, value));
+        }
     }
 }

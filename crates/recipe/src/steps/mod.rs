@@ -1,6 +1,9 @@
 //! The steps of a recipe, one module each.
 
 pub mod agent;
-pub mod overlayroot;
 pub mod files;
+pub mod mfa;
+pub mod overlayroot;
+pub mod packages;
+pub mod sshd;
 pub mod user;

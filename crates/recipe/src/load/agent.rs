@@ -1,0 +1,22 @@
+//! The `agent` step's settings.
+
+use hardtack_yaml::{Node, Span};
+
+use super::reader::Reader;
+use crate::model::{AgentMode, AgentStep};
+
+/// The keys of the step.
+pub(super) const KEYS: &[&str] = &["mode"];
+
+pub(super) fn read(reader: &mut Reader<'_>, node: &Node, _at: Span) -> Option<AgentStep> {
+    let fields = reader.fields(node, "step `agent`", KEYS)?;
+    let mut step = AgentStep::default();
+    if let Some(value) = fields.get("mode") {
+        if value.text() == Some("replace") {
+            reader.error_hint(value.span, "`mode: replace` comes with a later version", "use `mode: companion`, or leave the key out");
+        } else {
+            step.mode = reader.word(value, "mode", &[("companion", AgentMode::Companion)])?;
+        }
+    }
+    Some(step)
+}

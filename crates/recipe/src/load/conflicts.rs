@@ -1,0 +1,238 @@
+//! Steps that contradict each other, as far as the recipe alone tells. Every finding shows both
+//! places. (What only the image can tell, the steps find when they run.)
+
+use hardtack_guest::GuestPath;
+use hardtack_yaml::Span;
+
+use super::reader::Reader;
+use super::{files, sshd};
+use crate::model::{
+    AgentStep, Factor, FileAction, FileOp, MfaStep, OverlayrootStep, PackagesStep, UserStep,
+};
+
+/// A step that was read, with the places that matter here.
+pub(super) enum Placed {
+    Packages(PackagesStep),
+    User(UserStep),
+    Mfa(MfaStep),
+    Overlayroot(OverlayrootStep),
+    Sshd(sshd::Placed),
+    Files(Vec<files::Placed>),
+    Agent(AgentStep),
+}
+
+/// Reports all contradictions among `steps`.
+pub(super) fn find(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
+    repeated(reader, steps);
+    directives(reader, steps);
+    against_mfa(reader, steps);
+    let ops: Vec<&files::Placed> = steps
+        .iter()
+        .filter_map(|(_, step)| if let Placed::Files(ops) = step { Some(ops) } else { None })
+        .flatten()
+        .collect();
+    file_operations(reader, &ops);
+    missing(reader, steps);
+}
+
+fn report(reader: &mut Reader<'_>, second: Span, message: String, first: Span, words: &str) {
+    let diagnostic = reader.diagnostic(second, message).with_related(first, words);
+    reader.report(diagnostic);
+}
+
+/// Steps that stand once: the same again is let go, something else is not.
+fn repeated(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
+    for (index, (span, step)) in steps.iter().enumerate() {
+        for (first, earlier) in &steps[..index] {
+            let message = match (earlier, step) {
+                (Placed::User(a), Placed::User(b)) if a.name == b.name && !a.name.is_empty() => {
+                    format!("a second step `user` for `{}`; one step says everything about a user", a.name)
+                }
+                (Placed::Mfa(a), Placed::Mfa(b)) if a != b => "a second step `mfa` that says something else".to_owned(),
+                (Placed::Overlayroot(a), Placed::Overlayroot(b)) if a != b => {
+                    "a second step `overlayroot` that says something else".to_owned()
+                }
+                (Placed::Agent(a), Placed::Agent(b)) if a != b => "a second step `agent` that says something else".to_owned(),
+                (Placed::Sshd(a), Placed::Sshd(b)) if a.step.match_blocks != b.step.match_blocks && both_set(a, b) => {
+                    "two steps `sshd` want different things of `Match` blocks".to_owned()
+                }
+                _ => continue,
+            };
+            report(reader, *span, message, *first, "the first one is here");
+            break;
+        }
+    }
+}
+
+fn both_set(a: &sshd::Placed, b: &sshd::Placed) -> bool {
+    !a.step.directives.is_empty() && !b.step.directives.is_empty()
+}
+
+/// All directives of all `sshd` steps: name, value, place.
+fn all_directives<'s>(steps: &'s [(Span, Placed)]) -> impl Iterator<Item = (&'s str, &'s str, Span, usize)> {
+    steps.iter().enumerate().flat_map(|(index, (_, step))| {
+        let placed = if let Placed::Sshd(placed) = step { Some(placed) } else { None };
+        placed.into_iter().flat_map(move |placed| {
+            let pairs = placed.step.directives.iter().zip(&placed.spans);
+            pairs.map(move |((name, value), span)| (name.as_str(), value.as_str(), *span, index))
+        })
+    })
+}
+
+/// The name that newer releases give to a directive.
+fn modern(name: &str) -> String {
+    match name.to_ascii_lowercase().as_str() {
+        "challengeresponseauthentication" | "skeyauthentication" => "kbdinteractiveauthentication".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// The same directive in two `sshd` steps, or under its old and its new name.
+fn directives(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
+    let all: Vec<_> = all_directives(steps).collect();
+    for (index, (name, value, span, step)) in all.iter().enumerate() {
+        let adds_up = hardtack_guest::sshd::find(name).is_some_and(|keyword| keyword.adds_up());
+        let clash = all[..index].iter().find(|(before, other, _, earlier)| {
+            modern(before) == modern(name)
+                && !other.eq_ignore_ascii_case(value)
+                && (!adds_up || earlier != step)
+                && (earlier != step || before != name)
+        });
+        if let Some((before, other, first, _)) = clash
+            && !adds_up
+        {
+            let message = format!("`{name} {value}` contradicts `{before} {other}`: sshd takes the first one only");
+            report(reader, *span, message, *first, "the other one is here");
+        }
+    }
+}
+
+/// What the `mfa` step decides is not for the `sshd` step to decide otherwise.
+fn against_mfa(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
+    let Some((mfa_span, mfa)) = steps.iter().find_map(|(span, step)| if let Placed::Mfa(mfa) = step { Some((*span, mfa)) } else { None }) else {
+        return;
+    };
+    let publickey = mfa.factors.contains(&Factor::Publickey);
+    let methods = if publickey { "publickey,keyboard-interactive" } else { "keyboard-interactive" };
+    let all: Vec<_> = all_directives(steps).map(|(name, value, span, _)| (name.to_owned(), value.to_owned(), span)).collect();
+    for (name, value, span) in all {
+        let wanted = match modern(&name).as_str() {
+            "authenticationmethods" => methods,
+            "usepam" | "kbdinteractiveauthentication" => "yes",
+            "pubkeyauthentication" if publickey => "yes",
+            "permitemptypasswords" => "no",
+            "denyusers" => {
+                denied(reader, mfa, mfa_span, &value, span);
+                continue;
+            }
+            "allowusers" => {
+                allowed(reader, mfa, mfa_span, &value, span);
+                continue;
+            }
+            _ => continue,
+        };
+        if !value.eq_ignore_ascii_case(wanted) {
+            let message = format!("`{name} {value}` contradicts step `mfa`, which needs `{name} {wanted}`");
+            let diagnostic = reader
+                .diagnostic(span, message)
+                .with_related(mfa_span, "step `mfa` is here")
+                .with_hint(format!("leave `{name}` out: step `mfa` sets it"));
+            reader.report(diagnostic);
+        }
+    }
+}
+
+fn denied(reader: &mut Reader<'_>, mfa: &MfaStep, mfa_span: Span, value: &str, span: Span) {
+    for user in value.split_whitespace() {
+        if mfa.users.iter().any(|listed| listed == user) {
+            let message = format!("`DenyUsers {user}` contradicts step `mfa`, which lets `{user}` in");
+            report(reader, span, message, mfa_span, "step `mfa` is here");
+        }
+    }
+}
+
+fn allowed(reader: &mut Reader<'_>, mfa: &MfaStep, mfa_span: Span, value: &str, span: Span) {
+    // Patterns and `user@host` are for the evaluation of the whole configuration.
+    let plain = value.split_whitespace().all(|word| !word.contains(['*', '?', '!', '@']));
+    for user in &mfa.users {
+        if plain && !value.split_whitespace().any(|word| word == user) {
+            let message = format!("`AllowUsers` leaves `{user}` out, and step `mfa` lets `{user}` in");
+            report(reader, span, message, mfa_span, "step `mfa` is here");
+        }
+    }
+}
+
+/// Two operations whose results cannot both hold.
+fn file_operations(reader: &mut Reader<'_>, ops: &[&files::Placed]) {
+    for (index, later) in ops.iter().enumerate() {
+        for earlier in &ops[..index] {
+            if let Some(reason) = clash(&earlier.op, &later.op) {
+                let path = later.op.action.path();
+                let message = format!("`{} {path}` contradicts `{} {}`: {reason}", later.op.action.name(), earlier.op.action.name(), earlier.op.action.path());
+                report(reader, later.span, message, earlier.span, "the other one is here");
+                break;
+            }
+        }
+    }
+}
+
+fn clash(earlier: &FileOp, later: &FileOp) -> Option<&'static str> {
+    use FileAction::{Append, Copy, Link, Mkdir, Remove, Replace, Write};
+    let (first, second) = (GuestPath::new(earlier.action.path()), GuestPath::new(later.action.path()));
+    let (a, b) = (&earlier.action, &later.action);
+    if first != second {
+        // Only what is certain: something below a path that is not a directory, or is removed.
+        return match (a, b) {
+            (_, Remove { .. }) if first.starts_with(&second) && !matches!(a, Remove { .. }) => Some("what the one makes the other removes"),
+            (Write { .. } | Copy { .. } | Append { .. } | Replace { .. }, _) if second.starts_with(&first) && !matches!(b, Remove { .. }) => {
+                Some("a file has nothing below it")
+            }
+            (_, Write { .. } | Copy { .. } | Append { .. } | Replace { .. }) if first.starts_with(&second) && !matches!(a, Remove { .. }) => {
+                Some("a file has nothing below it")
+            }
+            _ => None,
+        };
+    }
+    let differ = |condition: bool, reason| condition.then_some(reason);
+    match (a, b) {
+        (Write { .. } | Copy { .. }, Write { .. } | Copy { .. }) => differ(!same_file(a, b), "one path, two contents, modes or owners"),
+        (Mkdir { mode: m, owner: o, .. }, Mkdir { mode, owner, .. }) => {
+            differ(conflicting(*m, *mode) || conflicting(o.as_ref(), owner.as_ref()), "one directory, two modes or owners")
+        }
+        (Link { target: a, .. }, Link { target: b, .. }) => differ(a != b, "one link, two targets"),
+        (Remove { .. }, Remove { .. }) | (Append { .. } | Replace { .. }, Append { .. } | Replace { .. }) => None,
+        (Write { .. } | Copy { .. }, Append { .. } | Replace { .. }) => None,
+        (Append { .. } | Replace { .. }, Write { .. } | Copy { .. }) => Some("the whole content replaces what was changed"),
+        (Remove { .. }, _) | (_, Remove { .. }) => Some("the path cannot be both there and not there"),
+        (Mkdir { .. }, _) | (_, Mkdir { .. }) => Some("one path cannot be a directory and something else"),
+        (Link { .. }, _) | (_, Link { .. }) => Some("one path cannot be a link and a file"),
+    }
+}
+
+/// Both set, and not to the same.
+fn conflicting<T: PartialEq>(a: Option<T>, b: Option<T>) -> bool {
+    matches!((a, b), (Some(a), Some(b)) if a != b)
+}
+
+fn same_file(a: &FileAction, b: &FileAction) -> bool {
+    let parts = |action: &FileAction| match action {
+        FileAction::Write { content, mode, owner, .. } => Some((content.text.clone().into_bytes(), *mode, owner.clone())),
+        FileAction::Copy { content, mode, owner, .. } => Some((content.clone(), *mode, owner.clone())),
+        _ => None,
+    };
+    parts(a) == parts(b)
+}
+
+/// What is allowed and probably forgotten.
+fn missing(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
+    let agent = steps.iter().any(|(_, step)| matches!(step, Placed::Agent(_)));
+    for (span, step) in steps {
+        if matches!(step, Placed::Mfa(_)) && !agent {
+            reader.warn(
+                *span,
+                "step `mfa` without step `agent`: nothing enrols the users at first boot",
+                "add `- agent: {}`, or enrol offline with `hardtack enroll`",
+            );
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The `overlayroot` step's settings.
+//!
+//! The grammar is that of overlayroot.conf (cloud-initramfs-tools): `MODE:KEY=VALUE,KEY=VALUE`
+//! inside double quotes in a file that a shell reads, so no value may hold a comma, a quote or
+//! anything else that means something to a shell.
+
+use hardtack_yaml::{Node, Span};
+
+use super::reader::{Fields, Reader, list};
+use crate::Secret;
+use crate::model::{OverlayMode, OverlayrootStep};
+
+/// The keys of the step.
+pub(super) const KEYS: &[&str] = &[
+    "mode",
+    "dev",
+    "timeout",
+    "mapname",
+    "pass",
+    "allow_clear_pass",
+    "fstype",
+    "mkfs",
+    "swap",
+    "recurse",
+    "debug",
+    "dir",
+    "driver",
+];
+
+const MODES: &[(&str, OverlayMode)] =
+    &[("crypt", OverlayMode::Crypt), ("tmpfs", OverlayMode::Tmpfs), ("device", OverlayMode::Device)];
+const CRYPT_ONLY: &[&str] = &["mapname", "pass", "allow_clear_pass", "fstype", "mkfs"];
+const DISK_ONLY: &[&str] = &["dev", "timeout"];
+
+pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<OverlayrootStep> {
+    if let Some(value) = node.get("pass").filter(|value| value.as_mapping().is_none()) {
+        reader.mask(value);
+    }
+    let fields = reader.fields(node, "step `overlayroot`", KEYS)?;
+    let mode = reader.required(&fields, "mode", at)?;
+    let mode = reader.word(mode, "mode", MODES)?;
+    let mut step = OverlayrootStep { mode, ..OverlayrootStep::default() };
+    misplaced(reader, &fields, mode);
+    if mode != OverlayMode::Tmpfs {
+        step.dev = reader.required(&fields, "dev", at).and_then(|value| device(reader, value));
+    }
+    if let Some(value) = fields.get("timeout") {
+        step.timeout = reader.number(value, "timeout", 0..=3600).unwrap_or(step.timeout);
+    }
+    if let Some(value) = fields.get("allow_clear_pass") {
+        step.allow_clear_pass = reader.boolean(value, "allow_clear_pass").unwrap_or_default();
+    }
+    if let Some(value) = fields.get("pass").filter(|_| mode == OverlayMode::Crypt) {
+        step.pass = pass(reader, value);
+        if !step.allow_clear_pass {
+            reader.error_hint(
+                fields.key_span("pass").unwrap_or(value.span),
+                "`pass` would lie in clear on the lower disk, which is not encrypted",
+                "leave it out for a random key at each boot, or accept it with `allow_clear_pass: true`",
+            );
+        }
+    }
+    step.mapname = word(reader, &fields, "mapname", |text| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)));
+    step.fstype = word(reader, &fields, "fstype", |text| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
+    step.dir = word(reader, &fields, "dir", |text| text.starts_with('/') && safe(text));
+    if let Some(value) = fields.get("driver") {
+        let words = [("auto", "auto"), ("overlay", "overlay"), ("overlayfs", "overlayfs"), ("aufs", "aufs")];
+        step.driver = reader.word(value, "driver", &words).map(str::to_owned);
+    }
+    if let Some(value) = fields.get("mkfs") {
+        step.mkfs = reader.number(value, "mkfs", 0..=2);
+        if mode == OverlayMode::Crypt && step.mkfs == Some(0) && fields.get("pass").is_none() {
+            reader.error_hint(
+                value.span,
+                "`mkfs: 0` needs `pass`: a random key can never open what is on the disk",
+                "leave `mkfs` out",
+            );
+        }
+    }
+    for (key, place) in [("swap", &mut step.swap), ("recurse", &mut step.recurse), ("debug", &mut step.debug)] {
+        if let Some(value) = fields.get(key) {
+            *place = switch(reader, value, key);
+        }
+    }
+    Some(step)
+}
+
+/// A boolean; overlayroot itself writes them 0 and 1.
+fn switch(reader: &mut Reader<'_>, node: &Node, key: &str) -> Option<bool> {
+    match node.text() {
+        Some("0") => Some(false),
+        Some("1") => Some(true),
+        _ => reader.boolean(node, key),
+    }
+}
+
+fn misplaced(reader: &mut Reader<'_>, fields: &Fields<'_>, mode: OverlayMode) {
+    for (name, key, _) in fields.pairs() {
+        if mode != OverlayMode::Crypt && CRYPT_ONLY.contains(name) {
+            reader.error(key.span, format!("`{name}` belongs to mode `crypt`, and the mode here is `{}`", mode.as_str()));
+        } else if mode == OverlayMode::Tmpfs && DISK_ONLY.contains(name) {
+            reader.error_hint(
+                key.span,
+                format!("`{name}` is about a disk, and mode `tmpfs` uses none"),
+                format!("modes with a disk are {}", list(&["crypt", "device"])),
+            );
+        }
+    }
+}
+
+fn word(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str, fits: impl Fn(&str) -> bool) -> Option<String> {
+    let value = fields.get(key)?;
+    let text = reader.line(value, key)?;
+    if !fits(text) {
+        reader.error(value.span, format!("`{key}` cannot be `{text}`"));
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+/// True when `text` means itself in overlayroot's file and on its parameter list.
+fn safe(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic() && !b",\"'`$\\;&|<>(){}[]*?!#~".contains(&byte))
+}
+
+fn device(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+    let text = reader.line(node, "dev")?;
+    let labelled = ["LABEL=", "UUID=", "PARTUUID=", "PARTLABEL="].iter().any(|start| text.strip_prefix(start).is_some_and(|rest| !rest.is_empty()));
+    let path = text.strip_prefix("/dev/").is_some_and(|rest| !rest.is_empty());
+    let bare = !text.contains(['/', '=']);
+    if !safe(text) || !(labelled || path || bare) {
+        reader.error_hint(node.span, format!("`dev` cannot be `{text}`"), "write /dev/NAME, LABEL=NAME or UUID=ID");
+        return None;
+    }
+    Some(if bare { format!("/dev/{text}") } else { text.to_owned() })
+}
+
+fn pass(reader: &mut Reader<'_>, node: &Node) -> Option<Secret> {
+    let text = if node.as_mapping().is_some() { reader.elsewhere(node, "pass", true)? } else { reader.hidden(node, "pass")? };
+    if text.is_empty() {
+        reader.error_hint(node.span, "`pass` is empty", "leave it out for a random key at each boot");
+        return None;
+    }
+    if !safe(&text) {
+        reader.error_hint(
+            node.span,
+            "`pass` holds a character that overlayroot's configuration cannot carry",
+            "use letters, digits and any of - _ . : / + = @ % ^",
+        );
+        return None;
+    }
+    Some(Secret::new(text))
+}

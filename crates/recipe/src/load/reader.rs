@@ -1,0 +1,355 @@
+//! Typed access to the nodes of a recipe. Every misfit becomes a finding and reading goes on.
+
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use hardtack_yaml::{Diagnostic, Kind, Node, Span, Value, did_you_mean};
+
+use super::error::Class;
+use super::host::{FILE_LIMIT, HostFiles};
+use crate::model::Content;
+
+/// Reads one recipe and gathers what is wrong with it.
+pub(super) struct Reader<'a> {
+    file: String,
+    directory: PathBuf,
+    env: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) files: &'a dyn HostFiles,
+    pub(super) findings: Vec<(Class, Diagnostic)>,
+    pub(super) warnings: Vec<Diagnostic>,
+    /// Parts of the text that no picture may show.
+    pub(super) masks: Vec<Range<usize>>,
+}
+
+/// The settings of one mapping, all keys known, none twice.
+pub(super) struct Fields<'n> {
+    what: String,
+    pairs: Vec<(&'n str, &'n Node, &'n Node)>,
+}
+
+impl<'n> Fields<'n> {
+    /// The value of `key`, if it is there.
+    pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
+        self.pairs.iter().find(|(name, ..)| *name == key).map(|(.., value)| *value)
+    }
+
+    /// Where the key `key` stands.
+    pub(super) fn key_span(&self, key: &str) -> Option<Span> {
+        self.pairs.iter().find(|(name, ..)| *name == key).map(|(_, key, _)| key.span)
+    }
+
+    /// All pairs in the order written: name, key, value.
+    pub(super) fn pairs(&self) -> &[(&'n str, &'n Node, &'n Node)] {
+        &self.pairs
+    }
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(path: &Path, env: &'a dyn Fn(&str) -> Option<String>, files: &'a dyn HostFiles) -> Self {
+        Self {
+            file: path.to_string_lossy().into_owned(),
+            directory: path.parent().map(Path::to_path_buf).unwrap_or_default(),
+            env,
+            files,
+            findings: Vec::new(),
+            warnings: Vec::new(),
+            masks: Vec::new(),
+        }
+    }
+
+    /// A diagnostic that is no finding yet.
+    pub(super) fn diagnostic(&self, span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(self.file.clone(), span, message)
+    }
+
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
+        self.findings.push((Class::Usage, diagnostic));
+    }
+
+    pub(super) fn error(&mut self, span: Span, message: impl Into<String>) {
+        let diagnostic = self.diagnostic(span, message);
+        self.report(diagnostic);
+    }
+
+    pub(super) fn error_hint(&mut self, span: Span, message: impl Into<String>, hint: impl Into<String>) {
+        let diagnostic = self.diagnostic(span, message).with_hint(hint);
+        self.report(diagnostic);
+    }
+
+    pub(super) fn warn(&mut self, span: Span, message: impl Into<String>, hint: impl Into<String>) {
+        self.warnings.push(Diagnostic::warning(self.file.clone(), span, message).with_hint(hint));
+    }
+
+    /// A file of the host that cannot be had.
+    pub(super) fn local(&mut self, span: Span, path: &Path, error: &io::Error) {
+        let message = match error.kind() {
+            io::ErrorKind::NotFound => format!("{}: no such file or directory", path.display()),
+            io::ErrorKind::IsADirectory => format!("{}: is a directory, and a file is needed", path.display()),
+            _ => format!("{}: {error}", path.display()),
+        };
+        let hint = "relative paths start from the recipe's directory";
+        let mut diagnostic = self.diagnostic(span, message);
+        if error.kind() == io::ErrorKind::NotFound {
+            diagnostic = diagnostic.with_hint(hint);
+        }
+        self.findings.push((Class::LocalIo, diagnostic));
+    }
+
+    /// Where a path of the recipe is on the host.
+    pub(super) fn host_path(&self, text: &str) -> PathBuf {
+        self.directory.join(text)
+    }
+
+    /// The settings in `node`; `what` names it in messages ("step `mfa`").
+    pub(super) fn fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&'static str]) -> Option<Fields<'n>> {
+        let fields = self.open_fields(node, what, known)?;
+        for (name, key, _) in &fields.pairs {
+            if !known.contains(name) {
+                self.unknown(key.span, "key", name, what, known);
+            }
+        }
+        Some(fields)
+    }
+
+    /// As [`Reader::fields`], with keys that are not listed let through.
+    pub(super) fn open_fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&'static str]) -> Option<Fields<'n>> {
+        if node.is_null() {
+            return Some(Fields { what: what.to_owned(), pairs: Vec::new() });
+        }
+        let Some(pairs) = node.as_mapping() else {
+            let message = format!("{what} takes a mapping, found {}", node.describe());
+            let hint = if known.is_empty() { "write `key: value`".to_owned() } else { format!("its keys are {}", list(known)) };
+            self.error_hint(node.span, message, hint);
+            return None;
+        };
+        for (first, again) in node.duplicate_keys() {
+            let message = format!("the key `{}` stands twice in {what}", again.text().unwrap_or_default());
+            let diagnostic = self.diagnostic(again.span, message).with_related(first.span, "the first one is here");
+            self.report(diagnostic);
+        }
+        let mut named: Vec<(&str, &Node, &Node)> = Vec::new();
+        for (key, value) in pairs {
+            match key.text() {
+                Some(name) if !named.iter().any(|(before, ..)| *before == name) => named.push((name, key, value)),
+                Some(_) => {}
+                None => self.error(key.span, format!("a key of {what} is {}, not a word", key.describe())),
+            }
+        }
+        Some(Fields { what: what.to_owned(), pairs: named })
+    }
+
+    pub(super) fn unknown(&mut self, span: Span, kind: &str, word: &str, what: &str, known: &[&str]) {
+        let message = format!("unknown {kind} `{word}` in {what}");
+        let hint = match did_you_mean(word, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known are {}", list(known)),
+        };
+        self.error_hint(span, message, hint);
+    }
+
+    /// The value of a key that must be there.
+    pub(super) fn required<'n>(&mut self, fields: &Fields<'n>, key: &str, at: Span) -> Option<&'n Node> {
+        let value = fields.get(key);
+        if value.is_none() {
+            self.error(at, format!("{} needs the key `{key}`", fields.what));
+        }
+        value
+    }
+
+    /// Text: quoted, or plain and not anything else in YAML.
+    pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+        match (node.value(), node.text()) {
+            (Ok(Value::Text), Some(text)) => Some(text),
+            (Err(reason), Some(_)) => {
+                self.error(node.span, format!("`{what}` takes text: {reason}"));
+                None
+            }
+            _ => {
+                let message = format!("`{what}` takes text, found {}", node.describe());
+                let scalar = node.as_scalar().is_some_and(|scalar| !scalar.text.is_empty());
+                let mut diagnostic = self.diagnostic(node.span, message);
+                if scalar {
+                    diagnostic = diagnostic.with_hint("put it in quotes");
+                }
+                self.report(diagnostic);
+                None
+            }
+        }
+    }
+
+    /// Text that no message shows.
+    pub(super) fn hidden(&mut self, node: &Node, what: &str) -> Option<String> {
+        self.mask(node);
+        match (node.value(), node.text()) {
+            (Ok(Value::Text), Some(text)) => Some(text.to_owned()),
+            _ => {
+                self.error_hint(node.span, format!("`{what}` takes text"), "put it in quotes");
+                None
+            }
+        }
+    }
+
+    /// Text that is not empty and of one line.
+    pub(super) fn line<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+        let text = self.text(node, what)?;
+        if text.is_empty() {
+            self.error(node.span, format!("`{what}` is empty"));
+            return None;
+        }
+        if text.contains(|character: char| character.is_control()) {
+            self.error(node.span, format!("`{what}` holds a line break or another control character"));
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A boolean.
+    pub(super) fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
+        match node.value() {
+            Ok(Value::Bool(value)) => Some(value),
+            _ => {
+                self.error(node.span, format!("`{what}` takes true or false, found {}", node.describe()));
+                None
+            }
+        }
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn number(&mut self, node: &Node, what: &str, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
+        if let Ok(Value::Int(value)) = node.value()
+            && let Ok(value) = u32::try_from(value)
+            && range.contains(&value)
+        {
+            return Some(value);
+        }
+        let wanted = format!("a whole number from {} to {}", range.start(), range.end());
+        self.error(node.span, format!("`{what}` takes {wanted}, found {}", node.describe()));
+        None
+    }
+
+    /// One of some words.
+    pub(super) fn word<T: Copy>(&mut self, node: &Node, what: &str, words: &[(&str, T)]) -> Option<T> {
+        let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+        let Some(text) = node.text().filter(|_| node.tag.is_none()) else {
+            self.error(node.span, format!("`{what}` takes {}, found {}", alternatives(&names), node.describe()));
+            return None;
+        };
+        if let Some((_, value)) = words.iter().find(|(name, _)| *name == text) {
+            return Some(*value);
+        }
+        let hint = match did_you_mean(text, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known are {}", list(&names)),
+        };
+        self.error_hint(node.span, format!("`{what}` takes {}, found {}", alternatives(&names), node.describe()), hint);
+        None
+    }
+
+    /// The items of a list; a single value is a list of one.
+    pub(super) fn items<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
+        match &node.kind {
+            Kind::Sequence(items) => items,
+            _ if node.is_null() => {
+                self.error(node.span, format!("`{what}` takes a list, found nothing"));
+                &[]
+            }
+            _ => std::slice::from_ref(node),
+        }
+    }
+
+    /// A host file's content; what cannot be read is a finding.
+    pub(super) fn read(&mut self, text: &str, span: Span) -> Option<Vec<u8>> {
+        let path = self.host_path(text);
+        match self.files.read(&path, FILE_LIMIT) {
+            Ok(content) => Some(content),
+            Err(error) => {
+                self.local(span, &path, &error);
+                None
+            }
+        }
+    }
+
+    /// A value given as text, `{env: NAME}` or `{file: PATH}`. Only the first is no secret.
+    /// `first_line` takes a file's first line instead of all of it.
+    pub(super) fn content(&mut self, node: &Node, what: &str, first_line: bool) -> Option<Content> {
+        if node.as_mapping().is_none() {
+            return self.text(node, what).map(|text| Content { text: text.to_owned(), secret: false });
+        }
+        let text = self.elsewhere(node, what, first_line)?;
+        Some(Content { text, secret: true })
+    }
+
+    /// A value given as `{env: NAME}` or `{file: PATH}`.
+    pub(super) fn elsewhere(&mut self, node: &Node, what: &str, first_line: bool) -> Option<String> {
+        const KEYS: &[&str] = &["env", "file"];
+        let fields = self.fields(node, &format!("`{what}`"), KEYS)?;
+        match (fields.get("env"), fields.get("file")) {
+            (Some(name), None) => self.variable(name),
+            (None, Some(path)) => self.file_text(path, first_line),
+            _ => {
+                self.error(node.span, format!("`{what}` takes one of `{{env: NAME}}` and `{{file: PATH}}`"));
+                None
+            }
+        }
+    }
+
+    /// An environment variable's value.
+    pub(super) fn variable(&mut self, node: &Node) -> Option<String> {
+        let name = self.line(node, "env")?;
+        let plausible = !name.starts_with(|first: char| first.is_ascii_digit())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !plausible {
+            self.error(node.span, format!("`{name}` is not the name of an environment variable"));
+            return None;
+        }
+        let value = (self.env)(name);
+        if value.is_none() {
+            let message = format!("the environment variable {name} is not set");
+            self.error_hint(node.span, message, format!("set it for this one command: `{name}=… hardtack …`"));
+        }
+        value
+    }
+
+    /// A host file's text, or its first line without the end.
+    pub(super) fn file_text(&mut self, node: &Node, first_line: bool) -> Option<String> {
+        let name = self.line(node, "file")?;
+        let bytes = self.read(name, node.span)?;
+        let Ok(mut text) = String::from_utf8(bytes) else {
+            self.error(node.span, format!("{}: is not UTF-8 text", self.host_path(name).display()));
+            return None;
+        };
+        if first_line {
+            let end = text.find('\n').unwrap_or(text.len());
+            text.truncate(end);
+            if text.ends_with('\r') {
+                text.pop();
+            }
+        }
+        Some(text)
+    }
+
+    /// Hides a value from all pictures.
+    pub(super) fn mask(&mut self, node: &Node) {
+        self.masks.push(node.span.range());
+    }
+}
+
+/// "`a`, `b` and `c`"
+pub(super) fn list(words: &[&str]) -> String {
+    join(words, "and")
+}
+
+/// "`a`, `b` or `c`"
+pub(super) fn alternatives(words: &[&str]) -> String {
+    join(words, "or")
+}
+
+fn join(words: &[&str], last_word: &str) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        None => String::new(),
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} {last_word} {last}", rest.join(", ")),
+    }
+}

@@ -1,0 +1,69 @@
+//! Parts of a recipe's text that no picture of a line may show.
+
+use std::ops::Range;
+
+/// Byte ranges that look like secrets, found without parsing (the text may not be YAML): what
+/// follows `password:`, `hash:` or `pass:`, unless it is a mapping, and crypt(3) hashes.
+pub(super) fn textual(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    for line in text.split_inclusive('\n') {
+        for key in ["password", "passwd", "hash", "pass"] {
+            keyed(line, from, key, &mut found);
+        }
+        hashes(line, from, &mut found);
+        from += line.len();
+    }
+    found
+}
+
+fn keyed(line: &str, from: usize, key: &str, found: &mut Vec<Range<usize>>) {
+    for (at, _) in line.match_indices(key) {
+        let before = line[..at].chars().next_back();
+        let rest = line[at + key.len()..].trim_start_matches(['"', '\'']);
+        let value = rest.trim_start().strip_prefix(':').map(str::trim_start);
+        let Some(value) = value.filter(|_| before.is_none_or(|c| !c.is_alphanumeric() && c != '_')) else { continue };
+        if value.starts_with(['{', '*']) {
+            continue;
+        }
+        let start = line.len() - value.len();
+        let quote = value.chars().next().filter(|c| ['"', '\''].contains(c));
+        let length = match quote {
+            Some(quote) => value[1..].find(quote).map_or(value.trim_end().len(), |end| end + 2),
+            None => value.find([',', '}', '\n', '\r']).unwrap_or(value.len()),
+        };
+        found.push(from + start..from + start + length);
+    }
+}
+
+fn hashes(line: &str, from: usize, found: &mut Vec<Range<usize>>) {
+    for (at, _) in line.match_indices('$') {
+        let rest = &line[at..];
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "$./=".contains(c))).unwrap_or(rest.len());
+        let id = rest[1..].find('$').unwrap_or(0);
+        if (1..=4).contains(&id) && end > 20 {
+            found.push(from + at..from + at + end);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_secret_is_found() {
+        for (text, wanted) in [
+            ("a: 1\npassword: hunter2\n", vec!["hunter2"]),
+            ("- user: {password: \"hun,ter\", x: y}\n", vec!["\"hun,ter\""]),
+            ("- overlayroot: {pass: hunter2, dev: x}\n", vec!["hunter2"]),
+            ("password: {env: NAME}\n", vec![]),
+            ("password: {hash: \"$6$salt$abcdefghijklmnopqrstuv\"}\n", vec!["\"$6$salt$abcdefghijklmnopqrstuv\"", "$6$salt$abcdefghijklmnopqrstuv"]),
+            ("  - allow_clear_pass: true\n", vec![]),
+            ("x: $1 and $2\n", vec![]),
+        ] {
+            let found: Vec<&str> = textual(text).into_iter().map(|range| &text[range]).collect();
+            assert_eq!(found, wanted, "{text}");
+        }
+    }
+}

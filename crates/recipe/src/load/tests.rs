@@ -1,0 +1,381 @@
+//! Recipes, good and bad.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::model::{
+    AgentMode, Console, Factor, FileAction, MatchPolicy, OverlayMode, Others, Password, RateLimit, Scope, Totp,
+};
+
+const PASSWORD: &str = "canary-pässword";
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        for (name, content) in [
+            ("debs/b.deb", "!<arch>\n"),
+            ("debs/a.deb", "!<arch>\n"),
+            ("debs/readme.txt", ""),
+            ("empty/x.txt", ""),
+            ("id_ed25519.pub", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA x\n"),
+            ("local-file", "#!/bin/sh\n"),
+            ("password", "from file\nsecond line\n"),
+            ("blank", "\n"),
+            ("latin1", ""),
+        ] {
+            let path = folder.path(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+        std::fs::write(folder.path("latin1"), [0xe4, b'\n']).unwrap();
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn load(&self, text: &str) -> Result<Recipe, LoadError> {
+        let env = |name: &str| match name {
+            "DEBIAN_PASSWORD" => Some(PASSWORD.to_owned()),
+            "EMPTY" => Some(String::new()),
+            _ => None,
+        };
+        load_recipe(&self.path("recipe.yaml"), text, &env, &RealFiles)
+    }
+
+    fn steps(&self, steps: &str) -> Result<Recipe, LoadError> {
+        self.load(&format!("recipe: 1\nsteps:\n{steps}"))
+    }
+}
+
+/// (line, column, message) of every finding, with the temporary folder's name cut out.
+fn findings(folder: &Folder, error: &LoadError) -> Vec<(usize, usize, String)> {
+    let prefix = format!("{}/", folder.0.path().display());
+    error.findings().map(|(_, one)| (one.line(), one.column(), one.message.replace(&prefix, ""))).collect()
+}
+
+fn shipped(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../image-recipes").join(name)).unwrap()
+}
+
+#[test]
+fn the_shipped_recipe_means_what_it_says() {
+    let folder = Folder::new();
+    let recipe = folder.load(&shipped("debian-3fa.yaml")).unwrap();
+    assert_eq!(recipe.name, "debian-3fa");
+    assert!(recipe.warnings.is_empty());
+    let names: Vec<_> = recipe.steps.iter().map(Step::name).collect();
+    assert_eq!(names, ["packages", "user", "mfa", "sshd", "files", "agent"]);
+    let debs: Vec<_> = recipe.packages().unwrap().debs.iter().map(|deb| deb.name.as_str()).collect();
+    assert_eq!(debs, ["a.deb", "b.deb"]);
+    let user = recipe.users().next().unwrap();
+    assert_eq!(user.name, "debian");
+    assert!(matches!(&user.password, Some(Password::Clear(secret)) if secret.reveal() == PASSWORD));
+    assert_eq!(user.authorized_keys[0].origin, "id_ed25519.pub");
+    assert!(user.authorized_keys[0].text.starts_with(b"ssh-ed25519 "));
+    let mfa = recipe.mfa().unwrap();
+    assert_eq!(mfa, &MfaStep { users: vec!["debian".to_owned()], ..MfaStep::default() });
+    assert_eq!((mfa.scope, mfa.console, mfa.others), (Scope::Sshd, Console::Totp, Others::Refuse));
+    assert_eq!(mfa.factors, [Factor::Publickey, Factor::Password, Factor::Totp]);
+    assert_eq!(mfa.totp, Totp { window: 4, rate_limit: Some(RateLimit { attempts: 3, seconds: 30 }), disallow_reuse: true });
+    let sshd = recipe.sshd().unwrap();
+    assert_eq!(sshd.directives, [("PermitRootLogin".to_owned(), "no".to_owned()), ("MaxAuthTries".to_owned(), "4".to_owned())]);
+    assert_eq!(sshd.match_blocks, MatchPolicy::Refuse);
+    let files = recipe.files();
+    assert_eq!(files.iter().map(|op| op.action.name()).collect::<Vec<_>>(), ["write", "append", "replace", "copy", "mkdir", "link", "remove"]);
+    let FileAction::Write { path, content, mode, owner } = &files[0].action else { panic!() };
+    assert_eq!((path.as_str(), content.text.as_str(), *mode, owner.as_deref()), ("/etc/motd", "hardened\n", Some(0o644), Some("root:root")));
+    assert!(matches!(&files[3].action, FileAction::Copy { content, to, .. } if content == b"#!/bin/sh\n" && to == "/opt/tool"));
+    assert_eq!(recipe.agent().unwrap().mode, AgentMode::Companion);
+    assert!(recipe.overlayroot().is_none());
+}
+
+#[test]
+fn the_shipped_crypt_recipe_is_the_same_with_one_step_more() {
+    let folder = Folder::new();
+    let recipe = folder.load(&shipped("debian-3fa-crypt.yaml")).unwrap();
+    let overlay = recipe.overlayroot().unwrap();
+    assert_eq!((overlay.mode, overlay.dev.as_deref(), overlay.timeout), (OverlayMode::Crypt, Some("/dev/vdb"), 20));
+    assert!(overlay.pass.is_none() && overlay.mkfs.is_none());
+    assert_eq!(recipe.steps.len(), 7);
+}
+
+use crate::model::MfaStep;
+
+#[test]
+fn secrets_are_in_no_debug_output() {
+    let folder = Folder::new();
+    let recipe = folder
+        .steps(
+            "  - user: {name: a, password: {env: DEBIAN_PASSWORD}}\n  - files:\n      - {write: /x, content: {env: DEBIAN_PASSWORD}}\n      - {append: /y, line: {env: DEBIAN_PASSWORD}}\n  - overlayroot: {mode: crypt, dev: vdb, pass: {file: password}, allow_clear_pass: true}\n",
+        )
+        .map_err(|error| error.to_string())
+        .err();
+    // The pass holds a blank, which overlayroot cannot carry; nothing of it is shown.
+    assert!(recipe.as_ref().is_some_and(|text| text.contains("cannot carry") && !text.contains("from file")), "{recipe:?}");
+    let recipe = folder
+        .steps("  - user: {name: a, password: {env: DEBIAN_PASSWORD}}\n  - files:\n      - {write: /x, content: {env: DEBIAN_PASSWORD}}\n")
+        .unwrap();
+    assert!(!format!("{recipe:?}").contains("canary"));
+}
+
+#[test]
+fn pictures_show_no_secrets() {
+    let folder = Folder::new();
+    let hash = format!("$6$salt${}", "a".repeat(86));
+    for (steps, secret) in [
+        ("  - user: {name: a, password: hunter2}\n".to_owned(), "hunter2"),
+        ("  - user: {name: a, password: 12345678}\n".to_owned(), "12345678"),
+        (format!("  - user: {{naem: a, password: {{hash: \"{hash}\"}}}}\n"), hash.as_str()),
+        ("  - user: {name: a, password: {hash: hunter2}}\n".to_owned(), "hunter2"),
+        ("  - overlayroot: {mode: crypt, dev: vdb, pass: hunter2}\n".to_owned(), "hunter2"),
+        ("  - overlayroot: {mode: crypt, dev: vdb, pass: 12345678, allow_clear_pass: true}\n".to_owned(), "12345678"),
+        ("  - overlayroot: {mode: crypt, dev: vdb, pass: \"hunter2\n".to_owned(), "hunter2"),
+    ] {
+        let error = folder.steps(&steps).unwrap_err();
+        let shown = format!("{error} {error:?} {}", error.render());
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+#[test]
+fn other_forms_of_the_same() {
+    let folder = Folder::new();
+    let hash = format!("$6$salt${}", "a".repeat(86));
+    let recipe = folder
+        .steps(&format!(
+            "  - user: {{name: a, password: {{file: password}}}}\n  - user: {{name: b, password: {{hash: \"{hash}\"}}, groups: sudo, sudo: \"ALL=(ALL) ALL\"}}\n  - agent\n  - sshd: {{Port: [22, 2222], Ciphers: [a, b], AllowUsers: [a, b], UsePAM: yes, match: override}}\n  - mfa: {{users: a, factors: [password, totp], totp: {{rate_limit: no}}}}\n"
+        ))
+        .unwrap();
+    let users: Vec<_> = recipe.users().collect();
+    assert!(matches!(&users[0].password, Some(Password::Clear(secret)) if secret.reveal() == "from file"));
+    assert!(matches!(&users[1].password, Some(Password::Hash(secret)) if secret.reveal() == hash));
+    assert_eq!(users[1].groups, ["sudo"]);
+    let sshd = recipe.sshd().unwrap();
+    let directives: Vec<_> = sshd.directives.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    assert_eq!(directives, ["Port 22", "Port 2222", "Ciphers a,b", "AllowUsers a b", "UsePAM yes"]);
+    assert_eq!(sshd.match_blocks, MatchPolicy::Override);
+    assert_eq!(recipe.mfa().unwrap().totp.rate_limit, None);
+    assert_eq!(recipe.name, "recipe");
+}
+
+#[test]
+fn modes_are_octal_however_written() {
+    let folder = Folder::new();
+    for (written, wanted) in [
+        ("0644", Some(0o644)),
+        ("\"0644\"", Some(0o644)),
+        ("644", Some(0o644)),
+        ("'755'", Some(0o755)),
+        ("0o1777", Some(0o1777)),
+        ("04755", Some(0o4755)),
+        ("00644", Some(0o644)),
+        ("0888", None),
+        ("648", None),
+        ("77777", None),
+        ("0x1a4", None),
+        ("rw-r--r--", None),
+        ("7", None),
+        ("1_000", None),
+        ("[0644]", None),
+        ("-644", None),
+        ("yes", None),
+        ("", None),
+    ] {
+        let loaded = folder.steps(&format!("  - files:\n      - {{mkdir: /d, mode: {written}}}\n"));
+        match (&loaded, wanted) {
+            (Ok(recipe), Some(_)) => {
+                assert!(matches!(recipe.files()[0].action, FileAction::Mkdir { mode, .. } if mode == wanted), "{written}");
+            }
+            (Err(error), None) => assert!(error.to_string().contains("`mode`"), "{written}: {error}"),
+            _ => panic!("{written}: {loaded:?}"),
+        }
+    }
+}
+
+/// Every kind of mistake: steps, line and column (of the whole recipe), a part of the message.
+#[test]
+fn mistakes_have_their_place() {
+    let folder = Folder::new();
+    for (steps, line, column, part) in [
+        ("  - packages: {debz: [debs/]}\n", 3, 16, "unknown key `debz`"),
+        ("  - packages: {}\n", 3, 5, "needs the key `debs`"),
+        ("  - packages: {debs: [nothing.deb]}\n", 3, 25, "nothing.deb: no such file"),
+        ("  - packages: {debs: [empty]}\n", 3, 25, "holds no .deb file"),
+        ("  - packages: {debs: []}\n", 3, 24, "is empty"),
+        ("  - user: {password: {env: DEBIAN_PASSWORD}}\n", 3, 5, "needs the key `name`"),
+        ("  - user: {name: 5}\n", 3, 20, "takes text, found the number `5`"),
+        ("  - user: {name: \"a b\"}\n", 3, 20, "cannot be the name"),
+        ("  - user: {name: a, password: {env: NOPE}}\n", 3, 39, "NOPE is not set"),
+        ("  - user: {name: a, password: {env: EMPTY}}\n", 3, 39, "is empty"),
+        ("  - user: {name: a, password: {file: blank}}\n", 3, 40, "is empty"),
+        ("  - user: {name: a, password: {file: gone}}\n", 3, 40, "gone: no such file"),
+        ("  - user: {name: a, password: {file: latin1}}\n", 3, 40, "not UTF-8"),
+        ("  - user: {name: a, password: {file: debs}}\n", 3, 40, "is a directory"),
+        ("  - user: {name: a, password: random}\n", 3, 33, "later version"),
+        ("  - user: {name: a, password: secret}\n", 3, 33, "does not stand in a recipe"),
+        ("  - user: {name: a, password: {hash: \"$1$a$b\"}}\n", 3, 40, "MD5"),
+        ("  - user: {name: a, password: {env: A, file: b}}\n", 3, 33, "takes one of"),
+        ("  - user: {name: a, authorized_keys: [gone.pub]}\n", 3, 41, "gone.pub: no such file"),
+        ("  - mfa: {users: []}\n", 3, 20, "is empty"),
+        ("  - mfa: {}\n", 3, 5, "needs the key `users`"),
+        ("  - mfa:\n", 3, 5, "needs the key `users`"),
+        ("  - mfa\n", 3, 5, "needs settings"),
+        ("  - mfa: {users: [a, a]}\n", 3, 24, "listed twice"),
+        ("  - mfa: {users: [a], factors: [totp]}\n", 3, 34, "single factor"),
+        ("  - mfa: {users: [a], factors: totp}\n", 3, 34, "single factor"),
+        ("  - mfa: {users: [a], factors: [totp, smoke]}\n", 3, 41, "`factors` takes"),
+        ("  - mfa: {users: [a], factors: [totp, totp]}\n", 3, 41, "listed twice"),
+        ("  - mfa: {users: [a], factors: [publickey, password]}\n", 3, 34, "without `totp`"),
+        ("  - mfa: {users: [a], seal: ssh}\n", 3, 31, "later version"),
+        ("  - mfa: {users: [a], scope: everywhere}\n", 3, 32, "`sshd` or `login`"),
+        ("  - mfa: {users: [a], factor: [totp]}\n", 3, 25, "unknown key `factor`"),
+        ("  - mfa: {users: [a], totp: {window: 0}}\n", 3, 40, "from 1 to 21"),
+        ("  - mfa: {users: [a], totp: {rate_limit: {seconds: 5}}}\n", 3, 54, "from 15 to 600"),
+        ("  - overlayroot: {dev: /dev/vdb}\n", 3, 5, "needs the key `mode`"),
+        ("  - overlayroot: {mode: crypt}\n", 3, 5, "needs the key `dev`"),
+        ("  - overlayroot: {mode: tmpfs, dev: vdb}\n", 3, 34, "uses none"),
+        ("  - overlayroot: {mode: device, dev: vdb, mkfs: 1}\n", 3, 45, "belongs to mode `crypt`"),
+        ("  - overlayroot: {mode: crypt, dev: vdb, pass: x}\n", 3, 44, "in clear"),
+        ("  - overlayroot: {mode: crypt, dev: vdb, mkfs: 0}\n", 3, 50, "needs `pass`"),
+        ("  - overlayroot: {mode: crypt, dev: \"/dev/vdb\\\"; reboot\"}\n", 3, 39, "`dev` cannot be"),
+        ("  - sshd: {PermitRotLogin: no}\n", 3, 14, "unknown directive"),
+        ("  - sshd: {MaxAuthTries: four}\n", 3, 28, "not a number"),
+        ("  - sshd: {MaxAuthTries: }\n", 3, 26, "takes a value"),
+        ("  - sshd: {Port: 1, port: 2}\n", 3, 21, "stands twice"),
+        ("  - sshd: {Match: {User: x}}\n", 3, 14, "not a directive"),
+        ("  - sshd: {}\n", 3, 5, "sets nothing"),
+        ("  - files:\n      - {wriet: /x, content: y}\n", 4, 10, "unknown operation `wriet`"),
+        ("  - files:\n      - {write: x, content: y}\n", 4, 17, "absolute path"),
+        ("  - files:\n      - {write: /x/, content: y}\n", 4, 17, "names a directory"),
+        ("  - files:\n      - {write: /x}\n", 4, 9, "needs the key `content`"),
+        ("  - files:\n      - {write: /x, content: 5}\n", 4, 30, "takes text"),
+        ("  - files:\n      - {write: /x, remove: /x}\n", 4, 9, "does one thing"),
+        ("  - files:\n      - {write: /x, content: y, mod: 0644}\n", 4, 33, "unknown key `mod`"),
+        ("  - files:\n      - {replace: /x, match: 'a(b', with: c}\n", 4, 32, "unclosed group"),
+        ("  - files:\n      - {replace: /x, match: 'a(b)', with: $2}\n", 4, 44, "names the group `2`"),
+        ("  - files:\n      - {replace: /x, match: 'a(b)', with: $1x}\n", 4, 44, "names the group `1x`"),
+        ("  - files:\n      - {append: /x, line: \"a\\nb\"}\n", 4, 28, "one line"),
+        ("  - files:\n      - {copy: gone, to: /x}\n", 4, 16, "gone: no such file"),
+        ("  - files:\n      - {remove: /}\n", 4, 18, "root directory"),
+        ("  - files:\n      - {write: /x, content: y, owner: \"a:b:c\"}\n", 4, 40, "`owner` cannot be"),
+        ("  - files: {write: /x}\n", 3, 12, "takes a list"),
+        ("  - agent: {mode: replace}\n", 3, 19, "later version"),
+        ("  - agent: {mode: compnion}\n", 3, 19, "`mode` takes"),
+        ("  - agnet: {}\n", 3, 5, "unknown step `agnet`"),
+        ("  - mfa:\n    users: [a]\n", 4, 5, "stands beside `mfa`"),
+        ("  - agent: {}\n    files: []\n", 4, 5, "stands beside `agent`"),
+        ("  - [agent]\n", 3, 5, "a step is a mapping"),
+        ("  - user: {name: a, name: b}\n", 3, 23, "stands twice"),
+        ("  - user: {name: !!int a}\n", 3, 20, "the tag says integer"),
+    ] {
+        let error = folder.steps(steps).err().unwrap_or_else(|| panic!("accepted: {steps}"));
+        let found = findings(&folder, &error);
+        let hit = found.iter().any(|(l, c, message)| (*l, *c) == (line, column) && message.contains(part));
+        assert!(hit, "{steps}wanted {line}:{column} {part}\nfound {found:?}");
+        assert_eq!(found.len(), 1, "{steps}{found:?}");
+        let local = part.contains("no such file") || part.contains("is a directory") || part.contains(".deb file");
+        assert_eq!(error.exit_code(), if local { 4 } else { 2 }, "{steps}");
+    }
+}
+
+#[test]
+fn mistakes_around_the_steps() {
+    let folder = Folder::new();
+    for (text, line, column, part) in [
+        ("", 1, 1, "the recipe is empty"),
+        ("- x\n", 1, 1, "takes a mapping"),
+        ("name: x\nsteps: [agent]\n", 1, 1, "needs the key `recipe`"),
+        ("recipe: 1\n", 1, 1, "needs the key `steps`"),
+        ("recipe: 2\nsteps: [agent]\n", 1, 9, "format 2 is not known"),
+        ("recipe: \"1\"\nsteps: [agent]\n", 1, 9, "takes the version"),
+        ("recipe: 1\nsteps: []\n", 2, 8, "is empty"),
+        ("recipe: 1\nsteps: {agent: {}}\n", 2, 8, "takes a list"),
+        ("recipe: 1\nstep: []\nsteps: [agent]\n", 2, 1, "unknown key `step`"),
+        ("recipe: 1\nname: [x]\nsteps: [agent]\n", 2, 7, "takes text"),
+        ("recipe: 1\nrecipe: 1\nsteps: [agent]\n", 2, 1, "stands twice"),
+        ("recipe: 1\nsteps:\n\t- agent\n", 3, 1, "a tab"),
+        ("recipe: 1\nsteps: [agent]\n---\nx: 1\n", 3, 1, "second YAML document"),
+    ] {
+        let error = folder.load(text).err().unwrap_or_else(|| panic!("accepted: {text}"));
+        let found = findings(&folder, &error);
+        assert!(found.iter().any(|(l, c, message)| (*l, *c) == (line, column) && message.contains(part)), "{text}{found:?}");
+        assert_eq!(error.exit_code(), 2);
+    }
+}
+
+#[test]
+fn contradictions_show_both_places() {
+    let folder = Folder::new();
+    for (steps, second, first, part) in [
+        ("  - user: {name: a}\n  - user: {name: a}\n", (4, 5), (3, 5), "second step `user`"),
+        ("  - mfa: {users: [a]}\n  - mfa: {users: [b]}\n  - agent\n", (4, 5), (3, 5), "second step `mfa`"),
+        ("  - overlayroot: {mode: tmpfs}\n  - overlayroot: {mode: tmpfs, swap: true}\n", (4, 5), (3, 5), "second step `overlayroot`"),
+        ("  - sshd: {MaxAuthTries: 3}\n  - sshd: {maxauthtries: 4}\n", (4, 12), (3, 12), "contradicts"),
+        ("  - sshd: {UsePAM: no}\n  - mfa: {users: [a]}\n", (3, 12), (4, 5), "contradicts step `mfa`"),
+        ("  - mfa: {users: [a]}\n  - sshd: {AuthenticationMethods: any}\n", (4, 12), (3, 5), "contradicts step `mfa`"),
+        ("  - mfa: {users: [a]}\n  - sshd: {ChallengeResponseAuthentication: no}\n", (4, 12), (3, 5), "contradicts step `mfa`"),
+        ("  - mfa: {users: [a]}\n  - sshd: {PermitEmptyPasswords: yes}\n", (4, 12), (3, 5), "contradicts step `mfa`"),
+        ("  - mfa: {users: [a]}\n  - sshd: {AllowUsers: [b, c]}\n", (4, 12), (3, 5), "leaves `a` out"),
+        ("  - mfa: {users: [a]}\n  - sshd: {DenyUsers: a}\n", (4, 12), (3, 5), "lets `a` in"),
+        ("  - sshd: {KbdInteractiveAuthentication: yes, ChallengeResponseAuthentication: no}\n", (3, 49), (3, 12), "contradicts"),
+        ("  - files:\n      - {write: /x, content: a}\n      - {write: /x, content: b}\n", (5, 17), (4, 17), "two contents"),
+        ("  - files:\n      - {write: /x, content: a}\n  - files:\n      - {remove: /x}\n", (6, 18), (4, 17), "both there and not there"),
+        ("  - files:\n      - {write: /d/x, content: a}\n      - {remove: /d}\n", (5, 18), (4, 17), "removes"),
+        ("  - files:\n      - {link: /x, target: a}\n      - {link: //x, target: b}\n", (5, 16), (4, 16), "two targets"),
+        ("  - files:\n      - {mkdir: /x, mode: 0700}\n      - {mkdir: /x, mode: 0755}\n", (5, 17), (4, 17), "two modes"),
+        ("  - files:\n      - {append: /x, line: a}\n      - {write: /x, content: b}\n", (5, 17), (4, 18), "replaces"),
+        ("  - files:\n      - {write: /x, content: a}\n      - {mkdir: /x/y}\n", (5, 17), (4, 17), "nothing below"),
+    ] {
+        let error = folder.steps(steps).err().unwrap_or_else(|| panic!("accepted: {steps}"));
+        let (class, finding) = error.findings().next().unwrap();
+        assert_eq!(class, Class::Usage);
+        assert!(finding.message.contains(part), "{steps}{}", finding.message);
+        assert_eq!((finding.line(), finding.column()), second, "{steps}");
+        let (other, _) = &finding.related[0];
+        assert_eq!((other.line, other.column), first, "{steps}");
+    }
+}
+
+#[test]
+fn what_agrees_is_no_contradiction() {
+    let folder = Folder::new();
+    let recipe = folder
+        .steps(
+            "  - agent\n  - agent: {}\n  - sshd: {Port: 22, X11Forwarding: no}\n  - sshd: {x11forwarding: no, Port: 2222, AllowUsers: \"a b\"}\n  - mfa: {users: [a]}\n  - sshd: {UsePAM: yes, AuthenticationMethods: \"publickey,keyboard-interactive\"}\n  - packages: {debs: debs/a.deb}\n  - packages: {debs: [debs]}\n  - files:\n      - {write: /x, content: a}\n      - {write: /x, content: a}\n      - {append: /x, line: b}\n      - {mkdir: /d}\n      - {write: /d/x, content: a}\n      - {remove: /e}\n      - {write: /e/new, content: x}\n",
+        )
+        .unwrap();
+    assert_eq!(recipe.packages().unwrap().debs.len(), 2);
+    let names: Vec<_> = recipe.steps.iter().map(Step::name).collect();
+    assert_eq!(names, ["agent", "sshd", "mfa", "packages", "files"]);
+    let directives: Vec<_> = recipe.sshd().unwrap().directives.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    assert_eq!(directives, ["Port 22", "X11Forwarding no", "Port 2222", "AllowUsers a b", "UsePAM yes", "AuthenticationMethods publickey,keyboard-interactive"]);
+}
+
+#[test]
+fn all_findings_come_at_once_and_usage_wins() {
+    let folder = Folder::new();
+    let error = folder
+        .load("recipe: 1\nnmae: x\nsteps:\n  - packages: {debs: [gone]}\n  - user: {name: a, password: {env: NOPE}}\n  - mfa: {factors: [totp]}\n  - files:\n      - {copy: gone, to: x, mode: 999}\n")
+        .unwrap_err();
+    let found = findings(&folder, &error);
+    assert_eq!(found.len(), 8, "{found:#?}");
+    let mut sorted = found.clone();
+    sorted.sort();
+    assert_eq!(found, sorted);
+    assert_eq!(error.exit_code(), 2);
+    assert!(error.render().contains("did you mean `name`?"));
+    let error = folder.steps("  - packages: {debs: [gone]}\n  - files:\n      - {copy: gone, to: /x}\n").unwrap_err();
+    assert_eq!((error.findings().count(), error.exit_code()), (2, 4));
+}
+
+#[test]
+fn mfa_without_agent_is_warned_of() {
+    let folder = Folder::new();
+    let recipe = folder.steps("  - mfa: {users: [a]}\n").unwrap();
+    assert!(recipe.warnings[0].message.contains("nothing enrols"));
+}

@@ -1,0 +1,6 @@
+//! The loader against PyYAML's answers, and against hostile texts.
+#![allow(clippy::unwrap_used)]
+
+mod golden;
+mod hostile;
+mod pictures;
