@@ -1,0 +1,137 @@
+//! `mfa`: logins ask for several factors, for everybody, from the first packet on.
+//!
+//! Fail-closed: nothing is let through that was not set up. sshd demands every factor of every
+//! user by one global `AuthenticationMethods`; the PAM module, without `nullok`, refuses users that
+//! have no secret. What was written is proven by evaluating sshd's whole configuration and the PAM
+//! stacks again; [`prove`] does the same after all other steps.
+
+mod doors;
+mod pam;
+mod ssh;
+
+use hardtack_credentials::{MfaConfig, RateLimit, TotpConfig};
+use hardtack_guest::sshd;
+
+use crate::model::{Console, Factor, MfaStep, Others, Scope, Seal};
+use crate::{Context, StepError};
+
+pub(crate) use ssh::refuse_mismatch;
+
+const STEP: &str = "mfa";
+
+/// Settles sshd, PAM and the agent's part.
+///
+/// # Errors
+/// The image cannot do it, or something in it would weaken it.
+pub fn apply(step: &MfaStep, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
+    check_settings(step)?;
+    let version = ssh::version(cx)?;
+    if asks_for_codes(step) {
+        pam::require_module(cx)?;
+        pam::refuse_nullok(cx)?;
+    }
+    ssh::write(step, version, cx)?;
+    pam::write(step, cx)?;
+    prove(step, cx)?;
+    let doors = doors::find(step, cx)?;
+    for door in doors {
+        cx.warn(STEP, format!("asks for less: {door}"));
+        if !cx.agent.doors.contains(&door) {
+            cx.agent.doors.push(door);
+        }
+    }
+    cx.agent.mfa = Some(agent_part(step));
+    Ok(())
+}
+
+/// Evaluates sshd's configuration and the PAM stacks as they are now.
+///
+/// # Errors
+/// The first thing that weakens what the step promises, by file and line.
+pub fn prove(step: &MfaStep, cx: &Context<'_, '_>) -> Result<(), StepError> {
+    let version = ssh::version(cx)?;
+    ssh::prove(step, version, cx)?;
+    if asks_for_codes(step) {
+        pam::require_module(cx)?;
+        pam::refuse_nullok(cx)?;
+    }
+    pam::prove(step, cx)
+}
+
+/// The directives that the step writes for sshd.
+#[must_use]
+pub fn directives(step: &MfaStep) -> Vec<sshd::Directive> {
+    ssh::directives(step)
+}
+
+fn asks_for_codes(step: &MfaStep) -> bool {
+    step.factors.contains(&Factor::Totp) || step.console == Console::Totp
+}
+
+/// What the recipe's loader cannot know, or what a caller of the library got wrong.
+fn check_settings(step: &MfaStep) -> Result<(), StepError> {
+    if step.users.is_empty() {
+        return Err(StepError::usage(STEP, "users is empty: nobody could log in"));
+    }
+    let mut factors = step.factors.clone();
+    factors.sort();
+    factors.dedup();
+    if factors.len() < 2 {
+        return Err(StepError::usage(STEP, "a single factor is what there was before; give at least two"));
+    }
+    if step.scope == Scope::Login && step.console == Console::Password {
+        return Err(StepError::usage(
+            STEP,
+            "scope: login makes every login ask for the code, console: password wants one that does not",
+        )
+        .hint("say console: totp, or scope: sshd"));
+    }
+    if step.scope == Scope::Login && !step.factors.contains(&Factor::Totp) {
+        return Err(StepError::usage(
+            STEP,
+            "scope: login is about the one-time code, and factors has no totp",
+        ));
+    }
+    Ok(())
+}
+
+fn agent_part(step: &MfaStep) -> MfaConfig {
+    let factor = |factor: &Factor| match factor {
+        Factor::Publickey => "publickey",
+        Factor::Password => "password",
+        Factor::Totp => "totp",
+    };
+    let mut factors = step.factors.clone();
+    factors.sort();
+    MfaConfig {
+        users: step.users.clone(),
+        factors: factors.iter().map(|f| factor(f).to_owned()).collect(),
+        console: match step.console {
+            Console::Totp => "totp",
+            Console::Password => "password",
+            Console::Locked => "locked",
+        }
+        .to_owned(),
+        others: match step.others {
+            Others::Refuse => "refuse",
+            Others::Publickey => "publickey",
+            Others::Enrol => "enrol",
+        }
+        .to_owned(),
+        seal: match step.seal {
+            Seal::None => "none",
+        }
+        .to_owned(),
+        totp: TotpConfig {
+            window: step.totp.window,
+            rate_limit: step
+                .totp
+                .rate_limit
+                .map(|limit| RateLimit { attempts: limit.attempts, seconds: limit.seconds }),
+            disallow_reuse: step.totp.disallow_reuse,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;
