@@ -60,7 +60,14 @@ fn pass(recipe: &Recipe, stage: &mut Stage<'_>, around: &Surroundings) -> Result
         options: around.options,
     };
     let users: Vec<_> = recipe.users().collect();
+    if let Some(step) = recipe.packages() {
+        run("packages", &mut cx, |cx| steps::packages::apply(step, cx))?;
+    }
     run("user", &mut cx, |cx| steps::user::apply(&users, cx))?;
+    run("files", &mut cx, |cx| steps::files::apply(recipe.files(), cx))?;
+    if let Some(step) = recipe.overlayroot() {
+        run("overlayroot", &mut cx, |cx| steps::overlayroot::apply(step, cx))?;
+    }
     // Packages that are finished at first boot need somebody who finishes them.
     let agent = recipe.agent().copied().or(cx.agent.packages.is_some().then(AgentStep::default));
     if let Some(step) = agent {
