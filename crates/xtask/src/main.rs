@@ -1,4 +1,102 @@
-//! Project automation: demo, tests, fixtures.
-#![forbid(unsafe_code)]
+//! What the README's two commands do: `cargo xtask demo` and `cargo xtask test`.
 
-fn main() {}
+#![forbid(unsafe_code)]
+// This program talks to people; that is its whole job.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod install;
+mod shell;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use shell::{cargo, program, run, top};
+
+const USAGE: &str = "\
+cargo xtask demo [ARGUMENTS]   build both programs and harden the sample image
+cargo xtask test               all tests, with what they need: packages, images, boots (30 minutes)
+cargo xtask test --quick       formatting, lints and the tests that boot nothing (minutes)
+cargo xtask full               the long suite on top of the tests (hours)
+cargo xtask images             make the real images that the end-to-end tests boot
+cargo xtask install            install what the tests need (Debian, as root)";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        ["demo", ref rest @ ..] => demo(rest),
+        ["test"] => quick().and_then(|()| end_to_end()),
+        ["test", "--quick"] => quick(),
+        ["full"] => full(),
+        ["images"] => images().map(|_| ()),
+        ["install"] => install::packages(),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Both programs, then the main job on the sample.
+fn demo(arguments: &[&str]) -> Result<(), String> {
+    run(cargo(&["build", "--quiet", "--release", "--package", "hardtack", "--package", "hardtack-agent"]))?;
+    let mut demo = program("hardtack");
+    demo.arg("demo").args(arguments);
+    run(demo)
+}
+
+/// Formatting, lints, and every test that needs no virtual machine.
+fn quick() -> Result<(), String> {
+    install::packages()?;
+    step("formatting", cargo(&["fmt", "--all", "--check"]))?;
+    step("lints", cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
+    step("programs", cargo(&["build", "--release", "--package", "hardtack", "--package", "hardtack-agent"]))?;
+    let mut tests = cargo(&["test", "--workspace", "--exclude", "hardtack-tests"]);
+    tests.env("CI", "true");
+    step("tests", tests)
+}
+
+/// Real images, hardened by an ordinary user, booted and attacked.
+fn end_to_end() -> Result<(), String> {
+    let images = images()?;
+    // Two machines at a time: one waits for its clock most of the time.
+    let mut tests = cargo(&["test", "--package", "hardtack-tests", "--", "--test-threads=2"]);
+    tests.env("CI", "true").env("HARDTACK_IMAGES", images);
+    step("end to end", tests)
+}
+
+/// Everything, and the tests that are marked as long.
+fn full() -> Result<(), String> {
+    quick()?;
+    end_to_end()?;
+    let images = images()?;
+    let mut tests = cargo(&["test", "--workspace", "--release", "--", "--ignored", "--test-threads=2"]);
+    tests.env("CI", "true").env("HARDTACK_IMAGES", images);
+    step("full suite", tests)
+}
+
+/// Makes the images that are not there yet and returns their folder.
+fn images() -> Result<PathBuf, String> {
+    let directory = match std::env::var_os("HARDTACK_IMAGES") {
+        Some(directory) => PathBuf::from(directory),
+        None => shell::cache().join("images"),
+    };
+    let mut make = shell::as_root("bash");
+    make.arg(top().join("tests/images/make.sh"));
+    make.arg(&directory).args(["debian12", "debian13", "debian12-crypt", "debian13-crypt", "mbr", "bootpart"]);
+    step("images", make)?;
+    Ok(directory)
+}
+
+fn step(name: &str, command: std::process::Command) -> Result<(), String> {
+    println!("==> {name}");
+    let started = Instant::now();
+    run(command)?;
+    println!("==> {name}: {:.0} s", started.elapsed().as_secs_f64());
+    Ok(())
+}

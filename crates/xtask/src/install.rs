@@ -1,0 +1,103 @@
+//! The Debian packages that the tests need.
+
+use std::process::Command;
+
+use crate::shell::{as_root, run};
+
+/// (a file that the package brings, the package).
+const NEEDED: &[(&str, &str)] = &[
+    ("/usr/bin/mmdebstrap", "mmdebstrap"),
+    ("/usr/sbin/e2fsck", "e2fsprogs"),
+    ("/usr/sbin/sgdisk", "gdisk"),
+    ("/usr/sbin/sfdisk", "fdisk"),
+    ("/usr/sbin/mkfs.vfat", "dosfstools"),
+    ("/usr/bin/mcopy", "mtools"),
+    ("/usr/bin/zbarimg", "zbar-tools"),
+    ("/usr/bin/ssh", "openssh-client"),
+    ("/usr/bin/openssl", "openssl"),
+    ("/usr/bin/dpkg-deb", "dpkg"),
+    ("/usr/bin/zstd", "zstd"),
+    ("/usr/bin/xz", "xz-utils"),
+    ("/usr/bin/lz4", "lz4"),
+    ("/usr/bin/cpio", "cpio"),
+    ("/usr/bin/setpriv", "util-linux"),
+];
+
+/// QEMU and its tools must be of one suite: from different ones they conflict.
+const QEMU: (&str, &str, &str) = ("/usr/bin/qemu-img", "/usr/bin/qemu-system-x86_64", "qemu-system-x86");
+
+/// Installs what is missing. As anybody but root it asks sudo.
+pub(crate) fn packages() -> Result<(), String> {
+    let missing: Vec<&str> =
+        NEEDED.iter().filter(|(file, _)| !exists(file)).map(|(_, package)| *package).collect();
+    let machine = !exists(QEMU.1);
+    if missing.is_empty() && !machine && exists(QEMU.0) {
+        return Ok(());
+    }
+    if !exists("/usr/bin/apt-get") {
+        let all = missing.join(" ");
+        return Err(format!("the tests need these programs, by Debian's names: {all} qemu-system-x86 qemu-utils"));
+    }
+    println!("==> packages: {}", missing.join(" "));
+    let backports = qemu_is_backported();
+    if backports {
+        add_backports()?;
+    }
+    apt(&["update", "-qq"])?;
+    if !missing.is_empty() {
+        apt(&[&["install", "-y", "-qq", "--no-install-recommends"][..], &missing].concat())?;
+    }
+    if machine || !exists(QEMU.0) {
+        let suite = release().map(|release| format!("{release}-backports"));
+        let from = match &suite {
+            Some(suite) if backports => vec!["-t", suite.as_str()],
+            _ => Vec::new(),
+        };
+        apt(&[&["install", "-y", "-qq", "--no-install-recommends"][..], &from, &[QEMU.2, "qemu-utils"]].concat())?;
+    }
+    Ok(())
+}
+
+fn exists(path: &str) -> bool {
+    let path = std::path::Path::new(path);
+    // Merged and unmerged /usr, and sbin in its old and new places.
+    let name = path.file_name().unwrap_or_default();
+    ["/usr/bin", "/usr/sbin", "/bin", "/sbin"].iter().any(|folder| std::path::Path::new(folder).join(name).exists())
+}
+
+/// An installed qemu-utils from backports needs its QEMU from there too.
+fn qemu_is_backported() -> bool {
+    let shown = Command::new("dpkg-query").args(["-W", "-f", "${Version}", "qemu-utils"]).output();
+    shown.is_ok_and(|shown| String::from_utf8_lossy(&shown.stdout).contains("~bpo"))
+}
+
+/// The release's code name.
+fn release() -> Option<String> {
+    let text = std::fs::read_to_string("/etc/os-release").ok()?;
+    let name = text.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="))?;
+    Some(name.trim_matches('"').to_owned())
+}
+
+/// Adds the backports suite to apt, from the mirror that apt uses already.
+fn add_backports() -> Result<(), String> {
+    const SCRIPT: &str = r#"
+set -e
+. /etc/os-release
+suite=$VERSION_CODENAME-backports
+grep -rqs "$suite" /etc/apt/sources.list /etc/apt/sources.list.d && exit 0
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $VERSION_CODENAME" |
+  grep -v security | head -n 1)
+mirror=${mirror:-$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources | grep -v security | head -n 1)}
+[ -n "$mirror" ] || { echo "no Debian mirror found in apt's sources" >&2; exit 1; }
+printf 'deb %s %s main\n' "$mirror" "$suite" >/etc/apt/sources.list.d/hardtack-backports.list
+"#;
+    let mut shell = as_root("sh");
+    shell.arg("-c").arg(SCRIPT);
+    run(shell)
+}
+
+fn apt(arguments: &[&str]) -> Result<(), String> {
+    let mut command = as_root("env");
+    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(arguments);
+    run(command)
+}
