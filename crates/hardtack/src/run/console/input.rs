@@ -20,7 +20,8 @@ pub(crate) struct Log {
 /// is there.
 pub(crate) fn read(path: &Path) -> Result<Log, CliError> {
     if path.as_os_str() == "-" {
-        let bytes = limited(std::io::stdin().lock()).map_err(|error| CliError::io(path, "read standard input", error))?;
+        let bytes = limited(std::io::stdin().lock())
+            .map_err(|error| CliError::io(path, "read standard input", error))?;
         return Ok(Log { bytes, written: None });
     }
     let fail = |error| CliError::io(path, "read the console log", error);

@@ -15,7 +15,12 @@ pub(super) fn host(text: &str) -> Result<HostName, CliError> {
 }
 
 /// Adds what is missing. The file is replaced in one step and keeps its mode; a new one is 0600.
-pub(super) fn add(path: &Path, host: &HostName, keys: &[HostKey], err: &mut dyn Write) -> Result<(), CliError> {
+pub(super) fn add(
+    path: &Path,
+    host: &HostName,
+    keys: &[HostKey],
+    err: &mut dyn Write,
+) -> Result<(), CliError> {
     let fail = |action: &'static str| move |error| CliError::io(path, action, error);
     let (existing, mode): (Vec<u8>, Option<Permissions>) = match std::fs::read(path) {
         Ok(bytes) => {
@@ -28,7 +33,8 @@ pub(super) fn add(path: &Path, host: &HostName, keys: &[HostKey], err: &mut dyn 
     let additions = additions(&String::from_utf8_lossy(&existing), host, keys);
     for line in &additions.stale {
         let place = format!("{}:{line}", path.display());
-        let text = format!("hardtack: warning: {place}: another key of {}, of an earlier machine?", host.as_str());
+        let text =
+            format!("hardtack: warning: {place}: another key of {}, of an earlier machine?", host.as_str());
         let advice = format!("if so: ssh-keygen -R '{}' -f {}, then again", host.as_str(), path.display());
         writeln!(err, "{text}\nhint: {advice}").map_err(CliError::stream)?;
     }

@@ -32,7 +32,13 @@ pub(crate) fn run(arguments: &ConsoleArgs) -> Result<u8, CliError> {
         now: SystemTime::now(),
         written: log.written.unwrap_or_else(SystemTime::now),
     };
-    console(arguments, &log.bytes, &surroundings, &mut std::io::stdout().lock(), &mut std::io::stderr().lock())
+    console(
+        arguments,
+        &log.bytes,
+        &surroundings,
+        &mut std::io::stdout().lock(),
+        &mut std::io::stderr().lock(),
+    )
 }
 
 /// What the verb knows besides the log.
@@ -83,11 +89,14 @@ fn unreadable(error: ReadError) -> CliError {
             "the machine prints it when SSH answers; until then, or when the console's buffer was \
              lost, read the console again or reboot the machine",
         ),
-        ReadError::Damaged { .. } => CliError::refused(error.to_string())
-            .hint("read the console again, or reboot: the block is printed at every boot until a code was accepted"),
+        ReadError::Damaged { .. } => CliError::refused(error.to_string()).hint(
+            "read the console again, or reboot: the block is printed at every boot until a code was accepted",
+        ),
         ReadError::Contradiction { .. } => CliError::refused(error.to_string())
             .hint("trust neither; log in on another way and compare the host keys"),
-        ReadError::TooLong { .. } => CliError::refused(error.to_string()).hint("give it the log's end (tail -c 1M)"),
+        ReadError::TooLong { .. } => {
+            CliError::refused(error.to_string()).hint("give it the log's end (tail -c 1M)")
+        }
     }
 }
 
@@ -98,7 +107,11 @@ fn tell_others(reading: &Reading, err: &mut dyn Write) -> std::io::Result<()> {
     }
     if let Some(last) = reading.damaged.last() {
         let count = reading.damaged.len();
-        writeln!(err, "hardtack: {count} damaged block(s) in the log; the last, on line {}: {}", last.line, last.why)?;
+        writeln!(
+            err,
+            "hardtack: {count} damaged block(s) in the log; the last, on line {}: {}",
+            last.line, last.why
+        )?;
     }
     if reading.damaged_after() {
         writeln!(err, "hardtack: warning: the newest block is damaged; this is the intact one before it")?;
@@ -137,7 +150,12 @@ fn names(users: &[&UserCredentials]) -> String {
     users.iter().map(|user| user.name.escape_debug().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-fn code(user: &UserCredentials, now: SystemTime, out: &mut dyn Write, err: &mut dyn Write) -> std::io::Result<()> {
+fn code(
+    user: &UserCredentials,
+    now: SystemTime,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> std::io::Result<()> {
     let unix = seconds(now);
     // The reader has checked that the secret is base32.
     let key = base32::decode(&user.secret).unwrap_or_default();

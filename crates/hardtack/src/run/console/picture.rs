@@ -21,11 +21,17 @@ pub(crate) struct Picture {
 impl Picture {
     /// The format follows the suffix; an existing file needs `replace`.
     pub(crate) fn at(path: &Path, replace: bool) -> Result<Self, CliError> {
-        let suffix = path.extension().and_then(|suffix| suffix.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let suffix =
+            path.extension().and_then(|suffix| suffix.to_str()).unwrap_or_default().to_ascii_lowercase();
         let svg = match suffix.as_str() {
             "svg" => true,
             "png" => false,
-            _ => return Err(CliError::usage(format!("{}: a picture's name ends with .svg or .png", path.display()))),
+            _ => {
+                return Err(CliError::usage(format!(
+                    "{}: a picture's name ends with .svg or .png",
+                    path.display()
+                )));
+            }
         };
         if !replace && path.symlink_metadata().is_ok() {
             let text = format!("{}: exists already", path.display());
@@ -40,7 +46,9 @@ impl Picture {
         let picture = if self.svg { code.svg().into_bytes() } else { code.png(SCALE) };
         // New files of AtomicFile are 0600.
         let file = AtomicFile::create(&self.path)?;
-        file.file().write_all(&picture).map_err(|error| CliError::io(&self.path, "write the picture", error))?;
+        file.file()
+            .write_all(&picture)
+            .map_err(|error| CliError::io(&self.path, "write the picture", error))?;
         file.commit(self.replace)?;
         writeln!(err, "hardtack: {} holds the secret; delete it after scanning", self.path.display())
             .map_err(CliError::stream)

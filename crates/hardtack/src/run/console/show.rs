@@ -8,17 +8,27 @@ use hardtack_credentials::{Block, UserCredentials};
 use crate::terminal::Terminal;
 
 /// Everything that a block says, for the chosen users.
-pub(super) fn block(block: &Block, users: &[&UserCredentials], terminal: Terminal, out: &mut dyn Write) -> Result<()> {
-    let instance = block.instance_id.as_deref().map_or(String::new(), |id| format!(", instance {}", plain(id)));
+pub(super) fn block(
+    block: &Block,
+    users: &[&UserCredentials],
+    terminal: Terminal,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let instance =
+        block.instance_id.as_deref().map_or(String::new(), |id| format!(", instance {}", plain(id)));
     writeln!(out, "Machine: {}{instance}", plain(&block.hostname))?;
     writeln!(out, "Printed: {} by the machine's clock, boot {}", plain(&block.time), plain(&block.boot_id))?;
-    let device = block.root.device.as_deref().map_or(String::new(), |device| format!(" on {}", plain(device)));
+    let device =
+        block.root.device.as_deref().map_or(String::new(), |device| format!(" on {}", plain(device)));
     match block.root.overlay.as_deref() {
         Some(overlay) => writeln!(out, "Root:    overlay ({}){device}", plain(overlay))?,
         None => writeln!(out, "Root:    the disk itself, without an overlay")?,
     }
     if block.users.is_empty() {
-        writeln!(out, "\nFingerprints only: a code was accepted (or no user has one), and no secret is printed again.")?;
+        writeln!(
+            out,
+            "\nFingerprints only: a code was accepted (or no user has one), and no secret is printed again."
+        )?;
     }
     for one in users {
         writeln!(out)?;
@@ -57,7 +67,11 @@ fn qr(url: &str, terminal: Terminal, out: &mut dyn Write) -> Result<()> {
         // A file or a pipe: nothing is known about its colours or width.
         None => code.half_blocks(Polarity::LightOnDark),
         Some(width) if width < code.width() => {
-            return writeln!(out, "(The QR code needs {} columns; --qr FILE.png writes a picture.)", code.width());
+            return writeln!(
+                out,
+                "(The QR code needs {} columns; --qr FILE.png writes a picture.)",
+                code.width()
+            );
         }
         Some(_) if !terminal.color => code.half_blocks(Polarity::LightOnDark),
         Some(width) if width >= 2 * code.width() => code.coloured_full_size(),

@@ -38,7 +38,10 @@ fn block(boot: &str, users: &[&str]) -> Block {
 
 fn log(blocks: &[Block]) -> String {
     let printed = Printed { synchronised: Some(false), ..Printed::default() };
-    blocks.iter().map(|block| format!("login: \r\n{}", block.render(&printed).replace('\n', "\r\n"))).collect()
+    blocks
+        .iter()
+        .map(|block| format!("login: \r\n{}", block.render(&printed).replace('\n', "\r\n")))
+        .collect()
 }
 
 fn later(seconds: i64) -> SystemTime {
@@ -46,7 +49,12 @@ fn later(seconds: i64) -> SystemTime {
 }
 
 /// Exit code, standard output, standard error.
-fn run_at(arguments: &ConsoleArgs, log: &str, written: SystemTime, terminal: Terminal) -> (u8, String, String) {
+fn run_at(
+    arguments: &ConsoleArgs,
+    log: &str,
+    written: SystemTime,
+    terminal: Terminal,
+) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let around = Surroundings { terminal, now: later(0), written };
     let code = console(arguments, log.as_bytes(), &around, &mut out, &mut err).unwrap_or_else(|error| {
@@ -66,7 +74,15 @@ fn prints_the_credentials_and_counts_the_others() {
     let text = format!("{}{damaged}", log(&[block("a", &["debian"]), block("b", &["debian"])]));
     let (code, out, err) = run(&ConsoleArgs::default(), &text);
     assert_eq!(code, 0, "{err}");
-    for part in ["boot b", &format!("secret key is: {SECRET}"), "  30116782", "otpauth://totp/", "(ED25519)", "█", "  - su"] {
+    for part in [
+        "boot b",
+        &format!("secret key is: {SECRET}"),
+        "  30116782",
+        "otpauth://totp/",
+        "(ED25519)",
+        "█",
+        "  - su",
+    ] {
         assert!(out.contains(part), "{part}\n{out}");
     }
     assert!(err.contains("1 older block(s)") && err.contains("1 damaged block(s)"), "{err}");
@@ -163,7 +179,10 @@ fn known_hosts_grow_once_and_keep_their_mode() {
 
     std::fs::write(&path, "[127.0.0.1]:2222 ssh-ed25519 AAAAold\n").unwrap();
     let (_, _, err) = run(&arguments, &log);
-    assert!(err.contains("known_hosts:1: another key") && err.contains("ssh-keygen -R '[127.0.0.1]:2222'"), "{err}");
+    assert!(
+        err.contains("known_hosts:1: another key") && err.contains("ssh-keygen -R '[127.0.0.1]:2222'"),
+        "{err}"
+    );
 
     let wrong = ConsoleArgs { host: Some("a b".into()), ..arguments.clone() };
     assert_eq!(run(&wrong, &log).0, 2);
