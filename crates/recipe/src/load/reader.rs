@@ -26,6 +26,8 @@ pub(super) struct Reader<'a> {
 pub(super) struct Fields<'n> {
     what: String,
     pairs: Vec<(&'n str, &'n Node, &'n Node)>,
+    /// Keys that a misspelt one is probably meant for.
+    meant: Vec<&'static str>,
 }
 
 impl<'n> Fields<'n> {
@@ -103,10 +105,11 @@ impl<'a> Reader<'a> {
 
     /// The settings in `node`; `what` names it in messages ("step `mfa`").
     pub(super) fn fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&'static str]) -> Option<Fields<'n>> {
-        let fields = self.open_fields(node, what, known)?;
+        let mut fields = self.open_fields(node, what, known)?;
         for (name, key, _) in &fields.pairs {
             if !known.contains(name) {
                 self.unknown(key.span, "key", name, what, known);
+                fields.meant.extend(did_you_mean(name, known.iter().copied()));
             }
         }
         Some(fields)
@@ -115,7 +118,7 @@ impl<'a> Reader<'a> {
     /// As [`Reader::fields`], with keys that are not listed let through.
     pub(super) fn open_fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&'static str]) -> Option<Fields<'n>> {
         if node.is_null() {
-            return Some(Fields { what: what.to_owned(), pairs: Vec::new() });
+            return Some(Fields { what: what.to_owned(), pairs: Vec::new(), meant: Vec::new() });
         }
         let Some(pairs) = node.as_mapping() else {
             let message = format!("{what} takes a mapping, found {}", node.describe());
@@ -136,7 +139,7 @@ impl<'a> Reader<'a> {
                 None => self.error(key.span, format!("a key of {what} is {}, not a word", key.describe())),
             }
         }
-        Some(Fields { what: what.to_owned(), pairs: named })
+        Some(Fields { what: what.to_owned(), pairs: named, meant: Vec::new() })
     }
 
     pub(super) fn unknown(&mut self, span: Span, kind: &str, word: &str, what: &str, known: &[&str]) {
@@ -149,9 +152,9 @@ impl<'a> Reader<'a> {
     }
 
     /// The value of a key that must be there.
-    pub(super) fn required<'n>(&mut self, fields: &Fields<'n>, key: &str, at: Span) -> Option<&'n Node> {
+    pub(super) fn required<'n>(&mut self, fields: &Fields<'n>, key: &'static str, at: Span) -> Option<&'n Node> {
         let value = fields.get(key);
-        if value.is_none() {
+        if value.is_none() && !fields.meant.contains(&key) {
             self.error(at, format!("{} needs the key `{key}`", fields.what));
         }
         value

@@ -37,12 +37,17 @@ fn keyed(line: &str, from: usize, key: &str, found: &mut Vec<Range<usize>>) {
 }
 
 fn hashes(line: &str, from: usize, found: &mut Vec<Range<usize>>) {
+    let mut next = 0;
     for (at, _) in line.match_indices('$') {
+        if at < next {
+            continue;
+        }
         let rest = &line[at..];
         let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "$./=".contains(c))).unwrap_or(rest.len());
         let id = rest[1..].find('$').unwrap_or(0);
         if (1..=4).contains(&id) && end > 20 {
             found.push(from + at..from + at + end);
+            next = at + end;
         }
     }
 }
