@@ -135,10 +135,7 @@ mod tests {
             ("etc/ssh/ssh_host_ed25519_key.pub", "ssh-ed25519 AAAA root@vm\n"),
             ("etc/ssh/ssh_host_ed25519_key", "private\n"),
             ("run/systemd/timesync/synchronized", ""),
-            (
-                "run/cloud-init/instance-data.json",
-                r#"{"ds":{"meta_data":{"public-ipv4":"203.0.113.7"}}}"#,
-            ),
+            ("run/cloud-init/instance-data.json", r#"{"ds":{"meta_data":{"public-ipv4":"203.0.113.7"}}}"#),
         ]);
         assert_eq!(boot_id(&found), "2f6b");
         assert_eq!(hostname(&found), "vm");

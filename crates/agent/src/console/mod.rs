@@ -51,16 +51,17 @@ pub(crate) fn find(host: &Host) -> Vec<Console> {
     seen
 }
 
-/// Everything but virtual terminals (`tty0`, `tty1`…), and nothing that is not a plain name.
+/// Everything but virtual terminals (`tty0`, `tty1`…) and the console that swallows everything
+/// (`ttynull`), and nothing that is not a plain name.
 fn is_serial(name: &str) -> bool {
     let virtual_terminal = name
         .strip_prefix("tty")
         .is_some_and(|rest| rest.is_empty() || rest.bytes().all(|byte| byte.is_ascii_digit()));
     !virtual_terminal
+        && !name.starts_with("ttynull")
         && name != "console"
         && !name.starts_with('.')
         && !name.contains('/')
-        && !name.starts_with("vc")
 }
 
 /// The 8250 driver makes `ttyS0` on every machine; `type` is 0 (PORT_UNKNOWN) when no chip answered.

@@ -19,7 +19,7 @@ fn the_kernels_consoles_and_the_usual_ports_are_found_once() {
 #[test]
 fn virtual_terminals_and_ports_without_a_chip_are_none() {
     let tree = Tree::new()
-        .file("sys/class/tty/console/active", "tty0 tty1 tty ../x console\n")
+        .file("sys/class/tty/console/active", "tty0 tty1 tty ../x console ttynull0\n")
         .file("sys/class/tty/ttyS0/type", "0\n");
     assert!(names(&tree).is_empty());
     let error = print(&tree.host(), "x").unwrap_err().to_string();

@@ -68,8 +68,9 @@ pub fn apply(settings: &AgentStep, cx: &mut Context<'_, '_>) -> Result<(), StepE
             cx.stage.add_secret(&account.password_hash);
         }
     }
-    let mut text = serde_json::to_string_pretty(&cx.agent)
-        .map_err(|error| StepError::refused(STEP, format!("the agent's configuration cannot be written: {error}")))?;
+    let mut text = serde_json::to_string_pretty(&cx.agent).map_err(|error| {
+        StepError::refused(STEP, format!("the agent's configuration cannot be written: {error}"))
+    })?;
     text.push('\n');
     forget_outcome(cx)?;
     cx.stage.mkdir("/etc/hardtack", Set::all(0o755, 0, 0))?;

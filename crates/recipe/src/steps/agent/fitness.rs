@@ -32,12 +32,18 @@ pub(super) fn check(program: &[u8], cx: &mut Context<'_, '_>) -> Result<(), Step
         Some((path, image)) if !agent.fits(&image) => {
             return Err(StepError::refused(
                 STEP,
-                format!("the agent is for {} and the image is for {} ({path})", machine(&agent), machine(&image)),
+                format!(
+                    "the agent is for {} and the image is for {} ({path})",
+                    machine(&agent),
+                    machine(&image)
+                ),
             )
             .hint("build hardtack-agent for the image's architecture and name it with --agent PATH"));
         }
         Some(_) => {}
-        None => cx.warn(STEP, "the image's architecture is not known: no program of its own was found to compare"),
+        None => {
+            cx.warn(STEP, "the image's architecture is not known: no program of its own was found to compare")
+        }
     }
     kernel(cx)
 }
@@ -91,10 +97,13 @@ fn machine(elf: &Elf) -> String {
 /// The newest kernel is what a boot loader starts unless told otherwise.
 fn kernel(cx: &mut Context<'_, '_>) -> Result<(), StepError> {
     let mut found = Vec::new();
-    for (directory, prefixes) in [("/boot", &["vmlinuz-", "vmlinux-", "kernel-"][..]), ("/lib/modules", &[""][..])] {
+    for (directory, prefixes) in
+        [("/boot", &["vmlinuz-", "vmlinux-", "kernel-"][..]), ("/lib/modules", &[""][..])]
+    {
         for entry in cx.stage.list(directory)? {
             let version = prefixes.iter().find_map(|prefix| entry.name.strip_prefix(prefix));
-            if let Some((version, numbers)) = version.and_then(|name| Some((name.to_owned(), numbers(name)?))) {
+            if let Some((version, numbers)) = version.and_then(|name| Some((name.to_owned(), numbers(name)?)))
+            {
                 found.push((numbers, version));
             }
         }

@@ -39,11 +39,21 @@ fn trusty() -> MemoryTree {
         .file("/bin/dash", elf(X86_64, PT_INTERP))
         .link("/bin/sh", "dash")
         .file("/sbin/init", elf(X86_64, PT_INTERP))
-        .file_as("/etc/rc.local", "#!/bin/sh -e\n# exit 0 at the end\nif false; then\n  exit 1\nfi\nexit 0\n", 0o755, 0, 0)
+        .file_as(
+            "/etc/rc.local",
+            "#!/bin/sh -e\n# exit 0 at the end\nif false; then\n  exit 1\nfi\nexit 0\n",
+            0o755,
+            0,
+            0,
+        )
         .file("/boot/vmlinuz-3.13.0-24-generic", "")
 }
 
-fn run(tree: &MemoryTree, fill: impl FnOnce(&mut Context<'_, '_>), check: impl FnOnce(Result<(), StepError>, &mut Context<'_, '_>)) {
+fn run(
+    tree: &MemoryTree,
+    fill: impl FnOnce(&mut Context<'_, '_>),
+    check: impl FnOnce(Result<(), StepError>, &mut Context<'_, '_>),
+) {
     let mut stage = Stage::new(tree);
     let mut cx = Context::for_tests(&mut stage);
     cx.agent_binary = Some(elf(X86_64, 1));
@@ -62,8 +72,11 @@ fn systemd_gets_a_unit_for_everything_there_is_to_do() {
         &debian(),
         |cx| {
             cx.agent.mfa = Some(MfaConfig { users: vec!["debian".into()], ..MfaConfig::default() });
-            cx.agent.accounts =
-                vec![AccountConfig { name: "debian".into(), password_hash: "$6$salt$hash".into(), ..AccountConfig::default() }];
+            cx.agent.accounts = vec![AccountConfig {
+                name: "debian".into(),
+                password_hash: "$6$salt$hash".into(),
+                ..AccountConfig::default()
+            }];
         },
         |result, cx| {
             result.unwrap();
@@ -77,7 +90,9 @@ fn systemd_gets_a_unit_for_everything_there_is_to_do() {
                 assert!(text(cx, &target).contains("[Install]"));
             }
             assert!(cx.stage.lstat(&format!("{WANTS}/hardtack-packages.service")).unwrap().is_none());
-            assert!(text(cx, "/usr/lib/systemd/system/serial-getty@.service.d/hardtack.conf").contains("After="));
+            assert!(
+                text(cx, "/usr/lib/systemd/system/serial-getty@.service.d/hardtack.conf").contains("After=")
+            );
             assert!(cx.stage.stat(RC_LOCAL).unwrap().is_none());
         },
     );
@@ -173,32 +188,53 @@ fn an_agent_that_the_image_cannot_run_is_refused() {
 
 #[test]
 fn an_old_kernel_is_refused_and_an_old_one_beside_a_new_one_is_told() {
-    let old = MemoryTree::new().file("/bin/sh", elf(X86_64, 3)).file("/boot/vmlinuz-2.6.32-504.el6.x86_64", "");
-    run(&old, |_| {}, |result, _| {
-        let error = result.unwrap_err().to_string();
-        assert!(error.contains("2.6.32-504.el6.x86_64 is older than 3.2"), "{error}");
-    });
+    let old =
+        MemoryTree::new().file("/bin/sh", elf(X86_64, 3)).file("/boot/vmlinuz-2.6.32-504.el6.x86_64", "");
+    run(
+        &old,
+        |_| {},
+        |result, _| {
+            let error = result.unwrap_err().to_string();
+            assert!(error.contains("2.6.32-504.el6.x86_64 is older than 3.2"), "{error}");
+        },
+    );
     let both = old.file("/boot/vmlinuz-5.4.0", "");
-    run(&both, |_| {}, |result, cx| {
-        result.unwrap();
-        assert!(cx.notes.iter().any(|note| note.text.contains("2.6.32")));
-    });
+    run(
+        &both,
+        |_| {},
+        |result, cx| {
+            result.unwrap();
+            assert!(cx.notes.iter().any(|note| note.text.contains("2.6.32")));
+        },
+    );
 }
 
 #[test]
 fn an_image_without_programs_is_taken_by_its_package_database() {
     let tree = |arch: &str| MemoryTree::new().file("/var/lib/dpkg/arch", arch).dir("/usr/lib/systemd/system");
-    run(&tree("amd64\n"), |_| {}, |result, cx| {
-        result.unwrap();
-        assert!(cx.notes.is_empty());
-    });
-    run(&tree("arm64\n"), |_| {}, |result, _| {
-        assert!(result.unwrap_err().to_string().contains("/var/lib/dpkg/arch"));
-    });
-    run(&MemoryTree::new().dir("/usr/lib/systemd/system"), |_| {}, |result, cx| {
-        result.unwrap();
-        assert!(cx.notes.iter().any(|note| note.text.contains("architecture is not known")));
-    });
+    run(
+        &tree("amd64\n"),
+        |_| {},
+        |result, cx| {
+            result.unwrap();
+            assert!(cx.notes.is_empty());
+        },
+    );
+    run(
+        &tree("arm64\n"),
+        |_| {},
+        |result, _| {
+            assert!(result.unwrap_err().to_string().contains("/var/lib/dpkg/arch"));
+        },
+    );
+    run(
+        &MemoryTree::new().dir("/usr/lib/systemd/system"),
+        |_| {},
+        |result, cx| {
+            result.unwrap();
+            assert!(cx.notes.iter().any(|note| note.text.contains("architecture is not known")));
+        },
+    );
 }
 
 #[test]
