@@ -97,6 +97,22 @@ sed -i -e "s#^\([^\#]*[[:space:];&|(]\)mke2fs\([[:space:]]\)#\1$own/mke2fs\2#" -
 "#,
         );
     }
+    if wants.disk {
+        text.push_str(
+            r#"
+# klibc's mount does not find out the type of a file system.
+for mount in usr/sbin/mount usr/bin/mount sbin/mount bin/mount; do
+	if [ -f "$DESTDIR/$mount" ] && grep -q klibc- "$DESTDIR/$mount"; then
+		path="$(program mount)" || fail "no mount (package mount)"
+		rm -f "$DESTDIR$own/mount"
+		copy_exec "$path" "$own/mount"
+		sed -i "s#^\([[:space:]]*\)mount\([[:space:]]\)#\1$own/mount\2#" "$script"
+		break
+	fi
+done
+"#,
+        );
+    }
     if wants.wait {
         text.push_str(&format!(
             r#"
@@ -118,7 +134,7 @@ mod tests {
     use super::*;
 
     fn wants() -> Wants {
-        Wants { crypt: true, random_key: true, wait: true, modules: vec![vec!["xts".to_owned()]], drivers: vec!["virtio_blk".to_owned()] }
+        Wants { crypt: true, disk: true, random_key: true, wait: true, modules: vec![vec!["xts".to_owned()]], drivers: vec!["virtio_blk".to_owned()] }
     }
 
     #[test]
@@ -129,6 +145,19 @@ mod tests {
         }
         let text = text(&wants());
         assert!(text.contains("for module in xts virtio_blk aesni_intel"), "{text}");
+    }
+
+    #[test]
+    fn its_sed_for_mount_does_what_we_do() {
+        let directory = tempfile::tempdir().unwrap();
+        let script = directory.path().join("overlayroot");
+        let before = "\tmount a b ||\n# mount\nlog \"a mount b\"\nmount -t c\n";
+        std::fs::write(&script, before).unwrap();
+        let text = text(&wants());
+        let sed = text.lines().find(|line| line.contains("own/mount\\2")).unwrap();
+        let command = format!("own=/{OWN}; script='{}'; {sed}", script.display());
+        assert!(std::process::Command::new("sh").args(["-ec", &command]).status().unwrap().success());
+        assert_eq!(std::fs::read_to_string(&script).unwrap(), super::super::script::redirect_mount(before));
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(super) const SCRIPT: &str = "scripts/init-bottom/overlayroot";
 pub(super) const ORDER: &str = "scripts/init-bottom/ORDER";
 /// The real mke2fs, where no applet of busybox can shadow it.
 pub(super) const OWN_MKE2FS: &str = "usr/lib/hardtack/mke2fs";
+/// A mount that finds out the type of a file system itself.
+pub(super) const OWN_MOUNT: &str = "usr/lib/hardtack/mount";
 /// Our copies of kernel modules, by version.
 pub(super) const OWN_MODULES: &str = "usr/lib/hardtack/modules";
 
@@ -60,6 +62,8 @@ pub(super) const EXTRA_MODULES: [&str; 13] = [
 pub(super) struct Wants {
     /// An encrypted disk.
     pub(super) crypt: bool,
+    /// A disk is mounted.
+    pub(super) disk: bool,
     /// A key that the script makes.
     pub(super) random_key: bool,
     /// Waiting for a disk.
@@ -90,6 +94,9 @@ pub(super) enum Missing {
     },
     /// A real mke2fs under a name that busybox does not shadow, and a script that calls it.
     Mke2fs,
+    /// A mount that works without a file system type: klibc's does not (seen: "failed mount
+    /// backing device").
+    Mount,
     /// A program that waits for a disk.
     WaitForRoot,
     /// None of these modules is there with what it depends on.
@@ -105,6 +112,7 @@ impl Missing {
             Self::Program(name) => format!("the program {name}"),
             Self::Library { program, library } => format!("{library} (for {program})"),
             Self::Mke2fs => "a real mke2fs (busybox's shadows it)".to_owned(),
+            Self::Mount => "a mount that finds file system types out (klibc's does not)".to_owned(),
             Self::WaitForRoot => "wait-for-root".to_owned(),
             Self::Modules(names) => match &names[..] {
                 [name] => format!("the kernel module {name}"),
@@ -149,6 +157,9 @@ impl Subject<'_> {
         let text = text.unwrap_or_default();
         if wants.crypt && !self.has_mke2fs(text, &mut missing) {
             missing.insert(Missing::Mke2fs);
+        }
+        if wants.disk && !self.has_mount(text, &mut missing) {
+            missing.insert(Missing::Mount);
         }
         // A script that has another way to wait needs none of ours.
         if wants.wait && (text.is_empty() || text.contains("wait-for-root")) && self.find("wait-for-root").is_none() {
@@ -236,6 +247,16 @@ impl Subject<'_> {
         }
     }
 
+    fn has_mount(&self, text: &str, missing: &mut BTreeSet<Missing>) -> bool {
+        if script::calls_own_mount(text) {
+            let Some(blob) = self.view.file(OWN_MOUNT) else { return false };
+            self.libraries(OWN_MOUNT, blob, missing);
+            return true;
+        }
+        // A mount that is missing altogether is among the missing programs.
+        !self.find("mount").is_some_and(|(_, blob)| is_klibc(blob))
+    }
+
     /// Names of the modules that lie in the initramfs where they will be found.
     fn modules_present(&self, script_text: &str) -> BTreeSet<String> {
         let mut present = BTreeSet::new();
@@ -288,6 +309,11 @@ pub(super) fn tools(wants: &Wants) -> Vec<&'static str> {
         tools.push("sleep");
     }
     tools
+}
+
+/// True for a program of klibc, whose tools know the simplest options only.
+fn is_klibc(blob: &Blob) -> bool {
+    blob.elf.as_ref().and_then(|elf| elf.interpreter.as_deref()).is_some_and(|path| path.contains("klibc"))
 }
 
 /// True for a busybox that has the applet.

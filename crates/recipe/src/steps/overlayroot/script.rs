@@ -11,12 +11,14 @@ pub(super) const OWN: &str = "usr/lib/hardtack";
 const LOADER: &str = "/usr/lib/hardtack/load-modules";
 
 /// A command `mke2fs` without a path.
-static CALL: LazyLock<Option<Regex>> =
+static MKE2FS: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?m)^([^#\n]*?(?:^|[\s;&|(]))mke2fs([ \t])").ok());
+/// A line that starts with the command `mount` without a path; messages have the word too.
+static MOUNT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?m)^([ \t]*)mount([ \t])").ok());
 
 /// True when the script calls `mke2fs` by its bare name.
 pub(super) fn calls_mke2fs(script: &str) -> bool {
-    CALL.as_ref().is_some_and(|call| call.is_match(script))
+    MKE2FS.as_ref().is_some_and(|call| call.is_match(script))
 }
 
 /// True when the script calls our copy of mke2fs.
@@ -31,8 +33,20 @@ pub(super) fn loads_modules(script: &str) -> bool {
 
 /// The script with the calls of `mke2fs` redirected.
 pub(super) fn redirect_mke2fs(script: &str) -> String {
-    CALL.as_ref()
+    MKE2FS.as_ref()
         .map_or_else(|| script.to_owned(), |call| call.replace_all(script, "${1}/usr/lib/hardtack/mke2fs${2}").into_owned())
+}
+
+/// True when the script calls our copy of mount.
+pub(super) fn calls_own_mount(script: &str) -> bool {
+    script.contains("/usr/lib/hardtack/mount ")
+}
+
+/// The script with the calls of `mount` redirected.
+pub(super) fn redirect_mount(script: &str) -> String {
+    MOUNT
+        .as_ref()
+        .map_or_else(|| script.to_owned(), |call| call.replace_all(script, "${1}/usr/lib/hardtack/mount${2}").into_owned())
 }
 
 /// The script with our modules loaded before anything else; `None` when it has no line to put that
@@ -102,6 +116,14 @@ mod tests {
             assert!(calls_mke2fs(call), "{call}");
         }
         assert!(!calls_mke2fs("/sbin/mke2fs -t\nmy-mke2fs x\n"));
+    }
+
+    #[test]
+    fn mounts_are_redirected() {
+        let changed = redirect_mount("\tmount \"$device\" x ||\n# mount\nlog \"failed mount of\"\nmount -t y\n");
+        assert_eq!(changed, "\t/usr/lib/hardtack/mount \"$device\" x ||\n# mount\nlog \"failed mount of\"\n/usr/lib/hardtack/mount -t y\n");
+        assert!(calls_own_mount(&changed));
+        assert_eq!(redirect_mount(&changed), changed);
     }
 
     #[test]

@@ -96,6 +96,11 @@ impl Supply<'_, '_> {
                         text = text.map(|text| script::redirect_mke2fs(&text));
                     }
                 }
+                Missing::Mount => {
+                    if self.own_program("mount", needs::OWN_MOUNT)? {
+                        text = text.map(|text| script::redirect_mount(&text));
+                    }
+                }
                 Missing::WaitForRoot => {
                     let content = script::WAIT_FOR_ROOT.as_bytes().to_vec();
                     let directory = if self.view.is_directory("sbin") { "sbin" } else { "bin" };
@@ -187,7 +192,8 @@ impl Supply<'_, '_> {
         Ok(None)
     }
 
-    /// A real program (never busybox) under a name of ours; false when the image has none.
+    /// A real program under a name of ours (busybox only where it is good enough); false when the
+    /// image has none.
     fn own_program(&mut self, name: &str, place: &str) -> Result<bool, Error> {
         for directory in PROGRAMS {
             let path = format!("{directory}/{name}");
@@ -196,6 +202,12 @@ impl Supply<'_, '_> {
             self.put(place, Entry::File { mode: 0o755, content });
             let origin = self.stage.resolve(&path)?;
             self.libraries(origin.as_str(), &elf)?;
+            return Ok(true);
+        }
+        if name != "mke2fs"
+            && let Some(busybox) = self.image_busybox(name)?
+        {
+            self.put(place, Entry::Symlink(format!("/{busybox}")));
             return Ok(true);
         }
         self.lacks(&format!("the program {name}"), program_package(name));
@@ -433,7 +445,8 @@ impl Supply<'_, '_> {
 pub(super) fn program_package(name: &str) -> &'static str {
     match name {
         "cryptsetup" => "cryptsetup",
-        "wipefs" | "mount" => "util-linux",
+        "wipefs" => "util-linux",
+        "mount" => "mount",
         "mke2fs" => "e2fsprogs",
         "modprobe" | "kmod" => "kmod",
         "grep" => "grep",
@@ -451,6 +464,7 @@ fn package_of(item: &Missing, version: Option<&str>) -> String {
         Missing::Program(name) => program_package(name).to_owned(),
         Missing::Library { program, .. } => program_package(program.rsplit('/').next().unwrap_or(program)).to_owned(),
         Missing::Mke2fs => "e2fsprogs".to_owned(),
+        Missing::Mount => "mount".to_owned(),
         Missing::Modules(_) => kernel_package(version),
     }
 }
