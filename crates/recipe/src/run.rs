@@ -7,7 +7,7 @@ use hardtack_guest::{GuestPath, Stage, State};
 
 use crate::model::{AgentStep, Recipe};
 use crate::steps;
-use crate::{Context, Facts, Note, Options, StepError};
+use crate::{Context, Facts, Note, Options, StepError, ways_in};
 
 /// What a build knows besides recipe and image.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +65,12 @@ fn pass(recipe: &Recipe, stage: &mut Stage<'_>, around: &Surroundings) -> Result
     }
     run("user", &mut cx, |cx| steps::user::apply(&users, cx))?;
     run("files", &mut cx, |cx| steps::files::apply(recipe.files(), cx))?;
+    if let Some(step) = recipe.sshd() {
+        run("sshd", &mut cx, |cx| steps::sshd::apply(step, recipe.mfa(), cx))?;
+    }
+    if let Some(step) = recipe.mfa() {
+        run("mfa", &mut cx, |cx| steps::mfa::apply(step, cx))?;
+    }
     if let Some(step) = recipe.overlayroot() {
         run("overlayroot", &mut cx, |cx| steps::overlayroot::apply(step, cx))?;
     }
@@ -73,6 +79,7 @@ fn pass(recipe: &Recipe, stage: &mut Stage<'_>, around: &Surroundings) -> Result
     if let Some(step) = agent {
         run("agent", &mut cx, |cx| steps::agent::apply(&step, cx))?;
     }
+    run("mfa", &mut cx, |cx| ways_in::check(recipe, cx))?;
     Ok(cx.notes)
 }
 
@@ -92,7 +99,10 @@ type States = BTreeMap<GuestPath, (String, String)>;
 /// Every edited path with its step and a text that is equal exactly when the wanted state is.
 fn states(stage: &Stage<'_>) -> Result<States, StepError> {
     let edits = stage.edits().map_err(StepError::from)?;
-    Ok(edits.iter().map(|edit| (edit.path.clone(), (edit.step().to_owned(), fingerprint(&edit.state)))).collect())
+    Ok(edits
+        .iter()
+        .map(|edit| (edit.path.clone(), (edit.step().to_owned(), fingerprint(&edit.state))))
+        .collect())
 }
 
 fn fingerprint(state: &State) -> String {
