@@ -381,3 +381,73 @@ fn mfa_without_agent_is_warned_of() {
     let recipe = folder.steps("  - mfa: {users: [a]}\n").unwrap();
     assert!(recipe.warnings[0].message.contains("nothing enrols"));
 }
+
+/// The first cells of a page's tables, `code` only; below `### NAME` as `NAME.key`.
+fn documented(page: &str) -> std::collections::BTreeSet<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/recipes").join(page);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut heading = String::new();
+    let mut inside = false;
+    let mut found = std::collections::BTreeSet::new();
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("### ") {
+            heading = format!("{name}.");
+        } else if let Some(name) = line.strip_prefix("## ") {
+            inside = name == "Settings";
+            heading.clear();
+        } else if let Some(rest) = line.strip_prefix("| `").filter(|_| inside) {
+            found.insert(format!("{heading}{}", rest.split('`').next().unwrap()));
+        }
+    }
+    found
+}
+
+fn known(prefix: &str, keys: &[&str]) -> Vec<String> {
+    keys.iter().map(|key| format!("{prefix}{key}")).collect()
+}
+
+#[test]
+fn every_key_has_its_line_in_the_reference_and_every_line_its_key() {
+    let mut mfa_keys = known("", mfa::KEYS);
+    mfa_keys.extend(known("totp.", mfa::TOTP_KEYS));
+    mfa_keys.extend(known("totp.rate_limit.", mfa::RATE_LIMIT_KEYS));
+    let file_keys = files::OPERATIONS.iter().flat_map(|(name, keys)| known(&format!("{name}."), keys)).collect();
+    for (page, keys) in [
+        ("README.md", known("", KEYS)),
+        ("packages.md", known("", packages::KEYS)),
+        ("user.md", known("", user::KEYS)),
+        ("mfa.md", mfa_keys),
+        ("overlayroot.md", known("", overlayroot::KEYS)),
+        ("sshd.md", known("", sshd::KEYS)),
+        ("files.md", file_keys),
+        ("agent.md", known("", agent::KEYS)),
+    ] {
+        assert_eq!(documented(page), keys.into_iter().collect(), "{page}");
+    }
+    for step in STEPS {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/recipes").join(format!("{step}.md"));
+        assert!(path.exists(), "{}", path.display());
+    }
+}
+
+/// The examples of the reference are recipes that load.
+#[test]
+fn the_examples_of_the_reference_load() {
+    let folder = Folder::new();
+    for (extra, _) in [("extra/tool_1.0_amd64.deb", ())] {
+        std::fs::create_dir_all(folder.path("extra")).unwrap();
+        std::fs::write(folder.path(extra), "").unwrap();
+    }
+    let mut count = 0;
+    for page in ["README", "packages", "user", "mfa", "overlayroot", "sshd", "files", "agent"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/recipes").join(format!("{page}.md"));
+        let text = std::fs::read_to_string(path).unwrap();
+        for block in text.split("```yaml\n").skip(1) {
+            let block = block.split("```").next().unwrap();
+            let loaded = if block.starts_with("recipe:") { folder.load(block) } else { folder.steps(block) };
+            assert!(loaded.is_ok(), "{page}: {}", loaded.unwrap_err());
+            count += 1;
+        }
+    }
+    assert_eq!(count, 8);
+}
