@@ -1,5 +1,5 @@
 //! What we write reads the same through qemu-img, qcow2-rs and ourselves.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::single_range_in_vec_init)]
 
 mod common;
 

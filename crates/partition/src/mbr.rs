@@ -69,12 +69,10 @@ pub(crate) fn classify(sector: &[u8; 512], disk: u64) -> Class {
     if !is_signed(sector) {
         return Class::None;
     }
-    if entries.iter().any(|entry| entry.kind == PROTECTIVE)
-        && entries.iter().all(|entry| entry.status & 0x7f == 0)
-    {
+    let sane = entries.iter().all(|entry| entry.status & 0x7f == 0);
+    if entries.iter().any(|entry| entry.kind == PROTECTIVE && (sane || entry.first == 1)) {
         return Class::Protective;
     }
-    let sane = entries.iter().all(|entry| entry.status & 0x7f == 0);
     let inside = |entry: &Entry| entry.is_used() && entry.first > 0 && entry.first < disk / SECTOR;
     if sane && entries.iter().any(inside) { Class::Table } else { Class::None }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use hardtack_disk::BlockSource;
 
-use crate::{Error, gpt_table, mbr};
+use crate::{Error, FsKind, gpt_table, mbr};
 
 /// GPT partition types that matter here (UAPI group, "Discoverable Partitions Specification"),
 /// in the text form of [`Partition::type_guid`].
@@ -82,18 +82,20 @@ pub fn read_table(disk: &dyn BlockSource) -> Result<Table, Error> {
     let mut table = match mbr::classify(&first, disk.len()) {
         mbr::Class::Protective => gpt_table::read(disk)?,
         mbr::Class::Table => mbr::read(disk, &first)?,
-        mbr::Class::None => bare(disk, mbr::signed_but_empty(&first)),
+        mbr::Class::None => bare(disk, mbr::signed_but_empty(&first))?,
     };
     table.partitions.sort_by_key(|partition| partition.number);
     refuse_overlaps(&table)?;
     Ok(table)
 }
 
-fn bare(disk: &dyn BlockSource, empty_table: bool) -> Table {
+fn bare(disk: &dyn BlockSource, empty_table: bool) -> Result<Table, Error> {
     let whole = Partition { range: 0..disk.len(), ..Partition::default() };
+    // The boot sector of a file system may be signed and end with zeros.
+    let is_empty = empty_table && FsKind::detect(disk)?.kind == FsKind::Unknown;
     let warnings =
-        if empty_table { vec!["the MBR partition table has no entries".to_owned()] } else { Vec::new() };
-    Table { kind: Kind::Bare, sector_size: 512, partitions: vec![whole], warnings }
+        if is_empty { vec!["the MBR partition table has no entries".to_owned()] } else { Vec::new() };
+    Ok(Table { kind: Kind::Bare, sector_size: 512, partitions: vec![whole], warnings })
 }
 
 fn refuse_overlaps(table: &Table) -> Result<(), Error> {

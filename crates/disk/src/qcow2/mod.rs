@@ -32,6 +32,9 @@ pub(crate) use self::header::MAGIC;
 /// Memory for inflated clusters in bytes. Reads of whole clusters do not use it.
 const CACHE: u64 = 16 << 20;
 
+/// The number and the bytes of a cluster that was inflated.
+type Slot = Mutex<Option<(u64, Vec<u8>)>>;
+
 /// A qcow2 image, opened read-only. All memory it takes is bounded: the L1 table (at most
 /// 32 MiB and never longer than the file), 2 MiB of L2 slices, 16 MiB of inflated clusters.
 pub struct Qcow2Source {
@@ -41,7 +44,7 @@ pub struct Qcow2Source {
     cluster: u64,
     compression: Compression,
     tables: Tables,
-    inflated: Vec<Mutex<Option<(u64, Vec<u8>)>>>,
+    inflated: Vec<Slot>,
 }
 
 impl Qcow2Source {

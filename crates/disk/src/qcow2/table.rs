@@ -151,7 +151,7 @@ impl Tables {
             return Ok((Place::Zero, span - offset % span));
         }
         let l2 = self.l1[(offset / span) as usize] & OFFSET;
-        let at = l2 + (offset % span >> bits) * self.entry_size();
+        let at = l2 + ((offset % span) >> bits) * self.entry_size();
         let length = SLICE.min(cluster);
         let slice = self.slice(file, at - at % length, length)?;
         let start = (at % length) as usize;

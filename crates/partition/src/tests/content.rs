@@ -6,7 +6,8 @@ use crate::FsKind;
 #[test]
 fn file_systems_are_known_by_name_label_and_uuid() {
     let uuid = "12345678-9abc-4def-8123-456789abcdef";
-    let cases: &[(FsKind, &str, &[&str], Option<&str>, Option<&str>)] = &[
+    type Case<'a> = (FsKind, &'a str, &'a [&'a str], Option<&'a str>, Option<&'a str>);
+    let cases: &[Case<'_>] = &[
         (FsKind::Ext4, "mke2fs", &["-q", "-t", "ext4", "-L", "root", "-U", uuid], Some("root"), Some(uuid)),
         (FsKind::Ext4, "mke2fs", &["-q", "-t", "ext4", "-O", "^metadata_csum,^64bit"], None, None),
         (FsKind::Ext4, "mke2fs", &["-q", "-t", "ext4", "-O", "^has_journal"], None, None),

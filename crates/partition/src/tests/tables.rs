@@ -1,3 +1,5 @@
+use hardtack_disk::{BlockSource, BlockWrite, Overlay, RawSource};
+
 use super::*;
 use crate::{Error, Kind, Partition, Table, read_table, type_guid};
 
@@ -25,12 +27,12 @@ const LAYOUT: &[&str] = &[
 ];
 
 /// The layout of Debian's genericcloud image, 160 MiB large.
-fn debian(directory: &Path) -> Vec<u8> {
+fn debian(directory: &Path) -> RawSource {
     let path = blank(directory, 160 * MIB);
     let mut arguments = LAYOUT.to_vec();
     arguments.push(text(&path));
     run("sgdisk", &arguments, "");
-    std::fs::read(&path).unwrap()
+    RawSource::open(&path).unwrap()
 }
 
 fn short(table: &Table) -> Vec<(u32, u64, u64)> {
@@ -92,7 +94,7 @@ fn a_damaged_gpt_is_read_from_its_backup_or_refused() {
     let sound = debian(directory.path());
     // (what is damaged, places, is the backup used); the entries start in sector 2.
     let end = sound.len();
-    let cases: &[(&str, &[usize], Option<bool>)] = &[
+    let cases: &[(&str, &[u64], Option<bool>)] = &[
         ("the primary header", &[512 + 60], Some(true)),
         ("the primary signature", &[512], Some(true)),
         ("the primary entries", &[1024 + 40], Some(true)),
@@ -102,8 +104,12 @@ fn a_damaged_gpt_is_read_from_its_backup_or_refused() {
         ("primary header, backup entries", &[512 + 60, end - 512 * 33 + 40], None),
     ];
     for (what, places, backup) in cases {
-        let mut disk = sound.clone();
-        places.iter().for_each(|place| disk[*place] ^= 0x55);
+        let disk = Overlay::new(&sound);
+        for place in *places {
+            let mut byte = [0];
+            disk.read_at(*place, &mut byte).unwrap();
+            disk.write_at(*place, &[byte[0] ^ 0x55]).unwrap();
+        }
         match (read_table(&disk), backup) {
             (Ok(table), Some(backup)) => {
                 assert_eq!(short(&table), DEBIAN, "{what}");
@@ -120,11 +126,14 @@ fn a_damaged_gpt_is_read_from_its_backup_or_refused() {
         }
     }
     // A disk that was cut off, and one that was enlarged.
-    let error = read_table(&sound[..sound.len() / 2].to_vec()).unwrap_err().to_string();
+    let path = directory.path().join("disk");
+    let resized = |size: u64| {
+        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(size).unwrap();
+        read_table(&RawSource::open(&path).unwrap())
+    };
+    assert_eq!(short(&resized(end + 64 * MIB).unwrap()), DEBIAN);
+    let error = resized(end / 2).unwrap_err().to_string();
     assert!(error.contains("truncated"), "{error}");
-    let mut larger = sound.clone();
-    larger.resize(sound.len() + (64 << 20), 0);
-    assert_eq!(short(&read_table(&larger).unwrap()), DEBIAN);
 }
 
 #[test]
