@@ -32,7 +32,7 @@ pub(crate) fn wait(host: &Host, ports: &[u16], patience: Duration) -> Option<u16
     }
 }
 
-/// The ports of sshd_config(5) and its drop-ins; 22 where nothing is said.
+/// The ports of sshd_config(5) and its drop-ins, and 22.
 pub(crate) fn ports(host: &Host) -> Vec<u16> {
     const MAIN: &str = "/etc/ssh/sshd_config";
     const DROP_INS: &str = "/etc/ssh/sshd_config.d";
@@ -57,7 +57,8 @@ pub(crate) fn ports(host: &Host) -> Vec<u16> {
             }
         }
     }
-    if ports.is_empty() {
+    // Also where another port is configured: under socket activation the socket's unit decides.
+    if !ports.contains(&22) {
         ports.push(22);
     }
     ports
@@ -162,8 +163,8 @@ mod tests {
             "#Port 1\nport 2222\nPermitRootLogin no\n",
         )
         .unwrap();
-        std::fs::write(directory.path().join("etc/ssh/sshd_config.d/a.conf"), "Port=22\n").unwrap();
+        std::fs::write(directory.path().join("etc/ssh/sshd_config.d/a.conf"), "Port=22022\n").unwrap();
         std::fs::write(directory.path().join("etc/ssh/sshd_config.d/a.conf~"), "Port 1\n").unwrap();
-        assert_eq!(ports(&host), [22, 2222]);
+        assert_eq!(ports(&host), [22022, 2222, 22]);
     }
 }
