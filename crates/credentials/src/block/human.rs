@@ -85,8 +85,8 @@ fn how_to_log_in(block: &Block, surroundings: &Surroundings, lines: &mut Vec<Str
         steps.push("\"Password:\" the one that the image's builder set for this user".to_owned());
     }
     if has("totp") {
-        steps.push("\"Verification code:\" six digits from your app; scan the QR code below,".to_owned());
-        steps.push("or type the secret key into the app; no phone: a scratch code, once each".to_owned());
+        steps.push("\"Verification code:\" six digits from an app that scanned the QR code below".to_owned());
+        steps.push("No camera: type the secret key into the app. No phone: use a scratch code".to_owned());
     }
     for (index, step) in steps.iter().enumerate() {
         lines.push(format!("  {}. {step}", index + 1));
