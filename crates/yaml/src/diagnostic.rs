@@ -193,7 +193,10 @@ fn excerpt(text: &str, span: Span, masks: &[Range<usize>], room: usize) -> (Stri
     let end = span.end.min(to).max(start + 1);
     // Columns before, and of, the marked part.
     let first = cells.partition_point(|(at, ..)| *at < start).min(cells.len());
-    let first = if cells.get(first).is_none_or(|(at, ..)| *at != start) && first > 0 && masks.iter().any(|mask| mask.contains(&start)) {
+    let first = if cells.get(first).is_none_or(|(at, ..)| *at != start)
+        && first > 0
+        && masks.iter().any(|mask| mask.contains(&start))
+    {
         first - 1
     } else {
         first
@@ -332,7 +335,14 @@ fn escape_char(character: char) -> String {
 /// Columns that a terminal gives to `character`: East Asian wide and emoji two, marks none.
 fn width(character: char) -> usize {
     match u32::from(character) {
-        0x300..=0x36f | 0x483..=0x489 | 0x591..=0x5bd | 0x610..=0x61a | 0x64b..=0x65f | 0x20d0..=0x20ff | 0xfe00..=0xfe0f | 0xfe20..=0xfe2f => 0,
+        0x300..=0x36f
+        | 0x483..=0x489
+        | 0x591..=0x5bd
+        | 0x610..=0x61a
+        | 0x64b..=0x65f
+        | 0x20d0..=0x20ff
+        | 0xfe00..=0xfe0f
+        | 0xfe20..=0xfe2f => 0,
         0x1100..=0x115f
         | 0x2e80..=0x303e
         | 0x3041..=0xa4cf

@@ -43,7 +43,11 @@ impl Document {
     pub fn parse(name: &str, text: &str, limits: Limits) -> Result<Node, Vec<Diagnostic>> {
         if text.len() > limits.bytes {
             let message = format!("{} bytes of YAML; at most {} are read", text.len(), limits.bytes);
-            return Err(vec![Diagnostic::error(name, Span { line: 1, column: 1, ..Span::default() }, message)]);
+            return Err(vec![Diagnostic::error(
+                name,
+                Span { line: 1, column: 1, ..Span::default() },
+                message,
+            )]);
         }
         let skipped = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
         let marks = Marks::new(text, skipped);
@@ -63,6 +67,17 @@ impl Document {
                         && *style != ScalarStyle::Plain
                     {
                         opaque.push(span.range());
+                    }
+                    let anchored = matches!(
+                        &event,
+                        Event::Scalar(_, _, 1.., _)
+                            | Event::SequenceStart(1.., _)
+                            | Event::MappingStart(1.., _)
+                    );
+                    if anchored && let Some(at) = strict::anchor(text, span.start) {
+                        let message = "an anchor's name holds letters, digits, `-` and `_`";
+                        let hint = "put the value in quotes if it is text";
+                        break Err(Diagnostic::error(name, marks.span(at, at), message).with_hint(hint));
                     }
                     if let Err(error) = builder.event(event, span) {
                         break Err(*error);
@@ -92,7 +107,11 @@ fn scan_error(name: &str, marks: &Marks<'_>, error: &ScanError) -> Diagnostic {
     let at = marks.byte(error.marker().index());
     let info = error.info();
     let hint = strict::explain(info);
-    let mut diagnostic = Diagnostic::error(name, marks.span(at, at), format!("not valid YAML: {}", info.trim_end_matches('.')));
+    let mut diagnostic = Diagnostic::error(
+        name,
+        marks.span(at, at),
+        format!("not valid YAML: {}", info.trim_end_matches('.')),
+    );
     diagnostic.hint = hint.map(str::to_owned);
     diagnostic
 }
@@ -129,7 +148,17 @@ type Failed = Box<Diagnostic>;
 
 impl<'a> Builder<'a> {
     fn new(name: &'a str, marks: &'a Marks<'a>, limits: Limits) -> Self {
-        Self { name, marks, limits, root: None, documents: 0, open: Vec::new(), anchors: HashMap::new(), nodes: 0, bytes: 0 }
+        Self {
+            name,
+            marks,
+            limits,
+            root: None,
+            documents: 0,
+            open: Vec::new(),
+            anchors: HashMap::new(),
+            nodes: 0,
+            bytes: 0,
+        }
     }
 
     fn fail<T>(&self, span: Span, message: impl Into<String>) -> Result<T, Failed> {
@@ -160,10 +189,20 @@ impl<'a> Builder<'a> {
                 self.add(node, size, anchor)?;
             }
             Event::SequenceStart(anchor, tag) => {
-                self.start(Kind::Sequence(Vec::new()), anchor, tag.map(|tag| format!("{}{}", tag.handle, tag.suffix)), span)?;
+                self.start(
+                    Kind::Sequence(Vec::new()),
+                    anchor,
+                    tag.map(|tag| format!("{}{}", tag.handle, tag.suffix)),
+                    span,
+                )?;
             }
             Event::MappingStart(anchor, tag) => {
-                self.start(Kind::Mapping(Vec::new()), anchor, tag.map(|tag| format!("{}{}", tag.handle, tag.suffix)), span)?;
+                self.start(
+                    Kind::Mapping(Vec::new()),
+                    anchor,
+                    tag.map(|tag| format!("{}{}", tag.handle, tag.suffix)),
+                    span,
+                )?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(span)?,
             Event::Alias(anchor) => {
@@ -196,7 +235,10 @@ impl<'a> Builder<'a> {
             let limits = self.limits;
             return self.fail(
                 span,
-                format!("more than {} values or {} bytes of text, aliases counted each time", limits.nodes, limits.bytes),
+                format!(
+                    "more than {} values or {} bytes of text, aliases counted each time",
+                    limits.nodes, limits.bytes
+                ),
             );
         }
         Ok(())
@@ -222,7 +264,8 @@ impl<'a> Builder<'a> {
         let end = self.marks.trimmed(node.span.start, span.end.max(node.span.end));
         node.span = self.marks.span(node.span.start, end);
         if let Kind::Mapping(pairs) = node.kind {
-            let merged = merge::merge(pairs).map_err(|(span, message)| Box::new(Diagnostic::error(self.name, span, message)))?;
+            let merged = merge::merge(pairs)
+                .map_err(|(span, message)| Box::new(Diagnostic::error(self.name, span, message)))?;
             node.kind = Kind::Mapping(merged);
         }
         self.add(node, size, anchor)

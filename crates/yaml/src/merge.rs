@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::node::{Kind, Node, Style};
 use crate::Span;
+use crate::node::{Kind, Node, Style};
 
 /// True for a key that merges: a plain `<<`, or one with the merge tag.
 fn is_merge(key: &Node) -> bool {
@@ -31,7 +31,12 @@ pub(crate) fn merge(pairs: Vec<(Node, Node)>) -> Result<Vec<(Node, Node)>, (Span
         let sources = match value.kind {
             Kind::Mapping(_) => vec![value],
             Kind::Sequence(items) => items,
-            Kind::Scalar(_) => return Err((value.span, "a merge key (`<<`) takes a mapping or a list of mappings".to_owned())),
+            Kind::Scalar(_) => {
+                return Err((
+                    value.span,
+                    "a merge key (`<<`) takes a mapping or a list of mappings".to_owned(),
+                ));
+            }
         };
         for source in sources {
             let Kind::Mapping(pairs) = source.kind else {

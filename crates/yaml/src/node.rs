@@ -1,7 +1,7 @@
 //! What a YAML text holds: scalars, sequences and mappings, each with its place.
 
-use crate::scalar::{self, Value};
 use crate::Span;
+use crate::scalar::{self, Value};
 
 /// One value.
 #[derive(Clone, Debug)]
@@ -125,7 +125,9 @@ impl Node {
             Kind::Scalar(scalar) => match self.value() {
                 Ok(Value::Null) => "nothing".to_owned(),
                 Ok(Value::Bool(_)) => format!("the boolean `{}`", shorten(&scalar.text)),
-                Ok(Value::Int(_) | Value::HugeInt | Value::Float(_)) => format!("the number `{}`", shorten(&scalar.text)),
+                Ok(Value::Int(_) | Value::HugeInt | Value::Float(_)) => {
+                    format!("the number `{}`", shorten(&scalar.text))
+                }
                 Ok(Value::Timestamp) => format!("the date `{}`", shorten(&scalar.text)),
                 _ => format!("the text `{}`", shorten(&scalar.text)),
             },

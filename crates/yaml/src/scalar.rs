@@ -2,7 +2,8 @@
 //!
 //! The rules are those of PyYAML's `resolver.py` and `constructor.py` (`SafeLoader`), which differ
 //! from the 1.1 specification: floats need a dot, exponents a sign, `y` and `n` are text, and
-//! sexagesimal numbers start with 1 to 9. Dates stay text with a mark ([`Value::Timestamp`]).
+//! sexagesimal numbers start with 1 to 9. Dates stay text with a mark
+//! ([`Value::Timestamp`]).
 
 use crate::node::{Scalar, Style};
 
@@ -19,7 +20,7 @@ pub enum Value {
     HugeInt,
     /// `1.5`, `.5`, `1.0e+3`, `.inf`, `1:30.5`.
     Float(f64),
-    /// `2001-01-23`, `2001-12-14t21:59:43.10-05:00`: the text is not checked against a calendar.
+    /// `2001-01-23`, `2001-12-14t21:59:43.10-05:00`: a day that there is.
     Timestamp,
     /// Base64 under the tag `!!binary`, not decoded.
     Binary,
@@ -35,19 +36,26 @@ const CORE: &str = "tag:yaml.org,2002:";
 /// A sentence, for what PyYAML's safe loader refuses.
 pub fn resolve(scalar: &Scalar, tag: Option<&str>) -> Result<Value, String> {
     let text = scalar.text.as_str();
-    let Some(tag) = tag else {
+    // The tag `!` says "not by its looks" in YAML 1.2, and nothing at all in PyYAML.
+    let Some(tag) = tag.filter(|tag| *tag != "!") else {
         return if scalar.style == Style::Plain { implicit(text) } else { Ok(Value::Text) };
     };
     let misfit = |what: &str| Err(format!("the tag says {what}, and the value is none"));
     match tag.strip_prefix(CORE) {
         Some("str") => Ok(Value::Text),
         Some("null") => Ok(Value::Null),
-        Some("bool") => boolean(&text.to_ascii_lowercase()).map_or_else(|| misfit("boolean"), |value| Ok(Value::Bool(value))),
+        Some("bool") => boolean(&text.to_ascii_lowercase())
+            .map_or_else(|| misfit("boolean"), |value| Ok(Value::Bool(value))),
         Some("int") => tagged_integer(text).map_or_else(|| misfit("integer"), Ok),
         Some("float") => tagged_float(text).map_or_else(|| misfit("float"), Ok),
-        Some("timestamp") => if timestamp(text) { Ok(Value::Timestamp) } else { misfit("timestamp") },
+        Some("timestamp") => {
+            if timestamp(text) {
+                Ok(Value::Timestamp)
+            } else {
+                misfit("timestamp")
+            }
+        }
         Some("binary") => Ok(Value::Binary),
-        _ if tag == "!" => Ok(Value::Text),
         _ => Err(format!("the tag `{tag}` is not known here")),
     }
 }
@@ -62,12 +70,17 @@ fn implicit(text: &str) -> Result<Value, String> {
         _ => {}
     }
     if looks_float(text) {
-        return float(text).map(Value::Float).ok_or_else(|| format!("`{text}` looks like a number and is none"));
+        return float(text)
+            .map(Value::Float)
+            .ok_or_else(|| format!("`{text}` looks like a number and is none"));
     }
     if looks_integer(text) {
         return integer(text).ok_or_else(|| format!("`{text}` looks like a number and is none"));
     }
-    Ok(if timestamp(text) { Value::Timestamp } else { Value::Text })
+    if !timestamp(text) {
+        return Ok(Value::Text);
+    }
+    if calendar(text) { Ok(Value::Timestamp) } else { Err(format!("`{text}` looks like a date and is none")) }
 }
 
 fn boolean(text: &str) -> Option<bool> {
@@ -144,10 +157,16 @@ fn looks_float(text: &str) -> bool {
         None => (fraction, None),
     };
     let exponent = exponent.is_none_or(|exponent| {
-        exponent.strip_prefix(['-', '+']).is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        exponent
+            .strip_prefix(['-', '+'])
+            .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
     });
     // Without a digit in front there may be no sign (PyYAML, not the specification).
-    let head = if whole.is_empty() { text.starts_with('.') && digits(fraction) } else { digits(whole) && loose_digits(fraction) };
+    let head = if whole.is_empty() {
+        text.starts_with('.') && digits(fraction)
+    } else {
+        digits(whole) && loose_digits(fraction)
+    };
     head && exponent
 }
 
@@ -219,6 +238,26 @@ fn tagged_float(text: &str) -> Option<Value> {
     known.then(|| float(text)).flatten().map(Value::Float)
 }
 
+/// Whether a text of the shape of [`timestamp`] names a day that there is (Python's `datetime`:
+/// years 1 to 9999), and a time.
+fn calendar(text: &str) -> bool {
+    let mut numbers = text
+        .split(|c: char| !c.is_ascii_digit())
+        .filter(|part| !part.is_empty())
+        .map(|part| part.parse::<u32>());
+    let mut next = |default: u32| numbers.next().map_or(default, |number| number.unwrap_or(u32::MAX));
+    let (year, month, day) = (next(0), next(0), next(0));
+    let (hour, minute, second) = (next(0), next(0), next(0));
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let days = match month {
+        2 => 28 + u32::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    };
+    year >= 1 && (1..=days).contains(&day) && hour < 24 && minute < 60 && second < 60
+}
+
 /// PyYAML's timestamp pattern.
 fn timestamp(text: &str) -> bool {
     let bytes = text.as_bytes();
@@ -226,7 +265,8 @@ fn timestamp(text: &str) -> bool {
         let count = bytes.get(from..)?.iter().take(most).take_while(|byte| byte.is_ascii_digit()).count();
         (count >= least).then_some(from + count)
     };
-    let expect = |at: usize, wanted: &[u8]| bytes.get(at).filter(|byte| wanted.contains(byte)).map(|_| at + 1);
+    let expect =
+        |at: usize, wanted: &[u8]| bytes.get(at).filter(|byte| wanted.contains(byte)).map(|_| at + 1);
     let date = |least: usize| -> Option<usize> {
         let at = expect(number(0, 4, 4)?, b"-")?;
         let at = expect(number(at, least, 2)?, b"-")?;

@@ -24,7 +24,8 @@ fn distance(left: &[char], right: &[char]) -> usize {
     for (row, a) in left.iter().enumerate() {
         let mut current = vec![row + 1];
         for (column, b) in right.iter().enumerate() {
-            let mut least = (above[column] + usize::from(a != b)).min(above[column + 1] + 1).min(current[column] + 1);
+            let mut least =
+                (above[column] + usize::from(a != b)).min(above[column + 1] + 1).min(current[column] + 1);
             if row > 0 && column > 0 && *a == right[column - 1] && left[row - 1] == *b {
                 least = least.min(before[column - 1] + 1);
             }

@@ -13,7 +13,8 @@ fn span(text: &str, part: &str) -> Span {
 #[test]
 fn shows_the_line_the_place_and_the_hint() {
     let text = "recipe: 1\nsteps:\n  - mfa: {user: [debian]}\n";
-    let error = Diagnostic::error("r.yaml", span(text, "user"), "unknown key `user`").with_hint("did you mean `users`?");
+    let error = Diagnostic::error("r.yaml", span(text, "user"), "unknown key `user`")
+        .with_hint("did you mean `users`?");
     let wanted = "\
 error: unknown key `user`
  --> r.yaml:3:11
@@ -30,7 +31,8 @@ fn sorts_by_position_and_shows_other_places() {
     let text = "a: 1\nb: 2\na: 3\n";
     let mut again = span(text, "a: 3");
     again.end = again.start + 1;
-    let twice = Diagnostic::error("x", again, "`a` twice").with_related(Span { start: 0, end: 1, line: 1, column: 1 }, "first here");
+    let twice = Diagnostic::error("x", again, "`a` twice")
+        .with_related(Span { start: 0, end: 1, line: 1, column: 1 }, "first here");
     let b = Diagnostic::warning("x", span(text, "2"), "two");
     let picture = render(text, &[twice, b]);
     let order: Vec<_> = picture.lines().filter(|line| line.contains(": ") && !line.contains('|')).collect();
@@ -49,7 +51,8 @@ fn hostile_text_is_escaped_and_stays_within_a_hundred_columns() {
         assert!(!picture.chars().any(|c| c.is_control() && c != '\n'), "{picture:?}");
         assert!(!picture.contains('\u{202e}'));
         for line in picture.lines() {
-            let wide: usize = line.chars().map(|c| if ('\u{4e00}'..='\u{9fff}').contains(&c) { 2 } else { 1 }).sum();
+            let wide: usize =
+                line.chars().map(|c| if ('\u{4e00}'..='\u{9fff}').contains(&c) { 2 } else { 1 }).sum();
             assert!(wide <= 100, "{wide}: {line}");
         }
         assert!(picture.contains('^'), "{picture}");
@@ -93,7 +96,8 @@ fn spans_of_parsed_values_are_their_text() {
     let items = root.get("b").unwrap().as_sequence().unwrap();
     assert_eq!(items.iter().map(|item| part(item.span)).collect::<Vec<_>>(), ["x", "'q r'", "\"s\\n\""]);
     let block = root.get("c").unwrap();
-    assert_eq!((block.span.line, block.span.column), (4, 4));
+    // The parser counts from the content, not from the `|`.
+    assert_eq!((block.span.line, block.span.column), (5, 3));
     assert_eq!(block.text(), Some("block\ntext\n"));
     assert_eq!(part(root.get("d").unwrap().span), "{e: f}");
     let e = &root.get("d").unwrap().as_mapping().unwrap()[0].0;
