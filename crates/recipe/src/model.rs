@@ -56,7 +56,10 @@ impl Recipe {
     /// The operations of the `files` step in the order written (several in the recipe are one here).
     #[must_use]
     pub fn files(&self) -> &[FileOp] {
-        self.steps.iter().find_map(|step| if let Step::Files(ops) = step { Some(&ops[..]) } else { None }).unwrap_or(&[])
+        self.steps
+            .iter()
+            .find_map(|step| if let Step::Files(ops) = step { Some(&ops[..]) } else { None })
+            .unwrap_or(&[])
     }
 
     /// The `agent` step.

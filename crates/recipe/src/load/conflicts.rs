@@ -6,9 +6,7 @@ use hardtack_yaml::Span;
 
 use super::reader::Reader;
 use super::{files, sshd};
-use crate::model::{
-    AgentStep, Factor, FileAction, FileOp, MfaStep, OverlayrootStep, PackagesStep, UserStep,
-};
+use crate::model::{AgentStep, Factor, FileAction, FileOp, MfaStep, OverlayrootStep, PackagesStep, UserStep};
 
 /// A step that was read, with the places that matter here.
 pub(super) enum Placed {
@@ -48,12 +46,18 @@ fn repeated(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
                 (Placed::User(a), Placed::User(b)) if a.name == b.name && !a.name.is_empty() => {
                     format!("a second step `user` for `{}`; one step says everything about a user", a.name)
                 }
-                (Placed::Mfa(a), Placed::Mfa(b)) if a != b => "a second step `mfa` that says something else".to_owned(),
+                (Placed::Mfa(a), Placed::Mfa(b)) if a != b => {
+                    "a second step `mfa` that says something else".to_owned()
+                }
                 (Placed::Overlayroot(a), Placed::Overlayroot(b)) if a != b => {
                     "a second step `overlayroot` that says something else".to_owned()
                 }
-                (Placed::Agent(a), Placed::Agent(b)) if a != b => "a second step `agent` that says something else".to_owned(),
-                (Placed::Sshd(a), Placed::Sshd(b)) if a.step.match_blocks != b.step.match_blocks && both_set(a, b) => {
+                (Placed::Agent(a), Placed::Agent(b)) if a != b => {
+                    "a second step `agent` that says something else".to_owned()
+                }
+                (Placed::Sshd(a), Placed::Sshd(b))
+                    if a.step.match_blocks != b.step.match_blocks && both_set(a, b) =>
+                {
                     "two steps `sshd` want different things of `Match` blocks".to_owned()
                 }
                 _ => continue,
@@ -101,7 +105,8 @@ fn directives(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
         if let Some((before, other, first, _)) = clash
             && !adds_up
         {
-            let message = format!("`{name} {value}` contradicts `{before} {other}`: sshd takes the first one only");
+            let message =
+                format!("`{name} {value}` contradicts `{before} {other}`: sshd takes the first one only");
             report(reader, *span, message, *first, "the other one is here");
         }
     }
@@ -109,12 +114,17 @@ fn directives(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
 
 /// What the `mfa` step decides is not for the `sshd` step to decide otherwise.
 fn against_mfa(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
-    let Some((mfa_span, mfa)) = steps.iter().find_map(|(span, step)| if let Placed::Mfa(mfa) = step { Some((*span, mfa)) } else { None }) else {
+    let Some((mfa_span, mfa)) = steps
+        .iter()
+        .find_map(|(span, step)| if let Placed::Mfa(mfa) = step { Some((*span, mfa)) } else { None })
+    else {
         return;
     };
     let publickey = mfa.factors.contains(&Factor::Publickey);
     let methods = if publickey { "publickey,keyboard-interactive" } else { "keyboard-interactive" };
-    let all: Vec<_> = all_directives(steps).map(|(name, value, span, _)| (name.to_owned(), value.to_owned(), span)).collect();
+    let all: Vec<_> = all_directives(steps)
+        .map(|(name, value, span, _)| (name.to_owned(), value.to_owned(), span))
+        .collect();
     for (name, value, span) in all {
         let wanted = match modern(&name).as_str() {
             "authenticationmethods" => methods,
@@ -168,7 +178,12 @@ fn file_operations(reader: &mut Reader<'_>, ops: &[&files::Placed]) {
         for earlier in &ops[..index] {
             if let Some(reason) = clash(&earlier.op, &later.op) {
                 let path = later.op.action.path();
-                let message = format!("`{} {path}` contradicts `{} {}`: {reason}", later.op.action.name(), earlier.op.action.name(), earlier.op.action.path());
+                let message = format!(
+                    "`{} {path}` contradicts `{} {}`: {reason}",
+                    later.op.action.name(),
+                    earlier.op.action.name(),
+                    earlier.op.action.path()
+                );
                 report(reader, later.span, message, earlier.span, "the other one is here");
                 break;
             }
@@ -183,11 +198,17 @@ fn clash(earlier: &FileOp, later: &FileOp) -> Option<&'static str> {
     if first != second {
         // Only what is certain: something below a path that is not a directory, or is removed.
         return match (a, b) {
-            (_, Remove { .. }) if first.starts_with(&second) && !matches!(a, Remove { .. }) => Some("what the one makes the other removes"),
-            (Write { .. } | Copy { .. } | Append { .. } | Replace { .. }, _) if second.starts_with(&first) && !matches!(b, Remove { .. }) => {
+            (_, Remove { .. }) if first.starts_with(&second) && !matches!(a, Remove { .. }) => {
+                Some("what the one makes the other removes")
+            }
+            (Write { .. } | Copy { .. } | Append { .. } | Replace { .. }, _)
+                if second.starts_with(&first) && !matches!(b, Remove { .. }) =>
+            {
                 Some("a file has nothing below it")
             }
-            (_, Write { .. } | Copy { .. } | Append { .. } | Replace { .. }) if first.starts_with(&second) && !matches!(a, Remove { .. }) => {
+            (_, Write { .. } | Copy { .. } | Append { .. } | Replace { .. })
+                if first.starts_with(&second) && !matches!(a, Remove { .. }) =>
+            {
                 Some("a file has nothing below it")
             }
             _ => None,
@@ -195,14 +216,21 @@ fn clash(earlier: &FileOp, later: &FileOp) -> Option<&'static str> {
     }
     let differ = |condition: bool, reason| condition.then_some(reason);
     match (a, b) {
-        (Write { .. } | Copy { .. }, Write { .. } | Copy { .. }) => differ(!same_file(a, b), "one path, two contents, modes or owners"),
-        (Mkdir { mode: m, owner: o, .. }, Mkdir { mode, owner, .. }) => {
-            differ(conflicting(*m, *mode) || conflicting(o.as_ref(), owner.as_ref()), "one directory, two modes or owners")
+        (Write { .. } | Copy { .. }, Write { .. } | Copy { .. }) => {
+            differ(!same_file(a, b), "one path, two contents, modes or owners")
         }
+        (Mkdir { mode: m, owner: o, .. }, Mkdir { mode, owner, .. }) => differ(
+            conflicting(*m, *mode) || conflicting(o.as_ref(), owner.as_ref()),
+            "one directory, two modes or owners",
+        ),
         (Link { target: a, .. }, Link { target: b, .. }) => differ(a != b, "one link, two targets"),
-        (Remove { .. }, Remove { .. }) | (Append { .. } | Replace { .. }, Append { .. } | Replace { .. }) => None,
+        (Remove { .. }, Remove { .. }) | (Append { .. } | Replace { .. }, Append { .. } | Replace { .. }) => {
+            None
+        }
         (Write { .. } | Copy { .. }, Append { .. } | Replace { .. }) => None,
-        (Append { .. } | Replace { .. }, Write { .. } | Copy { .. }) => Some("the whole content replaces what was changed"),
+        (Append { .. } | Replace { .. }, Write { .. } | Copy { .. }) => {
+            Some("the whole content replaces what was changed")
+        }
         (Remove { .. }, _) | (_, Remove { .. }) => Some("the path cannot be both there and not there"),
         (Mkdir { .. }, _) | (_, Mkdir { .. }) => Some("one path cannot be a directory and something else"),
         (Link { .. }, _) | (_, Link { .. }) => Some("one path cannot be a link and a file"),
@@ -216,7 +244,9 @@ fn conflicting<T: PartialEq>(a: Option<T>, b: Option<T>) -> bool {
 
 fn same_file(a: &FileAction, b: &FileAction) -> bool {
     let parts = |action: &FileAction| match action {
-        FileAction::Write { content, mode, owner, .. } => Some((content.text.clone().into_bytes(), *mode, owner.clone())),
+        FileAction::Write { content, mode, owner, .. } => {
+            Some((content.text.clone().into_bytes(), *mode, owner.clone()))
+        }
         FileAction::Copy { content, mode, owner, .. } => Some((content.clone(), *mode, owner.clone())),
         _ => None,
     };

@@ -51,7 +51,8 @@ impl LoadError {
     /// The picture of every finding: plain text, at most 100 columns, secrets masked.
     #[must_use]
     pub fn render(&self) -> String {
-        let diagnostics: Vec<Diagnostic> = self.findings.iter().map(|(_, diagnostic)| diagnostic.clone()).collect();
+        let diagnostics: Vec<Diagnostic> =
+            self.findings.iter().map(|(_, diagnostic)| diagnostic.clone()).collect();
         hardtack_yaml::render_masked(&self.text, &diagnostics, &self.masks)
     }
 }

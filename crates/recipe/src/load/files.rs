@@ -29,7 +29,11 @@ pub(super) struct Placed {
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Vec<Placed> {
     let mut placed = Vec::new();
     if node.is_null() {
-        reader.error_hint(at, "step `files` lists nothing", "write entries below it, such as `- {remove: /etc/x}`");
+        reader.error_hint(
+            at,
+            "step `files` lists nothing",
+            "write entries below it, such as `- {remove: /etc/x}`",
+        );
         return placed;
     }
     let Kind::Sequence(items) = &node.kind else {
@@ -46,7 +50,8 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Vec<Placed
 fn entry(reader: &mut Reader<'_>, node: &Node) -> Option<Placed> {
     let names: Vec<&str> = OPERATIONS.iter().map(|(name, _)| *name).collect();
     let every: Vec<&'static str> = OPERATIONS.iter().flat_map(|(_, keys)| keys.iter().copied()).collect();
-    let keys: Vec<&str> = node.as_mapping().unwrap_or_default().iter().filter_map(|(key, _)| key.text()).collect();
+    let keys: Vec<&str> =
+        node.as_mapping().unwrap_or_default().iter().filter_map(|(key, _)| key.text()).collect();
     let present: Vec<&&str> = names.iter().filter(|name| keys.contains(name)).collect();
     let (name, known) = match present.as_slice() {
         [only] => *OPERATIONS.iter().find(|(name, _)| *name == **only)?,
@@ -55,8 +60,13 @@ fn entry(reader: &mut Reader<'_>, node: &Node) -> Option<Placed> {
             let words = super::reader::alternatives(&names);
             let wrong = node.as_mapping().and_then(|pairs| pairs.first()).map(|(key, _)| key);
             match wrong.and_then(|key| Some((key, key.text()?))) {
-                Some((key, word)) if !every.contains(&word) => reader.unknown(key.span, "operation", word, "step `files`", &names),
-                _ => reader.error(node.span, format!("an entry of `files` is one of {words}, found {}", node.describe())),
+                Some((key, word)) if !every.contains(&word) => {
+                    reader.unknown(key.span, "operation", word, "step `files`", &names)
+                }
+                _ => reader.error(
+                    node.span,
+                    format!("an entry of `files` is one of {words}, found {}", node.describe()),
+                ),
             }
             return None;
         }
@@ -64,7 +74,10 @@ fn entry(reader: &mut Reader<'_>, node: &Node) -> Option<Placed> {
             let words: Vec<&str> = several.iter().map(|name| **name).collect();
             reader.error_hint(
                 node.span,
-                format!("an entry of `files` does one thing, and this one says {}", super::reader::list(&words)),
+                format!(
+                    "an entry of `files` does one thing, and this one says {}",
+                    super::reader::list(&words)
+                ),
                 "write one entry for each",
             );
             return None;
@@ -76,16 +89,29 @@ fn entry(reader: &mut Reader<'_>, node: &Node) -> Option<Placed> {
     Some(Placed { op: FileOp { line: node.span.line, action }, span: subject.span })
 }
 
-fn action(reader: &mut Reader<'_>, name: &str, fields: &Fields<'_>, subject: &Node, at: Span) -> Option<FileAction> {
+fn action(
+    reader: &mut Reader<'_>,
+    name: &str,
+    fields: &Fields<'_>,
+    subject: &Node,
+    at: Span,
+) -> Option<FileAction> {
     let mode = |reader: &mut Reader<'_>| fields.get("mode").map(|value| mode(reader, value));
     let owner = |reader: &mut Reader<'_>| fields.get("owner").map(|value| owner(reader, value));
     // All keys are looked at before anything gives up, so that all findings come at once.
     match name {
         "write" => {
             let path = guest_path(reader, subject, name, true);
-            let content = reader.required(fields, "content", at).and_then(|value| reader.content(value, "content", false));
+            let content = reader
+                .required(fields, "content", at)
+                .and_then(|value| reader.content(value, "content", false));
             let (mode, owner) = (mode(reader), owner(reader));
-            Some(FileAction::Write { path: path?, content: content?, mode: settled(mode)?, owner: settled(owner)? })
+            Some(FileAction::Write {
+                path: path?,
+                content: content?,
+                mode: settled(mode)?,
+                owner: settled(owner)?,
+            })
         }
         "append" => {
             let path = guest_path(reader, subject, name, true);
@@ -95,7 +121,9 @@ fn action(reader: &mut Reader<'_>, name: &str, fields: &Fields<'_>, subject: &No
         "replace" => {
             let path = guest_path(reader, subject, name, true);
             let pattern = reader.required(fields, "match", at).and_then(|value| pattern(reader, value));
-            let with = reader.required(fields, "with", at).and_then(|value| Some((one_line(reader, value, "with")?, value.span)));
+            let with = reader
+                .required(fields, "with", at)
+                .and_then(|value| Some((one_line(reader, value, "with")?, value.span)));
             let (pattern, (with, span)) = (pattern?, with?);
             groups(reader, &pattern, &with, span)?;
             Some(FileAction::Replace { path: path?, pattern, with })
@@ -103,9 +131,16 @@ fn action(reader: &mut Reader<'_>, name: &str, fields: &Fields<'_>, subject: &No
         "copy" => {
             let origin = reader.line(subject, name).map(str::to_owned);
             let content = origin.as_ref().and_then(|origin| reader.read(origin, subject.span));
-            let to = reader.required(fields, "to", at).and_then(|value| guest_path(reader, value, "to", true));
+            let to =
+                reader.required(fields, "to", at).and_then(|value| guest_path(reader, value, "to", true));
             let (mode, owner) = (mode(reader), owner(reader));
-            Some(FileAction::Copy { origin: origin?, content: content?, to: to?, mode: settled(mode)?, owner: settled(owner)? })
+            Some(FileAction::Copy {
+                origin: origin?,
+                content: content?,
+                to: to?,
+                mode: settled(mode)?,
+                owner: settled(owner)?,
+            })
         }
         "mkdir" => {
             let path = guest_path(reader, subject, name, false);
@@ -114,7 +149,9 @@ fn action(reader: &mut Reader<'_>, name: &str, fields: &Fields<'_>, subject: &No
         }
         "link" => {
             let path = guest_path(reader, subject, name, true);
-            let target = reader.required(fields, "target", at).and_then(|value| Some((reader.line(value, "target")?, value.span)));
+            let target = reader
+                .required(fields, "target", at)
+                .and_then(|value| Some((reader.line(value, "target")?, value.span)));
             let (target, span) = target?;
             if target.len() > 4095 {
                 reader.error(span, "`target` is longer than the 4095 bytes of a link");
@@ -141,7 +178,11 @@ fn settled<T>(found: Option<Option<T>>) -> Option<Option<T>> {
 fn guest_path(reader: &mut Reader<'_>, node: &Node, what: &str, is_file: bool) -> Option<String> {
     let text = reader.line(node, what)?;
     if !text.starts_with('/') {
-        reader.error_hint(node.span, format!("`{what}` takes an absolute path in the image, found `{text}`"), "start it with `/`");
+        reader.error_hint(
+            node.span,
+            format!("`{what}` takes an absolute path in the image, found `{text}`"),
+            "start it with `/`",
+        );
         return None;
     }
     if hardtack_guest::GuestPath::new(text).name().is_none() {
@@ -149,7 +190,12 @@ fn guest_path(reader: &mut Reader<'_>, node: &Node, what: &str, is_file: bool) -
         return None;
     }
     if text.split('/').any(|component| component.len() > 255) || text.len() > 4095 {
-        reader.error(node.span, format!("the path of `{what}` is longer than a file system takes (255 bytes a name, 4095 in all)"));
+        reader.error(
+            node.span,
+            format!(
+                "the path of `{what}` is longer than a file system takes (255 bytes a name, 4095 in all)"
+            ),
+        );
         return None;
     }
     if is_file && (text.ends_with('/') || text.ends_with("/.") || text.ends_with("/..")) {
@@ -190,7 +236,8 @@ fn owner(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
         _ => return reader.text(node, "owner").map(str::to_owned),
     };
     let part = |text: &str| {
-        let number = text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u32>().is_ok_and(|id| id < u32::MAX);
+        let number = text.bytes().all(|byte| byte.is_ascii_digit())
+            && text.parse::<u32>().is_ok_and(|id| id < u32::MAX);
         let name = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-$".contains(&byte));
         number || name
@@ -201,7 +248,11 @@ fn owner(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
         Some((user, group)) => part(user) && part(group),
     };
     if !fits {
-        reader.error_hint(node.span, format!("`owner` cannot be `{text}`"), "write \"user\", \"user:group\" or \":group\", names or numbers");
+        reader.error_hint(
+            node.span,
+            format!("`owner` cannot be `{text}`"),
+            "write \"user\", \"user:group\" or \":group\", names or numbers",
+        );
         return None;
     }
     Some(text.to_owned())
@@ -226,7 +277,11 @@ fn one_line(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<Content>
 fn pattern(reader: &mut Reader<'_>, node: &Node) -> Option<Regex> {
     let text = reader.text(node, "match")?;
     if text.contains(['\n', '\r']) {
-        reader.error_hint(node.span, "`match` is applied line by line and cannot hold a line break", "leave it out; `$` is the line's end");
+        reader.error_hint(
+            node.span,
+            "`match` is applied line by line and cannot hold a line break",
+            "leave it out; `$` is the line's end",
+        );
         return None;
     }
     match RegexBuilder::new(text).size_limit(PATTERN_LIMIT).dfa_size_limit(PATTERN_LIMIT * 2).build() {
@@ -238,7 +293,11 @@ fn pattern(reader: &mut Reader<'_>, node: &Node) -> Option<Regex> {
         Err(error) => {
             let (reason, within) = explain(&error.to_string());
             let span = within.and_then(|at| inside(node, text, at)).unwrap_or(node.span);
-            reader.error_hint(span, format!("not a regular expression: {reason}"), "the syntax is that of https://docs.rs/regex/#syntax");
+            reader.error_hint(
+                span,
+                format!("not a regular expression: {reason}"),
+                "the syntax is that of https://docs.rs/regex/#syntax",
+            );
             None
         }
     }
@@ -282,10 +341,17 @@ fn groups(reader: &mut Reader<'_>, pattern: &Regex, with: &Content, span: Span) 
         let hint = if digits.is_empty() || digits == name {
             "write `$$` for a dollar sign".to_owned()
         } else {
-            format!("write `${{{digits}}}{}` for group {digits} followed by text, `$$` for a dollar sign", &name[digits.len()..])
+            format!(
+                "write `${{{digits}}}{}` for group {digits} followed by text, `$$` for a dollar sign",
+                &name[digits.len()..]
+            )
         };
         let shown = if with.secret { "a group".to_owned() } else { format!("the group `{name}`") };
-        reader.error_hint(span, format!("`with` names {shown}, and `match` has {count} numbered ones and not this"), hint);
+        reader.error_hint(
+            span,
+            format!("`with` names {shown}, and `match` has {count} numbered ones and not this"),
+            hint,
+        );
         return None;
     }
     Some(())

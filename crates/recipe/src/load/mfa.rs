@@ -14,7 +14,8 @@ pub(super) const TOTP_KEYS: &[&str] = &["window", "rate_limit", "disallow_reuse"
 pub(super) const RATE_LIMIT_KEYS: &[&str] = &["attempts", "seconds"];
 
 /// The values of `match`.
-pub(super) const MATCH: &[(&str, MatchPolicy)] = &[("refuse", MatchPolicy::Refuse), ("override", MatchPolicy::Override)];
+pub(super) const MATCH: &[(&str, MatchPolicy)] =
+    &[("refuse", MatchPolicy::Refuse), ("override", MatchPolicy::Override)];
 
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<MfaStep> {
     let fields = reader.fields(node, "step `mfa`", KEYS)?;
@@ -34,7 +35,9 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Mfa
         }
     }
     if let Some(value) = fields.get("scope") {
-        step.scope = reader.word(value, "scope", &[("sshd", Scope::Sshd), ("login", Scope::Login)]).unwrap_or(step.scope);
+        step.scope = reader
+            .word(value, "scope", &[("sshd", Scope::Sshd), ("login", Scope::Login)])
+            .unwrap_or(step.scope);
     }
     if let Some(value) = fields.get("factors") {
         step.factors = factors(reader, value).unwrap_or(step.factors);
@@ -50,7 +53,11 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Mfa
     if let Some(value) = fields.get("seal") {
         match value.text() {
             Some(kind @ ("ssh" | "auto")) => {
-                reader.error_hint(value.span, format!("`seal: {kind}` comes with a later version"), "use `seal: none`, or leave the key out");
+                reader.error_hint(
+                    value.span,
+                    format!("`seal: {kind}` comes with a later version"),
+                    "use `seal: none`, or leave the key out",
+                );
             }
             _ => step.seal = reader.word(value, "seal", &[("none", Seal::None)]).unwrap_or(step.seal),
         }
@@ -65,7 +72,8 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Mfa
 }
 
 fn factors(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Factor>> {
-    const WORDS: &[(&str, Factor)] = &[("publickey", Factor::Publickey), ("password", Factor::Password), ("totp", Factor::Totp)];
+    const WORDS: &[(&str, Factor)] =
+        &[("publickey", Factor::Publickey), ("password", Factor::Password), ("totp", Factor::Totp)];
     let items = reader.items(node, "factors");
     let mut found = Vec::new();
     let mut failed = false;
@@ -74,7 +82,10 @@ fn factors(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Factor>> {
             None => failed = true,
             Some(factor) if found.contains(&factor) => {
                 failed = true;
-                reader.error(item.span, format!("the factor `{}` is listed twice", item.text().unwrap_or_default()));
+                reader.error(
+                    item.span,
+                    format!("the factor `{}` is listed twice", item.text().unwrap_or_default()),
+                );
             }
             Some(factor) => found.push(factor),
         }

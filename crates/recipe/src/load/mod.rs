@@ -74,7 +74,8 @@ fn recipe(reader: &mut Reader<'_>, root: &Node, path: &Path) -> Option<Recipe> {
         match value.value() {
             Ok(Value::Int(FORMAT)) => {}
             Ok(Value::Int(version)) => {
-                let message = format!("recipe format {version} is not known; this program reads format {FORMAT}");
+                let message =
+                    format!("recipe format {version} is not known; this program reads format {FORMAT}");
                 reader.error(value.span, message);
                 // What another format means by its steps is not known here.
                 return None;
@@ -140,7 +141,11 @@ fn head<'n>(reader: &mut Reader<'_>, item: &'n Node) -> Option<(&'n str, &'n Nod
             if scalar.text == "agent" {
                 return Some((&scalar.text, item, null()));
             }
-            reader.error_hint(item.span, format!("step `{}` needs settings", scalar.text), format!("write `{}:` and its keys", scalar.text));
+            reader.error_hint(
+                item.span,
+                format!("step `{}` needs settings", scalar.text),
+                format!("write `{}:` and its keys", scalar.text),
+            );
             None
         }
         Kind::Scalar(scalar) if !item.is_null() => {
@@ -167,14 +172,21 @@ fn head<'n>(reader: &mut Reader<'_>, item: &'n Node) -> Option<(&'n str, &'n Nod
                     } else {
                         "write `- ` before each step".to_owned()
                     };
-                    let message = format!("one entry of `steps` is one step, and `{}` stands beside `{first}`", next.text()?);
+                    let message = format!(
+                        "one entry of `steps` is one step, and `{}` stands beside `{first}`",
+                        next.text()?
+                    );
                     reader.error_hint(next.span, message, hint);
                     None
                 }
             }
         }
         _ => {
-            reader.error_hint(item.span, format!("a step is a mapping of one key, found {}", item.describe()), "write `- NAME:` and its settings");
+            reader.error_hint(
+                item.span,
+                format!("a step is a mapping of one key, found {}", item.describe()),
+                "write `- NAME:` and its settings",
+            );
             None
         }
     }
@@ -196,17 +208,28 @@ fn merge(placed: Vec<(Span, Placed)>) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for (_, step) in placed {
         match step {
-            Placed::Packages(more) => match steps.iter_mut().find_map(|step| if let Step::Packages(step) = step { Some(step) } else { None }) {
-                Some(step) => step.debs.extend(more.debs.into_iter().filter(|deb| !step.debs.contains(deb)).collect::<Vec<_>>()),
+            Placed::Packages(more) => match steps
+                .iter_mut()
+                .find_map(|step| if let Step::Packages(step) = step { Some(step) } else { None })
+            {
+                Some(step) => step
+                    .debs
+                    .extend(more.debs.into_iter().filter(|deb| !step.debs.contains(deb)).collect::<Vec<_>>()),
                 None => steps.push(Step::Packages(more)),
             },
-            Placed::Sshd(more) => match steps.iter_mut().find_map(|step| if let Step::Sshd(step) = step { Some(step) } else { None }) {
+            Placed::Sshd(more) => match steps
+                .iter_mut()
+                .find_map(|step| if let Step::Sshd(step) = step { Some(step) } else { None })
+            {
                 Some(step) => extend(step, more.step),
                 None => steps.push(Step::Sshd(more.step)),
             },
             Placed::Files(more) => {
                 let more: Vec<FileOp> = more.into_iter().map(|placed| placed.op).collect();
-                match steps.iter_mut().find_map(|step| if let Step::Files(step) = step { Some(step) } else { None }) {
+                match steps
+                    .iter_mut()
+                    .find_map(|step| if let Step::Files(step) = step { Some(step) } else { None })
+                {
                     Some(step) => step.extend(more),
                     None => steps.push(Step::Files(more)),
                 }

@@ -60,8 +60,12 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Ove
             );
         }
     }
-    step.mapname = word(reader, &fields, "mapname", |text| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)));
-    step.fstype = word(reader, &fields, "fstype", |text| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
+    step.mapname = word(reader, &fields, "mapname", |text| {
+        text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    });
+    step.fstype = word(reader, &fields, "fstype", |text| {
+        text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    });
     step.dir = word(reader, &fields, "dir", |text| text.starts_with('/') && safe(text));
     if let Some(value) = fields.get("driver") {
         let words = [("auto", "auto"), ("overlay", "overlay"), ("overlayfs", "overlayfs"), ("aufs", "aufs")];
@@ -77,7 +81,8 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Ove
             );
         }
     }
-    for (key, place) in [("swap", &mut step.swap), ("recurse", &mut step.recurse), ("debug", &mut step.debug)] {
+    for (key, place) in [("swap", &mut step.swap), ("recurse", &mut step.recurse), ("debug", &mut step.debug)]
+    {
         if let Some(value) = fields.get(key) {
             *place = switch(reader, value, key);
         }
@@ -97,7 +102,10 @@ fn switch(reader: &mut Reader<'_>, node: &Node, key: &str) -> Option<bool> {
 fn misplaced(reader: &mut Reader<'_>, fields: &Fields<'_>, mode: OverlayMode) {
     for (name, key, _) in fields.pairs() {
         if mode != OverlayMode::Crypt && CRYPT_ONLY.contains(name) {
-            reader.error(key.span, format!("`{name}` belongs to mode `crypt`, and the mode here is `{}`", mode.as_str()));
+            reader.error(
+                key.span,
+                format!("`{name}` belongs to mode `crypt`, and the mode here is `{}`", mode.as_str()),
+            );
         } else if mode == OverlayMode::Tmpfs && DISK_ONLY.contains(name) {
             reader.error_hint(
                 key.span,
@@ -108,7 +116,12 @@ fn misplaced(reader: &mut Reader<'_>, fields: &Fields<'_>, mode: OverlayMode) {
     }
 }
 
-fn word(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str, fits: impl Fn(&str) -> bool) -> Option<String> {
+fn word(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    key: &str,
+    fits: impl Fn(&str) -> bool,
+) -> Option<String> {
     let value = fields.get(key)?;
     let text = reader.line(value, key)?;
     if !fits(text) {
@@ -125,18 +138,28 @@ fn safe(text: &str) -> bool {
 
 fn device(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
     let text = reader.line(node, "dev")?;
-    let labelled = ["LABEL=", "UUID=", "PARTUUID=", "PARTLABEL="].iter().any(|start| text.strip_prefix(start).is_some_and(|rest| !rest.is_empty()));
+    let labelled = ["LABEL=", "UUID=", "PARTUUID=", "PARTLABEL="]
+        .iter()
+        .any(|start| text.strip_prefix(start).is_some_and(|rest| !rest.is_empty()));
     let path = text.strip_prefix("/dev/").is_some_and(|rest| !rest.is_empty());
     let bare = !text.contains(['/', '=']);
     if !safe(text) || !(labelled || path || bare) {
-        reader.error_hint(node.span, format!("`dev` cannot be `{text}`"), "write /dev/NAME, LABEL=NAME or UUID=ID");
+        reader.error_hint(
+            node.span,
+            format!("`dev` cannot be `{text}`"),
+            "write /dev/NAME, LABEL=NAME or UUID=ID",
+        );
         return None;
     }
     Some(if bare { format!("/dev/{text}") } else { text.to_owned() })
 }
 
 fn pass(reader: &mut Reader<'_>, node: &Node) -> Option<Secret> {
-    let text = if node.as_mapping().is_some() { reader.elsewhere(node, "pass", true)? } else { reader.hidden(node, "pass")? };
+    let text = if node.as_mapping().is_some() {
+        reader.elsewhere(node, "pass", true)?
+    } else {
+        reader.hidden(node, "pass")?
+    };
     if text.is_empty() {
         reader.error_hint(node.span, "`pass` is empty", "leave it out for a random key at each boot");
         return None;

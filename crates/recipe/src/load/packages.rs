@@ -36,7 +36,8 @@ fn directory(reader: &mut Reader<'_>, step: &mut PackagesStep, path: &Path, span
         Ok(listed) => listed,
         Err(error) => return reader.local(span, path, &error),
     };
-    let debs: Vec<PathBuf> = listed.into_iter().filter(|path| path.extension().is_some_and(|suffix| suffix == "deb")).collect();
+    let debs: Vec<PathBuf> =
+        listed.into_iter().filter(|path| path.extension().is_some_and(|suffix| suffix == "deb")).collect();
     if debs.is_empty() {
         let error = io::Error::new(io::ErrorKind::Other, "holds no .deb file");
         return reader.local(span, path, &error);

@@ -48,7 +48,11 @@ impl<'n> Fields<'n> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(path: &Path, env: &'a dyn Fn(&str) -> Option<String>, files: &'a dyn HostFiles) -> Self {
+    pub(super) fn new(
+        path: &Path,
+        env: &'a dyn Fn(&str) -> Option<String>,
+        files: &'a dyn HostFiles,
+    ) -> Self {
         Self {
             file: path.to_string_lossy().into_owned(),
             directory: path.parent().map(Path::to_path_buf).unwrap_or_default(),
@@ -87,7 +91,9 @@ impl<'a> Reader<'a> {
     pub(super) fn local(&mut self, span: Span, path: &Path, error: &io::Error) {
         let message = match error.kind() {
             io::ErrorKind::NotFound => format!("{}: no such file or directory", path.display()),
-            io::ErrorKind::IsADirectory => format!("{}: is a directory, and a file is needed", path.display()),
+            io::ErrorKind::IsADirectory => {
+                format!("{}: is a directory, and a file is needed", path.display())
+            }
             _ => format!("{}: {error}", path.display()),
         };
         let hint = "relative paths start from the recipe's directory";
@@ -104,7 +110,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The settings in `node`; `what` names it in messages ("step `mfa`").
-    pub(super) fn fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&'static str]) -> Option<Fields<'n>> {
+    pub(super) fn fields<'n>(
+        &mut self,
+        node: &'n Node,
+        what: &str,
+        known: &[&'static str],
+    ) -> Option<Fields<'n>> {
         let mut fields = self.open_fields(node, what, known)?;
         for (name, key, _) in &fields.pairs {
             if !known.contains(name) {
@@ -116,25 +127,37 @@ impl<'a> Reader<'a> {
     }
 
     /// As [`Reader::fields`], with keys that are not listed let through.
-    pub(super) fn open_fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&'static str]) -> Option<Fields<'n>> {
+    pub(super) fn open_fields<'n>(
+        &mut self,
+        node: &'n Node,
+        what: &str,
+        known: &[&'static str],
+    ) -> Option<Fields<'n>> {
         if node.is_null() {
             return Some(Fields { what: what.to_owned(), pairs: Vec::new(), meant: Vec::new() });
         }
         let Some(pairs) = node.as_mapping() else {
             let message = format!("{what} takes a mapping, found {}", node.describe());
-            let hint = if known.is_empty() { "write `key: value`".to_owned() } else { format!("its keys are {}", list(known)) };
+            let hint = if known.is_empty() {
+                "write `key: value`".to_owned()
+            } else {
+                format!("its keys are {}", list(known))
+            };
             self.error_hint(node.span, message, hint);
             return None;
         };
         for (first, again) in node.duplicate_keys() {
             let message = format!("the key `{}` stands twice in {what}", again.text().unwrap_or_default());
-            let diagnostic = self.diagnostic(again.span, message).with_related(first.span, "the first one is here");
+            let diagnostic =
+                self.diagnostic(again.span, message).with_related(first.span, "the first one is here");
             self.report(diagnostic);
         }
         let mut named: Vec<(&str, &Node, &Node)> = Vec::new();
         for (key, value) in pairs {
             match key.text() {
-                Some(name) if !named.iter().any(|(before, ..)| *before == name) => named.push((name, key, value)),
+                Some(name) if !named.iter().any(|(before, ..)| *before == name) => {
+                    named.push((name, key, value))
+                }
                 Some(_) => {}
                 None => self.error(key.span, format!("a key of {what} is {}, not a word", key.describe())),
             }
@@ -152,7 +175,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The value of a key that must be there.
-    pub(super) fn required<'n>(&mut self, fields: &Fields<'n>, key: &'static str, at: Span) -> Option<&'n Node> {
+    pub(super) fn required<'n>(
+        &mut self,
+        fields: &Fields<'n>,
+        key: &'static str,
+        at: Span,
+    ) -> Option<&'n Node> {
         let value = fields.get(key);
         if value.is_none() && !fields.meant.contains(&key) {
             self.error(at, format!("{} needs the key `{key}`", fields.what));
@@ -219,7 +247,12 @@ impl<'a> Reader<'a> {
     }
 
     /// A whole number within `range`.
-    pub(super) fn number(&mut self, node: &Node, what: &str, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
+    pub(super) fn number(
+        &mut self,
+        node: &Node,
+        what: &str,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> Option<u32> {
         if let Ok(Value::Int(value)) = node.value()
             && let Ok(value) = u32::try_from(value)
             && range.contains(&value)
@@ -235,7 +268,10 @@ impl<'a> Reader<'a> {
     pub(super) fn word<T: Copy>(&mut self, node: &Node, what: &str, words: &[(&str, T)]) -> Option<T> {
         let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
         let Some(text) = node.text().filter(|_| node.tag.is_none()) else {
-            self.error(node.span, format!("`{what}` takes {}, found {}", alternatives(&names), node.describe()));
+            self.error(
+                node.span,
+                format!("`{what}` takes {}, found {}", alternatives(&names), node.describe()),
+            );
             return None;
         };
         if let Some((_, value)) = words.iter().find(|(name, _)| *name == text) {
@@ -245,7 +281,11 @@ impl<'a> Reader<'a> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known are {}", list(&names)),
         };
-        self.error_hint(node.span, format!("`{what}` takes {}, found {}", alternatives(&names), node.describe()), hint);
+        self.error_hint(
+            node.span,
+            format!("`{what}` takes {}, found {}", alternatives(&names), node.describe()),
+            hint,
+        );
         None
     }
 
@@ -309,7 +349,11 @@ impl<'a> Reader<'a> {
         let value = (self.env)(name);
         if value.is_none() {
             let message = format!("the environment variable {name} is not set");
-            self.error_hint(node.span, message, format!("set it for this one command: `{name}=… hardtack …`"));
+            self.error_hint(
+                node.span,
+                message,
+                format!("set it for this one command: `{name}=… hardtack …`"),
+            );
         }
         value
     }

@@ -22,7 +22,9 @@ fn keyed(line: &str, from: usize, key: &str, found: &mut Vec<Range<usize>>) {
         let before = line[..at].chars().next_back();
         let rest = line[at + key.len()..].trim_start_matches(['"', '\'']);
         let value = rest.trim_start().strip_prefix(':').map(str::trim_start);
-        let Some(value) = value.filter(|_| before.is_none_or(|c| !c.is_alphanumeric() && c != '_')) else { continue };
+        let Some(value) = value.filter(|_| before.is_none_or(|c| !c.is_alphanumeric() && c != '_')) else {
+            continue;
+        };
         if value.starts_with(['{', '*']) {
             continue;
         }
@@ -43,7 +45,8 @@ fn hashes(line: &str, from: usize, found: &mut Vec<Range<usize>>) {
             continue;
         }
         let rest = &line[at..];
-        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "$./=".contains(c))).unwrap_or(rest.len());
+        let end =
+            rest.find(|c: char| !(c.is_ascii_alphanumeric() || "$./=".contains(c))).unwrap_or(rest.len());
         let id = rest[1..].find('$').unwrap_or(0);
         if (1..=4).contains(&id) && end > 20 {
             found.push(from + at..from + at + end);
@@ -63,7 +66,10 @@ mod tests {
             ("- user: {password: \"hun,ter\", x: y}\n", vec!["\"hun,ter\""]),
             ("- overlayroot: {pass: hunter2, dev: x}\n", vec!["hunter2"]),
             ("password: {env: NAME}\n", vec![]),
-            ("password: {hash: \"$6$salt$abcdefghijklmnopqrstuv\"}\n", vec!["\"$6$salt$abcdefghijklmnopqrstuv\"", "$6$salt$abcdefghijklmnopqrstuv"]),
+            (
+                "password: {hash: \"$6$salt$abcdefghijklmnopqrstuv\"}\n",
+                vec!["\"$6$salt$abcdefghijklmnopqrstuv\"", "$6$salt$abcdefghijklmnopqrstuv"],
+            ),
             ("  - allow_clear_pass: true\n", vec![]),
             ("x: $1 and $2\n", vec![]),
         ] {

@@ -39,7 +39,8 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Pla
         }
         if let Some((_, first)) = seen.iter().find(|(before, _)| before.eq_ignore_ascii_case(name)) {
             let message = format!("the directive `{name}` stands twice; case does not matter in sshd_config");
-            let diagnostic = reader.diagnostic(key.span, message).with_related(*first, "the first one is here");
+            let diagnostic =
+                reader.diagnostic(key.span, message).with_related(*first, "the first one is here");
             reader.report(diagnostic);
             continue;
         }
@@ -47,7 +48,11 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Pla
         directive(reader, &mut placed, name, key, value);
     }
     if fields.pairs().is_empty() {
-        reader.error_hint(at, "step `sshd` sets nothing", "write directives below it, such as `PermitRootLogin: no`");
+        reader.error_hint(
+            at,
+            "step `sshd` sets nothing",
+            "write directives below it, such as `PermitRootLogin: no`",
+        );
     }
     Some(placed)
 }
@@ -57,7 +62,11 @@ fn directive(reader: &mut Reader<'_>, placed: &mut Placed, name: &str, key: &Nod
     if known.is_none() {
         let plausible = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if let Some(near) = sshd::nearest(name).or_else(|| did_you_mean(name, KEYS.iter().copied())) {
-            reader.error_hint(key.span, format!("unknown directive `{name}` in step `sshd`"), format!("did you mean `{near}`?"));
+            reader.error_hint(
+                key.span,
+                format!("unknown directive `{name}` in step `sshd`"),
+                format!("did you mean `{near}`?"),
+            );
             return;
         }
         if !plausible {
@@ -108,7 +117,10 @@ fn scalar(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<String> {
         return None;
     }
     if text.contains(|character: char| character.is_control() && character != '\t') {
-        reader.error(node.span, format!("the value of `{name}` holds a line break or another control character"));
+        reader.error(
+            node.span,
+            format!("the value of `{name}` holds a line break or another control character"),
+        );
         return None;
     }
     Some(text.trim().to_owned())

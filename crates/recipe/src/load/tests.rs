@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::model::{
-    AgentMode, Console, Factor, FileAction, MatchPolicy, OverlayMode, Others, Password, RateLimit, Scope, Totp,
+    AgentMode, Console, Factor, FileAction, MatchPolicy, Others, OverlayMode, Password, RateLimit, Scope,
+    Totp,
 };
 
 const PASSWORD: &str = "canary-pässword";
@@ -59,7 +60,8 @@ fn findings(folder: &Folder, error: &LoadError) -> Vec<(usize, usize, String)> {
 }
 
 fn shipped(name: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../image-recipes").join(name)).unwrap()
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../image-recipes").join(name))
+        .unwrap()
 }
 
 #[test]
@@ -81,15 +83,29 @@ fn the_shipped_recipe_means_what_it_says() {
     assert_eq!(mfa, &MfaStep { users: vec!["debian".to_owned()], ..MfaStep::default() });
     assert_eq!((mfa.scope, mfa.console, mfa.others), (Scope::Sshd, Console::Totp, Others::Refuse));
     assert_eq!(mfa.factors, [Factor::Publickey, Factor::Password, Factor::Totp]);
-    assert_eq!(mfa.totp, Totp { window: 4, rate_limit: Some(RateLimit { attempts: 3, seconds: 30 }), disallow_reuse: true });
+    assert_eq!(
+        mfa.totp,
+        Totp { window: 4, rate_limit: Some(RateLimit { attempts: 3, seconds: 30 }), disallow_reuse: true }
+    );
     let sshd = recipe.sshd().unwrap();
-    assert_eq!(sshd.directives, [("PermitRootLogin".to_owned(), "no".to_owned()), ("MaxAuthTries".to_owned(), "4".to_owned())]);
+    assert_eq!(
+        sshd.directives,
+        [("PermitRootLogin".to_owned(), "no".to_owned()), ("MaxAuthTries".to_owned(), "4".to_owned())]
+    );
     assert_eq!(sshd.match_blocks, MatchPolicy::Refuse);
     let files = recipe.files();
-    assert_eq!(files.iter().map(|op| op.action.name()).collect::<Vec<_>>(), ["write", "append", "replace", "copy", "mkdir", "link", "remove"]);
+    assert_eq!(
+        files.iter().map(|op| op.action.name()).collect::<Vec<_>>(),
+        ["write", "append", "replace", "copy", "mkdir", "link", "remove"]
+    );
     let FileAction::Write { path, content, mode, owner } = &files[0].action else { panic!() };
-    assert_eq!((path.as_str(), content.text.as_str(), *mode, owner.as_deref()), ("/etc/motd", "hardened\n", Some(0o644), Some("root:root")));
-    assert!(matches!(&files[3].action, FileAction::Copy { content, to, .. } if content == b"#!/bin/sh\n" && to == "/opt/tool"));
+    assert_eq!(
+        (path.as_str(), content.text.as_str(), *mode, owner.as_deref()),
+        ("/etc/motd", "hardened\n", Some(0o644), Some("root:root"))
+    );
+    assert!(
+        matches!(&files[3].action, FileAction::Copy { content, to, .. } if content == b"#!/bin/sh\n" && to == "/opt/tool")
+    );
     assert_eq!(recipe.agent().unwrap().mode, AgentMode::Companion);
     assert!(recipe.overlayroot().is_none());
 }
@@ -99,7 +115,10 @@ fn the_shipped_crypt_recipe_is_the_same_with_one_step_more() {
     let folder = Folder::new();
     let recipe = folder.load(&shipped("debian-3fa-crypt.yaml")).unwrap();
     let overlay = recipe.overlayroot().unwrap();
-    assert_eq!((overlay.mode, overlay.dev.as_deref(), overlay.timeout), (OverlayMode::Crypt, Some("/dev/vdb"), 20));
+    assert_eq!(
+        (overlay.mode, overlay.dev.as_deref(), overlay.timeout),
+        (OverlayMode::Crypt, Some("/dev/vdb"), 20)
+    );
     assert!(overlay.pass.is_none() && overlay.mkfs.is_none());
     assert_eq!(recipe.steps.len(), 7);
 }
@@ -116,7 +135,10 @@ fn secrets_are_in_no_debug_output() {
         .map_err(|error| error.to_string())
         .err();
     // The pass holds a blank, which overlayroot cannot carry; nothing of it is shown.
-    assert!(recipe.as_ref().is_some_and(|text| text.contains("cannot carry") && !text.contains("from file")), "{recipe:?}");
+    assert!(
+        recipe.as_ref().is_some_and(|text| text.contains("cannot carry") && !text.contains("from file")),
+        "{recipe:?}"
+    );
     let recipe = folder
         .steps("  - user: {name: a, password: {env: DEBIAN_PASSWORD}}\n  - files:\n      - {write: /x, content: {env: DEBIAN_PASSWORD}}\n")
         .unwrap();
@@ -133,7 +155,10 @@ fn pictures_show_no_secrets() {
         (format!("  - user: {{naem: a, password: {{hash: \"{hash}\"}}}}\n"), hash.as_str()),
         ("  - user: {name: a, password: {hash: hunter2}}\n".to_owned(), "hunter2"),
         ("  - overlayroot: {mode: crypt, dev: vdb, pass: hunter2}\n".to_owned(), "hunter2"),
-        ("  - overlayroot: {mode: crypt, dev: vdb, pass: 12345678, allow_clear_pass: true}\n".to_owned(), "12345678"),
+        (
+            "  - overlayroot: {mode: crypt, dev: vdb, pass: 12345678, allow_clear_pass: true}\n".to_owned(),
+            "12345678",
+        ),
         ("  - overlayroot: {mode: crypt, dev: vdb, pass: \"hunter2\n".to_owned(), "hunter2"),
     ] {
         let error = folder.steps(&steps).unwrap_err();
@@ -189,7 +214,10 @@ fn modes_are_octal_however_written() {
         let loaded = folder.steps(&format!("  - files:\n      - {{mkdir: /d, mode: {written}}}\n"));
         match (&loaded, wanted) {
             (Ok(recipe), Some(_)) => {
-                assert!(matches!(recipe.files()[0].action, FileAction::Mkdir { mode, .. } if mode == wanted), "{written}");
+                assert!(
+                    matches!(recipe.files()[0].action, FileAction::Mkdir { mode, .. } if mode == wanted),
+                    "{written}"
+                );
             }
             (Err(error), None) => assert!(error.to_string().contains("`mode`"), "{written}: {error}"),
             _ => panic!("{written}: {loaded:?}"),
@@ -277,9 +305,14 @@ fn mistakes_have_their_place() {
         let error = folder.steps(steps).err().unwrap_or_else(|| panic!("accepted: {steps}"));
         let found = findings(&folder, &error);
         let hit = found.iter().any(|(l, c, message)| (*l, *c) == (line, column) && message.contains(part));
-        if !hit { wrong.push(format!("{steps}wanted {line}:{column} {part}\nfound {found:?}")); }
-        if found.len() != 1 { wrong.push(format!("{steps}{found:?}")); }
-        let local = part.contains("no such file") || part.contains("is a directory") || part.contains(".deb file");
+        if !hit {
+            wrong.push(format!("{steps}wanted {line}:{column} {part}\nfound {found:?}"));
+        }
+        if found.len() != 1 {
+            wrong.push(format!("{steps}{found:?}"));
+        }
+        let local =
+            part.contains("no such file") || part.contains("is a directory") || part.contains(".deb file");
         assert_eq!(error.exit_code(), if local { 4 } else { 2 }, "{steps}");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -305,7 +338,10 @@ fn mistakes_around_the_steps() {
     ] {
         let error = folder.load(text).err().unwrap_or_else(|| panic!("accepted: {text}"));
         let found = findings(&folder, &error);
-        assert!(found.iter().any(|(l, c, message)| (*l, *c) == (line, column) && message.contains(part)), "{text}{found:?}");
+        assert!(
+            found.iter().any(|(l, c, message)| (*l, *c) == (line, column) && message.contains(part)),
+            "{text}{found:?}"
+        );
         assert_eq!(error.exit_code(), 2);
     }
 }
@@ -316,22 +352,82 @@ fn contradictions_show_both_places() {
     for (steps, second, first, part) in [
         ("  - user: {name: a}\n  - user: {name: a}\n", (4, 5), (3, 5), "second step `user`"),
         ("  - mfa: {users: [a]}\n  - mfa: {users: [b]}\n  - agent\n", (4, 5), (3, 5), "second step `mfa`"),
-        ("  - overlayroot: {mode: tmpfs}\n  - overlayroot: {mode: tmpfs, swap: true}\n", (4, 5), (3, 5), "second step `overlayroot`"),
+        (
+            "  - overlayroot: {mode: tmpfs}\n  - overlayroot: {mode: tmpfs, swap: true}\n",
+            (4, 5),
+            (3, 5),
+            "second step `overlayroot`",
+        ),
         ("  - sshd: {MaxAuthTries: 3}\n  - sshd: {maxauthtries: 4}\n", (4, 12), (3, 12), "contradicts"),
         ("  - sshd: {UsePAM: no}\n  - mfa: {users: [a]}\n", (3, 12), (4, 5), "contradicts step `mfa`"),
-        ("  - mfa: {users: [a]}\n  - sshd: {AuthenticationMethods: any}\n", (4, 12), (3, 5), "contradicts step `mfa`"),
-        ("  - mfa: {users: [a]}\n  - sshd: {ChallengeResponseAuthentication: no}\n", (4, 12), (3, 5), "contradicts step `mfa`"),
-        ("  - mfa: {users: [a]}\n  - sshd: {PermitEmptyPasswords: yes}\n", (4, 12), (3, 5), "contradicts step `mfa`"),
+        (
+            "  - mfa: {users: [a]}\n  - sshd: {AuthenticationMethods: any}\n",
+            (4, 12),
+            (3, 5),
+            "contradicts step `mfa`",
+        ),
+        (
+            "  - mfa: {users: [a]}\n  - sshd: {ChallengeResponseAuthentication: no}\n",
+            (4, 12),
+            (3, 5),
+            "contradicts step `mfa`",
+        ),
+        (
+            "  - mfa: {users: [a]}\n  - sshd: {PermitEmptyPasswords: yes}\n",
+            (4, 12),
+            (3, 5),
+            "contradicts step `mfa`",
+        ),
         ("  - mfa: {users: [a]}\n  - sshd: {AllowUsers: [b, c]}\n", (4, 12), (3, 5), "leaves `a` out"),
         ("  - mfa: {users: [a]}\n  - sshd: {DenyUsers: a}\n", (4, 12), (3, 5), "lets `a` in"),
-        ("  - sshd: {KbdInteractiveAuthentication: yes, ChallengeResponseAuthentication: no}\n", (3, 47), (3, 12), "contradicts"),
-        ("  - files:\n      - {write: /x, content: a}\n      - {write: /x, content: b}\n", (5, 17), (4, 17), "two contents"),
-        ("  - files:\n      - {write: /x, content: a}\n  - files:\n      - {remove: /x}\n", (6, 18), (4, 17), "both there and not there"),
-        ("  - files:\n      - {write: /d/x, content: a}\n      - {remove: /d}\n", (5, 18), (4, 17), "removes"),
-        ("  - files:\n      - {link: /x, target: a}\n      - {link: //x, target: b}\n", (5, 16), (4, 16), "two targets"),
-        ("  - files:\n      - {mkdir: /x, mode: 0700}\n      - {mkdir: /x, mode: 0755}\n", (5, 17), (4, 17), "two modes"),
-        ("  - files:\n      - {append: /x, line: a}\n      - {write: /x, content: b}\n", (5, 17), (4, 18), "replaces"),
-        ("  - files:\n      - {write: /x, content: a}\n      - {mkdir: /x/y}\n", (5, 17), (4, 17), "nothing below"),
+        (
+            "  - sshd: {KbdInteractiveAuthentication: yes, ChallengeResponseAuthentication: no}\n",
+            (3, 47),
+            (3, 12),
+            "contradicts",
+        ),
+        (
+            "  - files:\n      - {write: /x, content: a}\n      - {write: /x, content: b}\n",
+            (5, 17),
+            (4, 17),
+            "two contents",
+        ),
+        (
+            "  - files:\n      - {write: /x, content: a}\n  - files:\n      - {remove: /x}\n",
+            (6, 18),
+            (4, 17),
+            "both there and not there",
+        ),
+        (
+            "  - files:\n      - {write: /d/x, content: a}\n      - {remove: /d}\n",
+            (5, 18),
+            (4, 17),
+            "removes",
+        ),
+        (
+            "  - files:\n      - {link: /x, target: a}\n      - {link: //x, target: b}\n",
+            (5, 16),
+            (4, 16),
+            "two targets",
+        ),
+        (
+            "  - files:\n      - {mkdir: /x, mode: 0700}\n      - {mkdir: /x, mode: 0755}\n",
+            (5, 17),
+            (4, 17),
+            "two modes",
+        ),
+        (
+            "  - files:\n      - {append: /x, line: a}\n      - {write: /x, content: b}\n",
+            (5, 17),
+            (4, 18),
+            "replaces",
+        ),
+        (
+            "  - files:\n      - {write: /x, content: a}\n      - {mkdir: /x/y}\n",
+            (5, 17),
+            (4, 17),
+            "nothing below",
+        ),
     ] {
         let error = folder.steps(steps).err().unwrap_or_else(|| panic!("accepted: {steps}"));
         let (class, finding) = error.findings().next().unwrap();
@@ -354,8 +450,19 @@ fn what_agrees_is_no_contradiction() {
     assert_eq!(recipe.packages().unwrap().debs.len(), 2);
     let names: Vec<_> = recipe.steps.iter().map(Step::name).collect();
     assert_eq!(names, ["agent", "sshd", "mfa", "packages", "files"]);
-    let directives: Vec<_> = recipe.sshd().unwrap().directives.iter().map(|(name, value)| format!("{name} {value}")).collect();
-    assert_eq!(directives, ["Port 22", "X11Forwarding no", "Port 2222", "AllowUsers a b", "UsePAM yes", "AuthenticationMethods publickey,keyboard-interactive"]);
+    let directives: Vec<_> =
+        recipe.sshd().unwrap().directives.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    assert_eq!(
+        directives,
+        [
+            "Port 22",
+            "X11Forwarding no",
+            "Port 2222",
+            "AllowUsers a b",
+            "UsePAM yes",
+            "AuthenticationMethods publickey,keyboard-interactive"
+        ]
+    );
 }
 
 #[test]
@@ -371,7 +478,8 @@ fn all_findings_come_at_once_and_usage_wins() {
     assert_eq!(found, sorted);
     assert_eq!(error.exit_code(), 2);
     assert!(error.render().contains("did you mean `name`?"));
-    let error = folder.steps("  - packages: {debs: [gone]}\n  - files:\n      - {copy: gone, to: /x}\n").unwrap_err();
+    let error =
+        folder.steps("  - packages: {debs: [gone]}\n  - files:\n      - {copy: gone, to: /x}\n").unwrap_err();
     assert_eq!((error.findings().count(), error.exit_code()), (2, 4));
 }
 
@@ -411,7 +519,8 @@ fn every_key_has_its_line_in_the_reference_and_every_line_its_key() {
     let mut mfa_keys = known("", mfa::KEYS);
     mfa_keys.extend(known("totp.", mfa::TOTP_KEYS));
     mfa_keys.extend(known("totp.rate_limit.", mfa::RATE_LIMIT_KEYS));
-    let file_keys = files::OPERATIONS.iter().flat_map(|(name, keys)| known(&format!("{name}."), keys)).collect();
+    let file_keys =
+        files::OPERATIONS.iter().flat_map(|(name, keys)| known(&format!("{name}."), keys)).collect();
     for (page, keys) in [
         ("README.md", known("", KEYS)),
         ("packages.md", known("", packages::KEYS)),
@@ -425,7 +534,8 @@ fn every_key_has_its_line_in_the_reference_and_every_line_its_key() {
         assert_eq!(documented(page), keys.into_iter().collect(), "{page}");
     }
     for step in STEPS {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/recipes").join(format!("{step}.md"));
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/recipes").join(format!("{step}.md"));
         assert!(path.exists(), "{}", path.display());
     }
 }
@@ -440,7 +550,8 @@ fn the_examples_of_the_reference_load() {
     }
     let mut count = 0;
     for page in ["README", "packages", "user", "mfa", "overlayroot", "sshd", "files", "agent"] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/recipes").join(format!("{page}.md"));
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/recipes").join(format!("{page}.md"));
         let text = std::fs::read_to_string(path).unwrap();
         for block in text.split("```yaml\n").skip(1) {
             let block = block.split("```").next().unwrap();

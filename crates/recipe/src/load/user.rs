@@ -7,7 +7,8 @@ use crate::Secret;
 use crate::model::{KeySource, Password, UserStep};
 
 /// The keys of the step.
-pub(super) const KEYS: &[&str] = &["name", "password", "authorized_keys", "allow_ca", "shell", "groups", "sudo", "gecos"];
+pub(super) const KEYS: &[&str] =
+    &["name", "password", "authorized_keys", "allow_ca", "shell", "groups", "sudo", "gecos"];
 
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<UserStep> {
     let fields = reader.fields(node, "step `user`", KEYS)?;
@@ -57,7 +58,11 @@ pub(super) fn name(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<S
     let text = reader.line(node, what)?;
     let valid = text.len() <= 32
         && text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && text.strip_suffix('$').unwrap_or(text).bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        && text
+            .strip_suffix('$')
+            .unwrap_or(text)
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     if !valid {
         reader.error_hint(
             node.span,
@@ -73,7 +78,11 @@ fn password(reader: &mut Reader<'_>, node: &Node) -> Option<Password> {
     const KEYS: &[&str] = &["env", "file", "hash"];
     if node.as_mapping().is_none() {
         if node.text() == Some("random") {
-            reader.error_hint(node.span, "`password: random` comes with a later version", "use {env: NAME}, {file: PATH} or {hash: \"$6$…\"}");
+            reader.error_hint(
+                node.span,
+                "`password: random` comes with a later version",
+                "use {env: NAME}, {file: PATH} or {hash: \"$6$…\"}",
+            );
             return None;
         }
         reader.mask(node);
@@ -87,7 +96,8 @@ fn password(reader: &mut Reader<'_>, node: &Node) -> Option<Password> {
     }
     let fields = reader.fields(node, "`password`", KEYS)?;
     if fields.pairs().iter().filter(|(name, ..)| KEYS.contains(name)).count() != 1 {
-        reader.error(node.span, "`password` takes one of `{env: NAME}`, `{file: PATH}` and `{hash: \"$6$…\"}`");
+        reader
+            .error(node.span, "`password` takes one of `{env: NAME}`, `{file: PATH}` and `{hash: \"$6$…\"}`");
         return None;
     }
     if let Some(value) = fields.get("hash") {
@@ -112,7 +122,10 @@ fn password(reader: &mut Reader<'_>, node: &Node) -> Option<Password> {
         return None;
     }
     if text.contains(|character: char| character.is_control()) {
-        reader.error(value.span, format!("{from} holds a line break or another control character, which nobody can type"));
+        reader.error(
+            value.span,
+            format!("{from} holds a line break or another control character, which nobody can type"),
+        );
         return None;
     }
     if text.len() > 512 {
@@ -126,39 +139,63 @@ fn password(reader: &mut Reader<'_>, node: &Node) -> Option<Password> {
 /// Whether `text` has the shape of a crypt(3) hash that is strong enough (crypt(5)).
 fn check_hash(text: &str) -> Result<(), (&'static str, &'static str)> {
     const MAKE: &str = "make one with `mkpasswd --method=sha-512` or `openssl passwd -6`";
-    let field = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./".contains(&byte));
-    let salt = |part: &str| part.len() <= 64 && part.bytes().all(|byte| byte.is_ascii_graphic() && !b"$:*!\\,".contains(&byte));
+    let field = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./".contains(&byte))
+    };
+    let salt = |part: &str| {
+        part.len() <= 64 && part.bytes().all(|byte| byte.is_ascii_graphic() && !b"$:*!\\,".contains(&byte))
+    };
     let Some(rest) = text.strip_prefix('$') else {
         return Err(match text.len() {
             0 => ("the password hash is empty, which lets everybody in", MAKE),
             13 if field(text) => ("this is a DES hash, which is broken within hours", MAKE),
-            _ if text.starts_with(['!', '*']) => ("this locks the password instead of setting one", "leave `password` out"),
+            _ if text.starts_with(['!', '*']) => {
+                ("this locks the password instead of setting one", "leave `password` out")
+            }
             _ => ("this is not a crypt(3) hash", MAKE),
         });
     };
     let parts: Vec<&str> = rest.split('$').collect();
     let fits = match parts.as_slice() {
-        ["1" | "md5" | "apr1", ..] => return Err(("this is an MD5 hash, which is broken within hours", MAKE)),
+        ["1" | "md5" | "apr1", ..] => {
+            return Err(("this is an MD5 hash, which is broken within hours", MAKE));
+        }
         ["3", ..] => return Err(("this is an NT hash, which has no salt", MAKE)),
         ["sha1", ..] => return Err(("this is a SHA-1 hash, which is too fast to resist guessing", MAKE)),
-        ["2" | "2a" | "2x" | "2y", ..] => return Err(("only the `$2b$` form of bcrypt hashes is taken", MAKE)),
-        ["5", middle @ .., salted, hash] => rounds(middle) && salt(salted) && salted.len() <= 16 && hash.len() == 43 && field(hash),
-        ["6", middle @ .., salted, hash] => rounds(middle) && salt(salted) && salted.len() <= 16 && hash.len() == 86 && field(hash),
-        ["y" | "gy", parameters, salted, hash] => field(parameters) && salt(salted) && hash.len() == 43 && field(hash),
+        ["2" | "2a" | "2x" | "2y", ..] => {
+            return Err(("only the `$2b$` form of bcrypt hashes is taken", MAKE));
+        }
+        ["5", middle @ .., salted, hash] => {
+            rounds(middle) && salt(salted) && salted.len() <= 16 && hash.len() == 43 && field(hash)
+        }
+        ["6", middle @ .., salted, hash] => {
+            rounds(middle) && salt(salted) && salted.len() <= 16 && hash.len() == 86 && field(hash)
+        }
+        ["y" | "gy", parameters, salted, hash] => {
+            field(parameters) && salt(salted) && hash.len() == 43 && field(hash)
+        }
         ["7", parameters, hash] => field(parameters) && hash.len() == 43 && field(hash),
         ["2b", cost, hash] => {
-            cost.len() == 2 && cost.parse().is_ok_and(|cost: u8| (4..=31).contains(&cost)) && hash.len() == 53 && field(hash)
+            cost.len() == 2
+                && cost.parse().is_ok_and(|cost: u8| (4..=31).contains(&cost))
+                && hash.len() == 53
+                && field(hash)
         }
         _ => false,
     };
-    if fits { Ok(()) } else { Err(("this is not a complete crypt(3) hash ($5$, $6$, $y$, $gy$, $7$ or $2b$)", MAKE)) }
+    if fits {
+        Ok(())
+    } else {
+        Err(("this is not a complete crypt(3) hash ($5$, $6$, $y$, $gy$, $7$ or $2b$)", MAKE))
+    }
 }
 
 fn rounds(parts: &[&str]) -> bool {
     match parts {
         [] => true,
         [only] => only.strip_prefix("rounds=").is_some_and(|count| {
-            count.bytes().all(|byte| byte.is_ascii_digit()) && count.parse().is_ok_and(|count: u32| (1_000..=999_999_999).contains(&count))
+            count.bytes().all(|byte| byte.is_ascii_digit())
+                && count.parse().is_ok_and(|count: u32| (1_000..=999_999_999).contains(&count))
         }),
         _ => false,
     }
@@ -168,7 +205,10 @@ fn rounds(parts: &[&str]) -> bool {
 fn key(reader: &mut Reader<'_>, node: &Node) -> Option<KeySource> {
     if node.as_mapping().is_some() {
         let text = reader.elsewhere(node, "authorized_keys", false)?;
-        return Some(KeySource { origin: format!("recipe line {}", node.span.line), text: text.into_bytes() });
+        return Some(KeySource {
+            origin: format!("recipe line {}", node.span.line),
+            text: text.into_bytes(),
+        });
     }
     let text = reader.text(node, "authorized_keys")?;
     if text.trim().is_empty() {
@@ -176,7 +216,10 @@ fn key(reader: &mut Reader<'_>, node: &Node) -> Option<KeySource> {
         return None;
     }
     if looks_like_key(text) {
-        return Some(KeySource { origin: format!("recipe line {}", node.span.line), text: text.as_bytes().to_vec() });
+        return Some(KeySource {
+            origin: format!("recipe line {}", node.span.line),
+            text: text.as_bytes().to_vec(),
+        });
     }
     let content = reader.read(text, node.span)?;
     Some(KeySource { origin: text.to_owned(), text: content })

@@ -101,7 +101,13 @@ fn hide(content: &Content, cx: &mut Context<'_, '_>) {
     }
 }
 
-fn put(at: &At<'_>, content: &[u8], mode: Option<u32>, owner: Option<&str>, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
+fn put(
+    at: &At<'_>,
+    content: &[u8],
+    mode: Option<u32>,
+    owner: Option<&str>,
+    cx: &mut Context<'_, '_>,
+) -> Result<(), StepError> {
     regular(at, cx)?;
     let set = Set { mode, owner: owner::resolve(at, owner, cx)? };
     Ok(cx.stage.write(at.path, content, set)?)
@@ -112,7 +118,9 @@ fn regular(at: &At<'_>, cx: &Context<'_, '_>) -> Result<bool, StepError> {
     match cx.stage.stat(at.path)? {
         None => Ok(false),
         Some(metadata) if metadata.kind == FileType::Regular => Ok(true),
-        Some(metadata) => Err(at.refused(format!("is {} in the image, not a file", metadata.kind.describe()))),
+        Some(metadata) => {
+            Err(at.refused(format!("is {} in the image, not a file", metadata.kind.describe())))
+        }
     }
 }
 
@@ -126,7 +134,8 @@ fn append(at: &At<'_>, line: &Content, cx: &mut Context<'_, '_>) -> Result<(), S
     let wanted = line.text.as_bytes();
     let has = content.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     // What follows the last line's end is no line.
-    let lines = if content.is_empty() || content.ends_with(b"\n") { count(&content) } else { count(&content) + 1 };
+    let lines =
+        if content.is_empty() || content.ends_with(b"\n") { count(&content) } else { count(&content) + 1 };
     if !has.take(lines).any(|line| line == wanted) {
         let end: &[u8] = if replace::uses_crlf(&content) { b"\r\n" } else { b"\n" };
         if !content.is_empty() && !content.ends_with(b"\n") {
@@ -151,7 +160,10 @@ fn exposed(at: &At<'_>, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
     if let Some(metadata) = cx.stage.stat(at.path)?
         && metadata.mode & 0o044 != 0
     {
-        let text = format!("{} holds a value from outside the recipe and has mode {:04o}: others can read it", at.path, metadata.mode);
+        let text = format!(
+            "{} holds a value from outside the recipe and has mode {:04o}: others can read it",
+            at.path, metadata.mode
+        );
         cx.warn(STEP, text);
     }
     Ok(())

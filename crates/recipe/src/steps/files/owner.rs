@@ -7,7 +7,11 @@ use crate::{Context, StepError};
 
 /// The numeric owner and group that `owner` means for `at.path`; what it leaves open stays as it
 /// is on an existing file and is root on a new one.
-pub(super) fn resolve(at: &At<'_>, owner: Option<&str>, cx: &Context<'_, '_>) -> Result<Option<(u32, u32)>, StepError> {
+pub(super) fn resolve(
+    at: &At<'_>,
+    owner: Option<&str>,
+    cx: &Context<'_, '_>,
+) -> Result<Option<(u32, u32)>, StepError> {
     let Some(owner) = owner else { return Ok(None) };
     let (user, group) = owner.split_once(':').map_or((owner, None), |(user, group)| (user, Some(group)));
     let now = cx.stage.stat(at.path)?.map_or((0, 0), |metadata| (metadata.uid, metadata.gid));

@@ -11,7 +11,12 @@ use crate::model::Content;
 use crate::{Context, StepError};
 
 /// Makes the replacement in the file of `at`.
-pub(super) fn apply(at: &At<'_>, pattern: &Regex, with: &Content, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
+pub(super) fn apply(
+    at: &At<'_>,
+    pattern: &Regex,
+    with: &Content,
+    cx: &mut Context<'_, '_>,
+) -> Result<(), StepError> {
     if !super::regular(at, cx)? {
         return Err(at.refused("no such file in the image").hint("use `write` or `append` to make it"));
     }
@@ -25,8 +30,9 @@ pub(super) fn apply(at: &At<'_>, pattern: &Regex, with: &Content, cx: &mut Conte
         matched |= pattern.is_match(text);
         holds = holds || wanted.as_ref().is_some_and(|wanted| wanted.is_match(text));
         new.extend(line_of(pattern, &with.text, text).ok_or_else(|| {
-            at.usage("the result of the replacement matches again and would change at every build")
-                .hint("match the whole line with ^ and $, so that the result does not match or stays the same")
+            at.usage("the result of the replacement matches again and would change at every build").hint(
+                "match the whole line with ^ and $, so that the result does not match or stays the same",
+            )
         })?);
         new.extend_from_slice(end);
     }
@@ -83,7 +89,10 @@ fn cut(line: &[u8]) -> (&[u8], &[u8]) {
 
 /// True when the first line ends as on Windows.
 pub(super) fn uses_crlf(content: &[u8]) -> bool {
-    content.iter().position(|byte| *byte == b'\n').is_some_and(|at| at > 0 && content.get(at - 1) == Some(&b'\r'))
+    content
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .is_some_and(|at| at > 0 && content.get(at - 1) == Some(&b'\r'))
 }
 
 /// Part of a replacement text, as the regex crate reads it.
@@ -104,7 +113,8 @@ fn parts(with: &str) -> Vec<Part<'_>> {
         if let Some(after) = after.strip_prefix('$') {
             found.push(Part::Text("$"));
             rest = after;
-        } else if let Some((name, after)) = after.strip_prefix('{').and_then(|braced| braced.split_once('}')) {
+        } else if let Some((name, after)) = after.strip_prefix('{').and_then(|braced| braced.split_once('}'))
+        {
             found.push(Part::Group(name));
             rest = after;
         } else if word > 0 {
@@ -122,7 +132,10 @@ fn parts(with: &str) -> Vec<Part<'_>> {
 /// The groups that a replacement text names.
 #[must_use]
 pub fn references(with: &str) -> Vec<&str> {
-    parts(with).into_iter().filter_map(|part| if let Part::Group(name) = part { Some(name) } else { None }).collect()
+    parts(with)
+        .into_iter()
+        .filter_map(|part| if let Part::Group(name) = part { Some(name) } else { None })
+        .collect()
 }
 
 /// What a line looks like that the replacement was made in: its text, with anything for groups,

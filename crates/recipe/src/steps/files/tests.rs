@@ -10,7 +10,10 @@ use crate::{Facts, Note, Options};
 
 fn tree() -> MemoryTree {
     MemoryTree::new()
-        .file("/etc/passwd", "root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/:/bin/sh\n1000:x:7:7::/:/bin/sh\n")
+        .file(
+            "/etc/passwd",
+            "root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/:/bin/sh\n1000:x:7:7::/:/bin/sh\n",
+        )
         .file("/etc/group", "root:x:0:\nwww-data:x:33:\nadm:x:4:debian\n")
         .file_as("/etc/secret", "x\n", 0o640, 0, 4)
         .file("/etc/open", "x\n")
@@ -32,7 +35,11 @@ fn tree() -> MemoryTree {
 
 /// Runs `actions` on `stage`.
 fn run(actions: &[FileAction], stage: &mut Stage<'_>) -> Result<Vec<Note>, StepError> {
-    let operations: Vec<FileOp> = actions.iter().enumerate().map(|(index, action)| FileOp { line: index + 1, action: copy(action) }).collect();
+    let operations: Vec<FileOp> = actions
+        .iter()
+        .enumerate()
+        .map(|(index, action)| FileOp { line: index + 1, action: copy(action) })
+        .collect();
     let mut cx = Context {
         stage,
         facts: Facts::default(),
@@ -49,12 +56,20 @@ fn run(actions: &[FileAction], stage: &mut Stage<'_>) -> Result<Vec<Note>, StepE
 fn copy(action: &FileAction) -> FileAction {
     use FileAction::{Append, Copy, Link, Mkdir, Remove, Replace, Write};
     match action {
-        Write { path, content, mode, owner } => Write { path: path.clone(), content: content.clone(), mode: *mode, owner: owner.clone() },
-        Append { path, line } => Append { path: path.clone(), line: line.clone() },
-        Replace { path, pattern, with } => Replace { path: path.clone(), pattern: pattern.clone(), with: with.clone() },
-        Copy { origin, content, to, mode, owner } => {
-            Copy { origin: origin.clone(), content: content.clone(), to: to.clone(), mode: *mode, owner: owner.clone() }
+        Write { path, content, mode, owner } => {
+            Write { path: path.clone(), content: content.clone(), mode: *mode, owner: owner.clone() }
         }
+        Append { path, line } => Append { path: path.clone(), line: line.clone() },
+        Replace { path, pattern, with } => {
+            Replace { path: path.clone(), pattern: pattern.clone(), with: with.clone() }
+        }
+        Copy { origin, content, to, mode, owner } => Copy {
+            origin: origin.clone(),
+            content: content.clone(),
+            to: to.clone(),
+            mode: *mode,
+            owner: owner.clone(),
+        },
         Mkdir { path, mode, owner } => Mkdir { path: path.clone(), mode: *mode, owner: owner.clone() },
         Link { path, target } => Link { path: path.clone(), target: target.clone() },
         Remove { path } => Remove { path: path.clone() },
@@ -117,12 +132,23 @@ fn modes_and_owners() {
         (write("/new", "x"), "/new", (0o644, 0, 0)),
         (write("/etc/secret", "y\n"), "/etc/secret", (0o640, 0, 4)),
         (
-            FileAction::Write { path: "/etc/secret".into(), content: open("y"), mode: Some(0o600), owner: Some("www-data".into()) },
+            FileAction::Write {
+                path: "/etc/secret".into(),
+                content: open("y"),
+                mode: Some(0o600),
+                owner: Some("www-data".into()),
+            },
             "/etc/secret",
             (0o600, 33, 4),
         ),
         (
-            FileAction::Copy { origin: "f".into(), content: b"#!".to_vec(), to: "/opt/tool".into(), mode: Some(0o755), owner: Some("www-data:adm".into()) },
+            FileAction::Copy {
+                origin: "f".into(),
+                content: b"#!".to_vec(),
+                to: "/opt/tool".into(),
+                mode: Some(0o755),
+                owner: Some("www-data:adm".into()),
+            },
             "/opt/tool",
             (0o755, 33, 4),
         ),
@@ -143,7 +169,12 @@ fn modes_and_owners() {
 
 #[test]
 fn write_and_copy_follow_links_inside_the_image() {
-    for (link, lands) in [("/absolute", "/real"), ("/escape", "/real"), ("/dangling", "/made/by/write"), ("/usr-etc/open", "/etc/open")] {
+    for (link, lands) in [
+        ("/absolute", "/real"),
+        ("/escape", "/real"),
+        ("/dangling", "/made/by/write"),
+        ("/usr-etc/open", "/etc/open"),
+    ] {
         let (plan, again) = plans(&[write(link, "new\n")]);
         assert!(plan.contains(&format!("Write {lands}")), "{link}: {plan:?}");
         assert!(!plan.iter().any(|change| change.ends_with(link)), "{link}: {plan:?}");
@@ -161,7 +192,10 @@ fn link_and_remove_do_not() {
     assert!(plans(&[link("/absolute", "/real")]).0.is_empty());
     assert!(plans(&[remove("/nothing/there")]).0.is_empty());
     let (plan, again) = plans(&[remove("/dir"), link("/etc/open", "secret")]);
-    assert!(plan.contains(&"Remove /dir".to_owned()) && plan.contains(&"Link /etc/open".to_owned()), "{plan:?}");
+    assert!(
+        plan.contains(&"Remove /dir".to_owned()) && plan.contains(&"Link /etc/open".to_owned()),
+        "{plan:?}"
+    );
     assert_eq!(plan, again);
     assert!(refusal(&[link("/dir", "x")]).contains("is a directory"));
 }
@@ -196,20 +230,50 @@ fn append_ends_an_unfinished_line_and_makes_a_missing_file() {
 #[test]
 fn replace_works_line_by_line_on_every_match() {
     for (path, pattern, with, wanted) in [
-        ("/etc/default/grub", "^GRUB_TIMEOUT=.*$", "GRUB_TIMEOUT=0", "GRUB_TIMEOUT=0\n#GRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX=\"quiet\"\n"),
+        (
+            "/etc/default/grub",
+            "^GRUB_TIMEOUT=.*$",
+            "GRUB_TIMEOUT=0",
+            "GRUB_TIMEOUT=0\n#GRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX=\"quiet\"\n",
+        ),
         ("/etc/default/grub", "T", "t", "GRUB_tIMEOUt=5\n#GRUB_tIMEOUt=0\nGRUB_CMDLINE_LINUX=\"quiet\"\n"),
-        ("/etc/default/grub", "^#?(GRUB_TIMEOUT)=.*", "${1}=9", "GRUB_TIMEOUT=9\nGRUB_TIMEOUT=9\nGRUB_CMDLINE_LINUX=\"quiet\"\n"),
-        ("/etc/default/grub", "\"quiet\"$", "\"$$x\"", "GRUB_TIMEOUT=5\n#GRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX=\"$x\"\n"),
+        (
+            "/etc/default/grub",
+            "^#?(GRUB_TIMEOUT)=.*",
+            "${1}=9",
+            "GRUB_TIMEOUT=9\nGRUB_TIMEOUT=9\nGRUB_CMDLINE_LINUX=\"quiet\"\n",
+        ),
+        (
+            "/etc/default/grub",
+            "\"quiet\"$",
+            "\"$$x\"",
+            "GRUB_TIMEOUT=5\n#GRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX=\"$x\"\n",
+        ),
         ("/etc/crlf", "no$", "yes", "Port 22\r\nUsePAM yes\r\nlast=1"),
         ("/etc/crlf", "1$", "2", "Port 22\r\nUsePAM no\r\nlast=2"),
         ("/etc/unfinished", "one|two", "x", "x\nx"),
         ("/etc/binary", "old", "new", "caf\u{fffd} new\n"),
         // The result matches again; what is there already is seen.
         ("/etc/unfinished", "two", "two three", "one\ntwo three"),
-        ("/etc/default/grub", "quiet", "quiet splash", "GRUB_TIMEOUT=5\n#GRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX=\"quiet splash\"\n"),
+        (
+            "/etc/default/grub",
+            "quiet",
+            "quiet splash",
+            "GRUB_TIMEOUT=5\n#GRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX=\"quiet splash\"\n",
+        ),
         // Nothing matches, and the wanted state holds.
-        ("/etc/default/grub", "^NOPE$|^GRUB_TIMEOUT=7$", "GRUB_TIMEOUT=5", "GRUB_TIMEOUT=5\n#GRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX=\"quiet\"\n"),
-        ("/etc/default/grub", "nothing", "", "GRUB_TIMEOUT=5\n#GRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX=\"quiet\"\n"),
+        (
+            "/etc/default/grub",
+            "^NOPE$|^GRUB_TIMEOUT=7$",
+            "GRUB_TIMEOUT=5",
+            "GRUB_TIMEOUT=5\n#GRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX=\"quiet\"\n",
+        ),
+        (
+            "/etc/default/grub",
+            "nothing",
+            "",
+            "GRUB_TIMEOUT=5\n#GRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX=\"quiet\"\n",
+        ),
         ("/etc/open", "y(.*)z", "x$1", "x\n"),
     ] {
         assert_eq!(content_after(&[replace_in(path, pattern, with)], path), wanted, "{pattern} {with}");
@@ -243,7 +307,12 @@ fn secrets_are_hidden_and_new_files_closed() {
     let mut stage = Stage::new(&tree);
     let secret = |text: &str| Content { text: text.to_owned(), secret: true };
     let actions = [
-        FileAction::Write { path: "/etc/new".into(), content: secret("canary-1\ncanary-2\n"), mode: None, owner: None },
+        FileAction::Write {
+            path: "/etc/new".into(),
+            content: secret("canary-1\ncanary-2\n"),
+            mode: None,
+            owner: None,
+        },
         FileAction::Append { path: "/etc/new2".into(), line: secret("canary-3") },
         FileAction::Write { path: "/etc/open".into(), content: secret("canary-4"), mode: None, owner: None },
     ];
