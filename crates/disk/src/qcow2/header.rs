@@ -227,7 +227,8 @@ pub(crate) fn read(file: &File, path: &Path, length: u64) -> Result<Header, Erro
         )));
     }
 
-    let size = be64(&bytes, 24);
+    // To QEMU a disk is whole sectors, and what is left of the last one is not there.
+    let size = be64(&bytes, 24) & !511;
     let entries_per_l2 = cluster / if extended_l2 { 16 } else { 8 };
     // At least 2^9 * 2^6 bytes for each L1 entry, so this does not overflow.
     let l1_entries = size.div_ceil(cluster * entries_per_l2);

@@ -29,46 +29,13 @@ fn file_systems_are_known_by_name_label_and_uuid() {
         (FsKind::Fat, "mkfs.vfat", &["-F", "16", "-i", "1a2b3c4d"], None, Some("1A2B-3C4D")),
         (FsKind::Fat, "mkfs.vfat", &["-F", "32", "-n", "UEFI BOOT"], Some("UEFI BOOT"), None),
         (FsKind::Swap, "mkswap", &["-L", "swap", "-U", uuid], Some("swap"), Some(uuid)),
-        (
-            FsKind::Xfs,
-            "mkfs.xfs",
-            &["-q", "-L", "data", "-m", "uuid=12345678-9abc-4def-8123-456789abcdef"],
-            Some("data"),
-            Some(uuid),
-        ),
-        (FsKind::Btrfs, "mkfs.btrfs", &["-q", "-L", "fedora", "-U", uuid], Some("fedora"), Some(uuid)),
-        (
-            FsKind::Luks,
-            "cryptsetup",
-            &[
-                "luksFormat",
-                "-q",
-                "--pbkdf",
-                "pbkdf2",
-                "--pbkdf-force-iterations",
-                "1000",
-                "--uuid",
-                uuid,
-                "--label",
-                "vault",
-            ],
-            Some("vault"),
-            Some(uuid),
-        ),
-        (
-            FsKind::Luks,
-            "cryptsetup",
-            &["luksFormat", "-q", "--type", "luks1", "--pbkdf-force-iterations", "1000", "--uuid", uuid],
-            None,
-            Some(uuid),
-        ),
     ];
     let directory = tempfile::tempdir().unwrap();
     for (kind, program, arguments, label, uuid) in cases {
         if !have(&[program]) {
             continue;
         }
-        // FAT12 has room for 4084 clusters, XFS needs 300 MiB.
+        // FAT12 has room for 4084 clusters, FAT32 needs 65525.
         let size = if arguments.contains(&"12") { 16 } else { 320 };
         let path = blank(directory.path(), size * MIB);
         let mut arguments = arguments.to_vec();
@@ -103,5 +70,30 @@ fn other_magics_and_none() {
     ] {
         let length = disk.len();
         assert_eq!(FsKind::detect(&disk).unwrap().kind, kind, "{length} bytes");
+    }
+}
+
+/// The bytes that mkfs.xfs 6.1, mkfs.btrfs 6.2 and cryptsetup 2.6 write there; those programs are
+/// not asked themselves because nothing else here needs them.
+#[test]
+fn refused_ones_are_named_with_label_and_uuid() {
+    let uuid = "12345678-9abc-4def-8123-456789abcdef";
+    let raw =
+        [0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0x4d, 0xef, 0x81, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef];
+    type Case<'a> = (FsKind, Option<&'a str>, &'a [(usize, &'a [u8])]);
+    let cases: &[Case<'_>] = &[
+        (FsKind::Xfs, Some("data"), &[(0, b"XFSB"), (32, &raw), (108, b"data")]),
+        (FsKind::Btrfs, Some("fedora"), &[(0x10040, b"_BHRfS_M"), (0x10020, &raw), (0x1012b, b"fedora")]),
+        (FsKind::Luks, Some("vault"), &[(0, b"LUKS\xba\xbe\0\x02"), (24, b"vault"), (168, uuid.as_bytes())]),
+        // Where LUKS 2 has its label, LUKS 1 has more of its cipher's name.
+        (FsKind::Luks, None, &[(0, b"LUKS\xba\xbe\0\x01"), (8, b"aes"), (24, b"x"), (168, uuid.as_bytes())]),
+    ];
+    for (kind, label, fields) in cases {
+        let mut disk = vec![0; 128 << 10];
+        for (at, bytes) in *fields {
+            disk[*at..*at + bytes.len()].copy_from_slice(bytes);
+        }
+        let found = FsKind::detect(&disk).unwrap();
+        assert_eq!((found.kind, found.label.as_deref(), found.uuid.as_deref()), (*kind, *label, Some(uuid)));
     }
 }
