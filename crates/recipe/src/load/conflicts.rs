@@ -73,7 +73,7 @@ fn both_set(a: &sshd::Placed, b: &sshd::Placed) -> bool {
 }
 
 /// All directives of all `sshd` steps: name, value, place.
-fn all_directives<'s>(steps: &'s [(Span, Placed)]) -> impl Iterator<Item = (&'s str, &'s str, Span, usize)> {
+fn all_directives(steps: &[(Span, Placed)]) -> impl Iterator<Item = (&str, &str, Span, usize)> {
     steps.iter().enumerate().flat_map(|(index, (_, step))| {
         let placed = if let Placed::Sshd(placed) = step { Some(placed) } else { None };
         placed.into_iter().flat_map(move |placed| {

@@ -39,7 +39,7 @@ fn directory(reader: &mut Reader<'_>, step: &mut PackagesStep, path: &Path, span
     let debs: Vec<PathBuf> =
         listed.into_iter().filter(|path| path.extension().is_some_and(|suffix| suffix == "deb")).collect();
     if debs.is_empty() {
-        let error = io::Error::new(io::ErrorKind::Other, "holds no .deb file");
+        let error = io::Error::other("holds no .deb file");
         return reader.local(span, path, &error);
     }
     for path in debs {

@@ -89,7 +89,7 @@ fn directive(reader: &mut Reader<'_>, placed: &mut Placed, name: &str, key: &Nod
         }
         return;
     }
-    if value.as_sequence().is_some() && !known.is_some_and(|known| lines(known)) {
+    if value.as_sequence().is_some() && !known.is_some_and(lines) {
         let separator = if known.is_some_and(|known| comma(known.name)) { "," } else { " " };
         let joined: Vec<&str> = values.iter().map(|(text, _)| text.as_str()).collect();
         values = vec![(joined.join(separator), value.span)];
