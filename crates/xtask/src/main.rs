@@ -4,6 +4,7 @@
 // This program talks to people; that is its whole job.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod architecture;
 mod install;
 mod shell;
 
