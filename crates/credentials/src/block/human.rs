@@ -121,24 +121,19 @@ fn url_lines(url: &str) -> Vec<String> {
 }
 
 /// The QR code twice: a terminal's colours are not known here, and readers want dark on light.
+/// Nothing stands between the two, so that whoever cuts the code out of a log has both.
 fn qr_codes(user: &UserCredentials, budget: &mut usize, lines: &mut Vec<String>) {
-    let Some(code) = QrCode::new(&user.otpauth) else {
+    let Some(code) = QrCode::new(&user.otpauth) else { return };
+    let mut drawn = code.half_blocks(Polarity::LightOnDark);
+    drawn.extend(code.framed_half_blocks());
+    let size: usize = drawn.iter().map(|line| line.len() + 2).sum();
+    if code.width() + 2 > COLUMNS || size > *budget {
+        lines.push("`hardtack console` draws the QR code.".to_owned());
         return;
-    };
-    for (polarity, title) in [
-        (Polarity::LightOnDark, "The QR code, for light text on a dark background:"),
-        (Polarity::DarkOnLight, "The QR code, for dark text on a light background:"),
-    ] {
-        let drawn = code.half_blocks(polarity);
-        let size: usize = drawn.iter().map(|line| line.len() + 2).sum();
-        if code.size() + 2 * QrCode::QUIET > COLUMNS || size > *budget {
-            lines.push("`hardtack console` draws the QR code.".to_owned());
-            return;
-        }
-        *budget -= size;
-        lines.push(title.to_owned());
-        lines.extend(drawn);
     }
+    *budget -= size;
+    lines.push("The QR code: scan the upper one on a dark screen, the lower one on a light one.".to_owned());
+    lines.extend(drawn);
 }
 
 /// Fingerprints and keys between the lines that cloud-init prints, for readers that know those.

@@ -56,21 +56,17 @@ impl QrCode {
     /// Two modules above each other in one character of plain UTF-8, without line ends.
     #[must_use]
     pub fn half_blocks(&self, polarity: Polarity) -> Vec<String> {
-        let block = |x, y| self.dark(x, y) == (polarity == Polarity::DarkOnLight);
-        // An odd height leaves half a line below: it belongs to the quiet zone, as outside.
-        (0..self.width().div_ceil(2))
-            .map(|row| {
-                let line: String = (0..self.width())
-                    .map(|x| match (block(x, 2 * row), block(x, 2 * row + 1)) {
-                        (false, false) => ' ',
-                        (true, false) => '▀',
-                        (false, true) => '▄',
-                        (true, true) => '█',
-                    })
-                    .collect();
-                line
-            })
-            .collect()
+        half_blocks(self.width(), |x, y| self.dark(x, y) == (polarity == Polarity::DarkOnLight))
+    }
+
+    /// Dark on light with a frame around the quiet zone: its blank lines could be lost otherwise,
+    /// and the code would touch what stands above and below. Two columns wider.
+    #[must_use]
+    pub fn framed_half_blocks(&self) -> Vec<String> {
+        let last = self.width() + 1;
+        half_blocks(self.width() + 2, |x, y| {
+            if x == 0 || y == 0 || x == last || y == last { true } else { self.dark(x - 1, y - 1) }
+        })
     }
 
     /// The same with explicit colours, black on white (256-colour escapes): reads on any terminal.
@@ -114,6 +110,21 @@ impl QrCode {
     pub fn png(&self, scale: usize) -> Vec<u8> {
         png::draw(self, scale.clamp(1, 64))
     }
+}
+
+/// Draws a square of `width` modules; `block` tells where characters have ink. An odd height
+/// leaves half a line without.
+fn half_blocks(width: usize, block: impl Fn(usize, usize) -> bool) -> Vec<String> {
+    let row = |upper: usize| {
+        let glyph = |x| match (block(x, upper), upper + 1 < width && block(x, upper + 1)) {
+            (false, false) => ' ',
+            (true, false) => '▀',
+            (false, true) => '▄',
+            (true, true) => '█',
+        };
+        (0..width).map(glyph).collect()
+    };
+    (0..width).step_by(2).map(row).collect()
 }
 
 #[cfg(test)]
