@@ -8,7 +8,7 @@ use crate::config::{RUNTIME, STATE, directory};
 use crate::error::AgentError;
 use crate::home::{Found, Home};
 use crate::host::Host;
-use crate::{journal, overlay, random};
+use crate::{facts, journal, overlay, random};
 
 /// A secret file is a few hundred bytes; the module itself gives up above 64 KiB.
 const FILE_LIMIT: u64 = 64 << 10;
@@ -22,6 +22,9 @@ pub(crate) fn run(host: &Host, config: &AgentConfig, now: u64) -> Result<(), Age
     if let Some(promised) = &config.overlay {
         overlay::check(host, promised, &overlay::root(host))
             .map_err(|what| AgentError::text(format!("{what}; nobody is enrolled")))?;
+    }
+    if facts::make_host_keys(host) {
+        journal::say("made SSH host keys, since the machine had none");
     }
     let mut failed = Vec::new();
     for name in &mfa.users {

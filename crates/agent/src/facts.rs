@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use crate::host::Host;
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A machine that is emulated and busy takes a minute for an RSA key.
+const KEY_PATIENCE: Duration = Duration::from_secs(150);
 
 /// The kernel's name for this boot.
 pub(crate) fn boot_id(host: &Host) -> String {
@@ -61,6 +63,19 @@ pub(crate) fn host_keys(host: &Host) -> Vec<String> {
         .collect()
 }
 
+/// Makes host keys where there are none: cloud images come without, cloud-init makes them, and
+/// where it does not run SSH would not start. True when some were made.
+pub(crate) fn make_host_keys(host: &Host) -> bool {
+    if !host_keys(host).is_empty() || !host.is_live() || !host.exists("/usr/bin/ssh-keygen") {
+        return false;
+    }
+    // The public halves are for everybody to read.
+    let ours = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    let made = output("ssh-keygen", &["-A"], KEY_PATIENCE).is_some();
+    rustix::process::umask(ours);
+    made
+}
+
 /// Whether the clock is synchronised; `None` when nothing here can tell.
 ///
 /// systemd-timesyncd leaves a file. For chrony and ntpd the kernel knows, and timedatectl (of the
@@ -73,7 +88,7 @@ pub(crate) fn clock_synchronised(host: &Host) -> Option<bool> {
         return None;
     }
     // "System clock synchronized: yes"; before systemd 239 "NTP synchronized: yes".
-    let text = output("timedatectl", &["status"])?;
+    let text = output("timedatectl", &["status"], PATIENCE)?;
     text.lines().find_map(|line| match line.trim().split_once("synchronized: ")?.1 {
         "yes" => Some(true),
         "no" => Some(false),
@@ -82,7 +97,7 @@ pub(crate) fn clock_synchronised(host: &Host) -> Option<bool> {
 }
 
 /// What a small program of the image prints; `None` when it is missing, fails or takes too long.
-fn output(program: &str, arguments: &[&str]) -> Option<String> {
+fn output(program: &str, arguments: &[&str], patience: Duration) -> Option<String> {
     let mut child = Command::new(program)
         .args(arguments)
         .env("LC_ALL", "C")
@@ -95,7 +110,7 @@ fn output(program: &str, arguments: &[&str]) -> Option<String> {
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
-            Ok(None) if started.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(50)),
+            Ok(None) if started.elapsed() < patience => thread::sleep(Duration::from_millis(50)),
             _ => {
                 let _ = child.kill();
                 let _ = child.wait();
