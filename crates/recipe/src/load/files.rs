@@ -306,7 +306,9 @@ fn pattern(reader: &mut Reader<'_>, node: &Node) -> Option<Regex> {
 /// The reason in the regex crate's picture, and the character that its caret points at.
 fn explain(text: &str) -> (String, Option<usize>) {
     let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    let caret = text.lines().find(|line| line.trim_start().starts_with('^')).and_then(|line| line.find('^'));
+    // The pattern above may start with `^` itself.
+    let carets = |line: &&str| line.contains('^') && line.bytes().all(|byte| byte == b' ' || byte == b'^');
+    let caret = text.lines().rev().find(carets).and_then(|line| line.find('^'));
     (reason, caret.and_then(|caret| caret.checked_sub(4)))
 }
 

@@ -286,6 +286,7 @@ fn mistakes_have_their_place() {
         ("  - files:\n      - {write: /x, remove: /x}\n", 4, 9, "does one thing"),
         ("  - files:\n      - {write: /x, content: y, mod: 0644}\n", 4, 33, "unknown key `mod`"),
         ("  - files:\n      - {replace: /x, match: 'a(b', with: c}\n", 4, 32, "unclosed group"),
+        ("  - files:\n      - {replace: /x, match: '^a(b', with: c}\n", 4, 33, "unclosed group"),
         ("  - files:\n      - {replace: /x, match: 'a(b)', with: $2}\n", 4, 44, "names the group `2`"),
         ("  - files:\n      - {replace: /x, match: 'a(b)', with: $1x}\n", 4, 44, "names the group `1x`"),
         ("  - files:\n      - {append: /x, line: \"a\\nb\"}\n", 4, 28, "one line"),
