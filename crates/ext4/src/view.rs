@@ -116,18 +116,16 @@ impl ViewTree {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn read_tail(&self, path: &str, offset: u64, limit: usize) -> Result<Vec<u8>, ViewError> {
-        let mut file = self.view.open(path).map_err(|error| answer(path, &error))?;
-        file.seek_to(offset).map_err(|error| answer(path, &error))?;
+        // Read from the start: the reader's own seek passes over errors and panics at the read after.
         let mut tail = Vec::new();
-        let mut buf = vec![0; 64 * 1024];
-        while tail.len() < limit {
-            let wanted = buf.len().min(limit - tail.len());
-            let count = file.read_bytes(&mut buf[..wanted]).map_err(|error| answer(path, &error))?;
-            if count == 0 {
-                break;
-            }
-            tail.extend_from_slice(&buf[..count]);
-        }
+        let mut at = 0_u64;
+        self.read(path, |piece| {
+            let skip = usize::try_from(offset.saturating_sub(at)).unwrap_or(usize::MAX).min(piece.len());
+            let wanted = (piece.len() - skip).min(limit - tail.len());
+            tail.extend_from_slice(&piece[skip..skip + wanted]);
+            at += piece.len() as u64;
+            tail.len() < limit
+        })?;
         Ok(tail)
     }
 
