@@ -89,6 +89,13 @@ done
     if wants.crypt {
         text.push_str(
             r#"
+# Threads that derive a key end with its help.
+for library in /lib/*/libgcc_s.so.1 /usr/lib/*/libgcc_s.so.1; do
+	if [ -e "$library" ] && [ ! -e "$DESTDIR$library" ]; then
+		copy_exec "$library"
+	fi
+done
+
 # Busybox has an mke2fs of its own, which its shell prefers and which cannot make ext4.
 path="$(program mke2fs)" || fail "no mke2fs (package e2fsprogs)"
 rm -f "$DESTDIR$own/mke2fs"
@@ -106,7 +113,7 @@ for mount in usr/sbin/mount usr/bin/mount sbin/mount bin/mount; do
 		path="$(program mount)" || fail "no mount (package mount)"
 		rm -f "$DESTDIR$own/mount"
 		copy_exec "$path" "$own/mount"
-		sed -i "s#^\([[:space:]]*\)mount\([[:space:]]\)#\1$own/mount\2#" "$script"
+		sed -i 's#^\([[:space:]]*\)mount\([[:space:]][[:space:]]*"\{0,1\}\$\)#\1'"$own"'/mount\2#' "$script"
 		break
 	fi
 done
@@ -151,10 +158,10 @@ mod tests {
     fn its_sed_for_mount_does_what_we_do() {
         let directory = tempfile::tempdir().unwrap();
         let script = directory.path().join("overlayroot");
-        let before = "\tmount a b ||\n# mount\nlog \"a mount b\"\nmount -t c\n";
+        let before = "\tmount \"$device\" b ||\n# mount\nlog \"a mount b\"\nmount -t c\nmount $d\n";
         std::fs::write(&script, before).unwrap();
         let text = text(&wants());
-        let sed = text.lines().find(|line| line.contains("own/mount\\2")).unwrap();
+        let sed = text.lines().find(|line| line.contains("/mount\\2")).unwrap();
         let command = format!("own=/{OWN}; script='{}'; {sed}", script.display());
         assert!(std::process::Command::new("sh").args(["-ec", &command]).status().unwrap().success());
         assert_eq!(std::fs::read_to_string(&script).unwrap(), super::super::script::redirect_mount(before));

@@ -30,6 +30,9 @@ pub(super) const KEY_TOOLS: [&str; 4] = ["mktemp", "head", "sha512sum", "mv"];
 /// Programs for an encrypted disk.
 pub(super) const CRYPT_TOOLS: [&str; 2] = ["cryptsetup", "wipefs"];
 
+/// Loaded by glibc when a thread ends, as those do that derive a key (Argon2); no program names it.
+pub(super) const THREAD_LIBRARY: &str = "libgcc_s.so.1";
+
 /// Modules for an encrypted disk: of each group, one must be there. cryptsetup's default is
 /// aes-xts-plain64; `xts` asks for `ecb` where no accelerated driver is.
 pub(super) const CRYPT_MODULES: [&[&str]; 5] = [
@@ -153,6 +156,13 @@ impl Subject<'_> {
         }
         for tool in tools(wants) {
             self.program(tool, &mut missing);
+        }
+        if wants.crypt
+            && let Some((program, blob)) = self.find("cryptsetup")
+            && blob.elf.as_ref().is_some_and(|elf| elf.interpreter.is_some())
+            && self.library(THREAD_LIBRARY).is_none()
+        {
+            missing.insert(Missing::Library { program, library: THREAD_LIBRARY.to_owned() });
         }
         let text = text.unwrap_or_default();
         if wants.crypt && !self.has_mke2fs(text, &mut missing) {

@@ -142,7 +142,7 @@ impl Supply<'_, '_> {
 
     fn image_script(&self) -> Result<Option<String>, Error> {
         for path in IMAGE_SCRIPTS {
-            if let Some(text) = self.stage.read_text(path)? {
+            if let Some(text) = self.stage.read_text(path)?.filter(|text| !text.trim().is_empty()) {
                 return Ok(Some(text));
             }
         }
@@ -158,8 +158,13 @@ impl Supply<'_, '_> {
         for directory in PROGRAMS {
             let path = format!("{directory}/{name}");
             let Some(bytes) = self.image_file(&path)? else { continue };
-            if Elf::parse(&bytes).is_some() && !is_busybox(&bytes) {
-                return self.from_image(&path);
+            if let Some(elf) = Elf::parse(&bytes).filter(|_| !is_busybox(&bytes)) {
+                self.from_image(&path)?;
+                if name == "cryptsetup" && elf.interpreter.is_some() {
+                    let origin = self.stage.resolve(&path)?;
+                    self.library(origin.as_str(), &elf, needs::THREAD_LIBRARY)?;
+                }
+                return Ok(());
             }
         }
         // What is in the initramfs already comes first.
