@@ -6,7 +6,7 @@
 
 use super::control::{Stanza, split};
 use super::depends::{parse_field, write_field};
-use super::package::{MultiArch, Package};
+use super::package::Package;
 use super::version::Version;
 use crate::{Error, Stage};
 
