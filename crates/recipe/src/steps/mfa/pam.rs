@@ -331,7 +331,10 @@ fn prove_service(cx: &Context<'_, '_>, service: &str, code: bool, password: bool
         })
     };
     let culprit = |wrong: &dyn Fn(&Step) -> bool| {
+        // Of the lines that can end the stack or jump, the last one without which nothing is wrong.
         (0..asked.len())
+            .rev()
+            .filter(|&index| asked[index].control == "sufficient" || asked[index].control.starts_with('['))
             .find(|&index| !verdict(wrong, Some(index)))
             .map(|index| {
                 format!(
