@@ -47,7 +47,7 @@ const LAYOUTS: &[Layout] = &[
     layout("sparse_super2", &["-t", "ext4", "-O", "sparse_super2,^resize_inode"], 64, ""),
     layout("no flex_bg", &["-t", "ext4", "-O", "^flex_bg", "-g", "4096"], 64, ""),
     layout("no dir_index", &["-t", "ext4", "-O", "^dir_index"], 64, ""),
-    layout("no filetype", &["-t", "ext4", "-O", "^filetype"], 64, "unsupported"),
+    layout("no filetype", &["-t", "ext4", "-O", "^filetype"], 64, "FILE_TYPE"),
 ];
 
 #[test]
