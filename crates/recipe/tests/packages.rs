@@ -59,7 +59,8 @@ impl Suite {
     }
 
     fn real_debs(&self) -> Vec<PathBuf> {
-        let mut files: Vec<PathBuf> = std::fs::read_dir(&self.debs).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut files: Vec<PathBuf> =
+            std::fs::read_dir(&self.debs).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.retain(|path| path.extension().is_some_and(|end| end == "deb"));
         files.sort();
         assert!(!files.is_empty(), "{} is empty", self.debs.display());
@@ -94,7 +95,10 @@ fn with_step(root: &Path, debs: &[PathBuf], no_deferred: bool) -> std::result::R
     let mut stage = Stage::new(&tree);
     let debs = debs
         .iter()
-        .map(|path| DebFile { name: path.file_name().unwrap().to_string_lossy().into_owned(), path: path.clone() })
+        .map(|path| DebFile {
+            name: path.file_name().unwrap().to_string_lossy().into_owned(),
+            path: path.clone(),
+        })
         .collect();
     let mut cx = Context {
         stage: &mut stage,
@@ -133,7 +137,9 @@ fn write_out(stage: &Stage<'_>, tree: &HostTree, root: &Path) {
                 let bytes = match content {
                     Content::Kept => tree.read_file(&edit.path, 1 << 30).unwrap(),
                     Content::Bytes(bytes) => bytes.to_vec(),
-                    Content::Appended(tail) => [tree.read_file(&edit.path, 1 << 30).unwrap(), tail.to_vec()].concat(),
+                    Content::Appended(tail) => {
+                        [tree.read_file(&edit.path, 1 << 30).unwrap(), tail.to_vec()].concat()
+                    }
                 };
                 let _ = std::fs::remove_file(&path);
                 std::fs::write(&path, bytes).unwrap();
@@ -160,8 +166,15 @@ fn census(root: &Path) -> BTreeMap<String, String> {
         for entry in std::fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
             let name = format!("/{}", path.strip_prefix(root).unwrap().display());
-            let by_nature = ["/var/log/", "/var/lib/dpkg/lock", "/var/lib/dpkg/triggers/Lock", "/var/cache/ldconfig/aux-cache"];
-            if by_nature.iter().any(|start| name.starts_with(start)) || name.starts_with("/var/lib/dpkg/") && name.ends_with("-old") {
+            let by_nature = [
+                "/var/log/",
+                "/var/lib/dpkg/lock",
+                "/var/lib/dpkg/triggers/Lock",
+                "/var/cache/ldconfig/aux-cache",
+            ];
+            if by_nature.iter().any(|start| name.starts_with(start))
+                || name.starts_with("/var/lib/dpkg/") && name.ends_with("-old")
+            {
                 continue;
             }
             let stat = std::fs::symlink_metadata(&path).unwrap();
@@ -194,11 +207,23 @@ fn assert_same(ours: &Path, theirs: &Path) {
     let mut differences = Vec::new();
     for name in left.keys().chain(right.keys()) {
         let (a, b) = (left.get(name), right.get(name));
-        let same = a == b && (a.is_none_or(|text| !text.contains(" file ")) || same_content(ours, theirs, name));
+        let same =
+            a == b && (a.is_none_or(|text| !text.contains(" file ")) || same_content(ours, theirs, name));
         if !same {
-            let content = |root: &Path| std::fs::read(root.join(&name[1..])).unwrap_or_default();
-            let short = |root: &Path| String::from_utf8_lossy(&content(root)).chars().take(2000).collect::<String>();
-            differences.push(format!("{name}\n  ours: {a:?} {:?}\n  dpkg: {b:?} {:?}", short(ours), short(theirs)));
+            let content = |root: &Path| {
+                let bytes = std::fs::read(root.join(&name[1..])).unwrap_or_default();
+                String::from_utf8_lossy(&bytes).into_owned()
+            };
+            let (mine, real) = (content(ours), content(theirs));
+            let only = |one: &str, other: &str| {
+                let lines = one.lines().filter(|line| !other.lines().any(|known| known == *line)).take(20);
+                lines.collect::<Vec<_>>().join("\n    ")
+            };
+            differences.push(format!(
+                "{name}\n  ours: {a:?} {}\n  dpkg: {b:?} {}",
+                only(&mine, &real),
+                only(&real, &mine)
+            ));
         }
     }
     differences.sort();
@@ -209,7 +234,9 @@ fn assert_same(ours: &Path, theirs: &Path) {
 fn assert_content(root: &Path) {
     assert_eq!(chroot(root, "dpkg --audit"), "");
     let verified = chroot(root, "dpkg -V 2>&1 || true");
-    assert!(!verified.contains("google") && !verified.contains("qrencode") && !verified.contains("probe"), "{verified}");
+    // Configuration files that somebody has edited are all that may differ.
+    let ours = |line: &&str| ["google", "qrencode", "probe"].iter().any(|name| line.contains(name));
+    assert!(verified.lines().filter(ours).all(|line| line.contains(" c /etc/")), "{verified}");
     chroot(root, "apt-get check 2>&1");
     let fixed = chroot(root, "apt-get -f install --no-download -y 2>&1");
     assert!(fixed.contains("0 upgraded, 0 newly installed, 0 to remove"), "{fixed}");
@@ -291,36 +318,45 @@ impl Probe {
 fn dpkgs_habits() {
     let Some(suite) = suite("bookworm") else { return };
     let folder = suite.folder.path();
-    let conffiles = "/etc/probe/same\n/etc/probe/edited\n/etc/probe/fresh\n/etc/probe/gone\n/etc/probe/changed\n";
-    let first = Probe::new("probe", "1:1.0-1", "Section: misc\nPriority: Optional\nProvides: probe-api(=1)\nHomepage: http://x/\n")
-        .file("/etc/probe/same", "same\n", 0o640)
-        .file("/etc/probe/edited", "one\n", 0o644)
-        .file("/etc/probe/fresh", "fresh\n", 0o600)
-        .file("/etc/probe/gone", "gone\n", 0o644)
-        .file("/etc/probe/changed", "one\n", 0o644)
-        .file("/DEBIAN/conffiles", conffiles, 0o644)
-        .file("/usr/bin/probe", "#!/bin/sh\n", 0o4755)
-        .file("/usr/share/probe/old/data", "1", 0o644)
-        .file("/usr/share/probe/both", "1", 0o644)
-        .file("/usr/share/doc/probe/changelog", "1", 0o644)
-        .file("/usr/share/doc/probe/copyright", "1", 0o644)
-        .file("/usr/bin/diverted", "probe's\n", 0o755)
-        .file("/usr/share/probe/private", "p", 0o644)
-        .link("/lib/probe-link", "somewhere")
-        .link("/usr/share/probe/dir-as-link", "old")
-        .build(folder, "probe1.deb");
+    let conffiles =
+        "/etc/probe/same\n/etc/probe/edited\n/etc/probe/fresh\n/etc/probe/gone\n/etc/probe/changed\n";
+    let first = Probe::new(
+        "probe",
+        "1:1.0-1",
+        "Section: misc\nPriority: Optional\nProvides: probe-api(=1)\nHomepage: http://x/\n",
+    )
+    .file("/etc/probe/same", "same\n", 0o640)
+    .file("/etc/probe/edited", "one\n", 0o644)
+    .file("/etc/probe/fresh", "fresh\n", 0o600)
+    .file("/etc/probe/gone", "gone\n", 0o644)
+    .file("/etc/probe/changed", "one\n", 0o644)
+    .file("/DEBIAN/conffiles", conffiles, 0o644)
+    .file("/usr/bin/probe", "#!/bin/sh\n", 0o4755)
+    .file("/usr/share/probe/old/data", "1", 0o644)
+    .file("/usr/share/probe/both", "1", 0o644)
+    .file("/usr/share/doc/probe/changelog", "1", 0o644)
+    .file("/usr/share/doc/probe/copyright", "1", 0o644)
+    .file("/usr/bin/diverted", "probe's\n", 0o755)
+    .file("/usr/share/probe/private", "p", 0o644)
+    .link("/lib/probe-link", "somewhere")
+    .link("/usr/share/probe/dir-as-link", "old")
+    .build(folder, "probe1.deb");
     let conffiles = "/etc/probe/same\n/etc/probe/edited\n/etc/probe/fresh\n/etc/probe/changed\n";
-    let second = Probe::new("probe", "1:1.0-2", "Section: misc\nReplaces: probe-owner (<= 1)\nBreaks: probe-owner (<< 1)\n")
-        .file("/etc/probe/same", "same\n", 0o600)
-        .file("/etc/probe/edited", "two\n", 0o644)
-        .file("/etc/probe/fresh", "fresh\n", 0o600)
-        .file("/etc/probe/changed", "two\n", 0o600)
-        .file("/DEBIAN/conffiles", conffiles, 0o644)
-        .file("/usr/bin/probe", "#!/bin/sh\necho\n", 0o755)
-        .file("/usr/share/probe/both", "2", 0o644)
-        .file("/usr/share/probe/new/data", "2", 0o644)
-        .file("/usr/share/probe/taken", "now mine", 0o644)
-        .build(folder, "probe2.deb");
+    let second = Probe::new(
+        "probe",
+        "1:1.0-2",
+        "Section: misc\nReplaces: probe-owner (<= 1)\nBreaks: probe-owner (<< 1)\n",
+    )
+    .file("/etc/probe/same", "same\n", 0o600)
+    .file("/etc/probe/edited", "two\n", 0o644)
+    .file("/etc/probe/fresh", "fresh\n", 0o600)
+    .file("/etc/probe/changed", "two\n", 0o600)
+    .file("/DEBIAN/conffiles", conffiles, 0o644)
+    .file("/usr/bin/probe", "#!/bin/sh\necho\n", 0o755)
+    .file("/usr/share/probe/both", "2", 0o644)
+    .file("/usr/share/probe/new/data", "2", 0o644)
+    .file("/usr/share/probe/taken", "now mine", 0o644)
+    .build(folder, "probe2.deb");
     let owner = Probe::new("probe-owner", "1", "Depends: probe (>= 1:0) | nothing , libc6(>=2.3)\n")
         .file("/usr/share/probe/taken", "mine", 0o644)
         .file("/usr/share/probe/kept", "mine", 0o644)
@@ -336,8 +372,14 @@ fn dpkgs_habits() {
         write("/etc/probe/same", "same\n");
         write("/etc/probe/edited", "mine\n");
         write("/etc/probe/edited.dpkg-old", "older\n");
-        write("/etc/dpkg/dpkg.cfg.d/excludes", "path-exclude=/usr/share/doc/*\npath-include=/usr/share/doc/*/copyright\n");
-        chroot(root, "dpkg-divert --quiet --local --no-rename --divert /usr/bin/diverted.real --add /usr/bin/diverted");
+        write(
+            "/etc/dpkg/dpkg.cfg.d/excludes",
+            "path-exclude=/usr/share/doc/*\npath-include=/usr/share/doc/*/copyright\n",
+        );
+        chroot(
+            root,
+            "dpkg-divert --quiet --local --no-rename --divert /usr/bin/diverted.real --add /usr/bin/diverted",
+        );
         chroot(root, "dpkg-statoverride --add root mail 0640 /usr/share/probe/private");
         chroot(root, "mkdir -p /usr/share/probe/dir-as-link");
     }
@@ -391,10 +433,8 @@ fn packages_with_scripts_are_left_for_the_first_boot() {
 
     let all = [post, on_post, hook, pre];
     let error = with_step(&ours, &all, true).map(|_| ()).unwrap_err().to_string();
-    for name in ["probe-post 1", "probe-on-post 1", "probe-pre 2:1", "initramfs-tools", "5 packages"] {
-        if name != "5 packages" {
-            assert!(error.contains(name), "{name}: {error}");
-        }
+    for name in ["4 packages are", "probe-post 1", "probe-on-post 1", "probe-pre 2:1", "initramfs-tools"] {
+        assert!(error.contains(name), "{name}: {error}");
     }
     let done = with_step(&ours, &all, false).unwrap();
     let config = done.agent.packages.clone().unwrap();
@@ -404,7 +444,10 @@ fn packages_with_scripts_are_left_for_the_first_boot() {
     assert_eq!((again.changes, again.agent.packages), (0, done.agent.packages));
     // The first boot, without its boot: update-initramfs would take minutes.
     chroot(&ours, "printf '#!/bin/sh\\ntouch /var/tmp/initramfs\\n' > /usr/sbin/update-initramfs");
-    chroot(&ours, "dpkg --unpack --force-confold /var/lib/hardtack/packages/*.deb && dpkg --configure -a --force-confold");
+    chroot(
+        &ours,
+        "dpkg --unpack --force-confold /var/lib/hardtack/packages/*.deb && dpkg --configure -a --force-confold",
+    );
     assert_eq!(std::fs::read_to_string(ours.join("var/tmp/post")).unwrap(), "configure \n");
     assert!(ours.join("var/tmp/initramfs").exists());
     assert_eq!(std::fs::read_to_string(ours.join("etc/probe-post")).unwrap(), "x\n");
@@ -415,14 +458,19 @@ fn packages_with_scripts_are_left_for_the_first_boot() {
 fn what_is_missing_is_named_with_its_file() {
     let Some(suite) = suite("bookworm") else { return };
     let root = suite.copy("ours");
-    let debs: Vec<PathBuf> = suite.real_debs().into_iter().filter(|path| path.to_string_lossy().contains("libpam")).collect();
+    let debs: Vec<PathBuf> =
+        suite.real_debs().into_iter().filter(|path| path.to_string_lossy().contains("libpam")).collect();
     let list = "Package: libqrencode4\nVersion: 4.1.1-1\nArchitecture: amd64\nDepends: libc6 (>= 2.14)\n\
         Filename: pool/main/q/qrencode/libqrencode4_4.1.1-1_amd64.deb\n";
-    std::fs::write(root.join("var/lib/apt/lists/deb_dists_bookworm_main_binary-amd64_Packages"), list).unwrap();
+    std::fs::write(root.join("var/lib/apt/lists/deb_dists_bookworm_main_binary-amd64_Packages"), list)
+        .unwrap();
     match with_step(&root, &debs, false).map(|_| ()).unwrap_err() {
         StepError::Refused { what, hint, .. } => {
             assert!(what.contains("libpam-google-authenticator 20191231-2 needs libqrencode4;"), "{what}");
-            assert!(hint.unwrap().contains("libqrencode4 4.1.1-1: pool/main/q/qrencode/libqrencode4_4.1.1-1_amd64.deb"));
+            assert!(
+                hint.unwrap()
+                    .contains("libqrencode4 4.1.1-1: pool/main/q/qrencode/libqrencode4_4.1.1-1_amd64.deb")
+            );
         }
         other => panic!("{other}"),
     }

@@ -68,7 +68,9 @@ impl Architectures {
             .map(|package| package.architecture.clone())
             .or_else(|| listed.first().cloned())
             .ok_or_else(|| {
-                Error::Refused("/var/lib/dpkg/status: has no package dpkg, so the architecture is unknown".to_owned())
+                Error::Refused(
+                    "/var/lib/dpkg/status: has no package dpkg, so the architecture is unknown".to_owned(),
+                )
             })?;
         let foreign = listed.into_iter().filter(|name| *name != native).collect();
         Ok(Self { native, foreign })
@@ -77,7 +79,9 @@ impl Architectures {
     /// True when packages of this architecture can be installed.
     #[must_use]
     pub fn takes(&self, architecture: &str) -> bool {
-        architecture == "all" || architecture == self.native || self.foreign.iter().any(|known| known == architecture)
+        architecture == "all"
+            || architecture == self.native
+            || self.foreign.iter().any(|known| known == architecture)
     }
 }
 
@@ -97,8 +101,11 @@ pub fn diversions(stage: &Stage<'_>) -> Result<Vec<Diversion>, Error> {
     let path = "/var/lib/dpkg/diversions";
     let text = stage.read_text(path)?.unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
-    if lines.len() % 3 != 0 {
-        return Err(Error::Refused(format!("{path}: has {} lines, not three for each diversion", lines.len())));
+    if !lines.len().is_multiple_of(3) {
+        return Err(Error::Refused(format!(
+            "{path}: has {} lines, not three for each diversion",
+            lines.len()
+        )));
     }
     Ok(lines
         .chunks_exact(3)
@@ -146,7 +153,8 @@ impl Ids {
     /// The owner of an entry of a package: by name where the image knows it, else by number.
     #[must_use]
     pub fn owner(&self, names: &(String, String), numbers: (u32, u32)) -> (u32, u32) {
-        let find = |table: &HashMap<String, u32>, name: &str, number| table.get(name).copied().unwrap_or(number);
+        let find =
+            |table: &HashMap<String, u32>, name: &str, number| table.get(name).copied().unwrap_or(number);
         (find(&self.users, &names.0, numbers.0), find(&self.groups, &names.1, numbers.1))
     }
 }
@@ -159,7 +167,8 @@ pub fn overrides(stage: &Stage<'_>, ids: &Ids) -> Result<BTreeMap<String, Overri
     for (index, line) in text.lines().enumerate() {
         let wrong = |what: &str| Error::Refused(format!("{path}:{}: {what}", index + 1));
         let mut words = line.splitn(4, ' ');
-        let (Some(user), Some(group), Some(mode), Some(target)) = (words.next(), words.next(), words.next(), words.next())
+        let (Some(user), Some(group), Some(mode), Some(target)) =
+            (words.next(), words.next(), words.next(), words.next())
         else {
             return Err(wrong("is not \"user group mode path\""));
         };
@@ -167,8 +176,10 @@ pub fn overrides(stage: &Stage<'_>, ids: &Ids) -> Result<BTreeMap<String, Overri
             Some(number) => number.parse().ok(),
             None => table.get(word).copied(),
         };
-        let uid = number(&ids.users, user).ok_or_else(|| wrong("names a user that the image does not have"))?;
-        let gid = number(&ids.groups, group).ok_or_else(|| wrong("names a group that the image does not have"))?;
+        let uid =
+            number(&ids.users, user).ok_or_else(|| wrong("names a user that the image does not have"))?;
+        let gid =
+            number(&ids.groups, group).ok_or_else(|| wrong("names a group that the image does not have"))?;
         let mode = u32::from_str_radix(mode, 8).map_err(|_| wrong("has a mode that is not octal"))? & 0o7777;
         found.insert(target.to_owned(), Override { owner: (uid, gid), mode });
     }
@@ -187,7 +198,9 @@ impl Filters {
         let mut files: Vec<String> = stage
             .list(folder)?
             .into_iter()
-            .filter(|entry| entry.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)))
+            .filter(|entry| {
+                entry.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+            })
             .map(|entry| format!("{folder}/{}", entry.name))
             .collect();
         files.push("/etc/dpkg/dpkg.cfg".to_owned());
@@ -258,7 +271,8 @@ fn one(pattern: &[u8], byte: u8) -> Option<usize> {
         [b'?', ..] => Some(1),
         [b'\\', escaped, ..] => (*escaped == byte).then_some(2),
         [b'[', rest @ ..] => {
-            let (negated, skip) = if matches!(rest.first(), Some(b'!' | b'^')) { (true, 1) } else { (false, 0) };
+            let (negated, skip) =
+                if matches!(rest.first(), Some(b'!' | b'^')) { (true, 1) } else { (false, 0) };
             let inner = &rest[skip..];
             // A bracket right at the start is a member.
             let Some(end) = inner.iter().skip(1).position(|byte| *byte == b']').map(|end| end + 1) else {
@@ -336,7 +350,10 @@ mod tests {
     #[test]
     fn filters_as_on_minimal_images() {
         let tree = MemoryTree::new()
-            .file("/etc/dpkg/dpkg.cfg.d/excludes", "# x\npath-exclude=/usr/share/doc/*\npath-include=/usr/share/doc/*/copyright\n")
+            .file(
+                "/etc/dpkg/dpkg.cfg.d/excludes",
+                "# x\npath-exclude=/usr/share/doc/*\npath-include=/usr/share/doc/*/copyright\n",
+            )
             .file("/etc/dpkg/dpkg.cfg.d/off.bak", "path-exclude=/*\n")
             .file("/etc/dpkg/dpkg.cfg", "no-debsig\nlog /var/log/dpkg.log\n");
         let filters = Filters::read(&Stage::new(&tree)).unwrap();

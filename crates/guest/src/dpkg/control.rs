@@ -20,14 +20,18 @@ impl Stanza {
                 continue;
             }
             if line.starts_with([' ', '\t']) {
-                let (_, value) = fields.last_mut().ok_or_else(|| wrong("a continuation line without a field"))?;
+                let (_, value) =
+                    fields.last_mut().ok_or_else(|| wrong("a continuation line without a field"))?;
                 value.push('\n');
                 value.push_str(line);
                 continue;
             }
             let (name, value) = line.split_once(':').ok_or_else(|| wrong("a line without a colon"))?;
             let name = name.trim_end();
-            if name.is_empty() || name.bytes().any(|byte| byte <= b' ' || byte >= 127) || name.starts_with('-') {
+            if name.is_empty()
+                || name.bytes().any(|byte| byte <= b' ' || byte >= 127)
+                || name.starts_with('-')
+            {
                 return Err(wrong("a field name that dpkg does not take"));
             }
             if fields.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
@@ -44,7 +48,10 @@ impl Stanza {
     /// The value of a field; names are compared without regard to case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.fields
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// All fields in their order.
@@ -81,7 +88,8 @@ mod tests {
 
     #[test]
     fn reads_a_stanza() {
-        let stanza = Stanza::parse("Package: a\nEmpty:\nDescription: short \n long\n .\n  more\n", "x", 1).unwrap();
+        let stanza =
+            Stanza::parse("Package: a\nEmpty:\nDescription: short \n long\n .\n  more\n", "x", 1).unwrap();
         assert_eq!(stanza.get("package"), Some("a"));
         assert_eq!(stanza.get("Empty"), Some(""));
         assert_eq!(stanza.get("Description"), Some("short \n long\n .\n  more"));

@@ -98,7 +98,10 @@ impl Deb {
         let version = members.read(&first, 4096)?;
         let version = String::from_utf8_lossy(&version);
         if !version.starts_with("2.") || !version.contains('\n') {
-            return Err(wrong(format!("debian-binary has the format version {:?}; 2.x is what is known", version.trim_end())));
+            return Err(wrong(format!(
+                "debian-binary has the format version {:?}; 2.x is what is known",
+                version.trim_end()
+            )));
         }
         let mut next = |prefix: &str| loop {
             let Some(member) = members.next_member()? else {
@@ -123,9 +126,11 @@ impl Deb {
             match entry.kind {
                 EntryKind::Directory if name.is_empty() => {}
                 EntryKind::File(content) if name == "control" => {
-                    let text = String::from_utf8(content).map_err(|_| wrong("its control file is not UTF-8".to_owned()))?;
+                    let text = String::from_utf8(content)
+                        .map_err(|_| wrong("its control file is not UTF-8".to_owned()))?;
                     // Blank lines around the one stanza are allowed.
-                    stanza = Some(Stanza::parse(text.trim_matches('\n'), &format!("{file_name}: control"), 1)?);
+                    stanza =
+                        Some(Stanza::parse(text.trim_matches('\n'), &format!("{file_name}: control"), 1)?);
                 }
                 // dpkg ignores names with a dot and warns about a file list in the package.
                 EntryKind::File(_) if name.contains('.') || name == "list" => {}
@@ -163,7 +168,11 @@ impl Deb {
             .read_to_end(&mut bytes)
             .map_err(|source| host_error("read", &self.path, source))?;
         if bytes.len() as u64 > SPOOL_LIMIT {
-            return Err(Error::Refused(format!("{}: is larger than {} MiB", self.file_name, SPOOL_LIMIT >> 20)));
+            return Err(Error::Refused(format!(
+                "{}: is larger than {} MiB",
+                self.file_name,
+                SPOOL_LIMIT >> 20
+            )));
         }
         Ok(bytes)
     }
@@ -198,7 +207,8 @@ impl<'a> ArReader<'a> {
 
     fn next_member(&mut self) -> Result<Option<Member>, Error> {
         let at = self.at;
-        let wrong = |what: &str| Error::Refused(format!("{}: ar member at byte {at:#x}: {what}", self.file_name));
+        let wrong =
+            |what: &str| Error::Refused(format!("{}: ar member at byte {at:#x}: {what}", self.file_name));
         self.file.seek(SeekFrom::Start(at)).map_err(|source| host_error("read", self.path, source))?;
         let mut header = Vec::new();
         self.file
@@ -213,7 +223,9 @@ impl<'a> ArReader<'a> {
         if header[58..] != *b"`\n" {
             return Err(wrong("its header does not end as it should"));
         }
-        let text = |range: std::ops::Range<usize>| std::str::from_utf8(&header[range]).map_err(|_| wrong("its header is no text"));
+        let text = |range: std::ops::Range<usize>| {
+            std::str::from_utf8(&header[range]).map_err(|_| wrong("its header is no text"))
+        };
         let name = text(0..16)?.trim_end().trim_end_matches('/').to_owned();
         let length = text(48..58)?.trim_end();
         if length.is_empty() || !length.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -247,11 +259,14 @@ fn open_member(file_name: &str, path: &Path, member: &Member, limit: u64) -> Res
         "" => Box::new(raw),
         ".gz" => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
         ".xz" => {
-            let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED)
-                .map_err(|error| wrong(error.to_string()))?;
+            let stream =
+                liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED)
+                    .map_err(|error| wrong(error.to_string()))?;
             Box::new(liblzma::bufread::XzDecoder::new_stream(raw, stream))
         }
-        ".zst" => Box::new(zstd::stream::read::Decoder::with_buffer(raw).map_err(|error| wrong(error.to_string()))?),
+        ".zst" => {
+            Box::new(zstd::stream::read::Decoder::with_buffer(raw).map_err(|error| wrong(error.to_string()))?)
+        }
         other => return Err(wrong(format!("compression {other:?}; gz, xz, zst and none are what is known"))),
     };
     Ok(Limited { reader, left: limit, limit })
@@ -294,10 +309,15 @@ fn for_each_entry(
         let wrong = |what: String| wrong(format!("{path}: {what}"));
         let header = entry.header();
         let number = |value: io::Result<u64>| {
-            value.ok().and_then(|value| u32::try_from(value).ok()).ok_or_else(|| wrong("its owner is no number".to_owned()))
+            value
+                .ok()
+                .and_then(|value| u32::try_from(value).ok())
+                .ok_or_else(|| wrong("its owner is no number".to_owned()))
         };
         let owner = (number(header.uid())?, number(header.gid())?);
-        let text = |bytes: Option<&[u8]>| bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
+        let text = |bytes: Option<&[u8]>| {
+            bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
+        };
         let owner_names = (text(header.username_bytes()), text(header.groupname_bytes()));
         let mode = header.mode().map_err(|error| wrong(error.to_string()))? & 0o7777;
         let kind = header.entry_type();
@@ -320,13 +340,18 @@ fn for_each_entry(
             }
             EntryKind::Symlink(target)
         } else if kind.is_hard_link() {
-            EntryKind::HardLink(guest_path(&link.unwrap_or_default()).map_err(|what| wrong(format!("hard link: {what}")))?)
+            EntryKind::HardLink(
+                guest_path(&link.unwrap_or_default()).map_err(|what| wrong(format!("hard link: {what}")))?,
+            )
         } else if kind.is_character_special() || kind.is_block_special() {
             return Err(wrong("a device node; packages with device nodes are refused".to_owned()));
         } else if kind.is_pax_global_extensions() {
             continue;
         } else {
-            return Err(wrong(format!("a tar entry of type {:?}, which is refused", char::from(kind.as_byte()))));
+            return Err(wrong(format!(
+                "a tar entry of type {:?}, which is refused",
+                char::from(kind.as_byte())
+            )));
         };
         each(TarEntry { path, kind, mode, owner, owner_names })?;
     }
@@ -372,7 +397,9 @@ mod tests {
 
     #[test]
     fn names_of_entries() {
-        for (given, wanted) in [("./", "/"), (".", "/"), ("./usr/", "/usr"), ("usr/bin/x", "/usr/bin/x"), ("./...", "/...")] {
+        for (given, wanted) in
+            [("./", "/"), (".", "/"), ("./usr/", "/usr"), ("usr/bin/x", "/usr/bin/x"), ("./...", "/...")]
+        {
             assert_eq!(guest_path(given.as_bytes()).as_deref(), Ok(wanted), "{given}");
         }
         for given in ["", "/etc/passwd", "../x", "./a/../../b", "a//b", "./a/./b", "a\nb", "./.."] {
@@ -395,7 +422,10 @@ mod tests {
                 return;
             };
             let deb = Deb::open("thing.deb", &built.path).unwrap();
-            assert_eq!((deb.package.name.as_str(), deb.package.version.to_string().as_str()), ("thing", "1.0-1"));
+            assert_eq!(
+                (deb.package.name.as_str(), deb.package.version.to_string().as_str()),
+                ("thing", "1.0-1")
+            );
             assert_eq!(deb.members["postinst"].mode, 0o755);
             let entries = deb.entries(DATA_LIMIT).unwrap();
             let paths: Vec<&str> = entries.iter().map(|entry| entry.path.as_str()).collect();
@@ -412,7 +442,9 @@ mod tests {
 
     #[test]
     fn every_cut_and_many_flips_are_errors_or_the_same() {
-        let Some(built) = dpkg_deb(Built::new("thing", "1.0-1").file("/usr/bin/thing", "hello\n", 0o755), "gzip") else {
+        let Some(built) =
+            dpkg_deb(Built::new("thing", "1.0-1").file("/usr/bin/thing", "hello\n", 0o755), "gzip")
+        else {
             return;
         };
         let whole = std::fs::read(&built.path).unwrap();
@@ -440,7 +472,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.deb");
         let member = |name: &str, content: &[u8]| {
-            let mut bytes = format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, content.len()).into_bytes();
+            let mut bytes =
+                format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, content.len())
+                    .into_bytes();
             bytes.extend_from_slice(content);
             if content.len() % 2 == 1 {
                 bytes.push(b'\n');
@@ -453,13 +487,25 @@ mod tests {
             (archive(&[]), "its first member is not debian-binary"),
             (archive(&[member("debian-binary", b"3.0\n")]), "format version \"3.0\""),
             (archive(&[member("debian-binary", b"2.0\n")]), "ends before the member control.tar"),
-            (archive(&[member("debian-binary", b"2.0\n"), member("data.tar", b"")]), "has the member data.tar where control.tar"),
             (
-                archive(&[member("debian-binary", b"2.0\n"), member("_x", b"1"), member("control.tar.lzo", b""), member("data.tar", b"")]),
+                archive(&[member("debian-binary", b"2.0\n"), member("data.tar", b"")]),
+                "has the member data.tar where control.tar",
+            ),
+            (
+                archive(&[
+                    member("debian-binary", b"2.0\n"),
+                    member("_x", b"1"),
+                    member("control.tar.lzo", b""),
+                    member("data.tar", b""),
+                ]),
                 "control.tar.lzo: compression \".lzo\"",
             ),
             (
-                archive(&[member("debian-binary/", b"2.0\n"), member("control.tar", b""), member("data.tar", b"")]),
+                archive(&[
+                    member("debian-binary/", b"2.0\n"),
+                    member("control.tar", b""),
+                    member("data.tar", b""),
+                ]),
                 "control.tar: has no control file",
             ),
         ] {

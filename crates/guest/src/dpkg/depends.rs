@@ -167,7 +167,8 @@ impl Relation {
             return self.version_fits(Some(&package.version));
         }
         package.provides.iter().any(|provided| {
-            provided.name == self.name && self.version_fits(provided.version.as_ref().map(|(_, version)| version))
+            provided.name == self.name
+                && self.version_fits(provided.version.as_ref().map(|(_, version)| version))
         })
     }
 
@@ -187,7 +188,8 @@ impl Relation {
     }
 
     fn architecture_fits(&self, package: &Package, owner: &Package, native: &str, sense: Sense) -> bool {
-        let real = |name: &str| if matches!(name, "all" | "native") { native.to_owned() } else { name.to_owned() };
+        let real =
+            |name: &str| if matches!(name, "all" | "native") { native.to_owned() } else { name.to_owned() };
         let wanted = match (&self.architecture, sense) {
             (None, Sense::Negative) => return true,
             (None, Sense::Positive) if package.multi_arch == MultiArch::Foreign => return true,
@@ -236,7 +238,9 @@ mod tests {
         let owner = package("Package: o\nVersion: 1\nArchitecture: amd64\n");
         let all = package("Package: data\nVersion: 2.0-1\nArchitecture: all\n");
         let foreign = package("Package: tool\nVersion: 1\nArchitecture: i386\nMulti-Arch: foreign\n");
-        let plain = package("Package: lib\nVersion: 1\nArchitecture: i386\nMulti-Arch: same\nProvides: virt, api (= 3)\n");
+        let plain = package(
+            "Package: lib\nVersion: 1\nArchitecture: i386\nMulti-Arch: same\nProvides: virt, api (= 3)\n",
+        );
         let python = package("Package: python3\nVersion: 3\nArchitecture: i386\nMulti-Arch: allowed\n");
         let same = package("Package: lib\nVersion: 1\nArchitecture: amd64\nProvides: virt, api (= 3)\n");
         let cases = [

@@ -1,6 +1,6 @@
 //! Small packages for tests, built by the real `dpkg-deb`.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -27,7 +27,8 @@ impl Built {
         let built = Self { folder: tempfile::tempdir().unwrap(), name: name.to_owned(), control };
         std::fs::create_dir_all(built.root().join("DEBIAN")).unwrap();
         std::fs::set_permissions(built.root(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        std::fs::set_permissions(built.root().join("DEBIAN"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(built.root().join("DEBIAN"), std::fs::Permissions::from_mode(0o755))
+            .unwrap();
         built
     }
 

@@ -6,20 +6,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use md5::{Digest, Md5};
-
 use super::admin::{
-    Architectures, Diversion, Filters, Ids, Override, diversions, info_file, info_files, info_format, overrides, owners,
-    shares_files,
+    Architectures, Diversion, Filters, Ids, Override, diversions, info_file, info_files, info_format,
+    overrides, owners, shares_files,
 };
+use super::conffiles::{NEW_CONFFILE, NewConffile, md5_hex, settle};
 use super::deb::{DATA_LIMIT, Deb, EntryKind, TarEntry};
 use super::depends::Sense;
 use super::package::Package;
 use super::status::{Conffile, Database, Entry, STATUS_FILE, State};
 use super::triggers::{Directive, Interests, directives};
-use crate::{Error, FileType, READ_LIMIT, Set, Stage};
-
-const NEW_CONFFILE: &str = "newconffile";
+use crate::{Error, FileType, Set, Stage};
 
 /// dpkg's databases of one image.
 #[derive(Clone, Debug)]
@@ -54,6 +51,17 @@ impl World {
     /// Reads them; `None` when the image has no dpkg.
     pub fn read(stage: &Stage<'_>) -> Result<Option<Self>, Error> {
         let Some(database) = Database::read(stage)? else { return Ok(None) };
+        // dpkg writes changes there first; what is left of an interrupted run counts more than the
+        // status file, and is not read here.
+        let updates = "/var/lib/dpkg/updates";
+        if let Some(entry) =
+            stage.list(updates)?.iter().find(|entry| entry.name.bytes().all(|byte| byte.is_ascii_digit()))
+        {
+            return Err(Error::Refused(format!(
+                "{updates}/{}: dpkg was interrupted in the image; run dpkg --configure -a in it first",
+                entry.name
+            )));
+        }
         let ids = Ids::read(stage)?;
         Ok(Some(Self {
             architectures: Architectures::read(stage, &database)?,
@@ -91,13 +99,6 @@ impl World {
             .find(|diversion| diversion.from == path && diversion.package.as_deref() != Some(package))
             .map_or(path, |diversion| &diversion.to)
     }
-}
-
-/// A configuration file on its way.
-struct NewConffile {
-    record: Conffile,
-    /// What was unpacked, with permission bits and owner; `None` if nothing was.
-    distributed: Option<(Vec<u8>, u32, (u32, u32))>,
 }
 
 struct Run<'w, 'd> {
@@ -172,7 +173,8 @@ impl<'w, 'd> Run<'w, 'd> {
             let mut hash = None;
             for index in self.owners.get(path).into_iter().flatten() {
                 let entry = &self.world.database.entries()[*index];
-                let own = entry.package.as_ref().is_some_and(|package| package.same_instance(&self.deb.package));
+                let own =
+                    entry.package.as_ref().is_some_and(|package| package.same_instance(&self.deb.package));
                 let known = entry.conffiles.iter().find(|known| known.path == path);
                 if let Some(known) = known.filter(|_| own || hash.is_none()) {
                     hash = Some(known.hash.clone());
@@ -194,7 +196,11 @@ impl<'w, 'd> Run<'w, 'd> {
     /// One entry of `data.tar`.
     fn place(&mut self, stage: &mut Stage<'_>, entry: TarEntry) -> Result<(), Error> {
         let path = listed(&entry.path);
-        if self.links.iter().any(|link| entry.path.strip_prefix(link.as_str()).is_some_and(|rest| rest.starts_with('/'))) {
+        if self
+            .links
+            .iter()
+            .any(|link| entry.path.strip_prefix(link.as_str()).is_some_and(|rest| rest.starts_with('/')))
+        {
             return Err(self.wrong(format!("{path} lies below a symbolic link of the same package")));
         }
         if let Some(diversion) = self.world.diversions.iter().find(|diversion| diversion.to == path) {
@@ -256,10 +262,14 @@ impl<'w, 'd> Run<'w, 'd> {
             EntryKind::File(content) => self.place_file(stage, &path, &target, content, set, kind),
             EntryKind::HardLink(original) => {
                 if !self.list.contains(&original) {
-                    return Err(self.wrong(format!("{path} is a hard link to {original}, which does not come before it")));
+                    return Err(self.wrong(format!(
+                        "{path} is a hard link to {original}, which does not come before it"
+                    )));
                 }
                 if self.conffiles.iter().any(|conffile| conffile.record.path == original) {
-                    return Err(self.wrong(format!("{path} is a hard link to the configuration file {original}")));
+                    return Err(
+                        self.wrong(format!("{path} is a hard link to the configuration file {original}"))
+                    );
                 }
                 let original = self.world.diverted(&original, &self.deb.package.name).to_owned();
                 let content = stage.read_limited(&original, DATA_LIMIT)?.unwrap_or_default();
@@ -306,7 +316,9 @@ impl<'w, 'd> Run<'w, 'd> {
         let alias = usr_alias(stage, path)?;
         let mut others: Vec<(usize, String)> = Vec::new();
         for spelling in std::iter::once(path.to_owned()).chain(alias) {
-            others.extend(self.owners.get(&spelling).into_iter().flatten().map(|index| (*index, spelling.clone())));
+            others.extend(
+                self.owners.get(&spelling).into_iter().flatten().map(|index| (*index, spelling.clone())),
+            );
         }
         let here = stage.lstat(target)?;
         let own = &self.deb.package;
@@ -320,7 +332,8 @@ impl<'w, 'd> Run<'w, 'd> {
             if shares_files(package, own) {
                 let same = match &entry.kind {
                     EntryKind::File(content) => {
-                        package.version != own.version || stage.read_limited(target, DATA_LIMIT)?.as_ref() == Some(content)
+                        package.version != own.version
+                            || stage.read_limited(target, DATA_LIMIT)?.as_ref() == Some(content)
                     }
                     _ => true,
                 };
@@ -380,7 +393,8 @@ impl<'w, 'd> Run<'w, 'd> {
             }
             let target = self.world.diverted(path, &self.deb.package.name).to_owned();
             let Some(found) = stage.lstat(&target)? else { continue };
-            let leads_to_directory = stage.stat(&target)?.is_some_and(|found| found.kind == FileType::Directory);
+            let leads_to_directory =
+                stage.stat(&target)?.is_some_and(|found| found.kind == FileType::Directory);
             let others = self.owners.get(path).into_iter().flatten().any(|index| {
                 let package = self.world.database.entries()[*index].package.as_ref();
                 package.is_some_and(|package| !package.same_instance(&self.deb.package))
@@ -433,17 +447,10 @@ impl<'w, 'd> Run<'w, 'd> {
         let new = directives(&text, &self.deb.file_name)?;
         self.activate(&new, &own);
 
-        let want = match &self.old {
-            Some(old) if old.want == "hold" => "hold",
-            _ => "install",
-        };
-        let config_version = self.old.as_ref().and_then(|old| {
-            let version = old.package.as_ref().map(|package| package.version.to_string());
-            if old.state.is_configured() { version } else { old.config_version.clone() }
-        });
         let state = if configure { State::Installed } else { State::Unpacked };
-        let conffiles: Vec<Conffile> = self.conffiles.iter().map(|conffile| conffile.record.clone()).collect();
-        let entry = Entry::new(&self.deb.control, &self.deb.file_name, want, state, &conffiles, config_version.as_deref())?;
+        let conffiles: Vec<Conffile> =
+            self.conffiles.iter().map(|conffile| conffile.record.clone()).collect();
+        let entry = Entry::new(&self.deb.control, &self.deb.file_name, self.old.as_ref(), state, &conffiles)?;
         self.world.database.put(entry);
         Ok(self.outcome)
     }
@@ -469,10 +476,15 @@ impl<'w, 'd> Run<'w, 'd> {
         let list: String = self.list.iter().map(|path| format!("{path}\n")).collect();
         stage.write(&info_file(own, format, "list"), list.into_bytes(), Set::all(0o644, 0, 0))?;
         for (kind, member) in &self.deb.members {
-            stage.write(&info_file(own, format, kind), member.content.clone(), Set::all(member.mode, 0, 0))?;
+            stage.write(
+                &info_file(own, format, kind),
+                member.content.clone(),
+                Set::all(member.mode, 0, 0),
+            )?;
         }
         if !self.deb.members.contains_key("md5sums") {
-            let sums: String = self.sums.iter().map(|(path, sum)| format!("{sum}  {}\n", &path[1..])).collect();
+            let sums: String =
+                self.sums.iter().map(|(path, sum)| format!("{sum}  {}\n", &path[1..])).collect();
             stage.write(&info_file(own, format, "md5sums"), sums.into_bytes(), Set::all(0o644, 0, 0))?;
         }
         let text = self.deb.member_text("triggers").unwrap_or_default();
@@ -487,7 +499,8 @@ impl<'w, 'd> Run<'w, 'd> {
             let Some(package) = &self.world.database.entries()[*index].package else { continue };
             let path = info_file(package, self.world.info_format, "list");
             let text = stage.read_text(&path)?.unwrap_or_default();
-            let left: Vec<&str> = text.lines().filter(|line| !paths.iter().any(|taken| taken == line)).collect();
+            let left: Vec<&str> =
+                text.lines().filter(|line| !paths.iter().any(|taken| taken == line)).collect();
             let mut has_files = false;
             for line in &left {
                 has_files |= stage.lstat(line)?.is_some_and(|found| found.kind != FileType::Directory);
@@ -509,7 +522,12 @@ impl<'w, 'd> Run<'w, 'd> {
     fn activate(&mut self, new: &[Directive], own: &Package) {
         let mut found: BTreeSet<(String, String)> = BTreeSet::new();
         for path in &self.outcome.changed {
-            found.extend(self.world.interests.of_path(path).map(|(package, trigger)| (package.to_owned(), trigger.to_owned())));
+            found.extend(
+                self.world
+                    .interests
+                    .of_path(path)
+                    .map(|(package, trigger)| (package.to_owned(), trigger.to_owned())),
+            );
         }
         for directive in new {
             let Directive::Activate { trigger } = directive else { continue };
@@ -517,7 +535,12 @@ impl<'w, 'd> Run<'w, 'd> {
                 let concerned = self.world.interests.of_path(trigger);
                 found.extend(concerned.map(|(package, name)| (package.to_owned(), name.to_owned())));
             } else {
-                found.extend(self.world.interests.of_name(trigger).map(|package| (package.to_owned(), trigger.clone())));
+                found.extend(
+                    self.world
+                        .interests
+                        .of_name(trigger)
+                        .map(|package| (package.to_owned(), trigger.clone())),
+                );
             }
         }
         let database = &self.world.database;
@@ -527,42 +550,6 @@ impl<'w, 'd> Run<'w, 'd> {
         });
         self.outcome.triggers = found;
     }
-}
-
-/// Configures one configuration file as `dpkg --force-confold` would; true when the image's own was
-/// kept and the package's laid beside it.
-fn settle(stage: &mut Stage<'_>, target: &str, conffile: &mut NewConffile) -> Result<bool, Error> {
-    let Some((content, mode, owner)) = conffile.distributed.take() else { return Ok(false) };
-    let real = stage.resolve(target)?.to_string();
-    let present = stage.stat(&real)?;
-    let current = match present {
-        Some(found) if found.kind == FileType::Regular => {
-            Some(md5_hex(&stage.read_limited(&real, READ_LIMIT)?.unwrap_or_default()))
-        }
-        Some(_) => {
-            return Err(Error::Refused(format!("{real}: is not a file, and a package has a configuration file there")));
-        }
-        None => None,
-    };
-    let new = md5_hex(&content);
-    let old = std::mem::replace(&mut conffile.record.hash, new.clone());
-    if current.as_ref() == Some(&new) {
-        return Ok(false);
-    }
-    // A file that was there keeps its owner and mode, whoever's content it gets.
-    let set = present.map_or(Set::all(mode, owner.0, owner.1), |found| Set::all(found.mode, found.uid, found.gid));
-    let untouched = current.as_ref() == Some(&old);
-    let is_news = old != new;
-    if current.is_none() && old == NEW_CONFFILE || untouched && is_news {
-        stage.write(&real, content, set)?;
-        return Ok(false);
-    }
-    if !is_news {
-        return Ok(false);
-    }
-    stage.remove(&format!("{real}.dpkg-old"))?;
-    stage.write(&format!("{real}.dpkg-dist"), content, set)?;
-    Ok(true)
 }
 
 /// As in `.list` files, where the root is `/.`.
@@ -582,8 +569,4 @@ fn usr_alias(stage: &Stage<'_>, path: &str) -> Result<Option<String>, Error> {
         None => false,
     };
     Ok(merged.then(|| if inner.len() == path.len() { format!("/usr{inner}") } else { inner.to_owned() }))
-}
-
-fn md5_hex(content: &[u8]) -> String {
-    Md5::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }

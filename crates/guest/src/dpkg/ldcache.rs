@@ -148,7 +148,8 @@ impl Cache {
     #[must_use]
     pub fn write(&self) -> Option<Vec<u8>> {
         let start = HEADER + self.entries.len() * ENTRY;
-        let hwcaps = self.extensions.as_ref().map(|extensions| extensions.hwcaps.as_slice()).unwrap_or_default();
+        let hwcaps =
+            self.extensions.as_ref().map(|extensions| extensions.hwcaps.as_slice()).unwrap_or_default();
         let (strings, places) = self.strings(hwcaps);
         let place = |text: &str| u32::try_from(start + places[text]).ok();
         let mut bytes = MAGIC.to_vec();
@@ -172,14 +173,19 @@ impl Cache {
         bytes.extend_from_slice(&strings);
         if let Some(extensions) = &self.extensions {
             bytes.resize(extension_at, 0);
-            let names: Option<Vec<u8>> =
-                hwcaps.iter().map(|name| place(name).map(u32::to_le_bytes)).collect::<Option<Vec<_>>>().map(|all| all.concat());
+            let names: Option<Vec<u8>> = hwcaps
+                .iter()
+                .map(|name| place(name).map(u32::to_le_bytes))
+                .collect::<Option<Vec<_>>>()
+                .map(|all| all.concat());
             let names = names?;
             let generator = extensions.generator.as_deref().unwrap_or_default();
             let sections = usize::from(extensions.generator.is_some()) + usize::from(!names.is_empty());
             let names_at = extension_at + 8 + sections * 16;
             let generator_at = names_at + names.len();
-            let mut put = |number: usize| u32::try_from(number).map(|number| bytes.extend_from_slice(&number.to_le_bytes())).ok();
+            let mut put = |number: usize| {
+                u32::try_from(number).map(|number| bytes.extend_from_slice(&number.to_le_bytes())).ok()
+            };
             put(usize::try_from(EXTENSION_MAGIC).ok()?)?;
             put(sections)?;
             if extensions.generator.is_some() {
@@ -197,7 +203,8 @@ impl Cache {
     /// All strings, and where each is. Since glibc 2.33 a string that ends another one shares its
     /// bytes; before, name and path of each entry follow one another.
     fn strings<'a>(&'a self, hwcaps: &'a [String]) -> (Vec<u8>, HashMap<&'a str, usize>) {
-        let mut all: Vec<&str> = self.entries.iter().flat_map(|entry| [entry.name.as_str(), entry.path.as_str()]).collect();
+        let mut all: Vec<&str> =
+            self.entries.iter().flat_map(|entry| [entry.name.as_str(), entry.path.as_str()]).collect();
         all.extend(hwcaps.iter().map(String::as_str));
         if self.extensions.is_some() {
             // Backwards, in falling order, so that the longest of a family comes first.
@@ -211,7 +218,9 @@ impl Cache {
                 continue;
             }
             let at = match previous {
-                Some((longer, at)) if self.extensions.is_some() && longer.ends_with(text) => at + longer.len() - text.len(),
+                Some((longer, at)) if self.extensions.is_some() && longer.ends_with(text) => {
+                    at + longer.len() - text.len()
+                }
                 _ => {
                     let at = bytes.len();
                     bytes.extend_from_slice(text.as_bytes());
@@ -258,7 +267,9 @@ pub(crate) fn name_order(a: &str, b: &str) -> Ordering {
             (_, 0) => return Ordering::Greater,
             (left, right) => {
                 let value = |text: &[u8]| {
-                    text.iter().fold(0_u64, |value, byte| value.saturating_mul(10).saturating_add(u64::from(byte - b'0')))
+                    text.iter().fold(0_u64, |value, byte| {
+                        value.saturating_mul(10).saturating_add(u64::from(byte - b'0'))
+                    })
                 };
                 let order = value(&a[..left]).cmp(&value(&b[..right]));
                 if order != Ordering::Equal {
@@ -273,7 +284,7 @@ pub(crate) fn name_order(a: &str, b: &str) -> Ordering {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::print_stderr)]
     use super::*;
 
     fn cache(extensions: Option<Extensions>) -> Cache {

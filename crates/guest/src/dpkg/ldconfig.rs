@@ -100,9 +100,11 @@ fn folders(stage: &Stage<'_>) -> Result<Vec<Folder>, Error> {
         let mut included = Vec::new();
         for line in String::from_utf8_lossy(&content).lines() {
             let line = line.split('#').next().unwrap_or_default().trim();
-            if let Some(patterns) = line.strip_prefix("include").filter(|rest| rest.starts_with([' ', '\t'])) {
+            if let Some(patterns) = line.strip_prefix("include").filter(|rest| rest.starts_with([' ', '\t']))
+            {
                 for pattern in patterns.split_ascii_whitespace() {
-                    let pattern = if pattern.starts_with('/') { pattern.to_owned() } else { format!("/etc/{pattern}") };
+                    let pattern =
+                        if pattern.starts_with('/') { pattern.to_owned() } else { format!("/etc/{pattern}") };
                     let (folder, last) = pattern.rsplit_once('/').unwrap_or(("", &pattern));
                     for entry in stage.list(if folder.is_empty() { "/" } else { folder })? {
                         if glob(last.as_bytes(), entry.name.as_bytes()) {
@@ -220,13 +222,17 @@ fn shared_object(bytes: &[u8]) -> Option<SharedObject> {
     if half(16)? != DYNAMIC_OBJECT {
         return None;
     }
-    let (headers, size, count) = if wide { (word(32)?, half(54)?, half(56)?) } else { (word(28)?, half(42)?, half(44)?) };
+    let (headers, size, count) =
+        if wide { (word(32)?, half(54)?, half(56)?) } else { (word(28)?, half(42)?, half(44)?) };
     let mut loads = Vec::new();
     let mut dynamic = None;
     for index in 0..usize::from(count) {
         let at = headers.checked_add(index.checked_mul(usize::from(size))?)?;
-        let (offset, address, length) =
-            if wide { (word(at + 8)?, word(at + 16)?, word(at + 32)?) } else { (word(at + 4)?, word(at + 8)?, word(at + 16)?) };
+        let (offset, address, length) = if wide {
+            (word(at + 8)?, word(at + 16)?, word(at + 32)?)
+        } else {
+            (word(at + 4)?, word(at + 8)?, word(at + 16)?)
+        };
         match four(at)? {
             1 => loads.push((address, offset, length)),
             2 => dynamic = Some((offset, length)),
@@ -263,7 +269,7 @@ fn shared_object(bytes: &[u8]) -> Option<SharedObject> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::print_stderr)]
     use super::*;
     use crate::MemoryTree;
 
@@ -294,7 +300,8 @@ mod tests {
             .file("/etc/ld.so.conf.d/off", "/nowhere\n")
             .dir("/usr/lib/x86_64-linux-gnu")
             .link("/lib", "usr/lib");
-        let found: Vec<String> = folders(&Stage::new(&tree)).unwrap().into_iter().map(|folder| folder.path).collect();
+        let found: Vec<String> =
+            folders(&Stage::new(&tree)).unwrap().into_iter().map(|folder| folder.path).collect();
         assert_eq!(found, ["/usr/local/lib", "/lib/x86_64-linux-gnu", "/lib", "/lib64", "/usr/lib64"]);
     }
 

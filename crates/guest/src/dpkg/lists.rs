@@ -43,7 +43,9 @@ impl Available {
             if !stem.ends_with("_Packages") {
                 continue;
             }
-            let Ok(Some(raw)) = stage.read_limited(&format!("{FOLDER}/{}", entry.name), LIMIT) else { continue };
+            let Ok(Some(raw)) = stage.read_limited(&format!("{FOLDER}/{}", entry.name), LIMIT) else {
+                continue;
+            };
             let reader: Box<dyn Read> = match suffix {
                 "" => Box::new(raw.as_slice()),
                 "gz" => Box::new(flate2::bufread::MultiGzDecoder::new(raw.as_slice())),
@@ -151,9 +153,12 @@ mod tests {
         gz.write_all(LIST.as_bytes()).unwrap();
         let gz = gz.finish().unwrap();
         for (name, content) in [("x_Packages", LIST.as_bytes()), ("x_Packages.gz", gz.as_slice())] {
-            let tree = MemoryTree::new().file(&format!("{FOLDER}/{name}"), content).file(&format!("{FOLDER}/lock"), "");
+            let tree = MemoryTree::new()
+                .file(&format!("{FOLDER}/{name}"), content)
+                .file(&format!("{FOLDER}/lock"), "");
             let available = Available::read(&Stage::new(&tree)).unwrap();
-            let package = |text: &str| Package::from_stanza(&Stanza::parse(text, "t", 1).unwrap(), "t").unwrap();
+            let package =
+                |text: &str| Package::from_stanza(&Stanza::parse(text, "t", 1).unwrap(), "t").unwrap();
             let owner = package("Package: o\nVersion: 1\nArchitecture: amd64\n");
             let libc = package("Package: libc6\nVersion: 2\nArchitecture: amd64\n");
             let missing = parse_field("liba (>= 1), nothing").unwrap();

@@ -5,6 +5,7 @@
 //! package that has some is at most unpacked (see [`resolve`]).
 
 pub mod admin;
+mod conffiles;
 pub mod control;
 pub mod deb;
 pub mod depends;

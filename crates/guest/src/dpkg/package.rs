@@ -60,7 +60,8 @@ impl Package {
             Some(text) => parse_field(text).map_err(|what| wrong(format!("field {field}: {what}"))),
             None => Ok(Vec::new()),
         };
-        let flat = |field: &str| Ok::<_, Error>(groups(field)?.into_iter().flat_map(|group| group.0).collect());
+        let flat =
+            |field: &str| Ok::<_, Error>(groups(field)?.into_iter().flat_map(|group| group.0).collect());
         let architecture = stanza.get("Architecture").unwrap_or_default();
         if !architecture.is_empty() && !is_package_name(architecture) {
             return Err(wrong(format!("the field Architecture has {architecture:?}")));

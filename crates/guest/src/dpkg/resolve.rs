@@ -54,7 +54,11 @@ pub enum Complaint {
 
 /// Works out what can be done with `debs`. The result is in the order of installation, and that of
 /// names where nothing else decides.
-pub fn resolve(stage: &Stage<'_>, world: &World, debs: Vec<Deb>) -> Result<Result<Vec<Planned>, Vec<Complaint>>, Error> {
+pub fn resolve(
+    stage: &Stage<'_>,
+    world: &World,
+    debs: Vec<Deb>,
+) -> Result<Result<Vec<Planned>, Vec<Complaint>>, Error> {
     let mut complaints = Vec::new();
     let mut planned = Vec::new();
     for deb in debs {
@@ -105,12 +109,17 @@ fn classify(
         complain(format!("is for {}, and the image is {}", own.architecture, world.architectures.native));
         return Ok(None);
     }
-    let mut planned = Planned { class: Class::Install, unpacked: false, reason: String::new(), deb: deb.clone() };
+    let mut planned =
+        Planned { class: Class::Install, unpacked: false, reason: String::new(), deb: deb.clone() };
     let old = world.database.instance(own);
     let old_package = old.and_then(|entry| entry.package.as_ref().map(|package| (entry, package)));
     if let Some((entry, package)) = old_package {
         if entry.reinstall_required || entry.state == State::HalfInstalled {
-            complain(format!("the image has {} half-installed (Status {})", label(package), entry.state.name()));
+            complain(format!(
+                "the image has {} half-installed (Status {})",
+                label(package),
+                entry.state.name()
+            ));
             return Ok(None);
         }
         if entry.state.is_unpacked() {
@@ -140,7 +149,10 @@ fn classify(
         for entry in world.database.entries().iter().filter(|entry| entry.state.is_unpacked()) {
             let Some(other) = entry.package.as_ref().filter(|other| other.name == own.name) else { continue };
             if other.architecture != own.architecture && other.version != own.version {
-                complain(format!("{}:{} in the image has another version, {}", other.name, other.architecture, other.version));
+                complain(format!(
+                    "{}:{} in the image has another version, {}",
+                    other.name, other.architecture, other.version
+                ));
             }
         }
     }
@@ -178,13 +190,16 @@ fn check(world: &World, planned: &[Planned], complaints: &mut Vec<Complaint>) {
     let native = &world.architectures.native;
     let all = in_the_end(world, planned);
     let satisfied = |group: &Group, owner: &Package, all: &[&Package]| {
-        group.0.iter().any(|relation| all.iter().any(|package| relation.matches(package, owner, native, Sense::Positive)))
+        group.0.iter().any(|relation| {
+            all.iter().any(|package| relation.matches(package, owner, native, Sense::Positive))
+        })
     };
     for one in planned {
         let own = &one.deb.package;
         for group in own.pre_depends.iter().chain(&own.depends) {
             if !satisfied(group, own, &all) {
-                let found = all.iter().filter(|package| group.0.iter().any(|relation| relation.names(package)));
+                let found =
+                    all.iter().filter(|package| group.0.iter().any(|relation| relation.names(package)));
                 complaints.push(Complaint::Missing {
                     by: label(own),
                     needed: group.clone(),
@@ -214,9 +229,13 @@ fn check(world: &World, planned: &[Planned], complaints: &mut Vec<Complaint>) {
         .collect();
     for own in kept(world, planned) {
         for group in own.pre_depends.iter().chain(&own.depends) {
-            let concerned = group.0.iter().any(|relation| planned.iter().any(|one| relation.names(&one.deb.package)));
+            let concerned =
+                group.0.iter().any(|relation| planned.iter().any(|one| relation.names(&one.deb.package)));
             if concerned && satisfied(group, own, &before) && !satisfied(group, own, &all) {
-                complaints.push(Complaint::Other(format!("{} of the image needs {group}, which would be replaced", label(own))));
+                complaints.push(Complaint::Other(format!(
+                    "{} of the image needs {group}, which would be replaced",
+                    label(own)
+                )));
             }
         }
         for (verb, relation) in negative(own) {
@@ -250,7 +269,11 @@ fn settle_classes(world: &World, planned: &mut [Planned]) {
             }
             let own = &one.deb.package;
             let mut worst = (one.class, one.reason.clone());
-            let fields = own.depends.iter().map(|group| (group, false)).chain(own.pre_depends.iter().map(|group| (group, true)));
+            let fields = own
+                .depends
+                .iter()
+                .map(|group| (group, false))
+                .chain(own.pre_depends.iter().map(|group| (group, true)));
             for (group, before_unpacking) in fields {
                 let Some((class, by)) = nearest(world, planned, group, own, native) else { continue };
                 let class = if before_unpacking && class == Class::Unpack { Class::Spool } else { class };
@@ -261,10 +284,16 @@ fn settle_classes(world: &World, planned: &mut [Planned]) {
             // An old version that stays until first boot, and that this package cannot live with.
             for (_, relation) in negative(own) {
                 for other in planned.iter().filter(|other| other.class == Class::Spool) {
-                    let old = world.database.instance(&other.deb.package).and_then(|entry| entry.package.as_ref());
-                    let bites = old.is_some_and(|old| old.name != own.name && relation.matches(old, own, native, Sense::Negative));
+                    let old =
+                        world.database.instance(&other.deb.package).and_then(|entry| entry.package.as_ref());
+                    let bites = old.is_some_and(|old| {
+                        old.name != own.name && relation.matches(old, own, native, Sense::Negative)
+                    });
                     if bites && worst.0 < Class::Spool {
-                        worst = (Class::Spool, format!("{} is replaced only at first boot", other.deb.package.name));
+                        worst = (
+                            Class::Spool,
+                            format!("{} is replaced only at first boot", other.deb.package.name),
+                        );
                     }
                 }
             }
@@ -283,15 +312,27 @@ fn settle_classes(world: &World, planned: &mut [Planned]) {
 }
 
 /// The best class among what satisfies the group, and who that is.
-fn nearest(world: &World, planned: &[Planned], group: &Group, own: &Package, native: &str) -> Option<(Class, String)> {
-    let fits = |package: &Package| group.0.iter().any(|relation| relation.matches(package, own, native, Sense::Positive));
-    let given = planned.iter().filter(|one| fits(&one.deb.package)).map(|one| (one.class, one.deb.package.name.clone()));
-    let image = world.database.entries().iter().filter(|entry| entry.state.is_unpacked()).filter_map(|entry| {
-        let package = entry.package.as_ref()?;
-        let replaced = planned.iter().any(|one| one.deb.package.same_instance(package));
-        let class = if entry.state.is_configured() { Class::Present } else { Class::Unpack };
-        (!replaced && fits(package)).then(|| (class, package.name.clone()))
-    });
+fn nearest(
+    world: &World,
+    planned: &[Planned],
+    group: &Group,
+    own: &Package,
+    native: &str,
+) -> Option<(Class, String)> {
+    let fits = |package: &Package| {
+        group.0.iter().any(|relation| relation.matches(package, own, native, Sense::Positive))
+    };
+    let given = planned
+        .iter()
+        .filter(|one| fits(&one.deb.package))
+        .map(|one| (one.class, one.deb.package.name.clone()));
+    let image =
+        world.database.entries().iter().filter(|entry| entry.state.is_unpacked()).filter_map(|entry| {
+            let package = entry.package.as_ref()?;
+            let replaced = planned.iter().any(|one| one.deb.package.same_instance(package));
+            let class = if entry.state.is_configured() { Class::Present } else { Class::Unpack };
+            (!replaced && fits(package)).then(|| (class, package.name.clone()))
+        });
     given.chain(image).min()
 }
 
@@ -314,10 +355,16 @@ fn order(world: &World, planned: Vec<Planned>) -> Vec<Planned> {
                     let groups: Vec<&Group> = own.pre_depends.iter().chain(&own.depends).collect();
                     let needed = |other: &Package| {
                         groups.iter().any(|group| {
-                            group.0.iter().any(|relation| relation.matches(other, own, native, Sense::Positive))
+                            group
+                                .0
+                                .iter()
+                                .any(|relation| relation.matches(other, own, native, Sense::Positive))
                         })
                     };
-                    (0..planned.len()).rev().filter(|other| *other != index && needed(&planned[*other].deb.package)).collect()
+                    (0..planned.len())
+                        .rev()
+                        .filter(|other| *other != index && needed(&planned[*other].deb.package))
+                        .collect()
                 }
             };
             match needs.pop() {

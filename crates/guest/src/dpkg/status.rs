@@ -102,6 +102,8 @@ pub struct Entry {
     pub conffiles: Vec<Conffile>,
     /// `Triggers-Pending`.
     pub triggers_pending: Vec<String>,
+    /// `Priority` and `Section`: these two outlive an upgrade to a version that has none.
+    classification: [Option<String>; 2],
 }
 
 /// The database.
@@ -150,7 +152,9 @@ impl Database {
     /// The entry of the instance that `package` would install or replace.
     #[must_use]
     pub fn instance(&self, package: &Package) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.package.as_ref().is_some_and(|known| known.same_instance(package)))
+        self.entries
+            .iter()
+            .find(|entry| entry.package.as_ref().is_some_and(|known| known.same_instance(package)))
     }
 
     /// The entry with this name as [`Package::full_name`] gives it, or the plain name.
@@ -209,7 +213,8 @@ impl Entry {
         let text = String::from_utf8_lossy(raw);
         let stanza = Stanza::parse(&text, STATUS_FILE, line)?;
         let wrong = |what: String| Error::Refused(format!("{STATUS_FILE}:{line}: {what}"));
-        let name = stanza.get("Package").ok_or_else(|| wrong("a stanza without Package".to_owned()))?.to_owned();
+        let name =
+            stanza.get("Package").ok_or_else(|| wrong("a stanza without Package".to_owned()))?.to_owned();
         let status = stanza.get("Status").ok_or_else(|| wrong(format!("package {name} has no Status")))?;
         let words: Vec<&str> = status.split_ascii_whitespace().collect();
         let [want, flag, state] = words[..] else {
@@ -241,6 +246,7 @@ impl Entry {
                 .get("Triggers-Pending")
                 .map(|text| text.split_ascii_whitespace().map(str::to_owned).collect())
                 .unwrap_or_default(),
+            classification: ["Priority", "Section"].map(|name| stanza.get(name).map(str::to_owned)),
         })
     }
 
@@ -249,7 +255,9 @@ impl Entry {
         let mut lines: Vec<Vec<u8>> = Vec::new();
         let mut last_known = 0;
         let starts = |line: &[u8], name: &str| {
-            line.len() > name.len() && line[..name.len()].eq_ignore_ascii_case(name.as_bytes()) && line[name.len()] == b':'
+            line.len() > name.len()
+                && line[..name.len()].eq_ignore_ascii_case(name.as_bytes())
+                && line[name.len()] == b':'
         };
         let mut in_known = false;
         for line in self.raw.split_inclusive(|byte| *byte == b'\n') {
@@ -273,16 +281,16 @@ impl Entry {
         lines.concat()
     }
 
-    /// A new entry for a package unpacked from a `.deb` with this control stanza.
+    /// A new entry for a package unpacked from a `.deb` with this control stanza, in the place of
+    /// `old`.
     pub fn new(
         stanza: &Stanza,
         origin: &str,
-        want: &str,
+        old: Option<&Self>,
         state: State,
         conffiles: &[Conffile],
-        config_version: Option<&str>,
     ) -> Result<Self, Error> {
-        let raw = write_stanza(stanza, origin, want, state, conffiles, config_version)?;
+        let raw = write_stanza(stanza, origin, old, state, conffiles)?;
         Entry::parse(raw.as_bytes(), 1)
     }
 }
@@ -349,29 +357,46 @@ fn put(text: &mut String, name: &str, value: &str) {
 fn write_stanza(
     stanza: &Stanza,
     origin: &str,
-    want: &str,
+    old: Option<&Entry>,
     state: State,
     conffiles: &[Conffile],
-    config_version: Option<&str>,
 ) -> Result<String, Error> {
+    let want = match old {
+        Some(old) if old.want == "hold" => "hold",
+        _ => "install",
+    };
+    let config_version = old.and_then(|old| match &old.package {
+        Some(package) if old.state.is_configured() => Some(package.version.to_string()),
+        _ => old.config_version.clone(),
+    });
+    let inherited = |index: usize| old.and_then(|old| old.classification[index].as_deref());
     let mut text = String::new();
     for name in KNOWN_FIELDS {
-        let value = stanza.get(name).unwrap_or_default();
+        let value = match name {
+            "Priority" => stanza.get(name).or(inherited(0)),
+            "Section" => stanza.get(name).or(inherited(1)),
+            name => stanza.get(name),
+        };
+        let value = value.unwrap_or_default();
         match name {
             "Status" => put(&mut text, name, &format!("{want} ok {}", state.name())),
-            "Essential" | "Protected" => put(&mut text, name, if value.eq_ignore_ascii_case("yes") { "yes" } else { "" }),
+            "Essential" | "Protected" => {
+                put(&mut text, name, if value.eq_ignore_ascii_case("yes") { "yes" } else { "" })
+            }
             "Priority" | "Multi-Arch" => {
                 let lower = value.to_ascii_lowercase();
-                let silent = name == "Multi-Arch" && lower == "no" || name == "Priority" && lower == "unknown";
+                let silent =
+                    name == "Multi-Arch" && lower == "no" || name == "Priority" && lower == "unknown";
                 put(&mut text, name, if silent { "" } else { &lower });
             }
             "Version" => {
-                let version = Version::parse(value).map_err(|what| Error::Refused(format!("{origin}: {what}")))?;
+                let version =
+                    Version::parse(value).map_err(|what| Error::Refused(format!("{origin}: {what}")))?;
                 put(&mut text, name, &version.to_string());
             }
             "Config-Version" => {
                 if !state.is_configured() {
-                    put(&mut text, name, config_version.unwrap_or_default());
+                    put(&mut text, name, config_version.as_deref().unwrap_or_default());
                 }
             }
             "Conffiles" => {
@@ -422,7 +447,12 @@ fn parse_conffiles(text: &str) -> Vec<Conffile> {
             }
         }
         if let Some((path, hash)) = rest.rsplit_once(' ') {
-            found.push(Conffile { path: path.to_owned(), hash: hash.to_owned(), obsolete, remove_on_upgrade });
+            found.push(Conffile {
+                path: path.to_owned(),
+                hash: hash.to_owned(),
+                obsolete,
+                remove_on_upgrade,
+            });
         }
     }
     found
@@ -457,14 +487,23 @@ mod tests {
             Depends: libc6(>=2.14),a|b\nVersion: 0:1.0-1\nPriority: Optional\nArchitecture: amd64\n\
             Multi-Arch: same\nEssential: no\nX-More: 1\n";
         let stanza = Stanza::parse(control, "libthing.deb", 1).unwrap();
-        let conffile =
-            Conffile { path: "/etc/t".to_owned(), hash: "00".to_owned(), obsolete: false, remove_on_upgrade: false };
-        let entry = Entry::new(&stanza, "libthing.deb", "install", State::Unpacked, &[conffile], Some("0.9")).unwrap();
+        let conffile = Conffile {
+            path: "/etc/t".to_owned(),
+            hash: "00".to_owned(),
+            obsolete: false,
+            remove_on_upgrade: false,
+        };
+        let old = Database::parse(
+            b"Package: libthing\nStatus: deinstall ok config-files\nSection: libs\nVersion: 0.9\nConfig-Version: 0.9\n",
+        )
+        .unwrap();
+        let old = old.entries().first();
+        let entry = Entry::new(&stanza, "libthing.deb", old, State::Unpacked, &[conffile]).unwrap();
         database.put(entry);
         let names: Vec<&str> = database.entries().iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(names, ["adduser", "libthing", "zlib1g"]);
         let text = String::from_utf8(database.write()).unwrap();
-        let wanted = "Package: libthing\nStatus: install ok unpacked\nPriority: optional\nArchitecture: amd64\n\
+        let wanted = "Package: libthing\nStatus: install ok unpacked\nPriority: optional\nSection: libs\nArchitecture: amd64\n\
             Multi-Arch: same\nVersion: 1.0-1\nConfig-Version: 0.9\nDepends: libc6 (>= 2.14), a | b\n\
             Conffiles:\n /etc/t 00\nDescription: a thing\n text\nHomepage: https://example.org/\nX-More: 1\n\n";
         assert!(text.contains(wanted), "{text}");

@@ -44,7 +44,10 @@ fn image() -> MemoryTree {
         .file(STATUS_FILE, STATUS)
         .file("/var/lib/dpkg/arch", "amd64\n")
         .file("/var/lib/dpkg/info/format", "1\n")
-        .file("/var/lib/dpkg/info/other.list", "/.\n/usr\n/usr/bin\n/usr/bin/other\n/usr/bin/second\n/etc\n/etc/other.conf\n")
+        .file(
+            "/var/lib/dpkg/info/other.list",
+            "/.\n/usr\n/usr/bin\n/usr/bin/other\n/usr/bin/second\n/etc\n/etc/other.conf\n",
+        )
         .file("/var/lib/dpkg/triggers/File", "/usr/share/man man-db/noawait\n/usr/share/other other\n")
         .file("/var/lib/dpkg/triggers/ldconfig", "libc-bin\n")
         .file("/usr/bin/other", "o")
@@ -61,7 +64,11 @@ fn open(package: &BuiltPackage, name: &str) -> Deb {
     Deb::open(&format!("{name}.deb"), &package.path).unwrap()
 }
 
-fn install(stage: &mut Stage<'_>, deb: &Deb, configure: bool) -> Result<super::install::Outcome, crate::Error> {
+fn install(
+    stage: &mut Stage<'_>,
+    deb: &Deb,
+    configure: bool,
+) -> Result<super::install::Outcome, crate::Error> {
     let mut world = World::read(stage).unwrap().unwrap();
     let outcome = world.unpack(stage, deb, configure)?;
     world.write(stage).unwrap();
@@ -113,7 +120,8 @@ fn unpacks_through_a_merged_usr_and_writes_the_databases() {
 #[test]
 fn files_of_others_are_not_overwritten_without_replaces() {
     let make = |field: &str, path: &str| {
-        dpkg_deb(Built::new("thing", "1").field(field).file(path, "mine", 0o755), "none").map(|built| open_kept(built, "thing"))
+        dpkg_deb(Built::new("thing", "1").field(field).file(path, "mine", 0o755), "none")
+            .map(|built| open_kept(built, "thing"))
     };
     let Some((plain, _keep1)) = make("Section: x", "/usr/bin/other") else { return };
     let (alias, _keep2) = make("Section: x", "/bin/other").unwrap();
@@ -140,7 +148,9 @@ fn open_kept(built: BuiltPackage, name: &str) -> (Deb, BuiltPackage) {
 #[test]
 fn configuration_files_of_the_image_are_kept() {
     let conf = |content: &str, script: bool| {
-        let built = Built::new("thing", "1").file("/etc/thing.conf", content, 0o640).member("conffiles", "/etc/thing.conf\n");
+        let built = Built::new("thing", "1")
+            .file("/etc/thing.conf", content, 0o640)
+            .member("conffiles", "/etc/thing.conf\n");
         dpkg_deb(if script { built.script("postinst", "#!/bin/sh\n") } else { built }, "gzip")
     };
     let Some(new) = conf("new\n", false) else { return };
@@ -152,7 +162,13 @@ fn configuration_files_of_the_image_are_kept() {
     assert!(install(&mut stage, &deb, true).unwrap().kept.is_empty());
     assert_eq!(stage.read_text("/etc/thing.conf").unwrap().unwrap(), "new\n");
     assert_eq!(stage.stat("/etc/thing.conf").unwrap().unwrap().mode, 0o640);
-    assert!(stage.read_text(STATUS_FILE).unwrap().unwrap().contains(&format!("Conffiles:\n /etc/thing.conf {hash}\n")));
+    assert!(
+        stage
+            .read_text(STATUS_FILE)
+            .unwrap()
+            .unwrap()
+            .contains(&format!("Conffiles:\n /etc/thing.conf {hash}\n"))
+    );
 
     let tree = image().file_as("/etc/thing.conf", "mine\n", 0o600, 0, 0);
     let mut stage = Stage::new(&tree);
@@ -168,13 +184,19 @@ fn configuration_files_of_the_image_are_kept() {
     assert!(stage.stat("/etc/thing.conf").unwrap().is_none());
     assert_eq!(stage.read_text("/etc/thing.conf.dpkg-new").unwrap().unwrap(), "new\n");
     let status = stage.read_text(STATUS_FILE).unwrap().unwrap();
-    assert!(status.contains("Status: install ok unpacked\n") && status.contains(" /etc/thing.conf newconffile\n"), "{status}");
+    assert!(
+        status.contains("Status: install ok unpacked\n") && status.contains(" /etc/thing.conf newconffile\n"),
+        "{status}"
+    );
 }
 
 #[test]
 fn an_upgrade_removes_what_the_new_version_lacks() {
     let version = |number: &str, file: &str| {
-        dpkg_deb(Built::new("thing", number).file(file, number, 0o644).file("/usr/share/thing/same", "s", 0o644), "xz")
+        dpkg_deb(
+            Built::new("thing", number).file(file, number, 0o644).file("/usr/share/thing/same", "s", 0o644),
+            "xz",
+        )
     };
     let Some(old) = version("1", "/usr/share/thing/old/a") else { return };
     let new = version("2", "/usr/share/thing/new/a").unwrap();
@@ -229,13 +251,17 @@ fn classes_follow_scripts_and_dependencies() {
     ] {
         assert_eq!(class(name), wanted, "{name}");
     }
-    assert!(place("plain") < place("pre") && place("pre") < place("only-pre") && place("post") < place("on-post"));
+    assert!(
+        place("plain") < place("pre") && place("pre") < place("only-pre") && place("post") < place("on-post")
+    );
 }
 
 #[test]
 fn unmet_dependencies_and_conflicts_are_all_named() {
     let Some(one) = dpkg_deb(
-        Built::new("one", "1").field("Depends: libc6 (>= 2.40), nothing | else (= 3), other").field("Breaks: other (<= 1.0)"),
+        Built::new("one", "1")
+            .field("Depends: libc6 (>= 2.40), nothing | else (= 3), other")
+            .field("Breaks: other (<= 1.0)"),
         "none",
     ) else {
         return;
@@ -247,14 +273,17 @@ fn unmet_dependencies_and_conflicts_are_all_named() {
     let text = format!("{complaints:?}");
     assert_eq!(complaints.len(), 3, "{text}");
     assert!(text.contains("libc6 2.36-9") && text.contains("one 1 breaks other (<= 1.0)"), "{text}");
-    let complaints = classes(&stage, vec![open(&arm, "two"), open(&one, "one"), open(&one, "copy")]).unwrap_err();
+    let complaints =
+        classes(&stage, vec![open(&arm, "two"), open(&one, "one"), open(&one, "copy")]).unwrap_err();
     let text = format!("{complaints:?}");
     assert!(text.contains("two.deb: is for arm64, and the image is amd64"), "{text}");
 }
 
 #[test]
 fn the_plan_shows_a_package_as_one_entry() {
-    let Some(built) = dpkg_deb(Built::new("thing", "1").file("/usr/bin/thing", "x", 0o755), "none") else { return };
+    let Some(built) = dpkg_deb(Built::new("thing", "1").file("/usr/bin/thing", "x", 0o755), "none") else {
+        return;
+    };
     let tree = image();
     let mut stage = Stage::new(&tree);
     stage.set_step("packages");
@@ -288,7 +317,9 @@ fn links_cannot_lead_a_package_out_of_its_own_tree() {
     let whole = std::fs::read(&template.path).unwrap();
     let at = whole.windows(8).position(|bytes| bytes == b"data.tar").unwrap();
     let mut bytes = whole[..at].to_vec();
-    bytes.extend_from_slice(format!("{:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", "data.tar", 0, 0, 0, 100_644, data.len()).as_bytes());
+    bytes.extend_from_slice(
+        format!("{:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", "data.tar", 0, 0, 0, 100_644, data.len()).as_bytes(),
+    );
     bytes.extend_from_slice(&data);
     std::fs::write(&template.path, bytes).unwrap();
     let tree = image();
@@ -302,4 +333,11 @@ fn an_image_without_dpkg_has_no_world() {
     let folder = tempfile::tempdir().unwrap();
     let tree = HostTree::new(folder.path());
     assert!(World::read(&Stage::new(&tree)).unwrap().is_none());
+}
+
+#[test]
+fn an_interrupted_dpkg_is_refused() {
+    let tree = image().file("/var/lib/dpkg/updates/0001", "Package: x\n");
+    let error = World::read(&Stage::new(&tree)).unwrap_err().to_string();
+    assert!(error.contains("/var/lib/dpkg/updates/0001: dpkg was interrupted"), "{error}");
 }

@@ -35,10 +35,13 @@ pub fn directives(text: &str, origin: &str) -> Result<Vec<Directive>, Error> {
         if line.is_empty() {
             continue;
         }
-        let wrong = || Error::Refused(format!("{origin}: triggers:{}: {line:?} is no trigger directive", index + 1));
+        let wrong =
+            || Error::Refused(format!("{origin}: triggers:{}: {line:?} is no trigger directive", index + 1));
         let (verb, trigger) = line.split_once([' ', '\t']).ok_or_else(wrong)?;
         let trigger = trigger.trim().to_owned();
-        if trigger.is_empty() || trigger.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
+        if trigger.is_empty()
+            || trigger.contains(|letter: char| letter.is_whitespace() || letter.is_control())
+        {
             return Err(wrong());
         }
         if !trigger.starts_with('/') && (trigger.contains('/') || trigger.starts_with('.')) {
@@ -90,7 +93,11 @@ impl Interests {
                 if entry.name == "File" {
                     interests.paths.push((head.to_owned(), package.to_owned(), no_await));
                 } else {
-                    interests.named.entry(entry.name.clone()).or_default().push((package.to_owned(), no_await));
+                    interests
+                        .named
+                        .entry(entry.name.clone())
+                        .or_default()
+                        .push((package.to_owned(), no_await));
                 }
             }
         }
@@ -130,8 +137,11 @@ impl Interests {
     pub fn write(&self, stage: &mut Stage<'_>) -> Result<(), Error> {
         let tail = |no_await: &bool| if *no_await { "/noawait" } else { "" };
         if self.paths_changed {
-            let text: String =
-                self.paths.iter().map(|(path, package, no)| format!("{path} {package}{}\n", tail(no))).collect();
+            let text: String = self
+                .paths
+                .iter()
+                .map(|(path, package, no)| format!("{path} {package}{}\n", tail(no)))
+                .collect();
             stage.write(&format!("{FOLDER}/File"), text.into_bytes(), Set::default())?;
         }
         for name in &self.named_changed {
@@ -141,7 +151,8 @@ impl Interests {
                 stage.remove(&path)?;
                 continue;
             }
-            let text: String = owners.iter().map(|(package, no)| format!("{package}{}\n", tail(no))).collect();
+            let text: String =
+                owners.iter().map(|(package, no)| format!("{package}{}\n", tail(no))).collect();
             stage.write(&path, text.into_bytes(), Set::default())?;
         }
         Ok(())
@@ -152,7 +163,8 @@ impl Interests {
         self.paths
             .iter()
             .filter(move |(interest, ..)| {
-                path.strip_prefix(interest.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                path.strip_prefix(interest.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             })
             .map(|(interest, package, _)| (package.as_str(), interest.as_str()))
     }
@@ -179,7 +191,10 @@ mod tests {
             .file("/var/lib/dpkg/triggers/Lock", "");
         let mut stage = Stage::new(&tree);
         let mut interests = Interests::read(&stage).unwrap();
-        assert_eq!(interests.of_path("/usr/share/man/man1/a.gz").collect::<Vec<_>>(), [("man-db", "/usr/share/man")]);
+        assert_eq!(
+            interests.of_path("/usr/share/man/man1/a.gz").collect::<Vec<_>>(),
+            [("man-db", "/usr/share/man")]
+        );
         assert_eq!(interests.of_path("/usr/share/manx").count(), 0);
         assert_eq!(interests.of_name("ldconfig").collect::<Vec<_>>(), ["libc-bin"]);
 

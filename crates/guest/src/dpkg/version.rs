@@ -126,7 +126,7 @@ fn digits(part: &[u8]) -> (&[u8], &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::print_stderr)]
     use super::*;
 
     #[test]
@@ -167,7 +167,19 @@ mod tests {
             }
             text
         };
-        let known = ["1.0~rc1-1", "1.0-1", "1.0-1~deb12u1", "1.0-1+b1", "1.0-1.1", "1.0", "1.00", "9", "10", "1.a", "1.+"];
+        let known = [
+            "1.0~rc1-1",
+            "1.0-1",
+            "1.0-1~deb12u1",
+            "1.0-1+b1",
+            "1.0-1.1",
+            "1.0",
+            "1.00",
+            "9",
+            "10",
+            "1.a",
+            "1.+",
+        ];
         let mut pairs: Vec<(String, String)> = Vec::new();
         for left in known {
             pairs.extend(known.map(|right| (left.to_owned(), right.to_owned())));

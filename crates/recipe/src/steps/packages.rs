@@ -67,7 +67,10 @@ pub fn apply(settings: &PackagesStep, cx: &mut Context<'_, '_>) -> Result<(), St
                     triggers.entry(package).or_default().push(trigger);
                 }
                 for path in outcome.kept {
-                    cx.warn(STEP, format!("{path} of the image is kept; {label} has another, now at {path}.dpkg-dist"));
+                    cx.warn(
+                        STEP,
+                        format!("{path} of the image is kept; {label} has another, now at {path}.dpkg-dist"),
+                    );
                 }
             }
             Class::Spool => spool(cx.stage, &one.deb)?,
@@ -93,7 +96,10 @@ fn defer(cx: &mut Context<'_, '_>, world: &World, planned: &[Planned]) -> Result
             Class::Present | Class::Install => {}
             Class::Unpack => {
                 config.configure.push(package.full_name());
-                told.push(format!("{} {} (unpacked now, configured then: {})", package.name, package.version, one.reason));
+                told.push(format!(
+                    "{} {} (unpacked now, configured then: {})",
+                    package.name, package.version, one.reason
+                ));
             }
             Class::Spool => {
                 config.install.push(spool_name(package));
@@ -123,7 +129,8 @@ fn defer(cx: &mut Context<'_, '_>, world: &World, planned: &[Planned]) -> Result
     };
     let text = format!("{count} finished at first boot: {}", told.join(", "));
     if cx.options.no_deferred {
-        return Err(StepError::refused(STEP, text).hint("leave out --no-deferred, or install them in the image beforehand"));
+        return Err(StepError::refused(STEP, text)
+            .hint("leave out --no-deferred, or install them in the image beforehand"));
     }
     cx.info(STEP, text);
     cx.agent.packages = Some(config);
@@ -196,7 +203,8 @@ fn without_dpkg(stage: &Stage<'_>) -> Result<StepError, StepError> {
             return Ok(StepError::refused(STEP, what).hint("only images with dpkg take .deb files"));
         }
     }
-    Ok(StepError::refused(STEP, "the image has no /var/lib/dpkg/status, so no dpkg").hint("only images with dpkg take .deb files"))
+    Ok(StepError::refused(STEP, "the image has no /var/lib/dpkg/status, so no dpkg")
+        .hint("only images with dpkg take .deb files"))
 }
 
 fn refusal(
@@ -220,7 +228,9 @@ fn refusal(
                     found => format!("what is there is {found}"),
                 };
                 lines.push(format!("{by} needs {needed}; {there}"));
-                if let Some(owner) = given.iter().find(|package| format!("{} {}", package.name, package.version) == *by) {
+                if let Some(owner) =
+                    given.iter().find(|package| format!("{} {}", package.name, package.version) == *by)
+                {
                     missing.push((needed.clone(), owner.clone()));
                 }
             }
@@ -242,10 +252,13 @@ fn refusal(
     );
     let offers = Available::read(stage)?.find_all(&missing, &present, &world.architectures.native);
     Ok(error.hint(match &offers[..] {
-        [] => "put the missing .deb files beside the others; the image has no package lists that know them".to_owned(),
+        [] => "put the missing .deb files beside the others; the image has no package lists that know them"
+            .to_owned(),
         offers => {
-            let files: Vec<String> =
-                offers.iter().map(|offer| format!("{} {}: {}", offer.package.name, offer.package.version, offer.file_name)).collect();
+            let files: Vec<String> = offers
+                .iter()
+                .map(|offer| format!("{} {}: {}", offer.package.name, offer.package.version, offer.file_name))
+                .collect();
             format!("add these, as the image's package lists have them\n  {}", files.join("\n  "))
         }
     }))
