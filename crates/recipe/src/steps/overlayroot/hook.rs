@@ -104,22 +104,24 @@ sed -i -e "s#^\([^\#]*[[:space:];&|(]\)mke2fs\([[:space:]]\)#\1$own/mke2fs\2#" -
 "#,
         );
     }
-    if wants.disk {
-        text.push_str(
-            r#"
-# klibc's mount does not find out the type of a file system.
+    text.push_str(
+        r#"
+# klibc's mount has not got the options that overlayroot uses.
 for mount in usr/sbin/mount usr/bin/mount sbin/mount bin/mount; do
 	if [ -f "$DESTDIR/$mount" ] && grep -q klibc- "$DESTDIR/$mount"; then
-		path="$(program mount)" || fail "no mount (package mount)"
 		rm -f "$DESTDIR$own/mount"
-		copy_exec "$path" "$own/mount"
-		sed -i 's#^\([[:space:]]*\)mount\([[:space:]][[:space:]]*"\{0,1\}\$\)#\1'"$own"'/mount\2#' "$script"
+		if path="$(program busybox)" && "$path" --list 2>/dev/null | grep -qx mount; then
+			copy_exec "$path" "$own/mount"
+		else
+			path="$(program mount)" || fail "no mount (package mount)"
+			copy_exec "$path" "$own/mount"
+		fi
+		sed -i "s#^\([[:space:]]*\)mount\([[:space:]]\)#\1$own/mount\2#" "$script"
 		break
 	fi
 done
 "#,
-        );
-    }
+    );
     if wants.wait {
         text.push_str(&format!(
             r#"
@@ -141,7 +143,7 @@ mod tests {
     use super::*;
 
     fn wants() -> Wants {
-        Wants { crypt: true, disk: true, random_key: true, wait: true, modules: vec![vec!["xts".to_owned()]], drivers: vec!["virtio_blk".to_owned()] }
+        Wants { crypt: true, random_key: true, wait: true, modules: vec![vec!["xts".to_owned()]], drivers: vec!["virtio_blk".to_owned()] }
     }
 
     #[test]

@@ -85,7 +85,6 @@ fn wants(settings: &OverlayrootStep) -> Wants {
     }
     Wants {
         crypt,
-        disk: settings.mode != OverlayMode::Tmpfs,
         random_key: settings.pass.is_none(),
         // After opening the encrypted disk the script waits, whatever the timeout is.
         wait: settings.mode != OverlayMode::Tmpfs && (settings.timeout > 0 || settings.pass.is_some()),

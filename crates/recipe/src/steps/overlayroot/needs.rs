@@ -30,7 +30,8 @@ pub(super) const KEY_TOOLS: [&str; 4] = ["mktemp", "head", "sha512sum", "mv"];
 /// Programs for an encrypted disk.
 pub(super) const CRYPT_TOOLS: [&str; 2] = ["cryptsetup", "wipefs"];
 
-/// Loaded by glibc when a thread ends, as those do that derive a key (Argon2); no program names it.
+/// Loaded by glibc when a thread of libargon2 ends (seen: "libgcc_s.so.1 must be installed for
+/// pthread_exit to work", and luksFormat fails); no program names it.
 pub(super) const THREAD_LIBRARY: &str = "libgcc_s.so.1";
 
 /// Modules for an encrypted disk: of each group, one must be there. cryptsetup's default is
@@ -65,8 +66,6 @@ pub(super) const EXTRA_MODULES: [&str; 13] = [
 pub(super) struct Wants {
     /// An encrypted disk.
     pub(super) crypt: bool,
-    /// A disk is mounted.
-    pub(super) disk: bool,
     /// A key that the script makes.
     pub(super) random_key: bool,
     /// Waiting for a disk.
@@ -97,8 +96,8 @@ pub(super) enum Missing {
     },
     /// A real mke2fs under a name that busybox does not shadow, and a script that calls it.
     Mke2fs,
-    /// A mount that works without a file system type: klibc's does not (seen: "failed mount
-    /// backing device").
+    /// A mount that knows `--move` and finds file system types out: klibc's does not (seen:
+    /// "failed mount backing device", "failed to move root away").
     Mount,
     /// A program that waits for a disk.
     WaitForRoot,
@@ -114,8 +113,8 @@ impl Missing {
             Self::Order => "overlayroot's place in the order of scripts".to_owned(),
             Self::Program(name) => format!("the program {name}"),
             Self::Library { program, library } => format!("{library} (for {program})"),
-            Self::Mke2fs => "a real mke2fs (busybox's shadows it)".to_owned(),
-            Self::Mount => "a mount that finds file system types out (klibc's does not)".to_owned(),
+            Self::Mke2fs => "a real mke2fs where busybox's does not shadow it".to_owned(),
+            Self::Mount => "a mount with the options that overlayroot uses (klibc's has not got them)".to_owned(),
             Self::WaitForRoot => "wait-for-root".to_owned(),
             Self::Modules(names) => match &names[..] {
                 [name] => format!("the kernel module {name}"),
@@ -159,8 +158,8 @@ impl Subject<'_> {
         }
         if wants.crypt
             && let Some((program, blob)) = self.find("cryptsetup")
-            && blob.elf.as_ref().is_some_and(|elf| elf.interpreter.is_some())
             && self.library(THREAD_LIBRARY).is_none()
+            && self.uses_argon2(blob)
         {
             missing.insert(Missing::Library { program, library: THREAD_LIBRARY.to_owned() });
         }
@@ -168,7 +167,7 @@ impl Subject<'_> {
         if wants.crypt && !self.has_mke2fs(text, &mut missing) {
             missing.insert(Missing::Mke2fs);
         }
-        if wants.disk && !self.has_mount(text, &mut missing) {
+        if !self.has_mount(text, &mut missing) {
             missing.insert(Missing::Mount);
         }
         // A script that has another way to wait needs none of ours.
@@ -226,6 +225,19 @@ impl Subject<'_> {
                 }
             }
         }
+    }
+
+    /// True for a cryptsetup with libargon2; later ones have OpenSSL's, which needs nothing more.
+    fn uses_argon2(&self, cryptsetup: &Blob) -> bool {
+        let needs = |blob: &Blob, name: &str| {
+            blob.elf.as_ref().is_some_and(|elf| elf.needed.iter().any(|needed| needed.starts_with(name)))
+        };
+        let library = cryptsetup
+            .elf
+            .as_ref()
+            .and_then(|elf| elf.needed.iter().find(|name| name.starts_with("libcryptsetup.so")))
+            .and_then(|name| self.library(name));
+        needs(cryptsetup, "libargon2.so") || library.is_some_and(|library| needs(library, "libargon2.so"))
     }
 
     fn library(&self, name: &str) -> Option<&Blob> {

@@ -13,10 +13,8 @@ const LOADER: &str = "/usr/lib/hardtack/load-modules";
 /// A command `mke2fs` without a path.
 static MKE2FS: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?m)^([^#\n]*?(?:^|[\s;&|(]))mke2fs([ \t])").ok());
-/// A line that starts with `mount "$device"`: no path, no options, so no type either. The other
-/// calls stay klibc's (seen: util-linux's mount does not remount an overlay of that age).
-static MOUNT: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"(?m)^([ \t]*)mount([ \t]+"?\$)"#).ok());
+/// A line that starts with the command `mount` without a path; messages have the word too.
+static MOUNT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?m)^([ \t]*)mount([ \t])").ok());
 
 /// True when the script calls `mke2fs` by its bare name.
 pub(super) fn calls_mke2fs(script: &str) -> bool {
@@ -44,7 +42,7 @@ pub(super) fn calls_own_mount(script: &str) -> bool {
     script.contains("/usr/lib/hardtack/mount ")
 }
 
-/// The script with the calls of `mount` redirected that name no type.
+/// The script with the calls of `mount` redirected.
 pub(super) fn redirect_mount(script: &str) -> String {
     MOUNT
         .as_ref()
@@ -124,7 +122,7 @@ mod tests {
     fn mounts_are_redirected() {
         let script = "\tmount \"$device\" x ||\n# mount\nlog \"failed mount of\"\nmount -t y\nmount $a\n";
         let changed = redirect_mount(script);
-        let own = script.replace("mount \"$", "/usr/lib/hardtack/mount \"$").replace("mount $a", "/usr/lib/hardtack/mount $a");
+        let own = "\t/usr/lib/hardtack/mount \"$device\" x ||\n# mount\nlog \"failed mount of\"\n/usr/lib/hardtack/mount -t y\n/usr/lib/hardtack/mount $a\n";
         assert_eq!(changed, own);
         assert!(calls_own_mount(&changed));
         assert_eq!(redirect_mount(&changed), changed);

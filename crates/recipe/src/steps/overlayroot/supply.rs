@@ -97,7 +97,7 @@ impl Supply<'_, '_> {
                     }
                 }
                 Missing::Mount => {
-                    if self.own_program("mount", needs::OWN_MOUNT)? {
+                    if self.own_mount()? {
                         text = text.map(|text| script::redirect_mount(&text));
                     }
                 }
@@ -160,7 +160,7 @@ impl Supply<'_, '_> {
             let Some(bytes) = self.image_file(&path)? else { continue };
             if let Some(elf) = Elf::parse(&bytes).filter(|_| !is_busybox(&bytes)) {
                 self.from_image(&path)?;
-                if name == "cryptsetup" && elf.interpreter.is_some() {
+                if self.libraries.iter().any(|library| library.starts_with("libargon2.so")) {
                     let origin = self.stage.resolve(&path)?;
                     self.library(origin.as_str(), &elf, needs::THREAD_LIBRARY)?;
                 }
@@ -197,8 +197,19 @@ impl Supply<'_, '_> {
         Ok(None)
     }
 
-    /// A real program under a name of ours (busybox only where it is good enough); false when the
-    /// image has none.
+    /// Busybox as our mount, or else the real one (seen: it cannot make the overlay read-only
+    /// again, which the script survives).
+    fn own_mount(&mut self) -> Result<bool, Error> {
+        match self.image_busybox("mount")? {
+            Some(busybox) => {
+                self.put(needs::OWN_MOUNT, Entry::Symlink(format!("/{busybox}")));
+                Ok(true)
+            }
+            None => self.own_program("mount", needs::OWN_MOUNT),
+        }
+    }
+
+    /// A real program (never busybox) under a name of ours; false when the image has none.
     fn own_program(&mut self, name: &str, place: &str) -> Result<bool, Error> {
         for directory in PROGRAMS {
             let path = format!("{directory}/{name}");
@@ -207,12 +218,6 @@ impl Supply<'_, '_> {
             self.put(place, Entry::File { mode: 0o755, content });
             let origin = self.stage.resolve(&path)?;
             self.libraries(origin.as_str(), &elf)?;
-            return Ok(true);
-        }
-        if name != "mke2fs"
-            && let Some(busybox) = self.image_busybox(name)?
-        {
-            self.put(place, Entry::Symlink(format!("/{busybox}")));
             return Ok(true);
         }
         self.lacks(&format!("the program {name}"), program_package(name));

@@ -220,8 +220,14 @@ fn root(initrd: &Initrd) -> MemoryTree {
         .file("/usr/lib64/ld-linux-x86-64.so.2", elf(None, &[], b""))
         .file("/usr/lib/modules/6/modules.dep", dep)
         .file("/usr/lib/modules/6/modules.builtin", "kernel/ecb.ko\nkernel/aes_generic.ko\n");
-    for name in ["libc.so.6", "libext2fs.so.2.4", "libcryptsetup.so.12", "libgcc_s.so.1"] {
-        tree = tree.file(&format!("/usr/lib/x86_64-linux-gnu/{name}"), elf(None, &[], b""));
+    for (name, needed) in [
+        ("libc.so.6", &[][..]),
+        ("libext2fs.so.2.4", &[]),
+        ("libcryptsetup.so.12", &["libargon2.so.1"]),
+        ("libargon2.so.1", &["libc.so.6"]),
+        ("libgcc_s.so.1", &["libc.so.6"]),
+    ] {
+        tree = tree.file(&format!("/usr/lib/x86_64-linux-gnu/{name}"), elf(None, needed, b""));
     }
     tree = tree.link("/usr/lib/x86_64-linux-gnu/libext2fs.so.2", "libext2fs.so.2.4");
     for module in ["overlay", "dm-crypt", "dm-mod", "xts", "cbc"] {
@@ -316,6 +322,7 @@ fn everything_can_come_from_the_image() {
     assert_eq!(view.target("usr/lib/hardtack/insmod"), Some("/usr/bin/kmod"));
     assert_eq!(view.target("bin/mktemp"), Some("/usr/bin/busybox"));
     assert_eq!(view.target("lib/x86_64-linux-gnu/libext2fs.so.2"), Some("libext2fs.so.2.4"));
+    assert_eq!(view.target(needs::OWN_MOUNT), Some("/usr/bin/busybox"));
     assert!(view.file("usr/sbin/cryptsetup").is_some() && view.file("lib/x86_64-linux-gnu/libgcc_s.so.1").is_some());
     assert!(notes.iter().any(|note| note.text.contains("dm_crypt")), "{notes:?}");
 }
