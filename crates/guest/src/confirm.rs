@@ -61,36 +61,62 @@ pub fn confirm(
             }
         };
         let Some(view) = view else { continue };
-        check(edit, epoch, view, inside.as_str()).map_err(|what| Error::FileSystem {
-            file_system,
-            what: format!("after the build, {} is not as planned: {what}", edit.path),
-        })?;
-        confirmation.confirmed += 1;
+        match check(edit, epoch, view, inside.as_str()) {
+            Ok(()) => confirmation.confirmed += 1,
+            Err(Finding::NoOpinion(why)) => confirmation.unread.push(format!("{}: {why}", edit.path)),
+            Err(Finding::Differs(what)) => {
+                let what = format!("after the build, {} is not as planned: {what}", edit.path);
+                return Err(Error::FileSystem { file_system, what });
+            }
+        }
     }
     Ok(confirmation)
 }
 
-fn check(edit: &Edit, epoch: i64, view: &ViewTree, path: &str) -> Result<(), String> {
-    let found = view.lstat(path).map_err(|error| error.to_string())?;
+/// Why an edit was not confirmed.
+enum Finding {
+    /// The second reader cannot read this path.
+    NoOpinion(String),
+    /// It reads something else than was planned.
+    Differs(String),
+}
+
+impl From<ViewError> for Finding {
+    fn from(error: ViewError) -> Self {
+        match error {
+            ViewError::Unsupported(why) => Self::NoOpinion(why),
+            other => Self::Differs(other.to_string()),
+        }
+    }
+}
+
+impl From<String> for Finding {
+    fn from(what: String) -> Self {
+        Self::Differs(what)
+    }
+}
+
+fn check(edit: &Edit, epoch: i64, view: &ViewTree, path: &str) -> Result<(), Finding> {
+    let found = view.lstat(path)?;
     let (kind, attributes) = match &edit.state {
         State::Absent => {
-            return found.map_or(Ok(()), |found| Err(format!("still {}", found.kind.describe())));
+            return found.map_or(Ok(()), |found| Err(format!("still {}", found.kind.describe()).into()));
         }
         State::Directory(attributes) => (Kind::Directory, attributes),
         State::File(_, attributes) => (Kind::Regular, attributes),
         State::Link(_, attributes) => (Kind::Symlink, attributes),
         State::Special(attributes) => (Kind::Special, attributes),
     };
-    let found = found.ok_or("missing")?;
+    let found = found.ok_or_else(|| "missing".to_owned())?;
     if found.kind != kind {
-        return Err(format!("{} instead of {}", found.kind.describe(), kind.describe()));
+        return Err(format!("{} instead of {}", found.kind.describe(), kind.describe()).into());
     }
     check_attributes(&found, *attributes, kind)?;
     match &edit.state {
         State::File(content, _) => check_content(edit, content, epoch, &found, view, path),
         State::Link(target, _) => {
-            let stored = view.read_link(path).map_err(|error| error.to_string())?;
-            if stored == *target { Ok(()) } else { Err(format!("points to {stored} instead of {target}")) }
+            let stored = view.read_link(path)?;
+            if stored == *target { Ok(()) } else { Err(format!("points to {stored} instead of {target}").into()) }
         }
         State::Absent | State::Directory(_) | State::Special(_) => Ok(()),
     }
@@ -113,7 +139,7 @@ fn check_content(
     found: &Stat,
     view: &ViewTree,
     path: &str,
-) -> Result<(), String> {
+) -> Result<(), Finding> {
     let old_size = edit.before.map_or(0, |before| before.size);
     let (start, wanted): (u64, &[u8]) = match content {
         Content::Kept => return Ok(()),
@@ -122,11 +148,11 @@ fn check_content(
     };
     let size = start + wanted.len() as u64;
     if found.size != size {
-        return Err(format!("{} bytes instead of {size}", found.size));
+        return Err(format!("{} bytes instead of {size}", found.size).into());
     }
     if found.mtime != epoch {
-        return Err(format!("modified at {} instead of {epoch}", found.mtime));
+        return Err(format!("modified at {} instead of {epoch}", found.mtime).into());
     }
-    let stored = view.read_tail(path, start, wanted.len()).map_err(|error| error.to_string())?;
-    if stored == wanted { Ok(()) } else { Err("other content".to_owned()) }
+    let stored = view.read_tail(path, start, wanted.len())?;
+    if stored == wanted { Ok(()) } else { Err("other content".to_owned().into()) }
 }

@@ -70,8 +70,7 @@ impl Image {
 
     fn locate(&self, path: &GuestPath) -> Location {
         let (volume, inside) = self.guest.locate(path);
-        let file_system = format!("{} on partition {}", volume.kind.name(), volume.number);
-        Location { range: volume.range.clone(), file_system, inside }
+        Location { range: volume.range.clone(), file_system: volume.describe(), inside }
     }
 }
 

@@ -1,10 +1,14 @@
 //! The command line: one file for each verb.
 
 mod build;
+mod console;
 mod demo;
+mod enroll;
 
 pub(crate) use build::{BuildArgs, Format};
+pub(crate) use console::ConsoleArgs;
 pub(crate) use demo::DemoArgs;
+pub(crate) use enroll::EnrollArgs;
 
 use clap::{Parser, Subcommand};
 
@@ -31,6 +35,10 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Harden an image: apply a recipe to a copy of it.
     Build(BuildArgs),
+    /// Read the credentials block that a machine printed on its console.
+    Console(ConsoleArgs),
+    /// Give a user of an image a new second factor, offline, or none.
+    Enroll(EnrollArgs),
     /// Show the main job on a small sample image.
     Demo(DemoArgs),
 }

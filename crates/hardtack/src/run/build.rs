@@ -24,6 +24,9 @@ pub(crate) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
     }
     let recipe = read_recipe(&arguments.recipe)?;
     let image = Image::open(&arguments.source, epoch_from_environment()?)?;
+    for note in image.guest.notes() {
+        eprintln_line(&format!("note: {}: {note}", arguments.source.display()));
+    }
     let surroundings = Surroundings {
         facts: Facts { root_uuid: image.guest.root_uuid().map(str::to_owned), recipe_name: arguments.recipe.display().to_string() },
         epoch: image.epoch,

@@ -1,7 +1,9 @@
 //! What the verbs do: one file for each.
 
 mod build;
+mod console;
 mod demo;
+mod enroll;
 
 use crate::args::{Cli, Verb};
 use crate::error::CliError;
@@ -10,6 +12,8 @@ use crate::error::CliError;
 pub(crate) fn run(arguments: &Cli) -> Result<u8, CliError> {
     match &arguments.verb {
         Verb::Build(arguments) => build::run(arguments),
+        Verb::Console(arguments) => console::run(arguments),
+        Verb::Enroll(arguments) => enroll::run(arguments),
         Verb::Demo(arguments) => demo::run(arguments),
     }
 }
