@@ -86,8 +86,9 @@ fn leaves_exactly_what_the_tool_leaves() {
         return;
     }
     type Edit = fn(&Path);
+    type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], Edit);
     let none: Edit = |_| {};
-    let cases: &[(&str, &[(&str, &str)], Edit)] = &[
+    let cases: &[Case<'_>] = &[
         ("plain", &[], none),
         ("three ways and faillock", &[("faillock", FAILLOCK), ("ldap", LDAP), ("systemd", SYSTEMD)], none),
         ("a profile nobody has processed", &[("systemd", SYSTEMD)], |root| {
