@@ -208,9 +208,13 @@ mod tests {
 
     #[test]
     fn says_what_readelf_says() {
-        let program = ["/sbin/mke2fs", "/usr/bin/true"].into_iter().find(|path| std::path::Path::new(path).exists());
+        let program =
+            ["/sbin/mke2fs", "/usr/bin/true"].into_iter().find(|path| std::path::Path::new(path).exists());
         let Some(program) = program else { return skip("no ELF program to look at") };
-        let output = std::process::Command::new("readelf").args(["-d", "-l", "-W", program]).env("LC_ALL", "C").output();
+        let output = std::process::Command::new("readelf")
+            .args(["-d", "-l", "-W", program])
+            .env("LC_ALL", "C")
+            .output();
         let Ok(output) = output else { return skip("readelf is not installed") };
         let text = String::from_utf8(output.stdout).unwrap();
         let needed: Vec<&str> = text
@@ -220,9 +224,8 @@ mod tests {
             .collect();
         let elf = Elf::parse(&std::fs::read(program).unwrap()).unwrap();
         assert_eq!(elf.needed, needed);
-        let interpreter = text
-            .lines()
-            .find_map(|line| line.split_once("program interpreter: ")?.1.strip_suffix(']'));
+        let interpreter =
+            text.lines().find_map(|line| line.split_once("program interpreter: ")?.1.strip_suffix(']'));
         assert_eq!(elf.interpreter.as_deref(), interpreter);
     }
 

@@ -37,7 +37,8 @@ impl Modules {
                 modules.loadable.insert(module_name(path), (path.trim().to_owned(), needs));
             }
         }
-        modules.builtin = builtin.lines().map(str::trim).filter(|line| !line.is_empty()).map(module_name).collect();
+        modules.builtin =
+            builtin.lines().map(str::trim).filter(|line| !line.is_empty()).map(module_name).collect();
         for line in softdep.lines() {
             let mut words = line.split_whitespace();
             if words.next() != Some("softdep") {
@@ -95,7 +96,8 @@ impl Modules {
         let mut seen = BTreeSet::new();
         // A stack instead of recursion, since the files are the image's: a name is pushed once to
         // be opened and once, below its dependencies, to be put down.
-        let mut stack: Vec<(String, bool)> = wanted.iter().rev().map(|name| (module_name(name), false)).collect();
+        let mut stack: Vec<(String, bool)> =
+            wanted.iter().rev().map(|name| (module_name(name), false)).collect();
         while let Some((name, opened)) = stack.pop() {
             if opened {
                 order.push(name);
@@ -144,7 +146,11 @@ kernel/b.ko: kernel/a.ko
 ";
 
     fn modules() -> Modules {
-        Modules::parse(DEP, "kernel/crypto/ecb.ko\nkernel/crypto/aes_generic.ko\n", "# x\nsoftdep dm_crypt pre: xts post: ecb\n")
+        Modules::parse(
+            DEP,
+            "kernel/crypto/ecb.ko\nkernel/crypto/aes_generic.ko\n",
+            "# x\nsoftdep dm_crypt pre: xts post: ecb\n",
+        )
     }
 
     #[test]

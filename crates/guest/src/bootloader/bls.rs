@@ -20,7 +20,9 @@ pub(crate) fn parse(text: &str) -> Found {
             "efi" => found.chained.push(value.to_owned()),
             // Fedora writes "initrd /initramfs.img $tuned_initrd": unset variables are nothing.
             "initrd" => {
-                raw.initrds.extend(value.split_whitespace().filter(|word| !word.starts_with('$')).map(str::to_owned));
+                raw.initrds.extend(
+                    value.split_whitespace().filter(|word| !word.starts_with('$')).map(str::to_owned),
+                );
             }
             "options" => {
                 raw.options.push_str(value);

@@ -83,7 +83,8 @@ fn tokens(text: &str) -> Vec<Token> {
             (_, '$') => {
                 let braced = chars.next_if_eq(&'{').is_some();
                 let mut name = String::new();
-                while let Some(next) = chars.next_if(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '?')) {
+                while let Some(next) = chars.next_if(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '?'))
+                {
                     name.push(next);
                 }
                 if braced {
@@ -100,14 +101,14 @@ fn tokens(text: &str) -> Vec<Token> {
                 quote = Some(c);
                 word.get_or_insert_default();
             }
-            (None, '#') if word.is_none() => {
-                while chars.next_if(|c| *c != '\n').is_some() {}
-            }
+            (None, '#') if word.is_none() => while chars.next_if(|c| *c != '\n').is_some() {},
             (None, '\n' | ';') => {
                 tokens.extend(word.take().map(|parts| Token::Word(start, parts)));
                 tokens.push(Token::End);
             }
-            (None, c) if c.is_whitespace() => tokens.extend(word.take().map(|parts| Token::Word(start, parts))),
+            (None, c) if c.is_whitespace() => {
+                tokens.extend(word.take().map(|parts| Token::Word(start, parts)))
+            }
             (None, c) => push(&mut word, c),
         }
     }
@@ -118,11 +119,21 @@ fn tokens(text: &str) -> Vec<Token> {
 
 #[derive(Clone, Debug)]
 enum Statement {
-    Command { line: usize, words: Vec<Vec<Part>> },
+    Command {
+        line: usize,
+        words: Vec<Vec<Part>>,
+    },
     /// One of these runs; an `if` without `else` has an empty one.
     Either(Vec<Vec<Statement>>),
-    Function { name: String, body: Vec<Statement> },
-    Menu { title: String, body: Vec<Statement>, submenu: bool },
+    Function {
+        name: String,
+        body: Vec<Statement>,
+    },
+    Menu {
+        title: String,
+        body: Vec<Statement>,
+        submenu: bool,
+    },
 }
 
 struct Parser<'a> {
@@ -149,7 +160,11 @@ impl<'a> Parser<'a> {
 
     fn line(&self) -> usize {
         let before = self.tokens.get(..=self.at).unwrap_or(self.tokens);
-        before.iter().rev().find_map(|token| if let Token::Word(line, _) = token { Some(*line) } else { None }).unwrap_or(1)
+        before
+            .iter()
+            .rev()
+            .find_map(|token| if let Token::Word(line, _) = token { Some(*line) } else { None })
+            .unwrap_or(1)
     }
 
     /// Statements up to one of `ends`, which is consumed; without ends, up to the end of the file.
@@ -161,7 +176,12 @@ impl<'a> Parser<'a> {
         loop {
             match self.tokens.get(self.at) {
                 None if ends.is_empty() => return Ok(body),
-                None => return Err((self.line(), format!("the file ends where {} was expected", ends.join(" or ")))),
+                None => {
+                    return Err((
+                        self.line(),
+                        format!("the file ends where {} was expected", ends.join(" or ")),
+                    ));
+                }
                 Some(Token::End) => self.at += 1,
                 Some(Token::Word(..)) => {
                     if let Some(word) = self.peek()
@@ -192,7 +212,10 @@ impl<'a> Parser<'a> {
                     for value in values {
                         let mut assignment = vec![Part::Text(format!("{name}="))];
                         assignment.extend(value.iter().cloned());
-                        all.push(Statement::Command { line, words: vec![vec![Part::Text("set".to_owned())], assignment] });
+                        all.push(Statement::Command {
+                            line,
+                            words: vec![vec![Part::Text("set".to_owned())], assignment],
+                        });
                     }
                 }
                 all.extend(body);
@@ -422,7 +445,8 @@ impl Program {
     ) -> Result<BTreeSet<Way>, Fault> {
         let Some((name, arguments)) = words.split_first() else { return Ok(ways) };
         let Some(name) = plain(name) else { return Ok(ways) };
-        let mut files = arguments.iter().skip_while(|word| plain(word).is_some_and(|text| text.starts_with("--")));
+        let mut files =
+            arguments.iter().skip_while(|word| plain(word).is_some_and(|text| text.starts_with("--")));
         match name {
             "linux" | "linux16" | "linuxefi" => {
                 let Some(kernel) = files.next() else { return Ok(ways) };
@@ -438,7 +462,9 @@ impl Program {
             "initrd" | "initrd16" | "initrdefi" => {
                 let mut files: Vec<&Vec<Part>> = files.collect();
                 // A word that is one unset variable is nothing.
-                files.retain(|word| !matches!(&word[..], [Part::Variable(name)] if !self.values.contains_key(name)));
+                files.retain(
+                    |word| !matches!(&word[..], [Part::Variable(name)] if !self.values.contains_key(name)),
+                );
                 Ok(self.load(&files, ways))
             }
             // Xen: the first module is the kernel, the second its initramfs.

@@ -79,7 +79,8 @@ pub fn read(stage: &Stage<'_>) -> Result<Boot, Error> {
         for name in ["grub.cfg", "custom.cfg", "user.cfg"] {
             let path = format!("{directory}/{name}");
             if let Some(text) = text(stage, &path)? {
-                let found = grub::parse(&text, directory).map_err(|(line, what)| content(&path, line, what))?;
+                let found =
+                    grub::parse(&text, directory).map_err(|(line, what)| content(&path, line, what))?;
                 boot.add(stage, &path, &["", "/boot"], found)?;
             }
         }

@@ -35,22 +35,46 @@ fn grub_language() {
     let cases: [(&str, Ways<'_>); 14] = [
         ("menuentry 'a' { linux /k root=x\n initrd /i }", vec![("/k", vec!["/i } "])]),
         ("menuentry 'a' {\n linux16 /k\n initrd16 /i\n}", vec![("/k", vec!["/i"])]),
-        ("menuentry \"a b\" --class x {\n linuxefi ($root)/k\n initrdefi ($root)/ucode /i\n}", vec![("($root)/k", vec!["($root)/ucode", "/i"])]),
+        (
+            "menuentry \"a b\" --class x {\n linuxefi ($root)/k\n initrdefi ($root)/ucode /i\n}",
+            vec![("($root)/k", vec!["($root)/ucode", "/i"])],
+        ),
         ("menuentry a {\n linux /k\n}", vec![("/k", vec![])]),
         // Only one branch has an initramfs: Ubuntu's GRUB_FORCE_PARTUUID.
         (
             "menuentry a {\nif [ \"${initrdfail}\" = 1 ]; then\n linux /k root=1\n initrd /i\nelse\n linux /k root=2\nfi\ninitrdfail\n}",
             vec![("/k", vec!["/i"]), ("/k", vec![])],
         ),
-        ("menuentry a {\nif x; then linux /k1; elif y; then linux /k2; else linux /k3; fi\ninitrd /i\n}", vec![("/k1", vec!["/i"]), ("/k2", vec!["/i"]), ("/k3", vec!["/i"])]),
-        ("set k=/boot/k\nset i=\"/boot/i\"\nmenuentry a {\n linux ${k} quiet\n initrd $i $unset\n}", vec![("/boot/k", vec!["/boot/i"])]),
-        ("if a; then set i=/1; else set i=/2; fi\nmenuentry a {\n linux /k\n initrd $i\n}", vec![("/k", vec!["/1"]), ("/k", vec!["/2"])]),
-        ("submenu s {\n menuentry a {\n linux /k\n initrd /i\n }\n menuentry b {\n linux /l\n initrd /j\n }\n}", vec![("/k", vec!["/i"]), ("/l", vec!["/j"])]),
+        (
+            "menuentry a {\nif x; then linux /k1; elif y; then linux /k2; else linux /k3; fi\ninitrd /i\n}",
+            vec![("/k1", vec!["/i"]), ("/k2", vec!["/i"]), ("/k3", vec!["/i"])],
+        ),
+        (
+            "set k=/boot/k\nset i=\"/boot/i\"\nmenuentry a {\n linux ${k} quiet\n initrd $i $unset\n}",
+            vec![("/boot/k", vec!["/boot/i"])],
+        ),
+        (
+            "if a; then set i=/1; else set i=/2; fi\nmenuentry a {\n linux /k\n initrd $i\n}",
+            vec![("/k", vec!["/1"]), ("/k", vec!["/2"])],
+        ),
+        (
+            "submenu s {\n menuentry a {\n linux /k\n initrd /i\n }\n menuentry b {\n linux /l\n initrd /j\n }\n}",
+            vec![("/k", vec!["/i"]), ("/l", vec!["/j"])],
+        ),
         ("function go {\n linux /k $1\n initrd /i\n}\nmenuentry a { \n go x\n}", vec![("/k", vec!["/i"])]),
         ("linux /k\ninitrd /i\nboot", vec![("/k", vec!["/i"])]),
-        ("menuentry xen {\n multiboot2 /xen.gz dom0_mem=1G\n module2 /k root=x\n module2 --nounzip /i\n}", vec![("/k", vec!["/i"])]),
-        ("# linux /no\nmenuentry 'it'\\''s' {\n linux /k \\\n  quiet # initrd /no\n initrd '/i i'\n}", vec![("/k", vec!["/i i"])]),
-        ("for v in 1 2; do\nmenuentry $v {\n linux /k-$v\n initrd /i\n}\ndone", vec![("/k-1", vec!["/i"]), ("/k-2", vec!["/i"])]),
+        (
+            "menuentry xen {\n multiboot2 /xen.gz dom0_mem=1G\n module2 /k root=x\n module2 --nounzip /i\n}",
+            vec![("/k", vec!["/i"])],
+        ),
+        (
+            "# linux /no\nmenuentry 'it'\\''s' {\n linux /k \\\n  quiet # initrd /no\n initrd '/i i'\n}",
+            vec![("/k", vec!["/i i"])],
+        ),
+        (
+            "for v in 1 2; do\nmenuentry $v {\n linux /k-$v\n initrd /i\n}\ndone",
+            vec![("/k-1", vec!["/i"]), ("/k-2", vec!["/i"])],
+        ),
     ];
     for (text, expected) in cases {
         if text.starts_with("menuentry 'a' { linux") {
@@ -77,9 +101,8 @@ fn grub_bounds() {
     assert!(grub::parse(&format!("menuentry a {{\n{many}}}\n"), "").unwrap_err().1.contains("ways"));
     let growing = "set a=x$a$a$a\n".repeat(500);
     assert!(grub::parse(&growing, "").is_ok());
-    let calls: String = (0..6)
-        .map(|n| format!("function f{n} {{\n{}}}\n", format!("f{}\n", n + 1).repeat(200)))
-        .collect();
+    let calls: String =
+        (0..6).map(|n| format!("function f{n} {{\n{}}}\n", format!("f{}\n", n + 1).repeat(200))).collect();
     assert!(grub::parse(&format!("{calls}f0\n"), "").unwrap_err().1.contains("statements"));
     assert!(grub::parse("menuentry a {\n linux /k\n", "").unwrap_err().1.contains("the file ends"));
 }
@@ -104,7 +127,9 @@ fn damaged_configurations_never_panic() {
 
 #[test]
 fn other_languages() {
-    let found = bls::parse("title Debian\nversion 6\nlinux /debian/6/linux\ninitrd /debian/6/initrd\ninitrd /ucode $tuned_initrd\noptions root=x quiet\n");
+    let found = bls::parse(
+        "title Debian\nversion 6\nlinux /debian/6/linux\ninitrd /debian/6/initrd\ninitrd /ucode $tuned_initrd\noptions root=x quiet\n",
+    );
     assert_eq!(raws(&found), [("/debian/6/linux", vec!["/debian/6/initrd", "/ucode"])]);
     let found = bls::parse("title UKI\nefi /EFI/Linux/a.efi\n");
     assert_eq!((raws(&found), &found.chained[..]), (vec![], &["/EFI/Linux/a.efi".to_owned()][..]));
@@ -113,7 +138,9 @@ fn other_languages() {
     );
     assert_eq!(raws(&found)[..2], [("/boot/vmlinuz", vec!["/boot/a.img"]), ("../k", vec!["/i", "/j"])]);
     assert_eq!(found.includes, ["more.cfg"]);
-    let found = legacy::parse("default 0\n## kernel=no\ntitle Ubuntu\nroot (hd0)\nkernel /boot/vmlinuz-3.13 root=LABEL=x ro\ninitrd /boot/initrd.img-3.13\n");
+    let found = legacy::parse(
+        "default 0\n## kernel=no\ntitle Ubuntu\nroot (hd0)\nkernel /boot/vmlinuz-3.13 root=LABEL=x ro\ninitrd /boot/initrd.img-3.13\n",
+    );
     assert_eq!(raws(&found), [("/boot/vmlinuz-3.13", vec!["/boot/initrd.img-3.13"])]);
 }
 
@@ -145,7 +172,10 @@ fn a_whole_image() {
         .link("/initrd.img", "boot/initrd.img-1")
         .link("/vmlinuz", "boot/vmlinuz-1")
         .file("/boot/extlinux/extlinux.conf", "include inc.conf\n")
-        .file("/boot/extlinux/inc.conf", "label l\n linux /vmlinuz\n initrd /initrd.img\ninclude extlinux.conf\n");
+        .file(
+            "/boot/extlinux/inc.conf",
+            "label l\n linux /vmlinuz\n initrd /initrd.img\ninclude extlinux.conf\n",
+        );
     let stage = Stage::new(&tree);
     let boot = read(&stage).unwrap();
     assert_eq!(boot.unified, Vec::<String>::new());

@@ -79,11 +79,13 @@ impl Compression {
             Self::None => Box::new(input),
             Self::Gzip => Box::new(flate2::bufread::GzDecoder::new(input)),
             Self::Xz => {
-                let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, 0).map_err(io::Error::other)?;
+                let stream =
+                    liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, 0).map_err(io::Error::other)?;
                 Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
             }
             Self::Lzma => {
-                let stream = liblzma::stream::Stream::new_lzma_decoder(XZ_MEMORY).map_err(io::Error::other)?;
+                let stream =
+                    liblzma::stream::Stream::new_lzma_decoder(XZ_MEMORY).map_err(io::Error::other)?;
                 Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
             }
             Self::Zstd => {

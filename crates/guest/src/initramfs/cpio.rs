@@ -26,7 +26,10 @@ impl Header {
     fn parse(bytes: &[u8; HEADER]) -> Result<Self, String> {
         let magic = bytes.first_chunk::<6>().copied().unwrap_or_default();
         if &magic != b"070701" && &magic != b"070702" {
-            return Err(format!("not a newc archive: a member starts with {:?}", String::from_utf8_lossy(&magic)));
+            return Err(format!(
+                "not a newc archive: a member starts with {:?}",
+                String::from_utf8_lossy(&magic)
+            ));
         }
         let mut fields = [0_u32; 13];
         for (field, digits) in fields.iter_mut().zip(bytes.get(6..).unwrap_or_default().chunks(8)) {
@@ -34,7 +37,9 @@ impl Header {
                 .ok()
                 .filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))
                 .and_then(|text| u32::from_str_radix(text, 16).ok())
-                .ok_or_else(|| format!("a member's header holds {:?}, not digits", String::from_utf8_lossy(digits)))?;
+                .ok_or_else(|| {
+                    format!("a member's header holds {:?}, not digits", String::from_utf8_lossy(digits))
+                })?;
         }
         let [ino, mode, _uid, _gid, nlink, _mtime, size, major, minor, _, _, name_size, _check] = fields;
         Ok(Self { ino, mode, nlink, size, device: (major, minor), name_size })
@@ -70,7 +75,7 @@ impl<'a> Members<'a> {
     }
 
     fn align(&mut self) -> io::Result<()> {
-        while self.position % 4 != 0 {
+        while !self.position.is_multiple_of(4) {
             self.fill(&mut [0])?;
         }
         Ok(())
@@ -218,7 +223,7 @@ impl Archive {
     }
 
     fn pad(&mut self) {
-        while self.bytes.len() % 4 != 0 {
+        while !self.bytes.len().is_multiple_of(4) {
             self.bytes.push(0);
         }
     }

@@ -2,10 +2,10 @@
 
 use std::io::{self, Read};
 
+use super::InitramfsError;
 use super::compression::Compression;
 use super::cpio::{Members, Next};
 use super::view::{Member, View};
-use super::InitramfsError;
 
 /// What is read at most. The defaults are far above real initramfs: the largest ones (all
 /// firmware, no compression) have about 700 MiB and 10 000 members.
@@ -67,11 +67,15 @@ pub fn scan(initrd: &[u8], limits: Limits, keep: &dyn Fn(&str) -> bool) -> Resul
                 format!("neither a cpio archive nor a known compression: {}", found.join(" ")),
             ));
         };
-        if compression == Compression::None && offset % 4 != 0 {
-            return Err(InitramfsError::new(offset, "a plain archive does not start at a multiple of four bytes"));
+        if compression == Compression::None && !offset.is_multiple_of(4) {
+            return Err(InitramfsError::new(
+                offset,
+                "a plain archive does not start at a multiple of four bytes",
+            ));
         }
-        let count = segment(&mut rest, compression, &mut view, &mut budget, limits, members, keep)
-            .map_err(|error| InitramfsError::new(offset, format!("{} archive: {error}", compression.name())))?;
+        let count = segment(&mut rest, compression, &mut view, &mut budget, limits, members, keep).map_err(
+            |error| InitramfsError::new(offset, format!("{} archive: {error}", compression.name())),
+        )?;
         members += count;
         view.add_segment(Segment { offset, compression, members: count });
     }

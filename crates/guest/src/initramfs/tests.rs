@@ -137,8 +137,7 @@ fn a_file_that_is_overwritten_changes_under_all_its_names() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("busybox"), "busybox").unwrap();
     std::fs::hard_link(directory.path().join("busybox"), directory.path().join("sh")).unwrap();
-    let Some(mut bytes) =
-        pipe("cpio", &["-o", "-H", "newc", "--quiet"], directory.path(), b"busybox\nsh\n")
+    let Some(mut bytes) = pipe("cpio", &["-o", "-H", "newc", "--quiet"], directory.path(), b"busybox\nsh\n")
     else {
         return skip("cpio is not installed");
     };
@@ -166,7 +165,7 @@ fn refusals_say_where_and_what() {
         (b"", 0, "empty"),
         (b"\0\0\0\0", 0, "empty"),
         (b"\0\0garbage", 2, "neither a cpio archive"),
-        (b"\0070701", 1, "multiple of four"),
+        (b"\x00070701", 1, "multiple of four"),
         (b"0707", 0, "none archive"),
         (b"BZh9", 0, "bzip2"),
     ];
@@ -213,7 +212,7 @@ fn damaged_archives_never_panic() {
             let at = (state >> 33) as usize % bytes.len();
             bytes[at] = (state >> 20) as u8;
         }
-        if state % 7 == 0 {
+        if state.is_multiple_of(7) {
             bytes.truncate((state >> 40) as usize % bytes.len());
         }
         refused += usize::from(scan_all(&bytes).is_err());

@@ -5,8 +5,7 @@
 
 use crate::model::{OverlayMode, OverlayrootStep};
 
-/// The value of `overlayroot`, and the same with the passphrase masked by nothing: callers
-/// register it as a secret.
+/// The value of `overlayroot`. It holds the passphrase in clear.
 ///
 /// # Errors
 /// The option that cannot be written, and why.
@@ -78,7 +77,11 @@ fn check(name: &str, text: &str) -> Result<(), String> {
     if text.is_empty() {
         return Err(format!("{name} is empty"));
     }
-    let bad = |c: char| matches!(c, ',' | '\'' | '\\') || c.is_control() || (name != "pass" && (c.is_whitespace() || "\"$`".contains(c)));
+    let bad = |c: char| {
+        matches!(c, ',' | '\'' | '\\')
+            || c.is_control()
+            || (name != "pass" && (c.is_whitespace() || "\"$`".contains(c)))
+    };
     match text.chars().find(|c| bad(*c)) {
         Some(c) => Err(format!("{name} holds {c:?}, which overlayroot's configuration cannot express")),
         None => Ok(()),
@@ -87,15 +90,29 @@ fn check(name: &str, text: &str) -> Result<(), String> {
 
 /// A line for the file: double quotes, and what is special within them escaped.
 pub(super) fn line(value: &str) -> String {
-    let mut line = String::from("overlayroot=\"");
-    for c in value.chars() {
+    format!("overlayroot=\"{}\"", escape(value))
+}
+
+/// `text` as it stands between double quotes.
+pub(super) fn escape(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
         if matches!(c, '"' | '$' | '`') {
-            line.push('\\');
+            out.push('\\');
         }
-        line.push(c);
+        out.push(c);
     }
-    line.push('"');
-    line
+    out
+}
+
+/// Passphrases that stand in an existing file: a diff would show them.
+pub(super) fn passphrases(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .flat_map(|line| line.split([':', ',']).skip(1))
+        .filter_map(|option| option.strip_prefix("pass="))
+        .map(|pass| pass.trim_end().trim_end_matches(['"', '\'']))
+        .filter(|pass| !pass.is_empty())
 }
 
 /// The file's new text: our line in place of every line that sets the same variable, or at the
@@ -103,7 +120,9 @@ pub(super) fn line(value: &str) -> String {
 pub(super) fn edit(existing: Option<&str>, line: &str, heading: &str, disable_disk: bool) -> String {
     let mut out = String::new();
     let mut written = false;
-    let sets = |text: &str, name: &str| text.trim_start().strip_prefix(name).is_some_and(|rest| rest.starts_with('='));
+    let sets = |text: &str, name: &str| {
+        text.trim_start().strip_prefix(name).is_some_and(|rest| rest.starts_with('='))
+    };
     for text in existing.unwrap_or(heading).lines() {
         if sets(text, "overlayroot") {
             if !written {
@@ -141,7 +160,11 @@ mod tests {
     use crate::secret::Secret;
 
     fn crypt() -> OverlayrootStep {
-        OverlayrootStep { mode: OverlayMode::Crypt, dev: Some("/dev/vdb".to_owned()), ..OverlayrootStep::default() }
+        OverlayrootStep {
+            mode: OverlayMode::Crypt,
+            dev: Some("/dev/vdb".to_owned()),
+            ..OverlayrootStep::default()
+        }
     }
 
     #[test]
@@ -168,7 +191,11 @@ mod tests {
             "crypt:dev=/dev/vdb,timeout=120,mapname=mapper,pass=a b$c,fstype=ext3,mkfs=2,swap=1,recurse=0,debug=1,dir=/run1,driver=overlay"
         );
         assert!(line(&text).contains(r"pass=a b\$c"));
-        let device = OverlayrootStep { mode: OverlayMode::Device, dev: Some("LABEL=rw".to_owned()), ..OverlayrootStep::default() };
+        let device = OverlayrootStep {
+            mode: OverlayMode::Device,
+            dev: Some("LABEL=rw".to_owned()),
+            ..OverlayrootStep::default()
+        };
         assert_eq!(value(&device).unwrap(), "device:dev=LABEL=rw,timeout=20");
         let swap = OverlayrootStep { swap: Some(true), ..OverlayrootStep::default() };
         assert_eq!(value(&swap).unwrap(), "tmpfs:swap=1");
@@ -182,7 +209,10 @@ mod tests {
             (OverlayrootStep { mkfs: Some(3), ..crypt() }, "mkfs 3"),
             (OverlayrootStep { fstype: Some("xfs".to_owned()), ..crypt() }, "ext2, ext3 or ext4"),
             (OverlayrootStep { pass: Some(Secret::new("canary")), ..crypt() }, "allow_clear_pass"),
-            (OverlayrootStep { pass: Some(Secret::new("can,ary")), allow_clear_pass: true, ..crypt() }, "cannot express"),
+            (
+                OverlayrootStep { pass: Some(Secret::new("can,ary")), allow_clear_pass: true, ..crypt() },
+                "cannot express",
+            ),
             (OverlayrootStep { dir: Some("a b".to_owned()), ..crypt() }, "cannot express"),
             (OverlayrootStep { mkfs: Some(1), ..OverlayrootStep::default() }, "option of crypt"),
         ];
@@ -204,10 +234,20 @@ mod tests {
     }
 
     #[test]
+    fn old_passphrases_are_found() {
+        let text = "# overlayroot=crypt:pass=no\noverlayroot=\"crypt:dev=vdb,pass=canary\"\nx='crypt:pass=two,mkfs=0'\n";
+        assert_eq!(passphrases(text).collect::<Vec<_>>(), ["canary", "two"]);
+        assert_eq!(escape("a$b"), "a\\$b");
+    }
+
+    #[test]
     fn edits_keep_the_rest() {
         let shipped = "# comment overlayroot=x\noverlayroot_cfgdisk=\"disabled\"\noverlayroot=\"\"\n";
         let edited = edit(Some(shipped), "overlayroot=\"tmpfs\"", "", false);
-        assert_eq!(edited, "# comment overlayroot=x\noverlayroot_cfgdisk=\"disabled\"\noverlayroot=\"tmpfs\"\n");
+        assert_eq!(
+            edited,
+            "# comment overlayroot=x\noverlayroot_cfgdisk=\"disabled\"\noverlayroot=\"tmpfs\"\n"
+        );
         assert_eq!(edit(Some(&edited), "overlayroot=\"tmpfs\"", "", false), edited);
         assert_eq!(edit(None, "overlayroot=\"tmpfs\"", "# ours\n", false), "# ours\noverlayroot=\"tmpfs\"\n");
         let with_disk = "overlayroot_cfgdisk=LABEL=X\n";

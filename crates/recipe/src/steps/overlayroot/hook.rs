@@ -143,7 +143,13 @@ mod tests {
     use super::*;
 
     fn wants() -> Wants {
-        Wants { crypt: true, random_key: true, wait: true, modules: vec![vec!["xts".to_owned()]], drivers: vec!["virtio_blk".to_owned()] }
+        Wants {
+            crypt: true,
+            random_key: true,
+            wait: true,
+            modules: vec![vec!["xts".to_owned()]],
+            drivers: vec!["virtio_blk".to_owned()],
+        }
     }
 
     #[test]

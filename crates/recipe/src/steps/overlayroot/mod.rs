@@ -40,6 +40,13 @@ pub fn apply(settings: &OverlayrootStep, cx: &mut Context<'_, '_>) -> Result<(),
     let value = config::value(settings).map_err(|what| StepError::usage(STEP, what))?;
     if let Some(pass) = &settings.pass {
         cx.stage.add_secret(pass.reveal());
+        cx.stage.add_secret(&config::escape(pass.reveal()));
+    }
+    for path in [MAIN, LOCAL] {
+        let text = cx.stage.read_text(path)?.unwrap_or_default();
+        for pass in config::passphrases(&text) {
+            cx.stage.add_secret(pass);
+        }
     }
     let wants = wants(settings);
     let boot = bootloader::read(cx.stage)?;
@@ -68,7 +75,9 @@ fn wants(settings: &OverlayrootStep) -> Wants {
     let mut modules = vec![union];
     let mut drivers: Vec<&str> = Vec::new();
     if crypt {
-        modules.extend(needs::CRYPT_MODULES.iter().map(|group| group.iter().map(|name| (*name).to_owned()).collect()));
+        modules.extend(
+            needs::CRYPT_MODULES.iter().map(|group| group.iter().map(|name| (*name).to_owned()).collect()),
+        );
         // ext2 and ext3 are mounted by the same driver.
         drivers.push("ext4");
     }
@@ -117,7 +126,10 @@ fn loads(stage: &Stage<'_>, boot: &Boot, value: &str) -> Result<Loads, StepError
     }
     if loads.is_empty() {
         for entry in stage.list("/boot")? {
-            if entry.name.starts_with("initrd.img-") && !entry.name.ends_with(".old") && !entry.name.ends_with(".bak") {
+            if entry.name.starts_with("initrd.img-")
+                && !entry.name.ends_with(".old")
+                && !entry.name.ends_with(".bak")
+            {
                 let path = stage.resolve(&format!("/boot/{}", entry.name))?.as_str().to_owned();
                 let kernel = path.replacen("initrd.img-", "vmlinuz-", 1);
                 loads.insert(vec![path], vec![kernel]);
@@ -130,8 +142,11 @@ fn loads(stage: &Stage<'_>, boot: &Boot, value: &str) -> Result<Loads, StepError
         } else {
             format!("no bootable entry in {}", boot.configurations.join(", "))
         };
-        return Err(StepError::refused(STEP, format!("{looked} and no /boot/initrd.img-*: no initramfs that could set up the overlay"))
-            .hint("install in the image: initramfs-tools and a kernel"));
+        return Err(StepError::refused(
+            STEP,
+            format!("{looked} and no /boot/initrd.img-*: no initramfs that could set up the overlay"),
+        )
+        .hint("install in the image: initramfs-tools and a kernel"));
     }
     Ok(loads)
 }
@@ -141,7 +156,10 @@ fn check_entry(entry: &BootEntry, value: &str) -> Result<(), StepError> {
     if let Some(missing) = entry.missing.first() {
         return Err(StepError::refused(
             STEP,
-            format!("{}{title}: boots {} with {missing}, which the image does not have", entry.origin, entry.kernel_name),
+            format!(
+                "{}{title}: boots {} with {missing}, which the image does not have",
+                entry.origin, entry.kernel_name
+            ),
         )
         .hint("run update-initramfs and update-grub in the image"));
     }
@@ -168,7 +186,9 @@ fn check_options(origin: &str, options: &str, value: &str) -> Result<(), StepErr
             let name = option.split('=').next().unwrap_or_default();
             return Err(StepError::refused(
                 STEP,
-                format!("{origin}: the kernel command line sets {name}, which overrules the configuration file"),
+                format!(
+                    "{origin}: the kernel command line sets {name}, which overrules the configuration file"
+                ),
             )
             .hint(format!("remove {name} from the boot loader's configuration")));
         }
@@ -236,17 +256,19 @@ fn refuse_absent(absent: &BTreeMap<supply::Absent, String>) -> StepError {
             packages.push(&item.package);
         }
     }
-    StepError::refused(STEP, format!("missing in the initramfs and in the image: {}", whats.join("; "))).hint(format!(
-        "the image needs these Debian packages: {} (installed there, or given to the packages step)",
-        packages.join(", ")
-    ))
+    StepError::refused(STEP, format!("missing in the initramfs and in the image: {}", whats.join("; "))).hint(
+        format!(
+            "the image needs these Debian packages: {} (installed there, or given to the packages step)",
+            packages.join(", ")
+        ),
+    )
 }
 
 /// Reads the initrds of one entry as the kernel gets them: each filled up to four bytes.
 fn scan(stage: &Stage<'_>, initrds: &[String], name: &str) -> Result<(View, u64), StepError> {
     let mut bytes = Vec::new();
     for path in initrds {
-        while bytes.len() % 4 != 0 {
+        while !bytes.len().is_multiple_of(4) {
             bytes.push(0);
         }
         bytes.extend(stage.read_limited(path, INITRD_LIMIT)?.unwrap_or_default());
@@ -264,7 +286,13 @@ fn scan(stage: &Stage<'_>, initrds: &[String], name: &str) -> Result<(View, u64)
 
 /// Only initramfs-tools runs overlayroot's script.
 fn check_maker(view: &View, name: &str) -> Result<(), StepError> {
-    let dracut = ["usr/lib/dracut", "lib/dracut", "etc/initrd-release", "usr/lib/initrd-release", "usr/lib/dracut-functions.sh"];
+    let dracut = [
+        "usr/lib/dracut",
+        "lib/dracut",
+        "etc/initrd-release",
+        "usr/lib/initrd-release",
+        "usr/lib/dracut-functions.sh",
+    ];
     let maker = if dracut.iter().any(|path| view.resolve(path).is_some()) {
         "made by dracut, which overlayroot does not work with"
     } else if view.file("scripts/functions").is_none() {
@@ -326,7 +354,10 @@ fn write_configuration(
         disk |= cx.stage.read_text(path)?.is_some_and(|text| config::uses_disk(&text));
     }
     if disk {
-        cx.warn(STEP, "overlayroot_cfgdisk was set and is switched off: a disk of that name would overrule this recipe");
+        cx.warn(
+            STEP,
+            "overlayroot_cfgdisk was set and is switched off: a disk of that name would overrule this recipe",
+        );
     }
     let heading = "# Written by hardtack (step overlayroot).\n";
     let existing = cx.stage.read_text(path)?;
@@ -344,7 +375,8 @@ fn is_disk(field: &str, dev: &str) -> bool {
         return true;
     }
     let Some(rest) = field.strip_prefix(dev) else { return false };
-    let partition = if dev.ends_with(|c: char| c.is_ascii_digit()) { rest.strip_prefix('p').unwrap_or("") } else { rest };
+    let partition =
+        if dev.ends_with(|c: char| c.is_ascii_digit()) { rest.strip_prefix('p').unwrap_or("") } else { rest };
     dev.starts_with("/dev/") && !partition.is_empty() && partition.bytes().all(|byte| byte.is_ascii_digit())
 }
 
@@ -356,14 +388,22 @@ fn fstab(settings: &OverlayrootStep, cx: &mut Context<'_, '_>) -> Result<(), Ste
     for (index, line) in text.split_inclusive('\n').enumerate() {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let ours = fields.first().is_some_and(|field| !field.starts_with('#') && is_disk(field, dev));
-        if ours && fields.get(3).is_some_and(|options| options.split(',').any(|option| option == "comment=cloudconfig")) {
+        if ours
+            && fields
+                .get(3)
+                .is_some_and(|options| options.split(',').any(|option| option == "comment=cloudconfig"))
+        {
             continue;
         }
         if ours {
             let place = fields.get(1).copied().unwrap_or_default();
             return Err(StepError::refused(
                 STEP,
-                format!("/etc/fstab:{}: mounts {} on {place}, the disk that the overlay is to use", index + 1, fields[0]),
+                format!(
+                    "/etc/fstab:{}: mounts {} on {place}, the disk that the overlay is to use",
+                    index + 1,
+                    fields[0]
+                ),
             )
             .hint("remove the line, or give overlayroot another disk"));
         }
@@ -396,15 +436,24 @@ fn notes(settings: &OverlayrootStep, cx: &mut Context<'_, '_>) {
         }
         (OverlayMode::Crypt, Some(_)) => {
             if settings.mkfs.is_none_or(|mkfs| mkfs == 1) {
-                capital(cx, format!("{dev} IS ERASED AT EVERY BOOT AT WHICH THE PASSPHRASE DOES NOT OPEN IT"));
+                capital(
+                    cx,
+                    format!("{dev} IS ERASED AT EVERY BOOT AT WHICH THE PASSPHRASE DOES NOT OPEN IT"),
+                );
             }
-            cx.warn(STEP, "the passphrase lies in clear on the lower disk: whoever reads the image reads the overlay");
+            cx.warn(
+                STEP,
+                "the passphrase lies in clear on the lower disk: whoever reads the image reads the overlay",
+            );
         }
         (OverlayMode::Tmpfs, _) => {
             cx.warn(STEP, "what is written lies in memory: everything above the image, enrolment and SSH host keys too, is new at each boot");
         }
         (OverlayMode::Device, _) => {
-            cx.info(STEP, format!("{dev} must hold a file system already; overlayroot makes none in this mode"));
+            cx.info(
+                STEP,
+                format!("{dev} must hold a file system already; overlayroot makes none in this mode"),
+            );
         }
     }
     if settings.mode == OverlayMode::Crypt {

@@ -114,7 +114,9 @@ impl Missing {
             Self::Program(name) => format!("the program {name}"),
             Self::Library { program, library } => format!("{library} (for {program})"),
             Self::Mke2fs => "a real mke2fs where busybox's does not shadow it".to_owned(),
-            Self::Mount => "a mount with the options that overlayroot uses (klibc's has not got them)".to_owned(),
+            Self::Mount => {
+                "a mount with the options that overlayroot uses (klibc's has not got them)".to_owned()
+            }
             Self::WaitForRoot => "wait-for-root".to_owned(),
             Self::Modules(names) => match &names[..] {
                 [name] => format!("the kernel module {name}"),
@@ -171,7 +173,10 @@ impl Subject<'_> {
             missing.insert(Missing::Mount);
         }
         // A script that has another way to wait needs none of ours.
-        if wants.wait && (text.is_empty() || text.contains("wait-for-root")) && self.find("wait-for-root").is_none() {
+        if wants.wait
+            && (text.is_empty() || text.contains("wait-for-root"))
+            && self.find("wait-for-root").is_none()
+        {
             missing.insert(Missing::WaitForRoot);
         }
         let present = self.modules_present(text);
@@ -220,7 +225,10 @@ impl Subject<'_> {
                 match self.library(wanted) {
                     Some(blob) => pending.push(blob),
                     None => {
-                        missing.insert(Missing::Library { program: program.to_owned(), library: wanted.to_owned() });
+                        missing.insert(Missing::Library {
+                            program: program.to_owned(),
+                            library: wanted.to_owned(),
+                        });
                     }
                 }
             }
@@ -309,7 +317,11 @@ impl Subject<'_> {
         if self.modules.path(name).is_none() {
             return present.contains(&module_name(name));
         }
-        self.modules.closure(&[name]).iter().filter(|need| self.is_hard(name, need)).all(|need| present.contains(need))
+        self.modules
+            .closure(&[name])
+            .iter()
+            .filter(|need| self.is_hard(name, need))
+            .all(|need| present.contains(need))
     }
 
     /// Soft dependencies may be missing.
@@ -346,5 +358,6 @@ pub(super) fn has_applet(blob: &Blob, name: &str) -> bool {
 /// True for the bytes of a busybox that has the applet: its names stand between zero bytes.
 pub(super) fn program_has_applet(program: &[u8], name: &str) -> bool {
     let entry = [b"\0", name.as_bytes(), b"\0"].concat();
-    hardtack_guest::initramfs::is_busybox(program) && program.windows(entry.len()).any(|window| window == entry)
+    hardtack_guest::initramfs::is_busybox(program)
+        && program.windows(entry.len()).any(|window| window == entry)
 }

@@ -33,8 +33,10 @@ pub(super) fn loads_modules(script: &str) -> bool {
 
 /// The script with the calls of `mke2fs` redirected.
 pub(super) fn redirect_mke2fs(script: &str) -> String {
-    MKE2FS.as_ref()
-        .map_or_else(|| script.to_owned(), |call| call.replace_all(script, "${1}/usr/lib/hardtack/mke2fs${2}").into_owned())
+    MKE2FS.as_ref().map_or_else(
+        || script.to_owned(),
+        |call| call.replace_all(script, "${1}/usr/lib/hardtack/mke2fs${2}").into_owned(),
+    )
 }
 
 /// True when the script calls our copy of mount.
@@ -44,9 +46,10 @@ pub(super) fn calls_own_mount(script: &str) -> bool {
 
 /// The script with the calls of `mount` redirected.
 pub(super) fn redirect_mount(script: &str) -> String {
-    MOUNT
-        .as_ref()
-        .map_or_else(|| script.to_owned(), |call| call.replace_all(script, "${1}/usr/lib/hardtack/mount${2}").into_owned())
+    MOUNT.as_ref().map_or_else(
+        || script.to_owned(),
+        |call| call.replace_all(script, "${1}/usr/lib/hardtack/mount${2}").into_owned(),
+    )
 }
 
 /// The script with our modules loaded before anything else; `None` when it has no line to put that
@@ -93,7 +96,8 @@ exit 0
 
 /// `ORDER` with overlayroot in front: before udev's script, which takes `/dev` away.
 pub(super) fn order(existing: &str) -> Option<String> {
-    const LINES: &str = "/scripts/init-bottom/overlayroot \"$@\"\n[ -e /conf/param.conf ] && . /conf/param.conf\n";
+    const LINES: &str =
+        "/scripts/init-bottom/overlayroot \"$@\"\n[ -e /conf/param.conf ] && . /conf/param.conf\n";
     (!existing.contains("/scripts/init-bottom/overlayroot")).then(|| format!("{LINES}{existing}"))
 }
 

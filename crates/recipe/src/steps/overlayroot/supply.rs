@@ -14,8 +14,10 @@ use super::script::{self, OWN};
 /// Directories of programs in an image, in the order that they are looked through.
 const PROGRAMS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 /// overlayroot's script in an image, the administrator's own version first.
-pub(super) const IMAGE_SCRIPTS: [&str; 2] =
-    ["/etc/initramfs-tools/scripts/init-bottom/overlayroot", "/usr/share/initramfs-tools/scripts/init-bottom/overlayroot"];
+pub(super) const IMAGE_SCRIPTS: [&str; 2] = [
+    "/etc/initramfs-tools/scripts/init-bottom/overlayroot",
+    "/usr/share/initramfs-tools/scripts/init-bottom/overlayroot",
+];
 /// Links followed on the way to one file, as the kernel has it.
 const LINKS: usize = 40;
 
@@ -69,7 +71,9 @@ pub(super) fn supply(
     let left = after.missing(wants);
     for item in left {
         if supply.absent.is_empty() {
-            supply.absent.insert(Absent { what: item.describe(), package: package_of(&item, subject.version) });
+            supply
+                .absent
+                .insert(Absent { what: item.describe(), package: package_of(&item, subject.version) });
         }
     }
     let archive = if supply.archive.is_empty() { Vec::new() } else { supply.archive.finish() };
@@ -120,7 +124,9 @@ impl Supply<'_, '_> {
             self.modules(version, subject.modules, wants)?;
             match text.as_deref().map(script::add_loader) {
                 Some(Some(changed)) => text = Some(changed),
-                Some(None) => self.lacks("a known place in overlayroot's script to load modules from", "overlayroot"),
+                Some(None) => {
+                    self.lacks("a known place in overlayroot's script to load modules from", "overlayroot")
+                }
                 None => {}
             }
         }
@@ -159,7 +165,7 @@ impl Supply<'_, '_> {
             let path = format!("{directory}/{name}");
             let Some(bytes) = self.image_file(&path)? else { continue };
             if let Some(elf) = Elf::parse(&bytes).filter(|_| !is_busybox(&bytes)) {
-                self.from_image(&path)?;
+                self.take(&path)?;
                 if self.libraries.iter().any(|library| library.starts_with("libargon2.so")) {
                     let origin = self.stage.resolve(&path)?;
                     self.library(origin.as_str(), &elf, needs::THREAD_LIBRARY)?;
@@ -168,9 +174,10 @@ impl Supply<'_, '_> {
             }
         }
         // What is in the initramfs already comes first.
-        let inside = self.view.resolve("bin/busybox").filter(|path| {
-            self.view.file(path).is_some_and(|blob| needs::has_applet(blob, name))
-        });
+        let inside = self
+            .view
+            .resolve("bin/busybox")
+            .filter(|path| self.view.file(path).is_some_and(|blob| needs::has_applet(blob, name)));
         let busybox = match inside {
             Some(path) => Some(path),
             None => self.image_busybox(name)?,
@@ -190,7 +197,7 @@ impl Supply<'_, '_> {
             if let Some(bytes) = self.image_file(path)?
                 && needs::program_has_applet(&bytes, applet)
             {
-                self.from_image(path)?;
+                self.take(path)?;
                 return Ok(Some(path.trim_start_matches('/').to_owned()));
             }
         }
@@ -242,7 +249,7 @@ impl Supply<'_, '_> {
                     continue;
                 }
                 if let Some((path, found)) = self.find_library(&origin, &elf, name)? {
-                    self.from_image_one(&path)?;
+                    self.take_one(&path)?;
                     pending.push((self.stage.resolve(&path)?.as_str().to_owned(), found));
                 } else if !self.in_view(name) {
                     self.lacks(&format!("the library {name}"), "the one that has it");
@@ -270,9 +277,13 @@ impl Supply<'_, '_> {
         } else {
             let here = origin.rsplit_once('/').map_or("", |(directory, _)| directory);
             for directory in &elf.search {
-                candidates.push(format!("{}/{name}", directory.replace("${ORIGIN}", here).replace("$ORIGIN", here)));
+                candidates.push(format!(
+                    "{}/{name}",
+                    directory.replace("${ORIGIN}", here).replace("$ORIGIN", here)
+                ));
             }
-            candidates.extend(self.library_directories(elf)?.iter().map(|directory| format!("{directory}/{name}")));
+            candidates
+                .extend(self.library_directories(elf)?.iter().map(|directory| format!("{directory}/{name}")));
         }
         for path in candidates {
             if let Some(bytes) = self.image_file(&path)?
@@ -309,7 +320,8 @@ impl Supply<'_, '_> {
             }
             let text = self.stage.read(&path)?.unwrap_or_default();
             let text = String::from_utf8_lossy(&text).into_owned();
-            directories.extend(text.lines().map(str::trim).filter(|line| line.starts_with('/')).map(str::to_owned));
+            directories
+                .extend(text.lines().map(str::trim).filter(|line| line.starts_with('/')).map(str::to_owned));
         }
         Ok(directories)
     }
@@ -323,8 +335,8 @@ impl Supply<'_, '_> {
     }
 
     /// A program or library of the image at its own path, with all its libraries.
-    fn from_image(&mut self, path: &str) -> Result<(), Error> {
-        self.from_image_one(path)?;
+    fn take(&mut self, path: &str) -> Result<(), Error> {
+        self.take_one(path)?;
         if let Some(elf) = self.image_file(path)?.as_deref().and_then(Elf::parse) {
             let origin = self.stage.resolve(path)?;
             self.libraries(origin.as_str(), &elf)?;
@@ -333,7 +345,7 @@ impl Supply<'_, '_> {
     }
 
     /// One file of the image at its own path, with the links that lead to it.
-    fn from_image_one(&mut self, path: &str) -> Result<(), Error> {
+    fn take_one(&mut self, path: &str) -> Result<(), Error> {
         let mut path = path.to_owned();
         for _ in 0..LINKS {
             let (parent, name) = path.rsplit_once('/').unwrap_or(("", &path));
@@ -350,7 +362,8 @@ impl Supply<'_, '_> {
                     path = if target.starts_with('/') {
                         target
                     } else {
-                        let directory = real.parent().map(|parent| parent.as_str().to_owned()).unwrap_or_default();
+                        let directory =
+                            real.parent().map(|parent| parent.as_str().to_owned()).unwrap_or_default();
                         hardtack_guest::GuestPath::new(&format!("{directory}/{target}")).as_str().to_owned()
                     };
                     continue;
@@ -369,7 +382,8 @@ impl Supply<'_, '_> {
     /// Makes the directories of an image's path, with the image's own links among them (`/lib` is
     /// one on a merged system) where the initramfs has nothing of that name.
     fn directories(&mut self, path: &str) -> Result<(), Error> {
-        let mut pending: Vec<String> = path.split('/').rev().filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        let mut pending: Vec<String> =
+            path.split('/').rev().filter(|part| !part.is_empty()).map(str::to_owned).collect();
         let mut here = String::new();
         let mut links = 0;
         while let Some(part) = pending.pop() {
@@ -411,7 +425,10 @@ impl Supply<'_, '_> {
             let content = read_module(self.stage, version, path)?;
             self.put(&format!("{directory}/{index:02}-{name}.ko"), Entry::File { mode: 0o644, content });
         }
-        self.put(&format!("{OWN}/load-modules"), Entry::File { mode: 0o644, content: script::LOAD_MODULES.into() });
+        self.put(
+            &format!("{OWN}/load-modules"),
+            Entry::File { mode: 0o644, content: script::LOAD_MODULES.into() },
+        );
         // kmod looks at the name that it is called by.
         let subject = Subject { view: &self.view, version: Some(version), modules };
         let inside = subject.find("kmod").map(|(path, _)| path);
@@ -437,7 +454,8 @@ impl Supply<'_, '_> {
         }
         // A file that has several names would change under all of them: it is unlinked by a link
         // of the same name first, since another type makes the kernel remove what is there.
-        if let (Entry::File { .. }, Some(Kind::File(blob))) = (&entry, self.view.lstat(path).map(|node| node.kind))
+        if let (Entry::File { .. }, Some(Kind::File(blob))) =
+            (&entry, self.view.lstat(path).map(|node| node.kind))
             && self.view.blob(blob).is_some_and(|blob| blob.names > 1)
         {
             self.add(path, &Entry::Symlink("hardtack-replaces-this".to_owned()));
@@ -470,9 +488,13 @@ fn kernel_package(version: Option<&str>) -> String {
 
 fn package_of(item: &Missing, version: Option<&str>) -> String {
     match item {
-        Missing::Script | Missing::ScriptMode | Missing::Order | Missing::WaitForRoot => "overlayroot".to_owned(),
+        Missing::Script | Missing::ScriptMode | Missing::Order | Missing::WaitForRoot => {
+            "overlayroot".to_owned()
+        }
         Missing::Program(name) => program_package(name).to_owned(),
-        Missing::Library { program, .. } => program_package(program.rsplit('/').next().unwrap_or(program)).to_owned(),
+        Missing::Library { program, .. } => {
+            program_package(program.rsplit('/').next().unwrap_or(program)).to_owned()
+        }
         Missing::Mke2fs => "e2fsprogs".to_owned(),
         Missing::Mount => "mount".to_owned(),
         Missing::Modules(_) => kernel_package(version),

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::type_complexity)]
 
 use super::*;
 use hardtack_credentials::AgentConfig;
@@ -19,7 +19,11 @@ fn context<'a, 't>(stage: &'a mut Stage<'t>) -> Context<'a, 't> {
 }
 
 fn crypt() -> OverlayrootStep {
-    OverlayrootStep { mode: OverlayMode::Crypt, dev: Some("/dev/vdb".to_owned()), ..OverlayrootStep::default() }
+    OverlayrootStep {
+        mode: OverlayMode::Crypt,
+        dev: Some("/dev/vdb".to_owned()),
+        ..OverlayrootStep::default()
+    }
 }
 
 /// Applies the step to an unpacked root on this machine, for boots by hand:
@@ -162,7 +166,10 @@ impl Initrd {
             ("bin/busybox", file(busybox(&self.applets))),
             ("scripts/functions", file("log_warning_msg() { :; }")),
             ("scripts/init-bottom/overlayroot", file(SCRIPT)),
-            ("scripts/init-bottom/ORDER", file("/scripts/init-bottom/overlayroot \"$@\"\n/scripts/init-bottom/udev \"$@\"\n")),
+            (
+                "scripts/init-bottom/ORDER",
+                file("/scripts/init-bottom/overlayroot \"$@\"\n/scripts/init-bottom/udev \"$@\"\n"),
+            ),
             ("sbin/cryptsetup", file(program(&["libc.so.6"], ""))),
             ("sbin/wipefs", file(program(&["libc.so.6"], ""))),
             ("sbin/mke2fs", file(program(&["libc.so.6", "libext2fs.so.2"], ""))),
@@ -181,7 +188,20 @@ impl Initrd {
         entries.retain(|(path, _)| !self.leave_out.iter().any(|left| path.ends_with(left)));
         entries.extend(self.extra.iter().cloned());
         let mut archive = Archive::default();
-        for directory in ["usr", "usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "usr/lib/x86_64-linux-gnu", "usr/lib/modules", "usr/lib/modules/6", "usr/lib/modules/6/kernel", "scripts", "scripts/init-bottom", "etc"] {
+        for directory in [
+            "usr",
+            "usr/bin",
+            "usr/sbin",
+            "usr/lib",
+            "usr/lib64",
+            "usr/lib/x86_64-linux-gnu",
+            "usr/lib/modules",
+            "usr/lib/modules/6",
+            "usr/lib/modules/6/kernel",
+            "scripts",
+            "scripts/init-bottom",
+            "etc",
+        ] {
             archive.add(directory, &Entry::Directory);
         }
         for link in ["bin", "sbin", "lib", "lib64"] {
@@ -237,14 +257,21 @@ fn root(initrd: &Initrd) -> MemoryTree {
 }
 
 /// What is changed, and the notes.
-fn run(tree: &MemoryTree, settings: &OverlayrootStep) -> Result<(Vec<String>, Vec<Note>, Vec<u8>), StepError> {
+fn run(
+    tree: &MemoryTree,
+    settings: &OverlayrootStep,
+) -> Result<(Vec<String>, Vec<Note>, Vec<u8>), StepError> {
     let mut stage = Stage::new(tree);
     let mut cx = context(&mut stage);
     apply(settings, &mut cx)?;
     let notes = std::mem::take(&mut cx.notes);
     let changes = stage.changes().unwrap();
     let initrd = stage.read("/boot/initrd.img-6").unwrap().unwrap();
-    Ok((changes.iter().map(|change| format!("{} {}", change.op.name(), change.path)).collect(), notes, initrd))
+    Ok((
+        changes.iter().map(|change| format!("{} {}", change.op.name(), change.path)).collect(),
+        notes,
+        initrd,
+    ))
 }
 
 fn refusal(tree: &MemoryTree, settings: &OverlayrootStep) -> String {
@@ -266,7 +293,11 @@ fn what_works_as_installed_stays_as_it_is() {
             "write /etc/overlayroot.local.conf"
         ]
     );
-    assert!(notes.iter().any(|note| note.weight == Weight::Capital && note.text == "/dev/vdb IS ERASED AT EVERY BOOT"));
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.weight == Weight::Capital && note.text == "/dev/vdb IS ERASED AT EVERY BOOT")
+    );
 }
 
 #[test]
@@ -303,8 +334,17 @@ fn everything_can_come_from_the_image() {
     let bare = Initrd {
         applets: "mkdir rm cat grep uname sleep sh".to_owned(),
         leave_out: vec![
-            "init-bottom/overlayroot", "ORDER", "cryptsetup", "wipefs", "mke2fs", "wait-for-root", "libext2fs.so.2",
-            "libgcc_s.so.1", "overlay.ko", "dm-crypt.ko", "xts.ko",
+            "init-bottom/overlayroot",
+            "ORDER",
+            "cryptsetup",
+            "wipefs",
+            "mke2fs",
+            "wait-for-root",
+            "libext2fs.so.2",
+            "libgcc_s.so.1",
+            "overlay.ko",
+            "dm-crypt.ko",
+            "xts.ko",
         ],
         extra: vec![
             ("bin/mount", file(elf(Some("/lib/klibc-x.so"), &[], b""))),
@@ -315,7 +355,10 @@ fn everything_can_come_from_the_image() {
     let (_, notes, initrd) = run(&root(&bare), &crypt()).unwrap();
     let view = initramfs::scan(&initrd, Limits::default(), &|_| true).unwrap();
     let script = view.text(needs::SCRIPT).unwrap();
-    assert!(script::loads_modules(script) && script.contains("/usr/lib/hardtack/mount \"$device\""), "{script}");
+    assert!(
+        script::loads_modules(script) && script.contains("/usr/lib/hardtack/mount \"$device\""),
+        "{script}"
+    );
     assert!(view.text(needs::ORDER).unwrap().starts_with("/scripts/init-bottom/overlayroot"));
     let modules: Vec<&str> = view.below("usr/lib/hardtack/modules/6").map(|(name, _)| name).collect();
     assert_eq!(modules, ["00-overlay.ko", "01-dm_mod.ko", "02-dm_crypt.ko", "03-xts.ko", "04-cbc.ko"]);
@@ -323,7 +366,10 @@ fn everything_can_come_from_the_image() {
     assert_eq!(view.target("bin/mktemp"), Some("/usr/bin/busybox"));
     assert_eq!(view.target("lib/x86_64-linux-gnu/libext2fs.so.2"), Some("libext2fs.so.2.4"));
     assert_eq!(view.target(needs::OWN_MOUNT), Some("/usr/bin/busybox"));
-    assert!(view.file("usr/sbin/cryptsetup").is_some() && view.file("lib/x86_64-linux-gnu/libgcc_s.so.1").is_some());
+    assert!(
+        view.file("usr/sbin/cryptsetup").is_some()
+            && view.file("lib/x86_64-linux-gnu/libgcc_s.so.1").is_some()
+    );
     assert!(notes.iter().any(|note| note.text.contains("dm_crypt")), "{notes:?}");
 }
 
@@ -340,7 +386,10 @@ fn what_cannot_be_had_is_named_with_its_packages() {
         assert!(text.contains(part), "{part}: {text}");
     }
     let tree = root(&Initrd { leave_out: vec!["overlayroot"], ..Initrd::ubuntu() });
-    let text = refusal(&tree.file("/usr/share/initramfs-tools/scripts/init-bottom/overlayroot", ""), &OverlayrootStep::default());
+    let text = refusal(
+        &tree.file("/usr/share/initramfs-tools/scripts/init-bottom/overlayroot", ""),
+        &OverlayrootStep::default(),
+    );
     assert!(text.contains("overlayroot"), "{text}");
 }
 
@@ -356,9 +405,18 @@ fn what_would_boot_without_the_overlay_is_refused() {
     let dracut = Initrd { extra: vec![("etc/initrd-release", file("ID=dracut"))], ..Initrd::ubuntu() };
     let other = Initrd { leave_out: vec!["scripts/functions"], ..Initrd::ubuntu() };
     let cases = [
-        (cfg("menuentry a {\n linux /boot/vmlinuz-6\n}\n"), "grub.cfg:2 (\"a\"): boots /boot/vmlinuz-6 without an initramfs"),
-        (cfg("menuentry a {\n linux /boot/vmlinuz-6\n initrd /boot/gone\n}\n"), "/boot/gone, which the image does not have"),
-        (cfg("linux /boot/vmlinuz-6 overlayroot=disabled\ninitrd /boot/initrd.img-6\n"), "command line sets overlayroot"),
+        (
+            cfg("menuentry a {\n linux /boot/vmlinuz-6\n}\n"),
+            "grub.cfg:2 (\"a\"): boots /boot/vmlinuz-6 without an initramfs",
+        ),
+        (
+            cfg("menuentry a {\n linux /boot/vmlinuz-6\n initrd /boot/gone\n}\n"),
+            "/boot/gone, which the image does not have",
+        ),
+        (
+            cfg("linux /boot/vmlinuz-6 overlayroot=disabled\ninitrd /boot/initrd.img-6\n"),
+            "command line sets overlayroot",
+        ),
         (cfg("menuentry a {\n"), "not a refusal: step : /boot/grub/grub.cfg:1: the file ends"),
         (ubuntu().file("/boot/efi/EFI/Linux/a.efi", &uki), "a.efi is a unified kernel image"),
         (root(&dracut), "made by dracut"),
@@ -376,7 +434,11 @@ fn what_would_boot_without_the_overlay_is_refused() {
 #[test]
 fn older_versions_read_the_main_file_only() {
     let script = SCRIPT.replace("/etc/overlayroot.local.conf", "/etc/nothing");
-    let old = Initrd { leave_out: vec!["init-bottom/overlayroot"], extra: vec![("scripts/init-bottom/overlayroot", file(script))], ..Initrd::ubuntu() };
+    let old = Initrd {
+        leave_out: vec!["init-bottom/overlayroot"],
+        extra: vec![("scripts/init-bottom/overlayroot", file(script))],
+        ..Initrd::ubuntu()
+    };
     let tree = root(&old).file("/etc/overlayroot.conf", "# shipped\noverlayroot=\"\"\n");
     let mut stage = Stage::new(&tree);
     apply(&crypt(), &mut context(&mut stage)).unwrap();
@@ -387,7 +449,8 @@ fn older_versions_read_the_main_file_only() {
 
 #[test]
 fn a_passphrase_is_kept_from_others_eyes() {
-    let tree = root(&Initrd::ubuntu()).file("/etc/fstab", "/dev/vdb /mnt auto defaults,comment=cloudconfig 0 2\n# x\n");
+    let tree = root(&Initrd::ubuntu())
+        .file("/etc/fstab", "/dev/vdb /mnt auto defaults,comment=cloudconfig 0 2\n# x\n");
     let settings = OverlayrootStep {
         pass: Some(crate::Secret::new("canary")),
         allow_clear_pass: true,
