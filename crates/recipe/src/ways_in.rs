@@ -46,14 +46,14 @@ fn some_method(cx: &Context<'_, '_>) -> Result<(), StepError> {
         "GSSAPIAuthentication",
         "HostbasedAuthentication",
     ];
-    let off = |name: &&str| {
+    let off = |name: &str| {
         let lines = config.global(name);
         match lines.first() {
             Some(line) => line.words == ["no"],
-            None => matches!(*name, "GSSAPIAuthentication" | "HostbasedAuthentication"),
+            None => matches!(name, "GSSAPIAuthentication" | "HostbasedAuthentication"),
         }
     };
-    if methods.iter().all(|name| off(&name)) {
+    if methods.iter().all(|name| off(name)) {
         return Err(StepError::refused("sshd", "every authentication method is off: nobody could log in"));
     }
     Ok(())
