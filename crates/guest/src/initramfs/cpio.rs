@@ -23,6 +23,10 @@ pub(crate) struct Header {
 }
 
 impl Header {
+    pub(crate) fn is_symlink(&self) -> bool {
+        self.mode & 0o170_000 == 0o120_000
+    }
+
     fn parse(bytes: &[u8; HEADER]) -> Result<Self, String> {
         let magic = bytes.first_chunk::<6>().copied().unwrap_or_default();
         if &magic != b"070701" && &magic != b"070702" {

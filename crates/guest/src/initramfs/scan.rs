@@ -15,6 +15,8 @@ pub struct Limits {
     pub unpacked: u64,
     /// Members of all archives together.
     pub members: usize,
+    /// Bytes of all names and targets of links together.
+    pub names: usize,
     /// Archives.
     pub segments: usize,
     /// Size up to which a file's content is looked into (every file is hashed).
@@ -23,7 +25,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { unpacked: 2 << 30, members: 300_000, segments: 64, content: 64 << 20 }
+        Self { unpacked: 2 << 30, members: 100_000, names: 32 << 20, segments: 64, content: 64 << 20 }
     }
 }
 
@@ -49,6 +51,7 @@ pub fn scan(initrd: &[u8], limits: Limits, keep: &dyn Fn(&str) -> bool) -> Resul
     let mut rest = initrd;
     let mut budget = limits.unpacked;
     let mut members = 0;
+    let mut names = limits.names;
     loop {
         while let Some((0, after)) = rest.split_first() {
             rest = after;
@@ -73,9 +76,11 @@ pub fn scan(initrd: &[u8], limits: Limits, keep: &dyn Fn(&str) -> bool) -> Resul
                 "a plain archive does not start at a multiple of four bytes",
             ));
         }
-        let count = segment(&mut rest, compression, &mut view, &mut budget, limits, members, keep).map_err(
-            |error| InitramfsError::new(offset, format!("{} archive: {error}", compression.name())),
-        )?;
+        let count =
+            segment(&mut rest, compression, &mut view, (&mut budget, &mut names), limits, members, keep)
+                .map_err(|error| {
+                    InitramfsError::new(offset, format!("{} archive: {error}", compression.name()))
+                })?;
         members += count;
         view.add_segment(Segment { offset, compression, members: count });
     }
@@ -90,7 +95,7 @@ fn segment(
     rest: &mut &[u8],
     compression: Compression,
     view: &mut View,
-    budget: &mut u64,
+    (budget, names): (&mut u64, &mut usize),
     limits: Limits,
     before: usize,
     keep: &dyn Fn(&str) -> bool,
@@ -114,6 +119,10 @@ fn segment(
                 if before + count > limits.members {
                     return Err(io::Error::other(format!("more than {} members", limits.members)));
                 }
+                let target = if header.is_symlink() { content_len(header.size) } else { 0 };
+                *names = names
+                    .checked_sub(name.len().saturating_add(target))
+                    .ok_or_else(|| io::Error::other(format!("more than {} bytes of names", limits.names)))?;
                 // Names that are not UTF-8 are none that anybody looks for.
                 let path = String::from_utf8_lossy(&name).into_owned();
                 let mut hasher = super::view::Digest::default();
@@ -122,6 +131,10 @@ fn segment(
             }
         }
     }
+}
+
+fn content_len(size: u32) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
 }
 
 /// Counts unpacked bytes down and fails at zero: a small file can unpack to a very large one.

@@ -188,6 +188,8 @@ fn limits_hold() {
     let view = scan(&packed, limits, &|_| true).unwrap();
     assert_eq!(view.file("zeros").unwrap().size, 1 << 20);
     assert_eq!(view.text("zeros"), Some(""));
+    let limits = Limits { names: 4, ..Limits::default() };
+    assert!(scan(&packed, limits, &|_| true).unwrap_err().what.contains("bytes of names"));
     let many = small("a", "").repeat(65);
     assert!(scan_all(&many).unwrap_err().what.contains("more than 64 archives"));
     let mut claims = small("a", "");

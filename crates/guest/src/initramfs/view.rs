@@ -19,6 +19,11 @@ const SYMLINK: u32 = 0o120_000;
 /// The kernel follows at most 40 links on the way to a file.
 const LINKS: usize = 40;
 
+/// Content kept altogether, in bytes: scripts, index files of modules, busybox. Debian's have 3 MiB.
+const KEPT: usize = 256 << 20;
+/// Programs and libraries looked into; a full initramfs has some hundreds.
+const PROGRAMS: usize = 20_000;
+
 /// A member on its way into the tree.
 pub(crate) struct Member {
     pub(crate) header: Header,
@@ -94,6 +99,8 @@ pub struct View {
     segments: Vec<Segment>,
     // Hard links are found by device, inode number and type within one archive only.
     links: BTreeMap<(u32, u32, u32, u32), usize>,
+    kept: usize,
+    programs: usize,
 }
 
 impl View {
@@ -315,8 +322,13 @@ impl View {
         blob.size = u64::from(member.header.size);
         blob.digest = member.digest;
         let content = member.content.unwrap_or_default();
-        blob.elf = Elf::parse(&content);
+        blob.elf = if self.programs < PROGRAMS { Elf::parse(&content) } else { None };
+        self.programs += usize::from(blob.elf.is_some());
         let wanted = keep(place) || (blob.elf.is_some() && is_busybox(&content));
+        let wanted = wanted && content.len() <= KEPT - self.kept;
+        if wanted {
+            self.kept += content.len();
+        }
         blob.content = wanted.then_some(content);
     }
 }
