@@ -104,7 +104,7 @@ pub fn read(stage: &Stage<'_>) -> Result<Boot, Error> {
             }
         }
     }
-    unified_images(stage, &mut boot)?;
+    efi_programs(stage, &mut boot)?;
     Ok(boot)
 }
 
@@ -192,7 +192,7 @@ fn extlinux_files(stage: &Stage<'_>, boot: &mut Boot) -> Result<(), Error> {
     Ok(())
 }
 
-fn unified_images(stage: &Stage<'_>, boot: &mut Boot) -> Result<(), Error> {
+fn efi_programs(stage: &Stage<'_>, boot: &mut Boot) -> Result<(), Error> {
     for esp in ESP {
         // FAT does not tell case apart, the tree does.
         for top in stage.list(esp)? {
@@ -207,8 +207,17 @@ fn unified_images(stage: &Stage<'_>, boot: &mut Boot) -> Result<(), Error> {
                 let directory = format!("{vendors}/{}", vendor.name);
                 for program in stage.list(&directory)? {
                     let name = program.name.to_ascii_lowercase();
+                    let path = format!("{directory}/{}", program.name);
                     if program.kind == FileType::Regular && name.ends_with(".efi") {
-                        boot.look_at_program(stage, &format!("{directory}/{}", program.name))?;
+                        boot.look_at_program(stage, &path)?;
+                    }
+                    // Mostly three lines that go on to /boot/grub/grub.cfg, sometimes the menu.
+                    if name == "grub.cfg"
+                        && let Some(text) = text(stage, &path)?
+                    {
+                        let found = grub::parse(&text, &directory)
+                            .map_err(|(line, what)| content(&path, line, what))?;
+                        boot.add(stage, &path, &["", "/boot", esp], found)?;
                     }
                 }
             }

@@ -200,6 +200,24 @@ fn a_whole_image() {
 }
 
 #[test]
+fn a_menu_on_the_esp_counts() {
+    let tree = MemoryTree::new()
+        .file(
+            "/boot/efi/EFI/debian/grub.cfg",
+            "search.fs_uuid 1 root\nset prefix=($root)'/boot/grub'\nconfigfile $prefix/grub.cfg\n",
+        )
+        .file("/boot/efi/EFI/other/grub.cfg", "linux /k\ninitrd /i\n")
+        .file("/boot/efi/k", "k")
+        .file("/boot/i", "i");
+    let boot = read(&Stage::new(&tree)).unwrap();
+    assert_eq!(boot.entries.len(), 1);
+    assert_eq!(
+        (boot.entries[0].kernel.as_deref(), &boot.entries[0].initrds[..]),
+        (Some("/boot/efi/k"), &["/boot/i".to_owned()][..])
+    );
+}
+
+#[test]
 fn unified_images_are_found() {
     let image = pe_file(&[b".text\0\0\0", b".osrel\0\0", b".linux\0\0", b".initrd\0"]);
     for path in ["/boot/efi/EFI/Linux/debian.efi", "/efi/efi/boot/BOOTX64.EFI", "/boot/EFI/Linux/x.EFI"] {
