@@ -24,7 +24,10 @@ fn encrypted_overlay(image: &str, suite: &str) {
 
     for (boot, command) in [
         // The lower root is the image: what is to last is changed there.
-        ("first", "sudo overlayroot-chroot update-initramfs -u 2>&1; sync; (sleep 2; sudo poweroff) >/dev/null 2>&1 &"),
+        (
+            "first",
+            "sudo overlayroot-chroot update-initramfs -u 2>&1; sync; (sleep 2; sudo poweroff) >/dev/null 2>&1 &",
+        ),
         ("second", "true"),
     ] {
         let machine = Machine {
@@ -55,13 +58,21 @@ fn encrypted_overlay(image: &str, suite: &str) {
             .args(["--known-hosts", "known_hosts", "--host"])
             .arg(format!("127.0.0.1:{}", vm.port)));
         let login = |command: &str, ahead: u64| {
-            let step = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 30;
+            let step =
+                std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 30;
             let code = totp::hotp(&secret, step + ahead);
-            let login =
-                Login { user: "debian", key: Some(&workshop.key), password: Some(PASSWORD), code: Some(&code) };
+            let login = Login {
+                user: "debian",
+                key: Some(&workshop.key),
+                password: Some(PASSWORD),
+                code: Some(&code),
+            };
             client.login(login, command).assert_entered(boot).to_owned()
         };
-        let facts = login("findmnt -no FSTYPE,SOURCE /; findmnt -no SOURCE /media/root-rw; sudo cryptsetup luksDump /dev/vdb", 0);
+        let facts = login(
+            "findmnt -no FSTYPE,SOURCE /; findmnt -no SOURCE /media/root-rw; sudo cryptsetup luksDump /dev/vdb",
+            0,
+        );
         assert!(facts.contains("overlay"), "{facts}");
         assert!(facts.contains("/dev/mapper/secure"), "{facts}");
         assert!(facts.contains("LUKS header information"), "{facts}");

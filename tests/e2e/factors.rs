@@ -114,7 +114,11 @@ fn three_factors(image: &str, suite: &str) {
         let code = codes.fresh();
         let login = client.login(Login { code: Some(&code), ..all }, "id -un");
         assert_eq!(login.assert_entered(round).trim(), "debian");
-        assert!(login.prompts[0].contains("Password") && login.prompts[1].contains("erification"), "{:?}", login.prompts);
+        assert!(
+            login.prompts[0].contains("Password") && login.prompts[1].contains("erification"),
+            "{:?}",
+            login.prompts
+        );
     }
     let last = codes.of(codes.used);
     let status = |command: &str, codes: &mut Codes| {
@@ -143,12 +147,18 @@ fn three_factors(image: &str, suite: &str) {
     let wrong = if codes.of(now() / STEP) == "000000" { "000001" } else { "000000" };
     client.login(Login { code: Some(wrong), ..all }, "true").assert_refused("a wrong code");
     let code = codes.fresh();
-    client.login(Login { password: Some(""), code: Some(&code), ..all }, "true").assert_refused("an empty password");
+    client
+        .login(Login { password: Some(""), code: Some(&code), ..all }, "true")
+        .assert_refused("an empty password");
     let code = codes.fresh();
-    client.login(Login { password: Some("wrong"), code: Some(&code), ..all }, "true").assert_refused("a wrong password");
+    client
+        .login(Login { password: Some("wrong"), code: Some(&code), ..all }, "true")
+        .assert_refused("a wrong password");
     client.login(Login { password: None, ..all }, "true").assert_refused("the key alone");
     let code = codes.fresh();
-    client.login(Login { key: None, code: Some(&code), ..all }, "true").assert_refused("password and code without key");
+    client
+        .login(Login { key: None, code: Some(&code), ..all }, "true")
+        .assert_refused("password and code without key");
     client.login(Login { key: None, ..all }, "true").assert_refused("the password alone");
     let root = Login { user: "root", key: Some(&other), password: Some(PASSWORD), code: Some("123456") };
     client.login(root, "true").assert_refused("root with a key");
@@ -171,7 +181,9 @@ fn three_factors(image: &str, suite: &str) {
     // A listed user without enrolment is refused; and the machine goes down for the second boot.
     status("mv .google_authenticator kept", &mut codes);
     let code = codes.fresh();
-    client.login(Login { code: Some(&code), ..all }, "true").assert_refused("a listed user without enrolment");
+    client
+        .login(Login { code: Some(&code), ..all }, "true")
+        .assert_refused("a listed user without enrolment");
     vm.converse(&[("$ ", "mv kept .google_authenticator; sudo poweroff")], "poweroff");
     vm.wait_for_end();
 
@@ -187,7 +199,13 @@ fn three_factors(image: &str, suite: &str) {
 
 /// The conffiles that the recipe changes, as the plan names them.
 fn planned_conffile(line: &str) -> bool {
-    let changed = ["/etc/pam.d/", "/etc/ssh/sshd_config", "/etc/default/grub", "/etc/sysctl.conf", "/etc/update-motd.d/"];
+    let changed = [
+        "/etc/pam.d/",
+        "/etc/ssh/sshd_config",
+        "/etc/default/grub",
+        "/etc/sysctl.conf",
+        "/etc/update-motd.d/",
+    ];
     // The root was made without documentation being touched; only conffiles (`c`) may differ.
     line.contains(" c ") && changed.iter().any(|path| line.contains(path))
 }

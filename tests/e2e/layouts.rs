@@ -14,7 +14,10 @@ fn build_and_look(image: &str, suite: &str, root: u32) {
     let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
     let changes = plan["changes"].as_array().unwrap();
     assert!(changes.iter().any(|change| change["op"] == "package"), "{plan}");
-    assert!(changes.iter().any(|change| change["path"] == "/etc/motd" && change["step"] == "files"), "{plan}");
+    assert!(
+        changes.iter().any(|change| change["path"] == "/etc/motd" && change["step"] == "files"),
+        "{plan}"
+    );
 
     workshop.build_ok("debian-3fa.yaml", &source, &["--output", "one.raw"]);
     let one = workshop.path().join("one.raw");
@@ -22,7 +25,10 @@ fn build_and_look(image: &str, suite: &str, root: u32) {
     extract(&one, root, &file_system);
     assert_clean(&file_system);
     assert_eq!(debugfs_cat(&file_system, "/etc/motd"), "hardened\n");
-    assert!(debugfs_cat(&file_system, "/etc/ssh/sshd_config.d/00-hardtack.conf").contains("AuthenticationMethods"));
+    assert!(
+        debugfs_cat(&file_system, "/etc/ssh/sshd_config.d/00-hardtack.conf")
+            .contains("AuthenticationMethods")
+    );
     assert!(debugfs_stat(&file_system, "/etc/cloud/cloud.cfg.d/95-hardtack.cfg").contains("Mode:  0600"));
     assert!(debugfs_stat(&file_system, "/opt/tool").contains("Mode:  0755"));
     assert!(debugfs_stat(&file_system, "/srv/data").contains("Mode:  0750"));

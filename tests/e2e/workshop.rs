@@ -9,18 +9,18 @@ use hardtack_tests::tools::{as_ordinary_user, hand_over, hardtack, output, top};
 use tempfile::TempDir;
 
 /// The password of every test.
-pub const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// The folder, with what the shipped recipes name beside them.
-pub struct Workshop {
+pub(crate) struct Workshop {
     directory: TempDir,
     /// The private key whose public half is in the image.
-    pub key: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 impl Workshop {
     /// A folder with the shipped recipes, the packages of `suite`, keys and the local file.
-    pub fn new(images: &Path, suite: &str) -> Self {
+    pub(crate) fn new(images: &Path, suite: &str) -> Self {
         let directory = TempDir::new().unwrap();
         let path = directory.path();
         for recipe in ["debian-3fa.yaml", "debian-3fa-crypt.yaml"] {
@@ -40,12 +40,12 @@ impl Workshop {
     }
 
     /// Where everything is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
     /// Runs `hardtack build` as an ordinary user; the source must be as before afterwards.
-    pub fn build(&self, recipe: &str, source: &Path, arguments: &[&str]) -> Output {
+    pub(crate) fn build(&self, recipe: &str, source: &Path, arguments: &[&str]) -> Output {
         let before = sha256(source);
         let mut command = self.command();
         command.arg("build").arg(recipe).arg("--source").arg(source).args(arguments);
@@ -55,7 +55,7 @@ impl Workshop {
     }
 
     /// Builds something that must succeed.
-    pub fn build_ok(&self, recipe: &str, source: &Path, arguments: &[&str]) -> (String, String) {
+    pub(crate) fn build_ok(&self, recipe: &str, source: &Path, arguments: &[&str]) -> (String, String) {
         let output = self.build(recipe, source, arguments);
         let stdout = String::from_utf8(output.stdout).unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
@@ -66,9 +66,12 @@ impl Workshop {
     }
 
     /// `hardtack`, as an ordinary user, in this folder.
-    pub fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = as_ordinary_user(hardtack());
-        command.current_dir(self.path()).env("DEBIAN_PASSWORD", PASSWORD).env("SOURCE_DATE_EPOCH", "1760000000");
+        command
+            .current_dir(self.path())
+            .env("DEBIAN_PASSWORD", PASSWORD)
+            .env("SOURCE_DATE_EPOCH", "1760000000");
         command
     }
 }

@@ -116,7 +116,11 @@ fn check(edit: &Edit, epoch: i64, view: &ViewTree, path: &str) -> Result<(), Fin
         State::File(content, _) => check_content(edit, content, epoch, &found, view, path),
         State::Link(target, _) => {
             let stored = view.read_link(path)?;
-            if stored == *target { Ok(()) } else { Err(format!("points to {stored} instead of {target}").into()) }
+            if stored == *target {
+                Ok(())
+            } else {
+                Err(format!("points to {stored} instead of {target}").into())
+            }
         }
         State::Absent | State::Directory(_) | State::Special(_) => Ok(()),
     }

@@ -8,9 +8,9 @@
 
 pub mod accounts;
 mod apply;
-pub mod dpkg;
 pub mod bootloader;
 mod confirm;
+pub mod dpkg;
 pub mod elf;
 mod error;
 mod guest;

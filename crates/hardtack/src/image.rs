@@ -62,8 +62,7 @@ impl Image {
         // The file may have no name yet; the kernel's name for an open one does.
         let finished = PathBuf::from(format!("/proc/self/fd/{}", file.file().as_raw_fd()));
         let finished: Arc<dyn BlockSource> = Arc::from(open_source(&finished)?);
-        let confirmation =
-            confirm(edits, self.epoch, &finished, &|path: &GuestPath| self.locate(path))?;
+        let confirmation = confirm(edits, self.epoch, &finished, &|path: &GuestPath| self.locate(path))?;
         file.commit(force)?;
         Ok(Finished { written, confirmation })
     }

@@ -9,6 +9,7 @@ mod plan;
 mod run;
 mod secret;
 pub mod steps;
+mod ways_in;
 
 pub use context::{Context, Facts, Note, Options, StepError, Weight};
 pub use load::{Class, HostFiles, LoadError, RealFiles, load_recipe};

@@ -163,7 +163,8 @@ fn redact_hashes(text: &str) -> String {
             .find(|c: char| !(c.is_ascii_alphanumeric() || "$./=,+-".contains(c)))
             .unwrap_or(candidate.len());
         let (field, after) = candidate.split_at(end);
-        let is_hash = SCHEMES.iter().any(|scheme| field.starts_with(scheme) && field.len() > scheme.len() + 8);
+        let is_hash =
+            SCHEMES.iter().any(|scheme| field.starts_with(scheme) && field.len() > scheme.len() + 8);
         if is_hash {
             shown.push_str(REDACTED);
             rest = after;

@@ -31,7 +31,8 @@ fn crates_use_only_those_that_the_architecture_allows() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let allowed = MAY_USE.iter().find(|(crate_name, _)| *crate_name == name);
-        let (_, allowed) = allowed.unwrap_or_else(|| panic!("crates/{name} is not in ARCHITECTURE.md's table"));
+        let (_, allowed) =
+            allowed.unwrap_or_else(|| panic!("crates/{name} is not in ARCHITECTURE.md's table"));
         let used = dependencies(&path.join("Cargo.toml"));
         let beyond: Vec<&String> = used.iter().filter(|used| !allowed.contains(&used.as_str())).collect();
         assert!(beyond.is_empty(), "hardtack-{name} must not use {beyond:?}");
@@ -71,7 +72,8 @@ fn no_file_grows_beyond_one_idea() {
 fn every_crate_without_unsafe_code_forbids_it() {
     for entry in fs::read_dir(top().join("crates")).unwrap() {
         let source = entry.unwrap().path().join("src");
-        let root = ["lib.rs", "main.rs"].iter().map(|name| source.join(name)).find(|path: &PathBuf| path.exists());
+        let root =
+            ["lib.rs", "main.rs"].iter().map(|name| source.join(name)).find(|path: &PathBuf| path.exists());
         let text = fs::read_to_string(root.unwrap()).unwrap();
         assert!(text.contains("#![forbid(unsafe_code)]"), "{}", source.display());
     }

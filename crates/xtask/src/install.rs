@@ -36,7 +36,9 @@ pub(crate) fn packages() -> Result<(), String> {
     }
     if !exists("/usr/bin/apt-get") {
         let all = missing.join(" ");
-        return Err(format!("the tests need these programs, by Debian's names: {all} qemu-system-x86 qemu-utils"));
+        return Err(format!(
+            "the tests need these programs, by Debian's names: {all} qemu-system-x86 qemu-utils"
+        ));
     }
     println!("==> packages: {}", missing.join(" "));
     let backports = qemu_is_backported();
@@ -53,7 +55,8 @@ pub(crate) fn packages() -> Result<(), String> {
             Some(suite) if backports => vec!["-t", suite.as_str()],
             _ => Vec::new(),
         };
-        apt(&[&["install", "-y", "-qq", "--no-install-recommends"][..], &from, &[QEMU.2, "qemu-utils"]].concat())?;
+        apt(&[&["install", "-y", "-qq", "--no-install-recommends"][..], &from, &[QEMU.2, "qemu-utils"]]
+            .concat())?;
     }
     Ok(())
 }
@@ -62,7 +65,9 @@ fn exists(path: &str) -> bool {
     let path = std::path::Path::new(path);
     // Merged and unmerged /usr, and sbin in its old and new places.
     let name = path.file_name().unwrap_or_default();
-    ["/usr/bin", "/usr/sbin", "/bin", "/sbin"].iter().any(|folder| std::path::Path::new(folder).join(name).exists())
+    ["/usr/bin", "/usr/sbin", "/bin", "/sbin"]
+        .iter()
+        .any(|folder| std::path::Path::new(folder).join(name).exists())
 }
 
 /// An installed qemu-utils from backports needs its QEMU from there too.

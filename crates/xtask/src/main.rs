@@ -89,7 +89,14 @@ fn images() -> Result<PathBuf, String> {
     };
     let mut make = shell::as_root("bash");
     make.arg(top().join("tests/images/make.sh"));
-    make.arg(&directory).args(["debian12", "debian13", "debian12-crypt", "debian13-crypt", "mbr", "bootpart"]);
+    make.arg(&directory).args([
+        "debian12",
+        "debian13",
+        "debian12-crypt",
+        "debian13-crypt",
+        "mbr",
+        "bootpart",
+    ]);
     step("images", make)?;
     Ok(directory)
 }

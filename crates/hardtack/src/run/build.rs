@@ -28,7 +28,10 @@ pub(crate) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
         eprintln_line(&format!("note: {}: {note}", arguments.source.display()));
     }
     let surroundings = Surroundings {
-        facts: Facts { root_uuid: image.guest.root_uuid().map(str::to_owned), recipe_name: arguments.recipe.display().to_string() },
+        facts: Facts {
+            root_uuid: image.guest.root_uuid().map(str::to_owned),
+            recipe_name: arguments.recipe.display().to_string(),
+        },
         epoch: image.epoch,
         agent_binary: agent_file::find(arguments.agent.as_deref())?,
         options: Options { no_deferred: arguments.no_deferred },
@@ -51,7 +54,13 @@ pub(crate) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
     build(image, &edits, output, changes, arguments)
 }
 
-fn build(image: Image, edits: &[Edit], output: &Path, changes: usize, arguments: &BuildArgs) -> Result<u8, CliError> {
+fn build(
+    image: Image,
+    edits: &[Edit],
+    output: &Path,
+    changes: usize,
+    arguments: &BuildArgs,
+) -> Result<u8, CliError> {
     let format = format_of(output, arguments.format);
     let Finished { written, confirmation } = image.write(edits, output, format, arguments.force)?;
     for unread in &confirmation.unread {
@@ -121,7 +130,9 @@ fn format_of(output: &Path, given: Option<Format>) -> ImageFormat {
     match given {
         Some(Format::Qcow2) => ImageFormat::Qcow2,
         Some(Format::Raw) => ImageFormat::Raw,
-        None if output.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("qcow2")) => ImageFormat::Qcow2,
+        None if output.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("qcow2")) => {
+            ImageFormat::Qcow2
+        }
         None => ImageFormat::Raw,
     }
 }
@@ -133,7 +144,10 @@ fn read_recipe(path: &PathBuf) -> Result<Recipe, CliError> {
     }
     let bytes = std::fs::read(path).map_err(|error| CliError::io(path, "read the recipe", error))?;
     let text = String::from_utf8(bytes).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count();
         CliError::usage(format!("{}:{}: the recipe is not UTF-8 text", path.display(), line + 1))
     })?;
     let environment = |name: &str| std::env::var(name).ok();
@@ -149,7 +163,9 @@ fn epoch_from_environment() -> Result<Option<i64>, CliError> {
     let Ok(text) = std::env::var("SOURCE_DATE_EPOCH") else { return Ok(None) };
     match text.parse::<u32>() {
         Ok(seconds) => Ok(Some(i64::from(seconds))),
-        Err(_) => Err(CliError::usage(format!("SOURCE_DATE_EPOCH={text}: not a number of seconds since 1970"))),
+        Err(_) => {
+            Err(CliError::usage(format!("SOURCE_DATE_EPOCH={text}: not a number of seconds since 1970")))
+        }
     }
 }
 

@@ -19,7 +19,8 @@ const PASSWORD: &[u8] = b"demo, not for a real image\n";
 /// Writes sample and recipe, shows the plan, builds, and says what to do next.
 pub(crate) fn run(arguments: &DemoArgs) -> Result<u8, CliError> {
     let directory = &arguments.directory;
-    std::fs::create_dir_all(directory).map_err(|error| CliError::io(directory, "create the directory", error))?;
+    std::fs::create_dir_all(directory)
+        .map_err(|error| CliError::io(directory, "create the directory", error))?;
     for (name, content) in
         [("sample.qcow2", SAMPLE), ("demo.yaml", RECIPE), ("id_ed25519.pub", KEY), ("password", PASSWORD)]
     {
