@@ -15,8 +15,11 @@ const CURVES: [(&[u8], &str); 3] = [
     (&[0x2b, 0x81, 0x04, 0x00, 0x23], "nistp521"),
 ];
 
+/// A key in SSH wire format, with the line that it begins on.
+pub(super) type Located = (usize, Vec<u8>);
+
 /// Every public key in `text` with the line that it begins on.
-pub(super) fn public_keys(text: &str) -> Result<Vec<(usize, Vec<u8>)>, (usize, String)> {
+pub(super) fn public_keys(text: &str) -> Result<Vec<Located>, (usize, String)> {
     let mut keys = Vec::new();
     let mut open: Option<(usize, String, String)> = None;
     for (index, line) in text.lines().enumerate() {
