@@ -15,7 +15,7 @@ fn encrypted_overlay(image: &str, suite: &str) {
     let workshop = Workshop::new(&images, suite);
     let source = images.join(format!("{image}.qcow2"));
     let (_, said) = workshop.build_ok("debian-3fa-crypt.yaml", &source, &["--output", "hard.raw"]);
-    assert!(said.contains("/DEV/VDB"), "the disk that is erased must be named in capitals:\n{said}");
+    assert!(said.contains("/dev/vdb IS ERASED"), "the disk that is erased must be named in capitals:\n{said}");
     let disk = workshop.path().join("hard.raw");
     let extra = workshop.path().join("extra.raw");
     run(Command::new("truncate").args(["-s", "2G"]).arg(&extra));
