@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use hardtack_credentials::{base32, totp};
-use hardtack_tests::image::images;
+use hardtack_tests::image::Images;
 use hardtack_tests::ssh::{Client, Login};
 use hardtack_tests::tools::run;
 use hardtack_tests::vm::{Machine, Vm, seed};
@@ -11,11 +11,14 @@ use hardtack_tests::vm::{Machine, Vm, seed};
 use crate::workshop::{PASSWORD, Workshop};
 
 fn encrypted_overlay(image: &str, suite: &str) {
-    let Some(images) = images() else { return };
+    let Some(images) = Images::find() else { return };
     let workshop = Workshop::new(&images, suite);
-    let source = images.join(format!("{image}.qcow2"));
+    let source = images.disk(image);
     let (_, said) = workshop.build_ok("debian-3fa-crypt.yaml", &source, &["--output", "hard.raw"]);
-    assert!(said.contains("/dev/vdb IS ERASED"), "the disk that is erased must be named in capitals:\n{said}");
+    assert!(
+        said.contains("/dev/vdb IS ERASED"),
+        "the disk that is erased must be named in capitals:\n{said}"
+    );
     let disk = workshop.path().join("hard.raw");
     let extra = workshop.path().join("extra.raw");
     run(Command::new("truncate").args(["-s", "2G"]).arg(&extra));

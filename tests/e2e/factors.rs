@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hardtack_credentials::{base32, totp};
-use hardtack_tests::image::{assert_clean, extract, images};
+use hardtack_tests::image::{Images, assert_clean, extract};
 use hardtack_tests::ssh::{Client, Login, make_key};
 use hardtack_tests::tools::run;
 use hardtack_tests::vm::{Machine, Vm, seed};
@@ -59,9 +59,9 @@ fn block(workshop: &Workshop, console: &Path) -> serde_json::Value {
 }
 
 fn three_factors(image: &str, suite: &str) {
-    let Some(images) = images() else { return };
+    let Some(images) = Images::find() else { return };
     let workshop = Workshop::new(&images, suite);
-    let source = images.join(format!("{image}.qcow2"));
+    let source = images.disk(image);
     workshop.build_ok("debian-3fa.yaml", &source, &["--output", "hard.raw"]);
     let disk = workshop.path().join("hard.raw");
     let file_system = workshop.path().join("root");

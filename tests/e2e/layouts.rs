@@ -1,15 +1,15 @@
 //! The layouts that images come in: GPT as Debian's, MBR with old features, /boot of its own.
 //! Built, checked by e2fsck, and looked at with debugfs.
 
-use hardtack_tests::image::{assert_clean, debugfs_cat, debugfs_stat, extract, images};
+use hardtack_tests::image::{Images, assert_clean, debugfs_cat, debugfs_stat, extract};
 
 use crate::workshop::Workshop;
 
 /// Builds `image` twice and looks at the partition that holds the root.
 fn build_and_look(image: &str, suite: &str, root: u32) {
-    let Some(images) = images() else { return };
+    let Some(images) = Images::find() else { return };
     let workshop = Workshop::new(&images, suite);
-    let source = images.join(format!("{image}.qcow2"));
+    let source = images.disk(image);
     let (plan, _) = workshop.build_ok("debian-3fa.yaml", &source, &["--plan", "--json"]);
     let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
     let changes = plan["changes"].as_array().unwrap();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use hardtack_tests::image::sha256;
+use hardtack_tests::image::{Images, sha256};
 use hardtack_tests::ssh::make_key;
 use hardtack_tests::tools::{as_ordinary_user, hand_over, hardtack, output, top};
 use tempfile::TempDir;
@@ -20,7 +20,7 @@ pub(crate) struct Workshop {
 
 impl Workshop {
     /// A folder with the shipped recipes, the packages of `suite`, keys and the local file.
-    pub(crate) fn new(images: &Path, suite: &str) -> Self {
+    pub(crate) fn new(images: &Images, suite: &str) -> Self {
         let directory = TempDir::new().unwrap();
         let path = directory.path();
         for recipe in ["debian-3fa.yaml", "debian-3fa-crypt.yaml"] {
@@ -28,7 +28,7 @@ impl Workshop {
         }
         let debs = path.join("debs");
         std::fs::create_dir(&debs).unwrap();
-        for deb in std::fs::read_dir(images.join(format!("debs-{suite}"))).unwrap() {
+        for deb in std::fs::read_dir(images.debs(suite)).unwrap() {
             let deb = deb.unwrap();
             std::fs::copy(deb.path(), debs.join(deb.file_name())).unwrap();
         }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the real images that the end-to-end tests harden and boot:
 #
-#   make.sh DIRECTORY NAME...        NAME: debian12 debian13 debian12-crypt debian13-crypt mbr bootpart
+#   make.sh CACHE NAME...        NAME: debian12 debian13 debian12-crypt debian13-crypt mbr bootpart
 #
 #   debianNN        Debian by mmdebstrap, laid out as Debian's genericcloud images are:
 #                   GPT, 1 = ext4 root from sector 262144, 14 = BIOS boot from 2048, 15 = ESP from 8192
@@ -10,7 +10,9 @@
 #                   ext4 without metadata_csum and 64bit
 #   bootpart        like Ubuntu 24.04's: /boot on a partition of its own (16)
 #
-# Each becomes DIRECTORY/NAME.qcow2 (compressed); one that is there already is left alone.
+# Each becomes CACHE/images/NAME.qcow2 (compressed); one that is there already is left alone. The
+# root of a plain Debian also stays as CACHE/SUITE.tar, and the packages that the recipes install,
+# from the same archive, as CACHE/debs-SUITE/*.deb.
 # No loop device is needed: file systems are filled by mke2fs -d, and GRUB for BIOS is put in place
 # by hand (boot.img knows where core.img starts, core.img knows where it goes on).
 # Needs root (mmdebstrap), network to a Debian mirror, and the packages
@@ -19,7 +21,8 @@ set -euo pipefail
 
 out=$1
 shift
-mkdir -p "$out"
+mkdir -p "$out/images"
+chmod 755 "$out" "$out/images"
 work=$(mktemp -d "$out/.make.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
@@ -33,11 +36,14 @@ hash_seed=6f2a6f52-64d5-4d57-9c2c-0a86c4a4e0ff
 # root SUITE PACKAGES DIRECTORY: a root as a cloud image holds it.
 root() {
   local root=$3
-  # The packages that the recipes install come from the same archive, into DIRECTORY/debs-SUITE.
   mmdebstrap --quiet --variant=minbase --mode=root --include="$2" \
     --customize-hook='chroot "$1" apt-get -qq download libpam-google-authenticator libqrencode4' \
     --customize-hook="mkdir -p '$out/debs-$1' && mv \"\$1\"/*.deb '$out/debs-$1/'" \
     "$1" "$root" >/dev/null
+  if [ "$2" = "$packages" ] && [ ! -e "$out/$1.tar" ]; then
+    tar -C "$root" --numeric-owner -cf "$work/root.tar" .
+    mv "$work/root.tar" "$out/$1.tar"
+  fi
   rm -f "$root"/etc/ssh/ssh_host_* "$root"/etc/machine-id "$root"/etc/resolv.conf "$root"/var/lib/dbus/machine-id
   : >"$root/etc/machine-id"
   printf 'localhost\n' >"$root/etc/hostname"
@@ -128,7 +134,7 @@ put() { dd if="$1" of="$2" bs=1M seek=$(($3 / 2048)) conv=notrunc,sparse status=
 
 finish() {
   qemu-img convert -q -c -O qcow2 "$1" "$work/$2.qcow2"
-  mv "$work/$2.qcow2" "$out/$2.qcow2"
+  mv "$work/$2.qcow2" "$out/images/$2.qcow2"
   rm -f "$1"
 }
 
@@ -191,7 +197,7 @@ bootpart() {
 }
 
 for name; do
-  [ -e "$out/$name.qcow2" ] && continue
+  [ -e "$out/images/$name.qcow2" ] && continue
   echo "making $name.qcow2"
   case $name in
     debian12) genericcloud "$name" bookworm "$packages" ;;

@@ -5,15 +5,32 @@ use std::process::Command;
 
 use crate::tools::run;
 
-/// Where `tests/images/make.sh` put the images; `None`, said aloud, where they were not made.
-pub fn images() -> Option<PathBuf> {
-    match std::env::var_os("HARDTACK_IMAGES") {
-        Some(directory) => Some(directory.into()),
-        None => {
-            assert!(std::env::var_os("CI").is_none(), "HARDTACK_IMAGES is not set: use `cargo xtask test`");
-            eprintln!("SKIPPED: HARDTACK_IMAGES is not set (`cargo xtask test` makes the images)");
-            None
+/// What `tests/images/make.sh` made.
+pub struct Images {
+    cache: PathBuf,
+}
+
+impl Images {
+    /// The real images; `None`, said aloud, where they were not made.
+    pub fn find() -> Option<Self> {
+        let cache =
+            std::env::var_os("HARDTACK_CACHE").map_or_else(|| "/var/cache/hardtack".into(), PathBuf::from);
+        if cache.join("images").is_dir() {
+            return Some(Self { cache });
         }
+        assert!(std::env::var_os("CI").is_none(), "{}: no images; use `cargo xtask test`", cache.display());
+        eprintln!("SKIPPED: no images in {} (`cargo xtask images` makes them)", cache.display());
+        None
+    }
+
+    /// The image `name`.
+    pub fn disk(&self, name: &str) -> PathBuf {
+        self.cache.join("images").join(format!("{name}.qcow2"))
+    }
+
+    /// The folder with the packages of a Debian suite.
+    pub fn debs(&self, suite: &str) -> PathBuf {
+        self.cache.join(format!("debs-{suite}"))
     }
 }
 

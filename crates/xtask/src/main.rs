@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words[..] {
         ["demo", ref rest @ ..] => demo(rest),
-        ["test"] => quick().and_then(|()| end_to_end()),
+        ["test"] => test(),
         ["test", "--quick"] => quick(),
         ["full"] => full(),
         ["images"] => images().map(|_| ()),
@@ -51,6 +51,17 @@ fn demo(arguments: &[&str]) -> Result<(), String> {
     run(demo)
 }
 
+/// Everything that CI runs. The images come first: tests of single steps use their roots too.
+fn test() -> Result<(), String> {
+    install::packages()?;
+    let cache = images()?;
+    quick()?;
+    // Two machines at a time: one waits for its clock most of the time.
+    let mut tests = cargo(&["test", "--package", "hardtack-tests", "--", "--test-threads=2"]);
+    tests.env("CI", "true").env("HARDTACK_CACHE", cache);
+    step("end to end", tests)
+}
+
 /// Formatting, lints, and every test that needs no virtual machine.
 fn quick() -> Result<(), String> {
     install::packages()?;
@@ -58,47 +69,26 @@ fn quick() -> Result<(), String> {
     step("lints", cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
     step("programs", cargo(&["build", "--release", "--package", "hardtack", "--package", "hardtack-agent"]))?;
     let mut tests = cargo(&["test", "--workspace", "--exclude", "hardtack-tests"]);
-    tests.env("CI", "true");
+    tests.env("CI", "true").env("HARDTACK_CACHE", shell::cache());
     step("tests", tests)
-}
-
-/// Real images, hardened by an ordinary user, booted and attacked.
-fn end_to_end() -> Result<(), String> {
-    let images = images()?;
-    // Two machines at a time: one waits for its clock most of the time.
-    let mut tests = cargo(&["test", "--package", "hardtack-tests", "--", "--test-threads=2"]);
-    tests.env("CI", "true").env("HARDTACK_IMAGES", images);
-    step("end to end", tests)
 }
 
 /// Everything, and the tests that are marked as long.
 fn full() -> Result<(), String> {
-    quick()?;
-    end_to_end()?;
-    let images = images()?;
+    test()?;
     let mut tests = cargo(&["test", "--workspace", "--release", "--", "--ignored", "--test-threads=2"]);
-    tests.env("CI", "true").env("HARDTACK_IMAGES", images);
+    tests.env("CI", "true").env("HARDTACK_CACHE", shell::cache());
     step("full suite", tests)
 }
 
-/// Makes the images that are not there yet and returns their folder.
+/// Makes the images that are not there yet and returns the folder that they are kept in.
 fn images() -> Result<PathBuf, String> {
-    let directory = match std::env::var_os("HARDTACK_IMAGES") {
-        Some(directory) => PathBuf::from(directory),
-        None => shell::cache().join("images"),
-    };
+    let cache = shell::cache();
     let mut make = shell::as_root("bash");
     make.arg(top().join("tests/images/make.sh"));
-    make.arg(&directory).args([
-        "debian12",
-        "debian13",
-        "debian12-crypt",
-        "debian13-crypt",
-        "mbr",
-        "bootpart",
-    ]);
+    make.arg(&cache).args(["debian12", "debian13", "debian12-crypt", "debian13-crypt", "mbr", "bootpart"]);
     step("images", make)?;
-    Ok(directory)
+    Ok(cache)
 }
 
 fn step(name: &str, command: std::process::Command) -> Result<(), String> {

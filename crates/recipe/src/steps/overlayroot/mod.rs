@@ -26,6 +26,13 @@ use needs::{Subject, Wants};
 const STEP: &str = "overlayroot";
 const LOCAL: &str = "/etc/overlayroot.local.conf";
 const MAIN: &str = "/etc/overlayroot.conf";
+/// Has the root remounted by the old interface.
+const REMOUNT: &str = "/etc/systemd/system/systemd-remount-fs.service.d/hardtack-overlayroot.conf";
+const REMOUNT_TEXT: &str = "\
+# The overlay's fstab line names its layers, and a remount by the new interface refuses them.
+[Service]
+Environment=LIBMOUNT_FORCE_MOUNT2=always
+";
 const CLOUD: &str = "/etc/cloud/cloud.cfg.d/96-hardtack-overlayroot.cfg";
 /// An initrd is read up to this many bytes; Ubuntu's with all firmware has 70 MiB packed.
 const INITRD_LIMIT: u64 = 1 << 30;
@@ -55,6 +62,7 @@ pub fn apply(settings: &OverlayrootStep, cx: &mut Context<'_, '_>) -> Result<(),
     fstab(settings, cx)?;
     write_configuration(settings, &value, knows_local, cx)?;
     cloud_init(settings, cx)?;
+    remount(cx)?;
     notes(settings, cx);
     cx.agent.overlay = Some(OverlayConfig {
         mode: settings.mode.as_str().to_owned(),
@@ -411,6 +419,21 @@ fn fstab(settings: &OverlayrootStep, cx: &mut Context<'_, '_>) -> Result<(), Ste
     }
     if kept != text {
         cx.stage.write("/etc/fstab", kept, Set::default())?;
+    }
+    Ok(())
+}
+
+/// overlayroot makes the root read-only again when the kernel's command line has `ro`, and writes an
+/// fstab line for it that names the layers. Remounting by that line fails with the new mount
+/// interface, which util-linux uses since 2.39: overlayfs refuses to be told its layers again ("No
+/// changes allowed in reconfigure", fs/overlayfs/params.c), and the root stays read-only (seen on
+/// Debian 13). By the old interface it ignores them, as it always did.
+fn remount(cx: &mut Context<'_, '_>) -> Result<(), StepError> {
+    for directory in ["/usr/lib/systemd/system", "/lib/systemd/system"] {
+        if cx.stage.stat(&format!("{directory}/systemd-remount-fs.service"))?.is_some() {
+            cx.stage.write(REMOUNT, REMOUNT_TEXT, Set::default())?;
+            return Ok(());
+        }
     }
     Ok(())
 }
