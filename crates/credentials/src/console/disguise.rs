@@ -16,20 +16,29 @@ pub(super) fn attempts(log: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let zeros = log.iter().filter(|byte| **byte == 0).count();
     // ASCII in UTF-16 has a zero in every second byte; QR codes and noise have fewer.
     let wide = log.starts_with(&[0xff, 0xfe]) || log.starts_with(&[0xfe, 0xff]) || zeros > log.len() / 4;
+    let narrow = move || if wide { utf16(log) } else { log.to_vec() };
+    // The rarer forms leave the marker's middle word as it is: without it 64 MiB are not read again.
+    let marked = move || Some(narrow()).filter(|text| has_marker(text));
     let makers: [Maker<'_>; 6] = [
-        Box::new(move || Some(if wide { utf16(log) } else { log.to_vec() })),
+        Box::new(move || Some(narrow())),
         // An odd byte lost in between: without its zeros UTF-16 is ASCII in any alignment.
-        Box::new(move || (zeros > 0).then(|| log.iter().copied().filter(|byte| *byte != 0).collect())),
-        Box::new(move || visible_escapes(&narrow(log, wide))),
-        Box::new(move || tags(&narrow(log, wide))),
-        Box::new(move || json_escapes(&narrow(log, wide))),
+        Box::new(move || {
+            let without = || log.iter().copied().filter(|byte| *byte != 0).collect::<Vec<u8>>();
+            (zeros > 0).then(without).filter(|text| has_marker(text))
+        }),
+        Box::new(move || visible_escapes(&marked()?)),
+        Box::new(move || tags(&marked()?)),
+        Box::new(move || json_escapes(&marked()?)),
         Box::new(move || base64(log)),
     ];
     makers.into_iter().filter_map(|make| make())
 }
 
-fn narrow(log: &[u8], wide: bool) -> Vec<u8> {
-    if wide { utf16(log) } else { log.to_vec() }
+/// Whether a marker line or the JSON may be in the text.
+pub(super) fn has_marker(text: &[u8]) -> bool {
+    const WORD: &[u8] = b"HARDTACK";
+    text.windows(WORD.len())
+        .any(|window| matches!(window.first(), Some(b'H' | b'h')) && window.eq_ignore_ascii_case(WORD))
 }
 
 /// UTF-16 to UTF-8; the byte order from the mark, else from where the zeros are.
@@ -48,10 +57,11 @@ fn utf16(log: &[u8]) -> Vec<u8> {
         .into_bytes()
 }
 
-/// Escape characters that a program made visible: `^[`, `#033`, `\x1b`, `\033`, `\e`; and `^M`.
+/// Escape characters that a program made visible: `^[`, `#033`, `\x1b`, `\033`, `\e`, `ESC`; and `^M`.
 fn visible_escapes(log: &[u8]) -> Option<Vec<u8>> {
-    const FORMS: [(&[u8], &[u8]); 8] = [
+    const FORMS: [(&[u8], &[u8]); 9] = [
         (b"^[[", b"\x1b["),
+        (b"ESC[", b"\x1b["),
         (b"#033[", b"\x1b["),
         (b"\\x1b[", b"\x1b["),
         (b"\\x1B[", b"\x1b["),
@@ -84,6 +94,9 @@ fn tags(log: &[u8]) -> Option<Vec<u8>> {
             rest.iter().take(end).take_while(|byte| **byte != b' ').map(u8::to_ascii_lowercase).collect();
         if matches!(name.as_slice(), b"br" | b"br/" | b"/div" | b"/p" | b"/li" | b"/tr" | b"/pre" | b"pre") {
             text.push(b'\n');
+        } else if matches!(name.as_slice(), b"td" | b"th") {
+            // The next column of a table.
+            text.push(b' ');
         }
         at += end + 2;
     }

@@ -114,7 +114,22 @@ pub fn read(log: &[u8]) -> Result<Reading, ReadError> {
     }
     let mut best: Option<scan::Scan> = None;
     for attempt in disguise::attempts(log) {
-        let found = scan::scan(&clean::clean(&attempt));
+        let text = clean::clean(&attempt);
+        drop(attempt);
+        // The second reading is for pages whose marker lines hold entities too (`&nbsp;`).
+        let decoded = || {
+            (text.contains('&') && disguise::has_marker(text.as_bytes()))
+                .then(|| verify::decode_entities(&text))
+        };
+        let mut found = scan::scan(&text);
+        if found.intact.is_empty()
+            && let Some(text) = decoded()
+        {
+            let second = scan::scan(&text);
+            if !second.intact.is_empty() || second.damaged.len() > found.damaged.len() {
+                found = second;
+            }
+        }
         if !found.intact.is_empty() {
             return choose(found);
         }

@@ -1,11 +1,12 @@
 //! Cutting cleaned text into blocks by their marker lines.
 
-use super::verify::verify;
+use super::verify::{verify, without_prefix};
 use super::{Damaged, Found};
-use crate::block::{BEGIN, END, JSON_START};
+use crate::block::{BEGIN, Block, END, JSON_START};
 
-/// No block is longer: the agent keeps below a cloud's 64 KiB, prefixes may double that.
-const BLOCK_LIMIT: usize = 512 * 1024;
+/// No block is longer: the agent keeps below a cloud's 64 KiB, and a driver that floods the console
+/// may put thousands of lines between any two of them.
+const BLOCK_LIMIT: usize = 32 * 1024 * 1024;
 
 /// What one form of a log holds.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub(super) struct Scan {
 /// A block whose last line has not come yet.
 struct Open<'a> {
     line: usize,
+    /// What stands before its first line's marker.
+    prefix: &'a str,
     size: usize,
     lines: Vec<&'a str>,
 }
@@ -35,18 +38,18 @@ pub(super) fn scan(text: &str) -> Scan {
         let number = index + 1;
         scan.lines = number;
         let is_json = line.contains(JSON_START) || line.contains("{&quot;hardtack&quot;");
-        if !is_json && line.contains(BEGIN) {
+        if let Some((prefix, _)) = line.split_once(BEGIN).filter(|_| !is_json) {
             if let Some(open) = open.take() {
                 scan.damage(open.line, "its last line is missing");
             }
-            open = Some(Open { line: number, size: 0, lines: Vec::new() });
+            open = Some(Open { line: number, prefix, size: 0, lines: Vec::new() });
         } else if !is_json && line.contains(END) {
             match open.take() {
                 None => scan.damage(number, "its first line is missing: the beginning of the log is lost"),
                 Some(open) if open.size > BLOCK_LIMIT => {
                     scan.damage(open.line, "it is longer than any block that the agent prints");
                 }
-                Some(open) => match verify(&open.lines) {
+                Some(open) => match verify_with_prefix(&open) {
                     Ok((block, json)) => scan.intact.push(Found {
                         block,
                         json,
@@ -78,6 +81,17 @@ pub(super) fn scan(text: &str) -> Scan {
         scan.damage(line, "its first and last lines are missing");
     }
     scan
+}
+
+/// A prefix that ends with a blank may stand before any line. One that touches the text (`12:`,
+/// `>`, `{"log":"`) could be a damaged beginning; it is taken off where all lines have it.
+fn verify_with_prefix(open: &Open<'_>) -> Result<(Block, String), String> {
+    let plain = verify(&open.lines);
+    if plain.is_ok() || open.prefix.is_empty() || open.prefix.ends_with(' ') {
+        return plain;
+    }
+    let lines: Vec<&str> = open.lines.iter().map(|line| without_prefix(line, open.prefix)).collect();
+    verify(&lines).or(plain)
 }
 
 /// Reads the human part's line "Time: … UTC, synchronised".

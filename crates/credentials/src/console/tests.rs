@@ -206,6 +206,37 @@ fn noisy() -> Vec<(&'static str, Vec<u8>)> {
         ("broken by a logger", logger.into_bytes()),
         ("a cloud's JSON", json_answer.into_bytes()),
         ("base64", base64.into_bytes()),
+        ("entities three times", entities(&entities(&entities(&plain))).into_bytes()),
+        (
+            "a page of no-break spaces",
+            entities(&text).replace(' ', "&nbsp;").replace('\n', "<br>\n").into_bytes(),
+        ),
+        (
+            "rows of a table",
+            each_line(&text, |index, line| format!("<tr><td>{index}</td><td>{}</td></tr>", entities(line)))
+                .into_bytes(),
+        ),
+        (
+            "numbers of lines",
+            each_line(&text, |index, line| format!("serial.log:{index}:{line}")).into_bytes(),
+        ),
+        ("quoted", each_line(&text, |_, line| format!(">{line}")).into_bytes()),
+        (
+            "a container's JSON",
+            each_line(&text, |_, line| {
+                let line = serde_json::to_string(&format!("{line}\r\n")).unwrap();
+                format!("{{\"log\":{line},\"stream\":\"stdout\",\"time\":\"2026-11-21T10:00:00.1Z\"}}")
+            })
+            .into_bytes(),
+        ),
+        ("escapes in letters", plain.replace("\r\n", "ESC[0m\r\n").into_bytes()),
+        (
+            "a flood between all lines",
+            each_line(&text, |index, line| {
+                format!("{line}\n{}", format!("[ {index}.5] usb 1-1: reset\n").repeat(500))
+            })
+            .into_bytes(),
+        ),
         ("the same print twice", [plain.clone(), plain].concat().into_bytes()),
     ]
 }

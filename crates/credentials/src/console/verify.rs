@@ -121,7 +121,7 @@ fn first_value(text: &str) -> Option<&str> {
 
 /// `line` without a beginning of the same shape as `prefix`: runs of digits and runs of blanks
 /// may have any length, everything else is the same.
-fn without_prefix<'a>(line: &'a str, prefix: &str) -> &'a str {
+pub(super) fn without_prefix<'a>(line: &'a str, prefix: &str) -> &'a str {
     let (mut rest, mut shape) = (line, prefix);
     while let Some(first) = shape.bytes().next() {
         let class = |byte: u8| if byte.is_ascii_digit() { b'0' } else { byte };
@@ -231,7 +231,7 @@ fn kind(line: &str) -> &'static str {
 }
 
 /// Undoes one level of HTML entities, those that stand for ASCII.
-fn decode_entities(text: &str) -> String {
+pub(super) fn decode_entities(text: &str) -> String {
     const LONGEST: usize = 10;
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
