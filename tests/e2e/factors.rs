@@ -62,6 +62,15 @@ fn three_factors(image: &str, suite: &str) {
     let Some(images) = Images::find() else { return };
     let workshop = Workshop::new(&images, suite);
     let source = images.disk(image);
+    if suite == "trixie" {
+        // OpenSSH 9.8 and later stops listening to an address with too many failures; the failures
+        // here must come from what is tested.
+        let recipe = workshop.path().join("debian-3fa.yaml");
+        let text = std::fs::read_to_string(&recipe).unwrap();
+        let changed = text.replace("MaxAuthTries: 4", "MaxAuthTries: 4\n      PerSourcePenalties: no");
+        assert_ne!(changed, text);
+        std::fs::write(&recipe, changed).unwrap();
+    }
     workshop.build_ok("debian-3fa.yaml", &source, &["--output", "hard.raw"]);
     let disk = workshop.path().join("hard.raw");
     let file_system = workshop.path().join("root");
