@@ -56,46 +56,65 @@ fn random_edits_on_every_layout() {
         return;
     }
     for (index, layout) in LAYOUTS.iter().enumerate() {
-        let image = Image::make(layout.args, layout.mib);
-        let before = std::fs::metadata(image.path()).unwrap().modified().unwrap();
-        let disk = TestDisk::open(&image.path());
-        let mut fs =
-            Ext4::open(disk.clone(), EPOCH).unwrap_or_else(|error| panic!("{}: {error}", layout.name));
-        assert_eq!(fs.read_only_reason(), None, "{}", layout.name);
-        let mut model = Model::read(&fs);
-        let mut random = Random(0x9e37_79b9_7f4a_7c15 + index as u64);
-        for number in 0..250 {
-            model
-                .step(&mut fs, &mut random, 60_000, true)
-                .unwrap_or_else(|error| panic!("{}: edit {number}: {error}", layout.name));
-        }
-        model.assert_same(&fs, layout.name);
-        fs.finish().unwrap();
-        model.assert_same(&fs, layout.name);
-        assert!(fs.create("/late", 0o644, 0, 0).is_err(), "{}: edits end with finish", layout.name);
-
-        let edited = image.beside("edited");
-        disk.save(&edited);
-        tools::assert_clean(&edited, layout.name);
-        let second = TestDisk::open(&edited);
-        match ViewTree::open(second) {
-            Ok(view) => {
-                assert_eq!(layout.view, "", "{}: the second reader opens it", layout.name);
-                model.assert_view(&view, layout.name);
-            }
-            Err(ViewError::Unsupported(why)) => {
-                assert!(!layout.view.is_empty(), "{}: the second reader: {why}", layout.name);
-                assert!(why.contains(layout.view), "{}: the second reader: {why}", layout.name);
-            }
-            Err(error) => panic!("{}: {error}", layout.name),
-        }
-        kernel::assert_same(&edited, &model, layout.name);
-        assert_eq!(
-            std::fs::metadata(image.path()).unwrap().modified().unwrap(),
-            before,
-            "the source is only read"
-        );
+        sequence(layout, SEED + index as u64);
     }
+}
+
+/// As many sequences as the full suite runs, on every layout in turn.
+const SEQUENCES: u64 = 2000;
+
+#[test]
+#[ignore = "the full suite: 2,000 sequences of edits"]
+fn thousands_of_edit_sequences() {
+    for number in 0..SEQUENCES {
+        let layout = &LAYOUTS[number as usize % LAYOUTS.len()];
+        sequence(layout, SEED ^ (number << 20));
+    }
+}
+
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// 250 random edits on a fresh file system, looked at by e2fsck, our own reader, the second reader
+/// and the kernel.
+fn sequence(layout: &Layout, seed: u64) {
+    let image = Image::make(layout.args, layout.mib);
+    let before = std::fs::metadata(image.path()).unwrap().modified().unwrap();
+    let disk = TestDisk::open(&image.path());
+    let mut fs = Ext4::open(disk.clone(), EPOCH).unwrap_or_else(|error| panic!("{}: {error}", layout.name));
+    assert_eq!(fs.read_only_reason(), None, "{}", layout.name);
+    let mut model = Model::read(&fs);
+    let mut random = Random(seed);
+    for number in 0..250 {
+        model
+            .step(&mut fs, &mut random, 60_000, true)
+            .unwrap_or_else(|error| panic!("{}: edit {number}: {error}", layout.name));
+    }
+    model.assert_same(&fs, layout.name);
+    fs.finish().unwrap();
+    model.assert_same(&fs, layout.name);
+    assert!(fs.create("/late", 0o644, 0, 0).is_err(), "{}: edits end with finish", layout.name);
+
+    let edited = image.beside("edited");
+    disk.save(&edited);
+    tools::assert_clean(&edited, layout.name);
+    let second = TestDisk::open(&edited);
+    match ViewTree::open(second) {
+        Ok(view) => {
+            assert_eq!(layout.view, "", "{}: the second reader opens it", layout.name);
+            model.assert_view(&view, layout.name);
+        }
+        Err(ViewError::Unsupported(why)) => {
+            assert!(!layout.view.is_empty(), "{}: the second reader: {why}", layout.name);
+            assert!(why.contains(layout.view), "{}: the second reader: {why}", layout.name);
+        }
+        Err(error) => panic!("{}: {error}", layout.name),
+    }
+    kernel::assert_same(&edited, &model, layout.name);
+    assert_eq!(
+        std::fs::metadata(image.path()).unwrap().modified().unwrap(),
+        before,
+        "the source is only read"
+    );
 }
 
 #[test]
