@@ -2,12 +2,12 @@
 
 use std::process::Command;
 
-use hardtack_credentials::{base32, totp};
 use hardtack_tests::image::Images;
 use hardtack_tests::ssh::{Client, Login};
 use hardtack_tests::tools::run;
 use hardtack_tests::vm::{Machine, Vm, seed};
 
+use crate::codes::{Codes, block, trust};
 use crate::workshop::{PASSWORD, Workshop};
 
 fn encrypted_overlay(image: &str, suite: &str) {
@@ -43,27 +43,15 @@ fn encrypted_overlay(image: &str, suite: &str) {
         };
         let mut vm = Vm::start(&machine);
         vm.wait_for("-----END HARDTACK CREDENTIALS-----");
-        let copy = workshop.path().join(format!("{boot}.txt"));
-        std::fs::copy(&vm.console, &copy).unwrap();
-        run(Command::new("chmod").arg("644").arg(&copy));
-        let json = run(workshop.command().args(["console", "--json"]).arg(&copy));
-        let block: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let block = block(&workshop, &vm.console);
         assert_eq!(block["root"]["overlay"], "crypt", "{block}");
         assert_eq!(block["root"]["device"], "/dev/vdb", "{block}");
         // The root above is new at each boot, and so is the enrolment.
-        let secret = base32::decode(block["users"][0]["secret"].as_str().unwrap()).unwrap();
-        let _ = std::fs::remove_file(workshop.path().join("known_hosts"));
+        let mut codes = Codes::new(block["users"][0]["secret"].as_str().unwrap());
+        trust(&workshop, vm.port);
         let client = Client::new(workshop.path(), vm.port);
-        run(workshop
-            .command()
-            .arg("console")
-            .arg(&copy)
-            .args(["--known-hosts", "known_hosts", "--host"])
-            .arg(format!("127.0.0.1:{}", vm.port)));
-        let login = |command: &str, ahead: u64| {
-            let step =
-                std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 30;
-            let code = totp::hotp(&secret, step + ahead);
+        let mut login = |command: &str| {
+            let code = codes.fresh();
             let login = Login {
                 user: "debian",
                 key: Some(&workshop.key),
@@ -74,12 +62,11 @@ fn encrypted_overlay(image: &str, suite: &str) {
         };
         let facts = login(
             "findmnt -no FSTYPE,SOURCE /; findmnt -no SOURCE /media/root-rw; sudo cryptsetup luksDump /dev/vdb",
-            0,
         );
         assert!(facts.contains("overlay"), "{facts}");
         assert!(facts.contains("/dev/mapper/secure"), "{facts}");
         assert!(facts.contains("LUKS header information"), "{facts}");
-        login(command, 1);
+        login(command);
         if command != "true" {
             vm.wait_for_end();
         }

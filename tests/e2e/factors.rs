@@ -1,62 +1,14 @@
 //! Key, password and one-time code: who has all three gets in, nobody else.
 
-use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hardtack_credentials::{base32, totp};
 use hardtack_tests::image::{Images, assert_clean, extract};
 use hardtack_tests::ssh::{Client, Login, make_key};
 use hardtack_tests::tools::run;
 use hardtack_tests::vm::{Machine, Vm, seed};
 
+use crate::codes::{Codes, STEP, block, calm_down, now, trust};
 use crate::workshop::{PASSWORD, Workshop};
-
-const STEP: u64 = 30;
-
-/// Codes for a secret, each given out once, none before its time.
-struct Codes {
-    secret: Vec<u8>,
-    used: u64,
-}
-
-impl Codes {
-    fn new(secret: &str) -> Self {
-        Self { secret: base32::decode(secret).unwrap(), used: 0 }
-    }
-
-    fn of(&self, step: u64) -> String {
-        totp::hotp(&self.secret, step)
-    }
-
-    /// A code that was never given out and is valid now; waits for it. The module counts attempts
-    /// (three in 30 seconds), so waiting also keeps clear of its limit.
-    fn fresh(&mut self) -> String {
-        while now() / STEP <= self.used {
-            std::thread::sleep(Duration::from_millis(500));
-        }
-        self.used = now() / STEP;
-        self.of(self.used)
-    }
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-}
-
-/// Waits until the rate limit has forgotten all attempts so far.
-fn calm_down() {
-    std::thread::sleep(Duration::from_secs(STEP + 2));
-}
-
-fn block(workshop: &Workshop, console: &Path) -> serde_json::Value {
-    // The log belongs to QEMU's user; the reader is an ordinary one.
-    let copy = workshop.path().join("console.txt");
-    std::fs::copy(console, &copy).unwrap();
-    run(Command::new("chmod").arg("644").arg(&copy));
-    let json = run(workshop.command().args(["console", "--json"]).arg(&copy));
-    serde_json::from_str(&json).unwrap()
-}
 
 fn three_factors(image: &str, suite: &str) {
     let Some(images) = Images::find() else { return };
@@ -112,10 +64,7 @@ fn three_factors(image: &str, suite: &str) {
     let mut codes = Codes::new(user["secret"].as_str().unwrap());
 
     let client = Client::new(workshop.path(), vm.port);
-    run(workshop
-        .command()
-        .args(["console", "console.txt", "--known-hosts", "known_hosts", "--host"])
-        .arg(format!("127.0.0.1:{}", vm.port)));
+    trust(&workshop, vm.port);
     let all = Login { user: "debian", key: Some(&workshop.key), password: Some(PASSWORD), code: None };
 
     // Who has all three gets in, and is asked in this order; twice, with two codes.

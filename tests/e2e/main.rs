@@ -5,7 +5,9 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod codes;
 mod crypt;
 mod factors;
 mod layouts;
+mod variants;
 mod workshop;

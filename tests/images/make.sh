@@ -26,7 +26,11 @@ chmod 755 "$out" "$out/images"
 work=$(mktemp -d "$out/.make.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-packages=linux-image-cloud-amd64,systemd-sysv,udev,dbus,openssh-server,openssh-sftp-server,cloud-init,sudo,iproute2,ifupdown,isc-dhcp-client,netbase,ca-certificates,grub-pc-bin,grub-efi-amd64-bin,grub2-common,initramfs-tools,e2fsprogs,libpam-runtime,login,passwd,cloud-initramfs-growroot,kmod,procps,openssh-client,locales,less
+packages=linux-image-cloud-amd64,systemd-sysv,udev,dbus,openssh-server,openssh-sftp-server,cloud-init,sudo,iproute2,netbase,ca-certificates,grub-pc-bin,grub-efi-amd64-bin,grub2-common,initramfs-tools,e2fsprogs,libpam-runtime,login,passwd,cloud-initramfs-growroot,kmod,procps,openssh-client,locales,less
+# What configures the network, as in Debian's own images of the time. (cloud-init 25 also asks for
+# DHCPv6, for which ifupdown waits five minutes where nobody answers.)
+bookworm_packages=$packages,ifupdown,isc-dhcp-client
+trixie_packages=$packages,netplan.io
 crypt_packages=overlayroot,cryptsetup,cryptsetup-initramfs,busybox
 
 root_uuid=6f2a6f52-64d5-4d57-9c2c-0a86c4a4e001
@@ -40,7 +44,7 @@ root() {
     --customize-hook='chroot "$1" apt-get -qq download libpam-google-authenticator libqrencode4' \
     --customize-hook="mkdir -p '$out/debs-$1' && mv \"\$1\"/*.deb '$out/debs-$1/'" \
     "$1" "$root" >/dev/null
-  if [ "$2" = "$packages" ] && [ ! -e "$out/$1.tar" ]; then
+  if [ ! -e "$root/usr/sbin/cryptsetup" ] && [ ! -e "$out/$1.tar" ]; then
     tar -C "$root" --numeric-owner -cf "$work/root.tar" .
     mv "$work/root.tar" "$out/$1.tar"
   fi
@@ -160,7 +164,7 @@ genericcloud() { # NAME SUITE PACKAGES
 
 mbr() {
   local root=$work/root disk=$work/disk.raw
-  root bookworm "$packages" "$root"
+  root bookworm "$bookworm_packages" "$root"
   printf 'LABEL=cloudimg-rootfs / ext4 defaults 0 0\n' >"$root/etc/fstab"
   grub_cfg "$root" "$root_uuid" /boot "$cmdline"
   truncate -s 2252M "$disk"
@@ -174,7 +178,7 @@ mbr() {
 
 bootpart() {
   local root=$work/root disk=$work/disk.raw
-  root trixie "$packages" "$root"
+  root trixie "$trixie_packages" "$root"
   printf 'LABEL=cloudimg-rootfs / ext4 discard,commit=30,errors=remount-ro 0 1\nLABEL=BOOT /boot ext4 defaults 0 2\nLABEL=UEFI /boot/efi vfat umask=0077 0 1\n' >"$root/etc/fstab"
   grub_cfg "$root" "$boot_uuid" '' "$cmdline"
   mkdir -p "$root/boot/efi"
@@ -200,10 +204,10 @@ for name; do
   [ -e "$out/images/$name.qcow2" ] && continue
   echo "making $name.qcow2"
   case $name in
-    debian12) genericcloud "$name" bookworm "$packages" ;;
-    debian13) genericcloud "$name" trixie "$packages" ;;
-    debian12-crypt) genericcloud "$name" bookworm "$packages,$crypt_packages" ;;
-    debian13-crypt) genericcloud "$name" trixie "$packages,$crypt_packages" ;;
+    debian12) genericcloud "$name" bookworm "$bookworm_packages" ;;
+    debian13) genericcloud "$name" trixie "$trixie_packages" ;;
+    debian12-crypt) genericcloud "$name" bookworm "$bookworm_packages,$crypt_packages" ;;
+    debian13-crypt) genericcloud "$name" trixie "$trixie_packages,$crypt_packages" ;;
     mbr) mbr ;;
     bootpart) bootpart ;;
     *) echo "make.sh: unknown image $name" >&2; exit 2 ;;
