@@ -4,7 +4,7 @@ use std::process::Command;
 
 use hardtack_tests::image::Images;
 use hardtack_tests::ssh::{Client, Login};
-use hardtack_tests::tools::run;
+use hardtack_tests::tools::{run, top};
 use hardtack_tests::vm::{Machine, Vm, seed};
 
 use crate::codes::{Codes, block, trust};
@@ -23,7 +23,8 @@ fn encrypted_overlay(image: &str, suite: &str) {
     let extra = workshop.path().join("extra.raw");
     run(Command::new("truncate").args(["-s", "2G"]).arg(&extra));
     let seed_file = workshop.path().join("seed.img");
-    seed(&seed_file, "i-0002", "#cloud-config\n");
+    let user_data = std::fs::read_to_string(top().join("cloud-config/launch.yaml")).unwrap();
+    seed(&seed_file, "i-0002", &user_data);
 
     for (boot, command) in [
         // The lower root is the image: what is to last is changed there.
