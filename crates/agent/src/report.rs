@@ -98,13 +98,29 @@ fn text(
     };
     let mut text = String::new();
     for line in lines {
-        // 80 columns: names and reasons are short, but a file's path may not be.
-        let line: String =
-            line.chars().map(|c| if c.is_ascii_graphic() { c } else { ' ' }).take(68).collect();
-        text.push_str(&format!("HARDTACK: {line}\n"));
+        for line in sentence(&line) {
+            text.push_str(&format!("HARDTACK: {line}\n"));
+        }
     }
     text.push_str(&block.render(&surroundings));
     Ok(text)
+}
+
+/// A sentence in lines that leave room for their beginning in 80 columns.
+fn sentence(text: &str) -> Vec<String> {
+    const WIDTH: usize = 69;
+    let plain: String = text.chars().map(|c| if c.is_ascii_graphic() { c } else { ' ' }).collect();
+    let mut lines = vec![String::new()];
+    for word in plain.split_whitespace() {
+        // Names and reasons are short; a path may be longer than a line.
+        let word: String = word.chars().take(WIDTH).collect();
+        match lines.last_mut() {
+            Some(last) if last.is_empty() => *last = word,
+            Some(last) if last.len() + 1 + word.len() <= WIDTH => *last = format!("{last} {word}"),
+            _ => lines.push(word),
+        }
+    }
+    lines
 }
 
 /// How the packages fared; nothing once they have been told about.

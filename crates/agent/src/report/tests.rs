@@ -118,3 +118,18 @@ fn what_went_wrong_is_told_beside_the_block() {
         .collect();
     assert_eq!(long, [""; 0]);
 }
+
+#[test]
+fn what_went_wrong_is_told_in_80_columns_to_its_end() {
+    let lines = sentence(
+        "debian line 1 of the secret file is not a base32 secret of at least 80 bits: no login\nwith a code",
+    );
+    assert_eq!(
+        lines,
+        [
+            "debian line 1 of the secret file is not a base32 secret of at least",
+            "80 bits: no login with a code"
+        ]
+    );
+    assert!(sentence(&"x".repeat(200)).iter().all(|line| line.len() < 70));
+}
