@@ -4,7 +4,7 @@
 //! the global values, where `Match` lines (but `Match all`) switch lines off, and once per
 //! connection, where only lines in matching blocks count; what those set replaces the global value.
 
-use super::{DROP_IN, Kind, Version, include, keywords, pattern, words, write};
+use super::{DROP_IN, Kind, Version, include, keywords, pattern, value, words, write};
 use crate::{Error, Stage};
 
 /// The main file.
@@ -73,7 +73,7 @@ pub struct Problem {
     pub place: Place,
     /// What, one sentence.
     pub what: String,
-    /// The word of an unknown directive (a vendor's patch may know it).
+    /// The word of a directive that this release should not know, and perhaps does all the same.
     pub unknown_word: Option<String>,
 }
 
@@ -196,15 +196,6 @@ impl Config {
         depth: usize,
     ) -> Result<(), Error> {
         self.files += 1;
-        if depth > DEPTH_LIMIT || self.files > FILE_LIMIT {
-            return Err(Error::Content {
-                path: file.into(),
-                line: None,
-                what: format!(
-                    "Include goes deeper than {DEPTH_LIMIT} levels or names more than {FILE_LIMIT} files; sshd would not start"
-                ),
-            });
-        }
         let Some(content) = stage.read_limited(file, SIZE_LIMIT)? else { return Ok(()) };
         // What sshd compares are bytes; what is not UTF-8 can only stand in comments and values.
         let text = String::from_utf8_lossy(&content);
@@ -233,7 +224,11 @@ impl Config {
         let Some(keyword) = keyword else {
             let what =
                 format!("OpenSSH {} does not know {:?} and does not start", self.version, line.keyword);
-            self.problems.push(Problem { place, what, unknown_word: Some(line.keyword.to_owned()) });
+            // A release that is newer than the table may know more; one that is older than the word
+            // has perhaps got it by a patch.
+            let doubtful = self.version > keywords::NEWEST || keywords::find(line.keyword).is_some();
+            let unknown_word = doubtful.then(|| line.keyword.to_owned());
+            self.problems.push(Problem { place, what, unknown_word });
             return Ok(());
         };
         let Some(words) = words::words(line.rest) else {
@@ -246,7 +241,10 @@ impl Config {
         }
         match keyword.name {
             "Match" => {
-                let words = words.iter().flat_map(|word| split_criterion(word)).collect();
+                let words: Vec<String> = words.iter().flat_map(|word| split_criterion(word)).collect();
+                if let Some(what) = criteria_fault(&words) {
+                    self.problem(place.clone(), format!("Match: {what}; sshd does not start"));
+                }
                 self.blocks.push(MatchBlock {
                     criteria: line.rest.to_owned(),
                     words,
@@ -270,6 +268,9 @@ impl Config {
                             .stat(&file)?
                             .is_some_and(|found| found.kind == crate::FileType::Regular)
                         {
+                            if state.depth >= DEPTH_LIMIT || self.files >= FILE_LIMIT {
+                                return Err(endless(&place));
+                            }
                             self.read_file(stage, &file, state.block, state.depth + 1)?;
                         }
                     }
@@ -283,6 +284,12 @@ impl Config {
                     let what =
                         format!("{} is not allowed in a Match block; sshd does not start", keyword.name);
                     self.problem(place.clone(), what);
+                }
+                // Of these kinds every value is known in every release.
+                if matches!(keyword.kind, Kind::Flag | Kind::RootLogin | Kind::Methods)
+                    && let Some(fault) = value::fault(keyword, line.rest, self.version)
+                {
+                    self.problem(place.clone(), format!("{}: {fault}; sshd does not start", keyword.name));
                 }
                 self.settings.push(Setting {
                     keyword: target.name,
@@ -341,6 +348,36 @@ fn split_criterion(word: &str) -> Vec<String> {
             vec![name.to_owned(), value.to_owned()]
         }
         _ => vec![word.to_owned()],
+    }
+}
+
+/// What sshd says about the criteria of a `Match` line that it cannot read.
+fn criteria_fault(words: &[String]) -> Option<String> {
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        match word.to_ascii_lowercase().as_str() {
+            "all" if words.len() > 1 => return Some("\"all\" must stand alone".to_owned()),
+            "all" | "invalid-user" => {}
+            "user" | "group" | "host" | "address" | "localaddress" | "localport" | "rdomain" | "version" => {
+                if rest.next().is_none_or(String::is_empty) {
+                    return Some(format!("{word:?} has no argument"));
+                }
+            }
+            _ => return Some(format!("{word:?} is no criterion")),
+        }
+    }
+    None
+}
+
+/// Files that include each other.
+fn endless(place: &Place) -> Error {
+    Error::Content {
+        path: place.file.as_str().into(),
+        line: Some(place.line),
+        what: format!(
+            "Include goes deeper than {DEPTH_LIMIT} levels or names more than {FILE_LIMIT} files, as files do that \
+             include each other; sshd would not start. Take the line out of the image"
+        ),
     }
 }
 

@@ -8,6 +8,9 @@ use super::Version;
 /// Known before 5.3, the oldest release looked at.
 const ANCIENT: (u32, u32) = (0, 0);
 
+/// The last release whose words are in the table.
+pub(super) const NEWEST: Version = Version::new(10, 5);
+
 /// What a directive takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

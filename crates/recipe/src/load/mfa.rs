@@ -46,6 +46,14 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Mfa
         let words = [("totp", Console::Totp), ("password", Console::Password), ("locked", Console::Locked)];
         step.console = reader.word(value, "console", &words).unwrap_or(step.console);
     }
+    if let (Scope::Login, Console::Password, Some(value)) = (step.scope, step.console, fields.get("console"))
+    {
+        reader.error_hint(
+            value.span,
+            "`scope: login` makes every login ask for the code, `console: password` wants one that does not",
+            "say `console: totp`, or `scope: sshd`",
+        );
+    }
     if let Some(value) = fields.get("others") {
         let words = [("refuse", Others::Refuse), ("publickey", Others::Publickey), ("enrol", Others::Enrol)];
         step.others = reader.word(value, "others", &words).unwrap_or(step.others);

@@ -260,6 +260,7 @@ fn mistakes_have_their_place() {
         ("  - mfa: {users: [a], factors: [totp, smoke]}\n", 3, 39, "`factors` takes"),
         ("  - mfa: {users: [a], factors: [totp, totp]}\n", 3, 39, "listed twice"),
         ("  - mfa: {users: [a], factors: [publickey, password]}\n", 3, 32, "without `totp`"),
+        ("  - mfa: {users: [a], scope: login, console: password}\n", 3, 46, "wants one that does not"),
         ("  - mfa: {users: [a], seal: ssh}\n", 3, 29, "later version"),
         ("  - mfa: {users: [a], scope: everywhere}\n", 3, 30, "`sshd` or `login`"),
         ("  - mfa: {users: [a], factor: [totp]}\n", 3, 23, "unknown key `factor`"),

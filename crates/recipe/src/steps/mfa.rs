@@ -15,7 +15,7 @@ use hardtack_guest::sshd;
 use crate::model::{Console, Factor, MfaStep, Others, Scope, Seal};
 use crate::{Context, StepError};
 
-pub(crate) use ssh::refuse_mismatch;
+pub(crate) use ssh::{refuse_mismatch, refuse_problem, shown};
 
 const STEP: &str = "mfa";
 

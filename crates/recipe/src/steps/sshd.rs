@@ -2,7 +2,7 @@
 
 use hardtack_guest::sshd::{self, Config, Directive};
 
-use super::mfa::refuse_mismatch;
+use super::mfa::{refuse_mismatch, refuse_problem, shown};
 use crate::model::{MatchPolicy, MfaStep, SshdStep};
 use crate::{Context, StepError};
 
@@ -26,7 +26,8 @@ pub fn apply(step: &SshdStep, mfa: Option<&MfaStep>, cx: &mut Context<'_, '_>) -
         let config = Config::load(cx.stage, version)?;
         for mismatch in sshd::mismatches(&config, &wanted) {
             if let (Some(found), Some(_)) = (mismatch.found, mismatch.block) {
-                cx.warn(STEP, format!("{}: {} in a Match block is switched off", found.place, found.keyword));
+                let place = shown(cx, &found.place);
+                cx.warn(STEP, format!("{place}: {} in a Match block is switched off", found.keyword));
                 sshd::comment_out(cx.stage, &found.place)?;
             }
         }
@@ -44,12 +45,9 @@ pub fn prove(step: &SshdStep, mfa: Option<&MfaStep>, cx: &Context<'_, '_>) -> Re
     let config = Config::load(cx.stage, version)?;
     let wanted = wanted(step, mfa, version)?;
     if let Some(mismatch) = sshd::mismatches(&config, &wanted).first() {
-        return Err(refuse_mismatch(STEP, mismatch));
+        return Err(refuse_mismatch(STEP, mismatch, cx));
     }
-    if let Some(problem) = config.problems.iter().find(|problem| problem.unknown_word.is_none()) {
-        return Err(StepError::refused(STEP, format!("{}: {}", problem.place, problem.what)));
-    }
-    Ok(())
+    refuse_problem(STEP, &config, cx)
 }
 
 fn check(name: &str, value: &str, version: sshd::Version, cx: &mut Context<'_, '_>) -> Result<(), StepError> {

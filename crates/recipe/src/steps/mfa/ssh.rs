@@ -1,6 +1,6 @@
 //! sshd's part: the directives, what may not override them, and what goes around them.
 
-use hardtack_guest::sshd::{self, Config, Directive, Mismatch, Setting, Version};
+use hardtack_guest::sshd::{self, Config, Directive, Mismatch, Place, Setting, Version};
 
 use super::STEP;
 use crate::model::{Factor, MatchPolicy, MfaStep, Others};
@@ -73,7 +73,7 @@ fn match_lines(step: &MfaStep) -> Vec<String> {
 pub(super) fn write(step: &MfaStep, version: Version, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
     let config = Config::load(cx.stage, version)?;
     for problem in config.problems.iter().filter(|problem| problem.unknown_word.is_some()) {
-        cx.warn(STEP, format!("{}: {}", problem.place, problem.what));
+        cx.warn(STEP, format!("{}: {}", shown(cx, &problem.place), problem.what));
     }
     if step.match_blocks == MatchPolicy::Override {
         override_blocks(step, version, cx)?;
@@ -88,7 +88,8 @@ fn override_blocks(step: &MfaStep, version: Version, cx: &mut Context<'_, '_>) -
     let mut places: Vec<_> = Vec::new();
     for setting in weakening(step, &config) {
         if !places.contains(&setting.place) {
-            cx.warn(STEP, format!("{}: {} in a Match block is switched off", setting.place, setting.keyword));
+            let place = shown(cx, &setting.place);
+            cx.warn(STEP, format!("{place}: {} in a Match block is switched off", setting.keyword));
             places.push(setting.place.clone());
         }
     }
@@ -128,11 +129,11 @@ pub(super) fn prove(step: &MfaStep, version: Version, cx: &Context<'_, '_>) -> R
         let block = setting.block.map(|block| &config.blocks[block]);
         let what = format!(
             "{}: {} {} in the block \"Match {}\"{} overrides the global value{}",
-            setting.place,
+            shown(cx, &setting.place),
             setting.written,
             setting.value,
             block.map(|block| block.criteria.as_str()).unwrap_or_default(),
-            block.map(|block| format!(" ({})", block.place)).unwrap_or_default(),
+            block.map(|block| format!(" ({})", shown(cx, &block.place))).unwrap_or_default(),
             if setting.words.iter().any(|word| word == "any") {
                 ", and AuthenticationMethods any beside it stops sshd from starting"
             } else {
@@ -142,28 +143,61 @@ pub(super) fn prove(step: &MfaStep, version: Version, cx: &Context<'_, '_>) -> R
         return Err(StepError::refused(STEP, what)
             .hint("take the line out of the image, or say match: override to have it switched off"));
     }
-    if let Some(problem) = config.problems.iter().find(|problem| problem.unknown_word.is_none()) {
-        return Err(StepError::refused(STEP, format!("{}: {}", problem.place, problem.what)));
-    }
+    refuse_problem(STEP, &config, cx)?;
     if let Some(mismatch) = sshd::mismatches(&config, &directives(step)).first() {
-        return Err(refuse_mismatch(STEP, mismatch));
+        return Err(refuse_mismatch(STEP, mismatch, cx));
     }
     if let Some(service) = config.global("PAMServiceName").first().filter(|s| s.words != ["sshd"]) {
-        let what = format!("{}: PAMServiceName {} leads past /etc/pam.d/sshd", service.place, service.value);
-        return Err(StepError::refused(STEP, what));
+        let place = shown(cx, &service.place);
+        let what = format!("{place}: PAMServiceName {} leads past /etc/pam.d/sshd", service.value);
+        return Err(StepError::refused(STEP, what).hint("take the line out of the image"));
     }
     refuse_command_line(cx)
 }
 
+/// The place as the image has it: our lines at the top of the main file move what stands below.
+pub(crate) fn shown(cx: &Context<'_, '_>, place: &Place) -> Place {
+    in_image(cx, place).unwrap_or_else(|| place.clone())
+}
+
+fn in_image(cx: &Context<'_, '_>, place: &Place) -> Option<Place> {
+    let before = cx.stage.original(&cx.stage.resolve(&place.file).ok()?, 1 << 20).ok()??;
+    let now = cx.stage.read(&place.file).ok()??;
+    let now: Vec<&[u8]> = now.split(|byte| *byte == b'\n').collect();
+    let (text, above) = now.get(..place.line)?.split_last()?;
+    // Equal lines keep their order.
+    let rank = above.iter().filter(|line| *line == text).count();
+    let mut equal = before.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| line == text);
+    Some(Place { file: place.file.clone(), line: equal.nth(rank)?.0 + 1 })
+}
+
+/// The first thing that sshd would not start with.
+pub(crate) fn refuse_problem(
+    step: &'static str,
+    config: &Config,
+    cx: &Context<'_, '_>,
+) -> Result<(), StepError> {
+    match config.problems.iter().find(|problem| problem.unknown_word.is_none()) {
+        None => Ok(()),
+        Some(problem) => {
+            let what = format!("{}: {}", shown(cx, &problem.place), problem.what);
+            Err(StepError::refused(step, what).hint("take the line out of the image"))
+        }
+    }
+}
+
 /// Words a directive that does not hold.
-pub(crate) fn refuse_mismatch(step: &'static str, mismatch: &Mismatch) -> StepError {
+pub(crate) fn refuse_mismatch(step: &'static str, mismatch: &Mismatch, cx: &Context<'_, '_>) -> StepError {
     let Directive { keyword, value } = &mismatch.directive;
     match (&mismatch.found, &mismatch.block) {
         (Some(found), Some(block)) => StepError::refused(
             step,
             format!(
-                "{}: {} {} in the Match block of {block} overrides {keyword} {value}",
-                found.place, found.written, found.value
+                "{}: {} {} in the Match block of {} overrides {keyword} {value}",
+                shown(cx, &found.place),
+                found.written,
+                found.value,
+                shown(cx, block)
             ),
         )
         .hint("take the line out of the image, or say match: override to have it switched off"),
@@ -171,7 +205,9 @@ pub(crate) fn refuse_mismatch(step: &'static str, mismatch: &Mismatch) -> StepEr
             step,
             format!(
                 "{}: {} {} is read before {keyword} {value} and wins",
-                found.place, found.written, found.value
+                shown(cx, &found.place),
+                found.written,
+                found.value
             ),
         )
         .hint("take the line out of the image, or rename the file so that it sorts behind 00-hardtack.conf"),

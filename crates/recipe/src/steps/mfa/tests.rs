@@ -169,6 +169,28 @@ fn what_weakens_is_refused_by_file_and_line() {
             base().file("/etc/ssh/sshd_config.d/90-x.conf", "Match all\nAuthenticationMethods publickey\n"),
             "90-x.conf:2",
         ),
+        (
+            base().file("/etc/ssh/sshd_config.d/90-x.conf", "\nUsePAM maybe\n"),
+            "90-x.conf:2: UsePAM: \"maybe\"",
+        ),
+        (base().file("/etc/ssh/sshd_config.d/90-x.conf", "Frobnicate yes\n"), "90-x.conf:1: OpenSSH 9.2"),
+        (
+            base().file("/etc/ssh/sshd_config.d/90-x.conf", "Match host=*.x AuthorizedKeysFile\n"),
+            "90-x.conf:1",
+        ),
+        (
+            base().file("/etc/ssh/sshd_config.d/90-x.conf", "Match all User bob\n"),
+            "90-x.conf:1: Match: \"all\"",
+        ),
+        (
+            base().file("/etc/ssh/sshd_config.d/90-x.conf", "\nInclude /etc/ssh/sshd_config.d/*.conf\n"),
+            "90-x.conf:2: Include",
+        ),
+        // The line of the image, not the one behind our own at the top.
+        (
+            base().file("/etc/ssh/sshd_config", "Port 22\nMatch User x\nPermitRootLogin yes\n"),
+            "/etc/ssh/sshd_config:3: PermitRootLogin yes in the block \"Match User x\" (/etc/ssh/sshd_config:2)",
+        ),
         (base().file("/etc/default/ssh", "SSHD_OPTS=-oAuthenticationMethods=none\n"), "/etc/default/ssh:1"),
         (
             base().file("/etc/pam.d/su", "auth required pam_google_authenticator.so nullok\n"),
