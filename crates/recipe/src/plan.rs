@@ -1,6 +1,7 @@
 //! What a recipe would change in an image, for people and for programs.
 
 use hardtack_guest::{Change, FileType, GuestPath, Metadata, Op, Stage};
+use regex::{NoExpand, Regex, RegexBuilder};
 use serde::Serialize;
 use similar::TextDiff;
 
@@ -62,14 +63,31 @@ impl<'s, 't> Plan<'s, 't> {
         let mut text = String::new();
         for change in &self.changes {
             text.push_str(&headline(change));
-            text.push('\n');
+            if let Op::Link | Op::Remove = change.op
+                && let [path] = &change.edits[..]
+            {
+                text.push_str(&self.targets(path)?);
+            }
+            text.push_str(&format!("  [{}]\n", change.step));
             if matches!(change.op, Op::Write | Op::Remove)
                 && let [path] = &change.edits[..]
             {
                 self.difference(change, path, &mut text)?;
             }
         }
-        Ok(redact(&text, self.stage.secrets()))
+        Ok(text)
+    }
+
+    /// Where a link leads, and where it led.
+    fn targets(&self, path: &GuestPath) -> Result<String, hardtack_guest::Error> {
+        let mut text = String::new();
+        if let Some(new) = self.stage.read_link(path.as_str())? {
+            text.push_str(&format!(" → {}", printable(&new)));
+        }
+        if let Some(old) = self.stage.original_link(path)? {
+            text.push_str(&format!(" (was → {})", printable(&old)));
+        }
+        Ok(text)
     }
 
     fn difference(
@@ -91,9 +109,18 @@ impl<'s, 't> Plan<'s, 't> {
             text.push_str("  (not text)\n");
             return Ok(());
         };
-        for line in TextDiff::from_lines(&old, &new).unified_diff().context_radius(2).to_string().lines() {
+        let difference = TextDiff::from_lines(&old, &new).unified_diff().context_radius(2).to_string();
+        let hidden = self.stage.is_hidden(path);
+        let redactor = Redactor::new(self.stage.secrets());
+        for line in difference.lines() {
+            // A secret is looked for before control characters are replaced in it.
+            let shown = match line.split_at_checked(1) {
+                Some((sign @ ("+" | "-"), _)) if hidden => format!("{sign}{REDACTED}"),
+                Some((sign @ ("+" | "-" | " "), rest)) => format!("{sign}{}", redactor.apply(rest)),
+                _ => line.to_owned(),
+            };
             text.push_str("  ");
-            text.push_str(&printable(line));
+            text.push_str(&printable(&shown));
             text.push('\n');
         }
         Ok(())
@@ -120,7 +147,6 @@ fn headline(change: &Change) -> String {
         let count = change.edits.len();
         line.push_str(&format!(" ({count} {})", if count == 1 { "path" } else { "paths" }));
     }
-    line.push_str(&format!("  [{}]", change.step));
     line
 }
 
@@ -138,17 +164,60 @@ fn printable(line: &str) -> String {
 /// Replaces the given secrets, and whatever looks like a password hash, by `<redacted>`.
 #[must_use]
 pub fn redact(text: &str, secrets: &[String]) -> String {
-    let mut shown = text.to_owned();
-    let mut secrets: Vec<&String> = secrets.iter().collect();
-    // A secret may be part of a longer one.
-    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    for secret in secrets {
-        shown = shown.replace(secret.as_str(), REDACTED);
-        for line in secret.lines().filter(|line| line.len() > 3) {
-            shown = shown.replace(line, REDACTED);
+    Redactor::new(secrets).apply(text)
+}
+
+/// Finds secrets in one go, so that none is looked for inside of `<redacted>` itself.
+struct Redactor {
+    pattern: Option<Regex>,
+}
+
+impl Redactor {
+    /// A shorter secret is replaced where it stands as a word of its own: one of a single letter
+    /// would leave nothing readable, and show by that which letter it is.
+    const SHORT: usize = 4;
+    /// Memory for the secrets of one recipe, in bytes.
+    const LIMIT: usize = 256 << 20;
+
+    fn new(secrets: &[String]) -> Self {
+        let lines = secrets.iter().flat_map(|secret| secret.lines()).filter(|line| line.len() >= Self::SHORT);
+        let mut needles: Vec<&str> = secrets.iter().map(String::as_str).chain(lines).collect();
+        needles.retain(|needle| !needle.is_empty());
+        // A secret may be part of a longer one, and the first that fits is taken.
+        needles.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        needles.dedup();
+        if needles.is_empty() {
+            return Self { pattern: None };
+        }
+        let alternatives: Vec<String> = needles.into_iter().map(alternative).collect();
+        let pattern = RegexBuilder::new(&alternatives.join("|")).size_limit(Self::LIMIT).build();
+        // Too many secrets to look for: then nothing of the text is shown.
+        Self { pattern: Some(pattern.unwrap_or_else(|_| everything())) }
+    }
+
+    fn apply(&self, text: &str) -> String {
+        match &self.pattern {
+            None => redact_hashes(text),
+            Some(pattern) => redact_hashes(&pattern.replace_all(text, NoExpand(REDACTED))),
         }
     }
-    redact_hashes(&shown)
+}
+
+fn alternative(needle: &str) -> String {
+    let word = |character: Option<char>| character.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let escaped = regex::escape(needle);
+    if needle.len() >= Redactor::SHORT {
+        return escaped;
+    }
+    let start = if word(needle.chars().next()) { "\\b" } else { "" };
+    let end = if word(needle.chars().next_back()) { "\\b" } else { "" };
+    format!("{start}{escaped}{end}")
+}
+
+#[allow(clippy::unwrap_used)]
+fn everything() -> Regex {
+    // A constant that a test below compiles.
+    Regex::new("(?s).+").unwrap()
 }
 
 /// crypt(5): `$id$…` up to the end of the field.
@@ -204,6 +273,51 @@ mod tests {
         assert_eq!(
             plan.to_json(),
             r#"{"changes":[{"op":"write","path":"/etc/motd","step":"files"},{"op":"write","path":"/etc/shadow","step":"files"}]}"#
+        );
+    }
+
+    #[test]
+    fn what_a_hidden_file_held_before_is_hidden_too() {
+        let tree = MemoryTree::new().file("/etc/token", "user=me\ntoken=yesterday\n");
+        let mut stage = Stage::new(&tree);
+        stage.add_secret("to\u{1b}day");
+        stage.write("/etc/token", "user=me\ntoken=to\u{1b}day\n", Set::default()).unwrap();
+        stage.write("/etc/other", "holds to\u{1b}day\n", Set::default()).unwrap();
+        stage.hide_content("/etc/token").unwrap();
+        let text = Plan::new(&stage).unwrap().to_text().unwrap();
+        assert!(!text.contains("day"), "{text}");
+        assert!(text.contains("   user=me\n  -<redacted>\n  +<redacted>\n"), "{text}");
+        assert!(text.contains("+holds <redacted>\n"), "{text}");
+    }
+
+    #[test]
+    fn a_short_secret_does_not_eat_the_plan() {
+        let tree = MemoryTree::new();
+        let mut stage = Stage::new(&tree);
+        stage.add_secret("a");
+        stage.write("/etc/a", "data a here", Set::default()).unwrap();
+        let text = Plan::new(&stage).unwrap().to_text().unwrap();
+        assert!(text.contains("write     /etc/a (new"), "{text}");
+        assert!(text.contains("+data <redacted> here\n  \\ No newline at end of file"), "{text}");
+        let secrets = ["redacted".to_owned(), "long one".to_owned(), "a".to_owned()];
+        assert_eq!(redact("long one, a, redacted", &secrets), "<redacted>, <redacted>, <redacted>");
+        assert_eq!(everything().replace_all("any\nthing", "x"), "x");
+    }
+
+    #[test]
+    fn links_show_where_they_lead() {
+        let tree = MemoryTree::new().link("/etc/localtime", "/usr/share/zoneinfo/CET").link("/gone", "x");
+        let mut stage = Stage::new(&tree);
+        stage.set_step("files");
+        stage.symlink("/etc/localtime", "/usr/share/zoneinfo/UTC").unwrap();
+        stage.symlink("/new", "a\u{1b}b").unwrap();
+        stage.remove("/gone").unwrap();
+        let text = Plan::new(&stage).unwrap().to_text().unwrap();
+        assert_eq!(
+            text,
+            "link      /etc/localtime → /usr/share/zoneinfo/UTC (was → /usr/share/zoneinfo/CET)  [files]\n\
+             remove    /gone (was → x)  [files]\n\
+             link      /new → a\u{fffd}b  [files]\n"
         );
     }
 

@@ -224,6 +224,14 @@ impl Stage<'_> {
         }
     }
 
+    /// Where the link `path` led before any step; `None` when it was no link.
+    pub fn original_link(&self, path: &GuestPath) -> Result<Option<String>, Error> {
+        match self.below(path)? {
+            Some(found) if found.kind == FileType::Symlink => Ok(Some(self.lower.read_link(path)?)),
+            _ => Ok(None),
+        }
+    }
+
     /// What was in the file `path` before any step, for showing a difference.
     pub fn original(&self, path: &GuestPath, limit: u64) -> Result<Option<Vec<u8>>, Error> {
         match self.below(path)? {

@@ -10,7 +10,7 @@ mod difference;
 mod resolve;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 pub use difference::{Change, Edit, Op, State};
@@ -90,6 +90,7 @@ pub struct Stage<'t> {
     nodes: BTreeMap<GuestPath, Node>,
     label: Label,
     secrets: Vec<String>,
+    hidden: BTreeSet<GuestPath>,
     // Steps look the same directories up again and again, and a look-up walks the image.
     looked_up: RefCell<BTreeMap<GuestPath, Option<Metadata>>>,
 }
@@ -99,7 +100,14 @@ impl<'t> Stage<'t> {
     #[must_use]
     pub fn new(lower: &'t dyn Tree) -> Self {
         let label = Label { step: "".into(), group: None };
-        Self { lower, nodes: BTreeMap::new(), label, secrets: Vec::new(), looked_up: RefCell::default() }
+        Self {
+            lower,
+            nodes: BTreeMap::new(),
+            label,
+            secrets: Vec::new(),
+            hidden: BTreeSet::new(),
+            looked_up: RefCell::default(),
+        }
     }
 
     /// Names the step that the changes from here on belong to.
@@ -123,6 +131,20 @@ impl<'t> Stage<'t> {
     #[must_use]
     pub fn secrets(&self) -> &[String] {
         &self.secrets
+    }
+
+    /// Has what changes in the file `path` shown as `<redacted>`, old and new: a secret that is
+    /// replaced was one too.
+    pub fn hide_content(&mut self, path: &str) -> Result<(), Error> {
+        let path = self.resolve(path)?;
+        self.hidden.insert(path);
+        Ok(())
+    }
+
+    /// Whether the content of `path` must not be shown.
+    #[must_use]
+    pub fn is_hidden(&self, path: &GuestPath) -> bool {
+        self.hidden.contains(path)
     }
 
     /// What `path` is, links followed; `None` when it does not exist.

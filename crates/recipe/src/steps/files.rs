@@ -21,6 +21,9 @@ const STEP: &str = "files";
 /// A file that holds a secret and did not exist before.
 const SECRET_MODE: u32 = 0o600;
 
+/// So many lines of one secret are looked for in other files of the plan.
+const MOST_LINES: usize = 1000;
+
 /// Carries the operations out in the order written.
 ///
 /// # Errors
@@ -37,6 +40,7 @@ pub fn apply(operations: &[FileOp], cx: &mut Context<'_, '_>) -> Result<(), Step
                 };
                 put(&at, content.text.as_bytes(), mode, owner.as_deref(), cx)?;
                 if content.secret {
+                    cx.stage.hide_content(path)?;
                     exposed(&at, cx)?;
                 }
             }
@@ -95,8 +99,8 @@ fn hide(content: &Content, cx: &mut Context<'_, '_>) {
         return;
     }
     cx.stage.add_secret(content.text.trim_end_matches(['\n', '\r']));
-    // Differences are shown line by line.
-    for line in content.text.lines().filter(|line| !line.trim().is_empty()) {
+    // Differences are shown line by line; those of the file itself are hidden whole.
+    for line in content.text.lines().filter(|line| !line.trim().is_empty()).take(MOST_LINES) {
         cx.stage.add_secret(line);
     }
 }
@@ -146,6 +150,7 @@ fn append(at: &At<'_>, line: &Content, cx: &mut Context<'_, '_>) -> Result<(), S
         cx.stage.write(at.path, content, Set { mode, owner: None })?;
     }
     if line.secret {
+        cx.stage.hide_content(at.path)?;
         exposed(at, cx)?;
     }
     Ok(())
