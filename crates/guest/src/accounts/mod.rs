@@ -134,6 +134,29 @@ pub fn add_user(stage: &mut Stage<'_>, new: &NewUser<'_>) -> Result<User, Error>
         .ok_or_else(|| Error::Refused(format!("{PASSWD}: {} is not a possible name", new.name)))
 }
 
+/// Gives the user `name` this full name and shell, where they are given.
+pub fn set_details(
+    stage: &mut Stage<'_>,
+    name: &str,
+    gecos: Option<&str>,
+    shell: Option<&str>,
+) -> Result<(), Error> {
+    let changed = |line: &str| {
+        let mut fields: Vec<&str> = line.split(':').collect();
+        if fields.len() == 7 && fields[0] == name {
+            fields[4] = gecos.unwrap_or(fields[4]);
+            fields[6] = shell.unwrap_or(fields[6]);
+        }
+        fields.join(":")
+    };
+    let old = text(stage, PASSWD)?;
+    let lines: Vec<String> = old.lines().map(changed).collect();
+    if old.lines().ne(lines.iter().map(String::as_str)) {
+        store(stage, PASSWD, &lines)?;
+    }
+    Ok(())
+}
+
 /// Makes the group `name` in `/etc/group` and `/etc/gshadow` (grpck wants both) and returns its id.
 pub fn add_group(stage: &mut Stage<'_>, name: &str) -> Result<u32, Error> {
     let old = text(stage, GROUP)?;

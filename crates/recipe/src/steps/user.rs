@@ -5,6 +5,8 @@
 //! while `passwd` acts on creation only and appears on a command line (cloudinit/distros,
 //! `create_user`). `cloud.cfg` itself is never touched: it is a conffile.
 
+mod cloud;
+
 use hardtack_credentials::AccountConfig;
 use hardtack_guest::accounts::{self, NewUser};
 use hardtack_guest::ssh_keys::{AuthorizedKey, parse_keys};
@@ -13,6 +15,7 @@ use serde_yaml::{Mapping, Value};
 
 use crate::model::{Password, UserStep};
 use crate::{Context, StepError};
+use cloud::{CloudInit, DefaultUser};
 
 const STEP: &str = "user";
 const SNIPPET: &str = "/etc/cloud/cloud.cfg.d/95-hardtack.cfg";
@@ -27,9 +30,9 @@ pub fn apply(users: &[&UserStep], cx: &mut Context<'_, '_>) -> Result<(), StepEr
     if ready.is_empty() {
         return Ok(());
     }
-    let default = default_user(cx)?;
-    match &default {
-        Some(default) => by_cloud_init(&ready, default, cx)?,
+    let cloud = CloudInit::of(cx)?;
+    match &cloud {
+        Some(cloud) => by_cloud_init(&ready, cloud, cx)?,
         None => {
             for user in &ready {
                 by_hand(user, cx)?;
@@ -37,7 +40,7 @@ pub fn apply(users: &[&UserStep], cx: &mut Context<'_, '_>) -> Result<(), StepEr
         }
     }
     for user in ready {
-        cx.agent.accounts.push(account(user, default.as_ref()));
+        cx.agent.accounts.push(account(user, cloud.as_ref().map(|cloud| &cloud.default)));
     }
     Ok(())
 }
@@ -56,16 +59,6 @@ fn account(user: Ready<'_>, default: Option<&DefaultUser>) -> AccountConfig {
         sudo: step.sudo.clone().map_or(default.sudo, |rule| vec![rule]),
         authorized_keys: user.keys.into_iter().map(|key| key.line).collect(),
     }
-}
-
-/// `system_info.default_user` of cloud-init's configuration, as far as it is needed here.
-#[derive(Clone, Debug, Default)]
-struct DefaultUser {
-    name: String,
-    gecos: String,
-    shell: String,
-    groups: Vec<String>,
-    sudo: Vec<String>,
 }
 
 struct Ready<'a> {
@@ -140,56 +133,7 @@ fn keys(user: &UserStep, cx: &mut Context<'_, '_>) -> Result<Vec<AuthorizedKey>,
     Ok(keys)
 }
 
-/// cloud-init's default user; `None` where cloud-init does not make the users.
-fn default_user(cx: &Context<'_, '_>) -> Result<Option<DefaultUser>, StepError> {
-    if cx.stage.stat("/usr/bin/cloud-init")?.is_none()
-        || cx.stage.stat("/etc/cloud/cloud-init.disabled")?.is_some()
-    {
-        return Ok(None);
-    }
-    let mut files = vec!["/etc/cloud/cloud.cfg".to_owned()];
-    for entry in cx.stage.list("/etc/cloud/cloud.cfg.d")? {
-        let path = format!("/etc/cloud/cloud.cfg.d/{}", entry.name);
-        if entry.name.ends_with(".cfg") && path != SNIPPET {
-            files.push(path);
-        }
-    }
-    let mut user = DefaultUser::default();
-    for file in files {
-        let Some(text) = cx.stage.read_text(&file)? else { continue };
-        // A file that cloud-init cannot read either says nothing about the user.
-        let config: Value = serde_yaml::from_str(&text).unwrap_or(Value::Null);
-        let found = &config["system_info"]["default_user"];
-        for (key, field) in [("name", &mut user.name), ("gecos", &mut user.gecos), ("shell", &mut user.shell)]
-        {
-            if let Some(text) = found[key].as_str() {
-                text.clone_into(field);
-            }
-        }
-        for (key, field) in [("groups", &mut user.groups), ("sudo", &mut user.sudo)] {
-            if !found[key].is_null() {
-                *field = words(&found[key], key == "groups");
-            }
-        }
-    }
-    Ok(Some(user))
-}
-
-/// A list of texts, or one text; groups may also be separated by commas.
-fn words(value: &Value, commas: bool) -> Vec<String> {
-    match value {
-        Value::Sequence(list) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        Value::String(text) if commas => text.split(',').map(|word| word.trim().to_owned()).collect(),
-        Value::String(text) => vec![text.clone()],
-        _ => Vec::new(),
-    }
-}
-
-fn by_cloud_init(
-    users: &[Ready<'_>],
-    default: &DefaultUser,
-    cx: &mut Context<'_, '_>,
-) -> Result<(), StepError> {
+fn by_cloud_init(users: &[Ready<'_>], cloud: &CloudInit, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
     let mut snippet = Mapping::new();
     let mut others = Vec::new();
     for user in users {
@@ -204,7 +148,8 @@ fn by_cloud_init(
             entry.insert("ssh_authorized_keys".into(), lines.into());
         }
         let step = user.step;
-        let is_default = step.name == default.name;
+        let is_default = step.name == cloud.default.name;
+        cloud.may_settle(step, is_default)?;
         for (key, value) in [("shell", &step.shell), ("gecos", &step.gecos)] {
             if let Some(value) = value {
                 entry.insert(key.into(), value.clone().into());
@@ -228,8 +173,7 @@ fn by_cloud_init(
         }
     }
     if !others.is_empty() {
-        let list: Vec<Value> = std::iter::once(Value::from("default")).chain(others).collect();
-        snippet.insert("users".into(), list.into());
+        snippet.insert("users".into(), cloud.users_and(others).into());
         cx.info(
             STEP,
             "a `users:` list in user-data replaces the recipe's users that are not cloud-init's default user",
@@ -249,6 +193,7 @@ fn by_hand(user: &Ready<'_>, cx: &mut Context<'_, '_>) -> Result<(), StepError> 
     };
     let new = NewUser { name: &step.name, gecos: step.gecos.as_deref().unwrap_or(""), shell: &shell };
     let account = accounts::add_user(cx.stage, &new)?;
+    accounts::set_details(cx.stage, &step.name, step.gecos.as_deref(), step.shell.as_deref())?;
     if let Some(hash) = &user.hash {
         accounts::set_password_field(cx.stage, &step.name, hash)?;
     }
@@ -262,7 +207,8 @@ fn by_hand(user: &Ready<'_>, cx: &mut Context<'_, '_>) -> Result<(), StepError> 
         accounts::add_member(cx.stage, group, &step.name)?;
     }
     if let Some(rule) = &step.sudo {
-        let path = format!("/etc/sudoers.d/90-hardtack-{}", step.name);
+        // sudo reads no file whose name holds a dot; user names may hold one.
+        let path = format!("/etc/sudoers.d/90-hardtack-{}", step.name.replace('.', "_"));
         cx.stage.write(&path, format!("{} {rule}\n", step.name), Set::all(0o440, 0, 0))?;
     }
     if user.keys.is_empty() {
@@ -296,80 +242,4 @@ fn shell(cx: &Context<'_, '_>) -> Result<String, StepError> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use hardtack_guest::{MemoryTree, Stage};
-
-    use super::*;
-    use crate::model::KeySource;
-    use crate::secret::Secret;
-
-    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKHEChAsPz8Kb4Ckw5Ga4v+PIPkDvgTnYKQkGJpYyZ0B me";
-
-    fn step() -> UserStep {
-        UserStep {
-            name: "debian".to_owned(),
-            password: Some(Password::Clear(Secret::new("correct horse"))),
-            authorized_keys: vec![KeySource { origin: "id.pub".to_owned(), text: KEY.into() }],
-            ..UserStep::default()
-        }
-    }
-
-    fn run<'t>(stage: &mut Stage<'t>) {
-        let mut cx = Context::for_tests(stage);
-        let step = step();
-        apply(&[&step], &mut cx).unwrap();
-        assert!(cx.notes.iter().any(|note| note.text.contains("the same for every instance")));
-        assert!(cx.notes.iter().all(|note| !note.text.contains("correct horse")));
-    }
-
-    #[test]
-    fn with_cloud_init_one_snippet_carries_the_hash() {
-        let tree = MemoryTree::new().file("/usr/bin/cloud-init", "").file(
-            "/etc/cloud/cloud.cfg",
-            "users:\n - default\nsystem_info:\n  default_user:\n    name: debian\n",
-        );
-        let mut stage = Stage::new(&tree);
-        run(&mut stage);
-        let text = stage.read_text(SNIPPET).unwrap().unwrap();
-        let yaml: Value = serde_yaml::from_str(&text).unwrap();
-        let user = &yaml["system_info"]["default_user"];
-        assert!(accounts::verifies("correct horse", user["hashed_passwd"].as_str().unwrap()));
-        assert_eq!(user["lock_passwd"].as_bool(), Some(false));
-        assert_eq!(user["ssh_authorized_keys"][0].as_str(), Some(KEY));
-        assert_eq!(stage.stat(SNIPPET).unwrap().unwrap().mode, 0o600);
-        assert_eq!(stage.changes().unwrap().len(), 2, "the snippet and its directory");
-    }
-
-    #[test]
-    fn a_hash_that_verifies_is_kept() {
-        let stored = accounts::hash_password("correct horse", "another image", "debian").unwrap();
-        let tree = MemoryTree::new()
-            .file("/etc/passwd", "debian:x:1000:1000::/home/debian:/bin/bash\n")
-            .file("/etc/shadow", format!("debian:{stored}:1:0:99999:7:::\n"))
-            .file("/etc/group", "debian:x:1000:\n")
-            .file_as("/home/debian/.ssh/authorized_keys", format!("{KEY}\n"), 0o600, 1000, 1000);
-        let mut stage = Stage::new(&tree);
-        run(&mut stage);
-        assert!(stage.changes().unwrap().is_empty());
-    }
-
-    #[test]
-    fn without_cloud_init_the_account_is_made() {
-        let tree = MemoryTree::new().file("/etc/passwd", "").file("/etc/shadow", "").file("/etc/group", "");
-        let mut stage = Stage::new(&tree);
-        run(&mut stage);
-        let account = accounts::user(&stage, "debian").unwrap().unwrap();
-        let field = accounts::password_field(&stage, "debian").unwrap().unwrap();
-        assert!(accounts::verifies("correct horse", &field));
-        let keys = stage.stat("/home/debian/.ssh/authorized_keys").unwrap().unwrap();
-        assert_eq!((keys.mode, keys.uid, keys.gid), (0o600, account.uid, account.gid));
-        let mut again = Vec::new();
-        let mut second = Context::for_tests(&mut stage);
-        let step = step();
-        apply(&[&step], &mut second).unwrap();
-        again.append(&mut second.notes);
-        assert!(again.iter().all(|note| note.step == STEP));
-    }
-}
+mod tests;
