@@ -174,9 +174,11 @@ fn allowed(reader: &mut Reader<'_>, mfa: &MfaStep, mfa_span: Span, value: &str, 
 
 /// Two operations whose results cannot both hold.
 fn file_operations(reader: &mut Reader<'_>, ops: &[&files::Placed]) {
-    for (index, later) in ops.iter().enumerate() {
-        for earlier in &ops[..index] {
-            if let Some(reason) = clash(&earlier.op, &later.op) {
+    let ops: Vec<(&files::Placed, GuestPath)> =
+        ops.iter().map(|placed| (*placed, GuestPath::new(placed.op.action.path()))).collect();
+    for (index, (later, below)) in ops.iter().enumerate() {
+        for (earlier, above) in &ops[..index] {
+            if let Some(reason) = clash((&earlier.op, above), (&later.op, below)) {
                 let path = later.op.action.path();
                 let message = format!(
                     "`{} {path}` contradicts `{} {}`: {reason}",
@@ -191,23 +193,25 @@ fn file_operations(reader: &mut Reader<'_>, ops: &[&files::Placed]) {
     }
 }
 
-fn clash(earlier: &FileOp, later: &FileOp) -> Option<&'static str> {
+fn clash(
+    (earlier, first): (&FileOp, &GuestPath),
+    (later, second): (&FileOp, &GuestPath),
+) -> Option<&'static str> {
     use FileAction::{Append, Copy, Link, Mkdir, Remove, Replace, Write};
-    let (first, second) = (GuestPath::new(earlier.action.path()), GuestPath::new(later.action.path()));
     let (a, b) = (&earlier.action, &later.action);
     if first != second {
         // Only what is certain: something below a path that is not a directory, or is removed.
         return match (a, b) {
-            (_, Remove { .. }) if first.starts_with(&second) && !matches!(a, Remove { .. }) => {
+            (_, Remove { .. }) if first.starts_with(second) && !matches!(a, Remove { .. }) => {
                 Some("what the one makes the other removes")
             }
             (Write { .. } | Copy { .. } | Append { .. } | Replace { .. }, _)
-                if second.starts_with(&first) && !matches!(b, Remove { .. }) =>
+                if second.starts_with(first) && !matches!(b, Remove { .. }) =>
             {
                 Some("a file has nothing below it")
             }
             (_, Write { .. } | Copy { .. } | Append { .. } | Replace { .. })
-                if first.starts_with(&second) && !matches!(a, Remove { .. }) =>
+                if first.starts_with(second) && !matches!(a, Remove { .. }) =>
             {
                 Some("a file has nothing below it")
             }
@@ -261,7 +265,7 @@ fn missing(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
             reader.warn(
                 *span,
                 "step `mfa` without step `agent`: nothing enrols the users at first boot",
-                "add `- agent: {}`, or enrol offline with `hardtack enroll`",
+                "add `- agent: {}`, or enrol the image with `hardtack enroll` before it is built",
             );
         }
     }

@@ -46,6 +46,7 @@ pub(super) fn apply(
         cx.stage.write(at.path, new, hardtack_guest::Set::default())?;
     }
     if with.secret {
+        cx.stage.hide_content(at.path)?;
         super::exposed(at, cx)?;
     }
     Ok(())
@@ -61,8 +62,10 @@ fn line_of(pattern: &Regex, with: &str, text: &[u8]) -> Option<Vec<u8>> {
     (keeping(pattern, with, &kept) == kept).then_some(kept)
 }
 
-/// As `replace_all`, with a match left alone where its replacement already stands around it.
+/// As `replace_all`, with a match left alone where its replacement already stands around it, or
+/// where it looks like a result itself (`$1 quiet"` made of a line that ends with ` quiet"`).
 fn keeping(pattern: &Regex, with: &str, text: &[u8]) -> Vec<u8> {
+    let result = result_of(pattern.as_str(), with);
     let replacement = |captures: &Captures<'_>| -> Vec<u8> {
         let mut expanded = Vec::new();
         captures.expand(with.as_bytes(), &mut expanded);
@@ -72,6 +75,7 @@ fn keeping(pattern: &Regex, with: &str, text: &[u8]) -> Vec<u8> {
             window == found.as_bytes()
                 && from.is_some_and(|from| text.get(from..from + expanded.len()) == Some(expanded.as_slice()))
         });
+        let done = done || result.as_ref().is_some_and(|result| result.is_match(found.as_bytes()));
         if done { found.as_bytes().to_vec() } else { expanded }
     };
     pattern.replace_all(text, replacement).into_owned()
@@ -144,12 +148,23 @@ fn wanted(pattern: &str, with: &str) -> Option<Regex> {
     let whole = !pattern.contains('|');
     let start = if whole && pattern.starts_with('^') { "^" } else { "" };
     let end = if whole && pattern.ends_with('$') && !pattern.ends_with("\\$") { "$" } else { "" };
-    let middle: String = parts(with)
-        .into_iter()
-        .map(|part| match part {
-            Part::Text(text) => regex::escape(text),
-            Part::Group(_) => "(?s-u:.)*?".to_owned(),
-        })
-        .collect();
+    let middle = shape(with);
     Regex::new(&format!("{start}{middle}{end}")).ok()
+}
+
+/// The replacement text as a pattern, with anything in the place of groups.
+fn shape(with: &str) -> String {
+    let pattern = |part: Part<'_>| match part {
+        Part::Text(text) => regex::escape(text),
+        Part::Group(_) => "(?s-u:.)*?".to_owned(),
+    };
+    parts(with).into_iter().map(pattern).collect()
+}
+
+/// What a whole match looks like that the replacement made. `None` where that cannot be told from a
+/// match before it: the replacement brings no word that the pattern does not ask for itself.
+fn result_of(pattern: &str, with: &str) -> Option<Regex> {
+    let plain = pattern.replace('\\', "");
+    let brings = |part: &Part<'_>| matches!(part, Part::Text(text) if text.contains(char::is_alphanumeric) && !plain.contains(text));
+    parts(with).iter().any(brings).then(|| Regex::new(&format!("^(?:{})$", shape(with))).ok()).flatten()
 }

@@ -261,6 +261,18 @@ fn replace_works_line_by_line_on_every_match() {
             "quiet splash",
             "GRUB_TIMEOUT=5\n#GRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX=\"quiet splash\"\n",
         ),
+        (
+            "/etc/default/grub",
+            "^(GRUB_CMDLINE_LINUX=\".*)\"$",
+            "$1 splash\"",
+            "GRUB_TIMEOUT=5\n#GRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX=\"quiet splash\"\n",
+        ),
+        (
+            "/etc/default/grub",
+            "^(GRUB_CMDLINE_LINUX=\".*)\"$",
+            "$1 quiet\"",
+            "GRUB_TIMEOUT=5\n#GRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX=\"quiet quiet\"\n",
+        ),
         // Nothing matches, and the wanted state holds.
         (
             "/etc/default/grub",
@@ -289,6 +301,8 @@ fn replace_says_when_it_cannot() {
         ("/missing", "a", "b", "no such file"),
         ("/dir", "a", "b", "is a directory"),
         ("/etc/unfinished", "^(.)(.)", "$2$1", "at every build"),
+        ("/etc/crlf", r"^(\w+)\s(\w+)$", "$2 $1", "at every build"),
+        ("/etc/unfinished", "^(.*)$", "[$1]", "at every build"),
     ] {
         let said = refusal(&[replace_in(path, pattern, with)]);
         assert!(said.contains(part) && said.contains("recipe line 1"), "{pattern}: {said}");
