@@ -69,6 +69,10 @@ pub(crate) fn explain(info: &str) -> Option<&'static str> {
         Some("a value that holds `: ` needs quotes; a nested mapping starts on its own line, indented")
     } else if has("unknown anchor") {
         Some("a `*` at the start of a value names an anchor (`&name`); put the value in quotes if it is text")
+    } else if has("unknown escape") {
+        Some("a backslash in double quotes starts an escape; write `\\\\`, or use single quotes")
+    } else if has("quoted scalar") && !has("trailing content") {
+        Some("a quote is not closed, or its text is not indented")
     } else if has("did not find expected key")
         || has("did not find expected '-'")
         || has("indentation")
@@ -79,7 +83,7 @@ pub(crate) fn explain(info: &str) -> Option<&'static str> {
         Some("put the value in quotes")
     } else if has("did not find expected ',' or") {
         Some("a bracket or a comma is missing, or a value inside brackets needs quotes")
-    } else if has("quoted scalar") || has("quote") {
+    } else if has("quote") {
         Some("a quote is not closed")
     } else {
         None

@@ -103,3 +103,17 @@ fn spans_of_parsed_values_are_their_text() {
     let e = &root.get("d").unwrap().as_mapping().unwrap()[0].0;
     assert_eq!((e.span.line, e.span.column), (7, 5));
 }
+
+#[test]
+fn hints_fit_what_was_found() {
+    for (text, wanted) in [
+        ("match: \"(\\d)\"\n", "starts an escape"),
+        ("a: 1\nname: \"abc\nb: 1\n", "a quote is not closed"),
+        ("a: \"unterminated", "a quote is not closed"),
+        ("a: 1\n b: 2\n", "needs quotes"),
+    ] {
+        let found = Document::parse("hints", text, Limits::default()).unwrap_err();
+        let hint = found[0].hint.clone().unwrap_or_default();
+        assert!(hint.contains(wanted), "{text:?}: {}: {hint}", found[0].message);
+    }
+}
