@@ -147,6 +147,7 @@ impl From<hardtack_recipe::StepError> for CliError {
             StepError::Guest { source, .. } => return Self { message, ..Self::from(source) },
             StepError::Usage { hint, .. } => (USAGE, hint),
             StepError::Refused { hint, .. } => (REFUSED, hint),
+            StepError::Local { hint, .. } => (LOCAL_IO, hint),
             _ => (REFUSED, None),
         };
         Self { hint, ..Self::new(code, message) }

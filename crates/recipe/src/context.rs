@@ -121,6 +121,16 @@ pub enum StepError {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// Something of the host is missing (exit code 4).
+    #[error("step {step}: {what}")]
+    Local {
+        /// The step.
+        step: &'static str,
+        /// What is missing.
+        what: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// The recipe asks for something that cannot be meant (exit code 2).
     #[error("step {step}: {what}")]
     Usage {
@@ -151,10 +161,15 @@ impl StepError {
         Self::Usage { step, what: what.into(), hint: None }
     }
 
+    /// Something of the host is missing.
+    pub fn local(step: &'static str, what: impl Into<String>) -> Self {
+        Self::Local { step, what: what.into(), hint: None }
+    }
+
     /// Adds what to do about it.
     #[must_use]
     pub fn hint(mut self, text: impl Into<String>) -> Self {
-        if let Self::Refused { hint, .. } | Self::Usage { hint, .. } = &mut self {
+        if let Self::Refused { hint, .. } | Self::Local { hint, .. } | Self::Usage { hint, .. } = &mut self {
             *hint = Some(text.into());
         }
         self

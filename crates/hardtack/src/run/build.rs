@@ -1,6 +1,6 @@
 //! `hardtack build`: a recipe applied to a copy of an image.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use hardtack_disk::ImageFormat;
@@ -39,10 +39,21 @@ pub(crate) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
     let mut stage = Stage::new(&image.guest);
     let notes = stage_recipe(&recipe, &mut stage, &surroundings)
         .map_err(|error| CliError::from(error).redacted(stage.secrets()))?;
-    tell(&notes, stage.secrets());
     let plan = Plan::new(&stage)?;
+    if arguments.plan && !arguments.json && !plan.changes().is_empty() {
+        let mut notes = notes_text(&notes, stage.secrets());
+        if !notes.is_empty() {
+            notes.insert(0, '\n');
+        }
+        return show(&(plan.to_text()? + &notes));
+    }
+    // Notes are a part of the plan for people only, and talk beside everything else.
+    eprint_text(&notes_text(&notes, stage.secrets()));
     if arguments.plan {
-        return show_plan(&plan, arguments.json);
+        return show(&match arguments.json {
+            true => plan.to_json() + "\n",
+            false => "Nothing to change: the image is as the recipe says.\n".to_owned(),
+        });
     }
     let changes = plan.changes().len();
     let edits = stage.edits()?;
@@ -82,9 +93,10 @@ fn build(
     } else {
         writeln!(
             out,
-            "{}: {changes} changes, {} paths read back and as planned, {}",
+            "{}: {}, {} read back and as planned, {}",
             output.display(),
-            confirmation.confirmed,
+            count(changes, "change"),
+            count(confirmation.confirmed, "path"),
             format.name()
         )
     };
@@ -92,16 +104,8 @@ fn build(
     Ok(0)
 }
 
-fn show_plan(plan: &Plan<'_, '_>, json: bool) -> Result<u8, CliError> {
-    let mut out = std::io::stdout().lock();
-    let text = if json {
-        plan.to_json() + "\n"
-    } else if plan.changes().is_empty() {
-        "Nothing to change: the image is as the recipe says.\n".to_owned()
-    } else {
-        plan.to_text()?
-    };
-    out.write_all(text.as_bytes()).map_err(CliError::stream)?;
+fn show(text: &str) -> Result<u8, CliError> {
+    std::io::stdout().write_all(text.as_bytes()).map_err(CliError::stream)?;
     Ok(0)
 }
 
@@ -110,6 +114,12 @@ fn check_output(output: &Path, arguments: &BuildArgs) -> Result<(), CliError> {
     if same_file(output, &arguments.source) {
         return Err(CliError::usage(format!("{}: the output is the source", output.display()))
             .hint("the source is never changed; give another --output"));
+    }
+    for (input, what) in [(Some(&arguments.recipe), "recipe"), (arguments.agent.as_ref(), "agent")] {
+        if input.is_some_and(|input| same_file(output, input)) {
+            return Err(CliError::usage(format!("{}: the output is the {what}", output.display()))
+                .hint("give another --output"));
+        }
     }
     if !arguments.plan && !arguments.force && output.symlink_metadata().is_ok() {
         return Err(CliError::new(LOCAL_IO, format!("{}: exists already", output.display()))
@@ -138,11 +148,15 @@ fn format_of(output: &Path, given: Option<Format>) -> ImageFormat {
 }
 
 fn read_recipe(path: &PathBuf) -> Result<Recipe, CliError> {
-    let size = path.metadata().map_err(|error| CliError::io(path, "read the recipe", error))?.len();
-    if size > LARGEST_RECIPE {
-        return Err(CliError::usage(format!("{}: {size} bytes is no recipe", path.display())));
+    let fail = |error| CliError::io(path, "read the recipe", error);
+    let mut bytes = Vec::new();
+    // The size that a pipe or a device names is not what comes out of it.
+    let file = std::fs::File::open(path).map_err(fail)?;
+    file.take(LARGEST_RECIPE + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > LARGEST_RECIPE {
+        let message = format!("{}: more than {LARGEST_RECIPE} bytes are no recipe", path.display());
+        return Err(CliError::usage(message));
     }
-    let bytes = std::fs::read(path).map_err(|error| CliError::io(path, "read the recipe", error))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
             .iter()
@@ -163,23 +177,34 @@ fn epoch_from_environment() -> Result<Option<i64>, CliError> {
     let Ok(text) = std::env::var("SOURCE_DATE_EPOCH") else { return Ok(None) };
     match text.parse::<u32>() {
         Ok(seconds) => Ok(Some(i64::from(seconds))),
-        Err(_) => {
-            Err(CliError::usage(format!("SOURCE_DATE_EPOCH={text}: not a number of seconds since 1970")))
-        }
+        Err(_) => Err(CliError::usage(format!(
+            "SOURCE_DATE_EPOCH={text}: not a number of seconds since 1970, up to {}",
+            u32::MAX
+        ))),
     }
 }
 
-fn tell(notes: &[Note], secrets: &[String]) {
-    for note in notes {
+fn notes_text(notes: &[Note], secrets: &[String]) -> String {
+    let line = |note: &Note| {
         let word = match note.weight {
             Weight::Info => "note",
             Weight::Warning | Weight::Capital => "warning",
         };
-        eprintln_line(&redact(&format!("{word}: {}: {}", note.step, note.text), secrets));
-    }
+        redact(&format!("{word}: {}: {}\n", note.step, note.text), secrets)
+    };
+    notes.iter().map(line).collect()
 }
 
 fn eprintln_line(text: &str) {
+    eprint_text(&format!("{text}\n"));
+}
+
+fn eprint_text(text: &str) {
     // What is said on standard error is talk; the work goes on without a listener.
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+fn count(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
 }

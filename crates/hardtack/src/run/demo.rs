@@ -1,13 +1,13 @@
 //! `hardtack demo`: the main job on the sample image inside this program.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::build;
 use crate::args::{BuildArgs, DemoArgs};
-use crate::error::CliError;
+use crate::error::{CliError, LOCAL_IO};
 
 /// The sample cloud image; `tests/images/make-sample.sh` makes it.
 const SAMPLE: &[u8] = include_bytes!("../../demo/sample.qcow2");
@@ -16,20 +16,23 @@ const RECIPE: &[u8] = include_bytes!("../../demo/demo.yaml");
 const KEY: &[u8] = include_bytes!("../../demo/id_ed25519.pub");
 const PASSWORD: &[u8] = b"demo, not for a real image\n";
 
+const RESULT: &str = "hardened.qcow2";
+
 /// Writes sample and recipe, shows the plan, builds, and says what to do next.
 pub(crate) fn run(arguments: &DemoArgs) -> Result<u8, CliError> {
     let directory = &arguments.directory;
+    let inputs: [(&str, &[u8]); 4] =
+        [("sample.qcow2", SAMPLE), ("demo.yaml", RECIPE), ("id_ed25519.pub", KEY), ("password", PASSWORD)];
+    look(directory, &inputs)?;
     std::fs::create_dir_all(directory)
         .map_err(|error| CliError::io(directory, "create the directory", error))?;
-    for (name, content) in
-        [("sample.qcow2", SAMPLE), ("demo.yaml", RECIPE), ("id_ed25519.pub", KEY), ("password", PASSWORD)]
-    {
+    for (name, content) in inputs {
         write(&directory.join(name), content)?;
     }
     let mut build = BuildArgs {
         recipe: directory.join("demo.yaml"),
         source: directory.join("sample.qcow2"),
-        output: Some(directory.join("hardened.qcow2")),
+        output: Some(directory.join(RESULT)),
         format: None,
         force: true,
         plan: true,
@@ -49,10 +52,36 @@ pub(crate) fn run(arguments: &DemoArgs) -> Result<u8, CliError> {
          \x20 - build the same again: the bytes are the same\n\
          \x20 - `hardtack build {recipe} --source {output} --plan` says that nothing is left to do\n\
          \x20 - harden an image of your own: image-recipes/README.md\n",
-        output = directory.join("hardened.qcow2").display(),
+        output = directory.join(RESULT).display(),
         recipe = build.recipe.display(),
     ))?;
     Ok(code)
+}
+
+/// Nothing of somebody else's is overwritten: what is there is an earlier demo's, or nothing is done.
+fn look(directory: &Path, inputs: &[(&str, &[u8])]) -> Result<(), CliError> {
+    let foreign = |path: &Path| {
+        CliError::new(LOCAL_IO, format!("{}: exists already and is not this demo's", path.display()))
+            .hint("name another --directory, or remove the one of an older demo")
+    };
+    let mut ours = true;
+    for (name, content) in inputs {
+        let path = directory.join(name);
+        match path.symlink_metadata() {
+            Err(error) if error.kind() == ErrorKind::NotFound => ours = false,
+            Ok(found) if found.is_file() && found.len() == content.len() as u64 => {
+                let present = std::fs::read(&path).map_err(|error| CliError::io(&path, "read it", error))?;
+                if present != *content {
+                    return Err(foreign(&path));
+                }
+            }
+            Ok(_) => return Err(foreign(&path)),
+            // What cannot be looked at cannot be written either, and the next step says why.
+            Err(_) => return Ok(()),
+        }
+    }
+    let result = directory.join(RESULT);
+    if !ours && result.symlink_metadata().is_ok() { Err(foreign(&result)) } else { Ok(()) }
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), CliError> {
@@ -68,4 +97,32 @@ fn write(path: &Path, content: &[u8]) -> Result<(), CliError> {
 
 fn say(text: &str) -> Result<(), CliError> {
     std::io::stdout().write_all(text.as_bytes()).map_err(CliError::stream)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn only_an_earlier_demo_is_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let inputs: [(&str, &[u8]); 2] = [("demo.yaml", b"recipe"), ("password", b"secret")];
+        assert!(look(&at("not there"), &inputs).is_ok());
+        assert!(look(directory.path(), &inputs).is_ok());
+        std::fs::write(at("password"), "mine").unwrap();
+        let error = look(directory.path(), &inputs).unwrap_err();
+        assert_eq!(error.exit_code(), LOCAL_IO);
+        assert!(error.report().contains("password: exists already"), "{}", error.report());
+        std::fs::write(at("password"), "secret").unwrap();
+        std::fs::write(at(RESULT), "an image of mine").unwrap();
+        assert!(look(directory.path(), &inputs).is_err());
+        std::fs::write(at("demo.yaml"), "recipe").unwrap();
+        assert!(look(directory.path(), &inputs).is_ok());
+        std::fs::remove_file(at("password")).unwrap();
+        std::os::unix::fs::symlink("demo.yaml", at("password")).unwrap();
+        assert!(look(directory.path(), &inputs).is_err(), "a link is not followed");
+    }
 }

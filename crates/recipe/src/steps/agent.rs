@@ -53,11 +53,11 @@ const UNITS: [Unit; 3] = [
 /// Installs the agent. To be called after every other step.
 ///
 /// # Errors
-/// [`StepError::Refused`] when no agent was given, or the image cannot run it.
+/// [`StepError::Local`] when no agent was given, [`StepError::Refused`] when the image cannot run it.
 pub fn apply(settings: &AgentStep, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
     cx.agent.mode = settings.mode.as_str().to_owned();
     let program = cx.agent_binary.clone().ok_or_else(|| {
-        StepError::refused(STEP, "the program hardtack-agent was not found")
+        StepError::local(STEP, "the program hardtack-agent was not found")
             .hint("build it beside hardtack, or name it with --agent PATH")
     })?;
     fitness::check(&program, cx)?;

@@ -179,7 +179,8 @@ fn an_agent_that_the_image_cannot_run_is_refused() {
             |cx| cx.agent_binary = program,
             |result, _| {
                 let error = result.unwrap_err();
-                assert!(matches!(error, StepError::Refused { .. }));
+                let missing = matches!(error, StepError::Local { .. });
+                assert_eq!(missing, wanted == "not found", "{error}");
                 assert!(error.to_string().contains(wanted), "{error}");
             },
         );
