@@ -42,7 +42,7 @@ root() {
   local root=$3
   mmdebstrap --quiet --variant=minbase --mode=root --include="$2" \
     --customize-hook='chroot "$1" apt-get -qq download libpam-google-authenticator libqrencode4' \
-    --customize-hook="mkdir -p '$out/debs-$1' && mv \"\$1\"/*.deb '$out/debs-$1/'" \
+    --customize-hook="rm -rf '$out/debs-$1' && mkdir '$out/debs-$1' && mv \"\$1\"/*.deb '$out/debs-$1/'" \
     "$1" "$root" >/dev/null
   if [ ! -e "$root/usr/sbin/cryptsetup" ] && [ ! -e "$out/$1.tar" ]; then
     tar -C "$root" --numeric-owner -cf "$work/root.tar" .

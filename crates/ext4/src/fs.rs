@@ -99,6 +99,7 @@ impl Ext4 {
         let superblock = Superblock::read(&disk)?;
         let writable = superblock.read_only_reason.is_none();
         let driver = mount(&disk, &superblock, epoch, writable)?;
+        check_groups(&driver, &superblock)?;
         Ok(Self { driver, disk, superblock, epoch, finished: false })
     }
 
@@ -297,6 +298,38 @@ pub(crate) fn mount(
     // journal stays empty and no content (a secret's, say) is left behind in it.
     driver.journal = None;
     Ok(driver)
+}
+
+/// Bitmaps and inode tables that lie on top of each other or outside: without metadata_csum
+/// nothing else tells, and an edit would write one over the other.
+fn check_groups(driver: &Filesystem, superblock: &Superblock) -> Result<(), Error> {
+    let table = u64::from(driver.sb.inodes_per_group) * u64::from(superblock.inode_size);
+    let table = table.div_ceil(u64::from(superblock.block_size));
+    let mut places: Vec<(u64, u64, usize, &str)> = Vec::new();
+    for (group, descriptor) in driver.groups.iter().enumerate() {
+        for (first, count, what) in [
+            (descriptor.block_bitmap, 1, "block bitmap"),
+            (descriptor.inode_bitmap, 1, "inode bitmap"),
+            (descriptor.inode_table, table, "inode table"),
+        ] {
+            let end = first.checked_add(count).filter(|end| *end <= superblock.blocks);
+            let Some(end) = end.filter(|_| first > u64::from(driver.sb.first_data_block)) else {
+                return Err(Error::Damaged(format!(
+                    "group {group}: its {what} is said to be at block {first} of {}",
+                    superblock.blocks
+                )));
+            };
+            places.push((first, end, group, what));
+        }
+    }
+    places.sort_unstable();
+    match places.windows(2).find(|pair| pair[0].1 > pair[1].0) {
+        None => Ok(()),
+        Some(pair) => Err(Error::Damaged(format!(
+            "the {} of group {} lies on top of the {} of group {} at block {}",
+            pair[1].3, pair[1].2, pair[0].3, pair[0].2, pair[1].0
+        ))),
+    }
 }
 
 pub(crate) fn stat(number: u32, inode: &Inode) -> Stat {

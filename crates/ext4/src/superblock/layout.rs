@@ -12,7 +12,9 @@ pub(super) const S_FREE_BLOCKS_COUNT_LO: usize = 0x0c;
 pub(super) const S_FREE_INODES_COUNT: usize = 0x10;
 pub(super) const S_FIRST_DATA_BLOCK: usize = 0x14;
 pub(super) const S_LOG_BLOCK_SIZE: usize = 0x18;
+pub(super) const S_LOG_CLUSTER_SIZE: usize = 0x1c;
 pub(super) const S_BLOCKS_PER_GROUP: usize = 0x20;
+pub(super) const S_CLUSTERS_PER_GROUP: usize = 0x24;
 pub(super) const S_INODES_PER_GROUP: usize = 0x28;
 pub(super) const S_MAGIC: usize = 0x38;
 pub(super) const S_STATE: usize = 0x3a;
@@ -28,6 +30,7 @@ pub(super) const S_LAST_ORPHAN: usize = 0xe8;
 pub(super) const S_DESC_SIZE: usize = 0xfe;
 pub(super) const S_BLOCKS_COUNT_HI: usize = 0x150;
 pub(super) const S_FREE_BLOCKS_COUNT_HI: usize = 0x158;
+pub(super) const S_LOG_GROUPS_PER_FLEX: usize = 0x174;
 pub(super) const S_CHECKSUM_TYPE: usize = 0x175;
 
 /// `EF53`.
@@ -45,6 +48,7 @@ pub(super) const INCOMPAT_RECOVER: u32 = 0x0004;
 pub(super) const INCOMPAT_JOURNAL_DEV: u32 = 0x0008;
 pub(super) const INCOMPAT_64BIT: u32 = 0x0080;
 
+pub(super) const RO_COMPAT_BIGALLOC: u32 = 0x0200;
 pub(super) const RO_COMPAT_METADATA_CSUM: u32 = 0x0400;
 
 /// A feature bit, its name as mke2fs and tune2fs write it, and what is done about it.
@@ -115,7 +119,7 @@ pub(super) const RO_COMPAT: &[Feature] = &[
         "quota",
         Read("the quota files would become wrong; remove them with tune2fs -O ^quota"),
     ),
-    feature(0x0_0200, "bigalloc", Read("block bitmaps that count clusters are not kept")),
+    feature(RO_COMPAT_BIGALLOC, "bigalloc", Read("block bitmaps that count clusters are not kept")),
     feature(RO_COMPAT_METADATA_CSUM, "metadata_csum", Written),
     feature(0x0_1000, "read-only", Read("it is marked read-only (tune2fs -O ^read-only undoes that)")),
     feature(0x0_2000, "project", Read("project quotas would become wrong")),

@@ -107,6 +107,7 @@ impl Superblock {
         let inodes = fields.u32(layout::S_INODES_COUNT);
         let inode_size = if dynamic { fields.u16(layout::S_INODE_SIZE) } else { 128 };
         check_geometry(&fields, Geometry { blocks, block_size, inodes, inode_size, wide, disk_size })?;
+        check_clusters(&fields, log_block_size, ro_compat & layout::RO_COMPAT_BIGALLOC != 0)?;
 
         let uuid: [u8; 16] = fields.array(layout::S_UUID);
         let label: [u8; 16] = fields.array(layout::S_VOLUME_NAME);
@@ -178,6 +179,31 @@ fn check_geometry(fields: &Fields<'_>, found: Geometry) -> Result<(), Error> {
     let groups = (blocks - u64::from(first_data_block)).div_ceil(u64::from(blocks_per_group));
     if groups.checked_mul(u64::from(inodes_per_group)) != Some(u64::from(inodes)) {
         return damaged(format!("{inodes} inodes in {groups} groups of {inodes_per_group}"));
+    }
+    Ok(())
+}
+
+/// Fields that only bigalloc and flex_bg use, and that e2fsck and the kernel judge all the same:
+/// e2fsck would go on with a backup superblock, which knows nothing of our edits.
+fn check_clusters(fields: &Fields<'_>, log_block_size: u32, bigalloc: bool) -> Result<(), Error> {
+    let damaged = |what: String| Err(Error::Damaged(format!("superblock: {what}")));
+    let log_cluster_size = fields.u32(layout::S_LOG_CLUSTER_SIZE);
+    let clusters_per_group = fields.u32(layout::S_CLUSTERS_PER_GROUP);
+    let blocks_per_group = fields.u32(layout::S_BLOCKS_PER_GROUP);
+    if !bigalloc && log_cluster_size != log_block_size {
+        return damaged(format!(
+            "s_log_cluster_size is {log_cluster_size}; without bigalloc it is {log_block_size}, as s_log_block_size"
+        ));
+    }
+    if !bigalloc && clusters_per_group != blocks_per_group {
+        return damaged(format!(
+            "s_clusters_per_group is {clusters_per_group}; without bigalloc it is {blocks_per_group}, as \
+             s_blocks_per_group"
+        ));
+    }
+    let [log_groups_per_flex] = fields.array(layout::S_LOG_GROUPS_PER_FLEX);
+    if log_groups_per_flex > 31 {
+        return damaged(format!("s_log_groups_per_flex is {log_groups_per_flex}; it is at most 31"));
     }
     Ok(())
 }

@@ -11,7 +11,9 @@ fn sound() -> Vec<u8> {
     put(layout::S_BLOCKS_COUNT_LO, &16384_u32.to_le_bytes());
     put(layout::S_FREE_BLOCKS_COUNT_LO, &100_u32.to_le_bytes());
     put(layout::S_LOG_BLOCK_SIZE, &2_u32.to_le_bytes());
+    put(layout::S_LOG_CLUSTER_SIZE, &2_u32.to_le_bytes());
     put(layout::S_BLOCKS_PER_GROUP, &32768_u32.to_le_bytes());
+    put(layout::S_CLUSTERS_PER_GROUP, &32768_u32.to_le_bytes());
     put(layout::S_INODES_PER_GROUP, &4096_u32.to_le_bytes());
     put(layout::S_MAGIC, &layout::MAGIC.to_le_bytes());
     put(layout::S_STATE, &layout::VALID_FS.to_le_bytes());
@@ -48,6 +50,9 @@ fn contradictions_are_errors_with_their_numbers() {
         (layout::S_BLOCKS_COUNT_LO, &[0; 4], "first data block"),
         (layout::S_BLOCKS_COUNT_LO, &[1, 0x40, 0, 0], "do not fit"),
         (layout::S_INODES_COUNT, &[1, 0, 0, 0], "1 inodes in 1 groups"),
+        (layout::S_LOG_CLUSTER_SIZE, &[0x82], "s_log_cluster_size is 130"),
+        (layout::S_CLUSTERS_PER_GROUP, &[1], "s_clusters_per_group is 32769"),
+        (layout::S_LOG_GROUPS_PER_FLEX, &[32], "s_log_groups_per_flex is 32"),
         (layout::S_FEATURE_INCOMPAT, &[0xc2, 0, 0, 0], "group descriptors of 0 bytes"),
     ] {
         let mut bytes = sound();

@@ -118,3 +118,22 @@ fn what_cannot_be_read_at_all() {
     let error = open(&image.path());
     assert!(error.to_string().contains("checksum"), "{error}");
 }
+
+#[test]
+fn tables_on_top_of_each_other() {
+    if !tools::have("mke2fs") || !tools::have("debugfs") {
+        return;
+    }
+    for (request, told) in [
+        ("set_bg 1 block_bitmap 40", "on top of"),
+        ("set_bg 1 inode_table 40", "on top of"),
+        ("set_bg 1 inode_bitmap 0", "inode bitmap is said to be at block 0"),
+        ("set_bg 0 inode_table 60000", "inode table is said to be at block 60000"),
+    ] {
+        let image = Image::make(&["-t", "ext4", "-b", "1024", "-O", "^metadata_csum"], 32);
+        debugfs(&image.path(), &[request]);
+        let error = Ext4::open(TestDisk::open(&image.path()), EPOCH).err();
+        let error = error.unwrap_or_else(|| panic!("{request}: opens")).to_string();
+        assert!(error.contains(told), "{request}: {error}");
+    }
+}
