@@ -140,10 +140,14 @@ fn by_systemd(cx: &mut Context<'_, '_>) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Our lines stand above the last `exit`, once.
+/// Our lines stand at the top, once: what follows may exit anywhere, or end at its first error (`-e`).
 fn by_rc_local(cx: &mut Context<'_, '_>) -> Result<(), StepError> {
     let before = cx.stage.read_text(RC_LOCAL)?;
     let text = before.as_deref().unwrap_or("#!/bin/sh -e\n\nexit 0\n");
+    if !is_shell(text) {
+        return Err(StepError::refused(STEP, format!("{RC_LOCAL}:1: the script is not one for the shell"))
+            .hint("put a shell script in its place that calls it"));
+    }
     let after = with_our_lines(text);
     // rc.local runs only when it may be executed.
     let mode = cx.stage.stat(RC_LOCAL)?.map_or(0o755, |metadata| metadata.mode & 0o7777 | 0o111);
@@ -156,21 +160,21 @@ fn by_rc_local(cx: &mut Context<'_, '_>) -> Result<(), StepError> {
     Ok(())
 }
 
+/// Whether the first line names a shell, or nothing at all.
+fn is_shell(text: &str) -> bool {
+    let Some(line) = text.lines().next().and_then(|line| line.strip_prefix("#!")) else { return true };
+    line.split_whitespace()
+        .map(|word| word.rsplit('/').next().unwrap_or_default())
+        .find(|word| *word != "env")
+        .is_some_and(|name| matches!(name, "sh" | "bash" | "dash" | "ash" | "busybox" | "ksh" | "mksh"))
+}
+
 fn with_our_lines(text: &str) -> String {
-    let mut text = without_our_lines(text);
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
-    }
-    // The last exit at the start of a line: an indented one belongs to a condition.
-    let at = text
-        .match_indices("exit")
-        .map(|(at, _)| at)
-        .filter(|at| *at == 0 || text.as_bytes().get(at - 1) == Some(&b'\n'))
-        .filter(|at| matches!(text.as_bytes().get(at + 4), None | Some(b' ' | b'\n' | b'\t' | b';')))
-        .last()
-        .unwrap_or(text.len());
-    text.insert_str(at, RC_LINES);
-    text
+    let text = without_our_lines(text);
+    let end = if text.starts_with("#!") { text.find('\n').map_or(text.len(), |end| end + 1) } else { 0 };
+    let (head, tail) = text.split_at(end);
+    let line_end = if head.is_empty() || head.ends_with('\n') { "" } else { "\n" };
+    format!("{head}{line_end}{RC_LINES}{tail}")
 }
 
 fn without_our_lines(text: &str) -> String {

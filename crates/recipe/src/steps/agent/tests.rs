@@ -141,8 +141,8 @@ fn without_systemd_rc_local_starts_the_agent_once() {
             result.unwrap();
             let first = text(cx, RC_LOCAL);
             let (head, tail) = first.split_once(RC_BEGIN).unwrap();
-            assert!(head.ends_with("fi\n"), "{first}");
-            assert!(tail.ends_with(&format!("{RC_END}exit 0\n")), "{first}");
+            assert!(head.starts_with("#!") && head.lines().count() == 1, "{first}");
+            assert!(tail.ends_with("exit 0\n"), "{first}");
             assert!(first.contains("hardtack-agent enrol") && first.contains("hardtack-agent print &"));
             apply(&AgentStep::default(), cx).unwrap();
             assert_eq!(text(cx, RC_LOCAL), first);
@@ -156,11 +156,31 @@ fn rc_local_of_any_shape_takes_our_lines() {
     for (text, wanted) in [
         ("", RC_LINES.to_owned()),
         ("#!/bin/sh", format!("#!/bin/sh\n{RC_LINES}")),
-        ("#!/bin/sh\nexit", format!("#!/bin/sh\n{RC_LINES}exit\n")),
+        ("#!/bin/sh\nexit", format!("#!/bin/sh\n{RC_LINES}exit")),
         ("exit 0\nexiting\n", format!("{RC_LINES}exit 0\nexiting\n")),
+        // An exit that is indented ends the script too.
+        (
+            "#!/bin/sh -e\nif x; then\n  exit 1\nfi\n  exit 0\n# end\n",
+            format!("#!/bin/sh -e\n{RC_LINES}if x; then\n  exit 1\nfi\n  exit 0\n# end\n"),
+        ),
     ] {
+        assert!(is_shell(text), "{text:?}");
         assert_eq!(with_our_lines(text), wanted, "{text:?}");
         assert_eq!(with_our_lines(&wanted), wanted, "{text:?}");
+    }
+}
+
+#[test]
+fn rc_local_may_be_no_script_of_a_shell() {
+    for (text, wanted) in [
+        ("#!/bin/sh -e\n", true),
+        ("#! /usr/bin/env bash\n", true),
+        ("#!/bin/busybox sh\n", true),
+        ("#!/usr/bin/python3\n", false),
+        ("#!/usr/bin/env perl\n", false),
+        ("#!\n", false),
+    ] {
+        assert_eq!(is_shell(text), wanted, "{text}");
     }
 }
 
