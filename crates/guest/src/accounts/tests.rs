@@ -56,6 +56,19 @@ fn hashes_repeat_and_are_what_crypt_makes() {
     let known = "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1";
     assert!(verifies("Hello world!", known));
     assert!(!verifies("x", "$6$rounds=999999999$salt$hash"), "not tried for hours");
+    // libxcrypt's crypt(3), cost 5 (Debian's passwd) and 1.
+    for known in [
+        "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$Nuj8n8Or2/GmzEOlKSSlXaprjlgyI1KbvWNLnA/wMa6",
+        "$y$j75$F5Jx5fExrKuPp53xLKQ..1$y4Axzecdt6qJJK50IVWrIGYSf8xw57XM8GwDFoPEdB1",
+        "$5$abc$5UtzUAHW6HLEAcHTRT.mu1NxNsYLzdj0voip39URJ80",
+    ] {
+        assert!(verifies("geheim1", known) && !verifies("geheim2", known), "{known}");
+    }
+    for costly in
+        ["$y$jzT$F5Jx5fExrKuPp53xLKQ..1$x", "$y$j9TXZZZ$salt$x", "$y$j9zzzzzz$salt$x", "$y$$$", "$y$"]
+    {
+        assert!(!verifies("geheim1", costly), "{costly}");
+    }
     assert!(
         is_crypt_hash(&hash)
             && !is_crypt_hash("!")
