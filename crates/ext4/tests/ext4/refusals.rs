@@ -125,13 +125,13 @@ fn tables_on_top_of_each_other() {
         return;
     }
     for (request, told) in [
-        ("set_bg 1 block_bitmap 40", "on top of"),
-        ("set_bg 1 inode_table 40", "on top of"),
-        ("set_bg 1 inode_bitmap 0", "inode bitmap is said to be at block 0"),
-        ("set_bg 0 inode_table 60000", "inode table is said to be at block 60000"),
+        ("set_bg 1 block_bitmap 300", "block bitmap of group 1 lies on top of the inode table of group 0"),
+        ("set_bg 1 inode_bitmap 258", "lies on top of the"),
+        ("set_bg 1 inode_table 500", "inode table of group 1 lies on top of the inode table of group 0"),
+        ("set_bg 1 inode_table 60000", "damaged"),
     ] {
         let image = Image::make(&["-t", "ext4", "-b", "1024", "-O", "^metadata_csum"], 32);
-        debugfs(&image.path(), &[request]);
+        debugfs(&image.path(), request);
         let error = Ext4::open(TestDisk::open(&image.path()), EPOCH).err();
         let error = error.unwrap_or_else(|| panic!("{request}: opens")).to_string();
         assert!(error.contains(told), "{request}: {error}");
