@@ -75,8 +75,17 @@ fn attempt(
     }
 }
 
+/// True when a GPT header's signature is where a header can be.
+pub(crate) fn is_there(disk: &dyn BlockSource) -> Result<bool, Error> {
+    Ok(signed(disk)?.is_some())
+}
+
 /// The sector size whose header carries the signature; 512 when none does.
 fn sector_size(disk: &dyn BlockSource) -> Result<LogicalBlockSize, Error> {
+    Ok(signed(disk)?.unwrap_or(LogicalBlockSize::Lb512))
+}
+
+fn signed(disk: &dyn BlockSource) -> Result<Option<LogicalBlockSize>, Error> {
     for size in [LogicalBlockSize::Lb512, LogicalBlockSize::Lb4096] {
         let sector = size.as_u64();
         let Some(last) = (disk.len() / sector).checked_sub(1) else { continue };
@@ -86,11 +95,11 @@ fn sector_size(disk: &dyn BlockSource) -> Result<LogicalBlockSize, Error> {
                 disk.read_at(lba * sector, &mut magic)?;
             }
             if &magic == b"EFI PART" {
-                return Ok(size);
+                return Ok(Some(size));
             }
         }
     }
-    Ok(LogicalBlockSize::Lb512)
+    Ok(None)
 }
 
 pub(crate) fn read(disk: &dyn BlockSource) -> Result<Table, Error> {

@@ -92,7 +92,14 @@ pub fn read_table(disk: &dyn BlockSource) -> Result<Table, Error> {
 fn bare(disk: &dyn BlockSource, empty_table: bool) -> Result<Table, Error> {
     let whole = Partition { range: 0..disk.len(), ..Partition::default() };
     // The boot sector of a file system may be signed and end with zeros.
-    let is_empty = empty_table && FsKind::detect(disk)?.kind == FsKind::Unknown;
+    let is_unknown = FsKind::detect(disk)?.kind == FsKind::Unknown;
+    if is_unknown && gpt_table::is_there(disk)? {
+        return Err(Error::gpt(
+            "there is one, but no protective MBR (type 0xee) in sector 0 announces it, so the guest's kernel does not \
+             use it; `sgdisk -e` or gdisk writes one",
+        ));
+    }
+    let is_empty = empty_table && is_unknown;
     let warnings =
         if is_empty { vec!["the MBR partition table has no entries".to_owned()] } else { Vec::new() };
     Ok(Table { kind: Kind::Bare, sector_size: 512, partitions: vec![whole], warnings })

@@ -263,6 +263,10 @@ fn disks_without_a_table_are_bare() {
         assert_eq!((table.kind, table.warnings.len()), (Kind::Bare, warnings), "{what}");
         assert_eq!(table.partitions, whole(disk.len() as u64), "{what}");
     }
+    let mut unannounced = vec![0; 1 << 20];
+    unannounced[512..520].copy_from_slice(b"EFI PART");
+    let error = read_table(&unannounced).unwrap_err().to_string();
+    assert!(error.contains("no protective MBR"), "{error}");
     if have(&["mkfs.ext4", "mkfs.vfat"]) {
         let directory = tempfile::tempdir().unwrap();
         for mkfs in ["mkfs.ext4", "mkfs.vfat"] {
