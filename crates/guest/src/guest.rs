@@ -157,8 +157,8 @@ impl Guest {
         entries.sort_by_key(|entry| entry.mount.components().count());
         for entry in &entries {
             self.mount_one(disk, all, entry, epoch)?;
+            self.mounts.sort_by_key(|mounted| mounted.mount.components().count());
         }
-        self.mounts.sort_by_key(|mounted| mounted.mount.components().count());
         Ok(())
     }
 
@@ -196,17 +196,31 @@ impl Guest {
                 self.notes.push(format!("{at}: {}; it is not mounted", missing(&entry.spec)));
                 return Ok(());
             }
-            _ => return Err(Error::Refused(format!("{at}: several partitions have that name"))),
+            _ if system => return Err(Error::Refused(format!("{at}: several partitions have that name"))),
+            _ => {
+                self.notes.push(format!("{at}: several partitions have that name; it is not mounted"));
+                return Ok(());
+            }
+        };
+        // mount(8) and systemd follow links in a mount point.
+        let mount = match Stage::new(&*self).resolve(entry.mount.as_str()) {
+            Ok(mount) => mount,
+            Err(Error::Disk(error)) => return Err(Error::Disk(error)),
+            Err(error) if system => return Err(Error::Refused(format!("{at}: {error}"))),
+            Err(error) => {
+                self.notes.push(format!("{at}: {error}; it is not mounted"));
+                return Ok(());
+            }
         };
         if let Some(taken) = &self.volumes[index].mount {
             self.notes.push(format!("{at}: {} is mounted on {taken} already", all[index].describe()));
             return Ok(());
         }
-        if self.mounts.iter().any(|mounted| mounted.mount == entry.mount) {
+        if self.mounts.iter().any(|mounted| mounted.mount == mount) {
             self.notes.push(format!("{at}: something is mounted there already"));
             return Ok(());
         }
-        let fs = match open(disk, &all[index], &entry.mount, epoch) {
+        let fs = match open(disk, &all[index], &mount, epoch) {
             Ok(fs) => fs,
             Err(Error::Disk(error)) => return Err(Error::Disk(error)),
             Err(error) if system => {
@@ -214,13 +228,13 @@ impl Guest {
             }
             Err(error) => {
                 self.notes.push(format!("{at}: {error}"));
-                let place = Place { name: all[index].describe(), mount: entry.mount.clone() };
+                let place = Place { name: all[index].describe(), mount: mount.clone() };
                 Box::new(Opaque::new(place, error.to_string()))
             }
         };
-        self.volumes[index].mount = Some(entry.mount.clone());
+        self.volumes[index].mount = Some(mount.clone());
         self.volumes[index].read_only = fs.read_only();
-        self.mounts.push(Mounted { mount: entry.mount.clone(), fs });
+        self.mounts.push(Mounted { mount, fs });
         Ok(())
     }
 

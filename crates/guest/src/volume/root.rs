@@ -140,7 +140,15 @@ fn decide(
     sure: bool,
 ) -> Result<Option<usize>, Error> {
     if let ([index], true) = (among, sure) {
-        return accept(&all[*index]).map(|()| Some(*index));
+        accept(&all[*index])?;
+        // One that cannot be read explains itself when it is opened.
+        return match look(disk, &all[*index], epoch) {
+            Ok(Looks::No) => Err(Error::Refused(format!(
+                "by its type, {} is the root, but it holds neither /etc/os-release nor /etc/passwd",
+                all[*index].describe()
+            ))),
+            _ => Ok(Some(*index)),
+        };
     }
     let mut found: Vec<(Looks, usize)> = Vec::new();
     for &index in among {

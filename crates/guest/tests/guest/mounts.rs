@@ -44,6 +44,7 @@ fn every_way_to_name_a_partition() {
     for device in [
         "LABEL=my\\040data",
         "LABEL=\"my data\"",
+        "LABEL='my data'",
         "UUID=6B8A1D4E-0f7c-4d51-9a3e-2f1c5b7d9e80",
         "PARTUUID=5D2F1C5B-7d9e-4d51-9a3e-0f7c6b8a1d02",
         "PARTLABEL=second",
@@ -125,6 +126,53 @@ fn lines_that_mount_nothing_here() {
          /swapfile none swap sw 0 0\n",
     );
     let guest = open(&path).unwrap();
-    assert_eq!(guest.notes(), &[] as &[String]);
+    assert_eq!(guest.notes().len(), 1, "{:?}", guest.notes());
+    assert!(guest.notes()[0].contains("/srv shows /data there (a bind mount)"), "{:?}", guest.notes());
     assert_eq!(guest.volumes().iter().filter(|volume| volume.mount.is_some()).count(), 1);
+}
+
+#[test]
+fn a_mount_point_that_is_a_link_is_where_it_points() {
+    if !tools() {
+        return;
+    }
+    let bench = Bench::new();
+    let files = |fstab| {
+        [
+            ("/etc/os-release", "ID=debian\n"),
+            ("/etc/fstab", fstab),
+            ("/boot", "->/system/boot"),
+            ("/system/boot/", ""),
+            ("/loop", "->loop"),
+        ]
+    };
+    let disk = |fstab| {
+        let root = bench.ext4("root", 48, &[], &files(fstab));
+        let boot = bench.ext4("boot", 16, &["-L", "BOOT"], &[("/marker", "boot")]);
+        let part = |number, content| Part { number, kind: LINUX, name: "", content: Some(content) };
+        bench.gpt("disk", &[part(1, root), part(2, boot)])
+    };
+    let guest = open(&disk("LABEL=BOOT /boot ext4 defaults 0 2\n")).unwrap();
+    assert_eq!(guest.read_file(&GuestPath::new("/system/boot/marker"), 10).unwrap(), b"boot");
+    assert_eq!(guest.read_link(&GuestPath::new("/boot")).unwrap(), "/system/boot", "the link stays one");
+    let guest = open(&disk("LABEL=BOOT /loop/x ext4 defaults 0 2\n")).unwrap();
+    assert!(guest.notes()[0].contains("too many levels"), "{:?}", guest.notes());
+    let told = refusal(&disk("LABEL=NONE /boot ext4 defaults 0 2\n"));
+    assert!(told.contains("on /boot: no such partition"), "{told}");
+}
+
+#[test]
+fn a_name_of_several_partitions_is_refused_where_the_system_lies() {
+    if !tools() {
+        return;
+    }
+    let bench = Bench::new();
+    let disk = |fstab| {
+        let part = |number, content| Part { number, kind: LINUX, name: "", content: Some(content) };
+        let data = || bench.ext4("data", 16, &["-L", "data"], &[]);
+        bench.gpt("disk", &[part(1, bench.root("root", &[], fstab)), part(2, data()), part(3, data())])
+    };
+    let guest = open(&disk("LABEL=data /data ext4 defaults 0 2\n")).unwrap();
+    assert!(guest.notes()[0].contains("several partitions have that name"), "{:?}", guest.notes());
+    assert!(refusal(&disk("LABEL=data /home ext4 defaults 0 2\n")).contains("several partitions"));
 }

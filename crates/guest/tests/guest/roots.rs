@@ -103,6 +103,8 @@ fn roots_of_other_kinds_are_refused_by_name() {
         assert!(refusal(&typed).contains(kind), "{name}");
     }
     let data = bench.ext4("data", 16, &[], &[("/file", "")]);
+    let told = refusal(&bench.gpt("empty root", &[part(1, ROOT_X86_64, data.clone())]));
+    assert!(told.contains("by its type, ext4 on partition 1 is the root"), "{told}");
     let told = refusal(&bench.gpt("no root", &[part(1, LINUX, data)]));
     assert!(told.contains("no root file system") && told.contains("ext4 on partition 1"), "{told}");
     let blank = bench.magic("blank", 0, b"");
