@@ -1,7 +1,11 @@
 //! The layouts that images come in: GPT as Debian's, MBR with old features, /boot of its own.
 //! Built, checked by e2fsck, and looked at with debugfs.
 
+use std::process::Command;
+
 use hardtack_tests::image::{Images, assert_clean, debugfs_cat, debugfs_stat, extract};
+
+use hardtack_tests::tools::run;
 
 use crate::workshop::Workshop;
 
@@ -37,9 +41,9 @@ fn build_and_look(image: &str, suite: &str, root: u32) {
     // The same again, as qcow2 this time, holds the same disk; and nothing is left to do.
     workshop.build_ok("debian-3fa.yaml", &source, &["--output", "two.qcow2"]);
     let two = workshop.path().join("two.qcow2");
-    let compare = std::process::Command::new("qemu-img").arg("compare").arg(&one).arg(&two).output().unwrap();
+    let compare = Command::new("qemu-img").arg("compare").arg(&one).arg(&two).output().unwrap();
     assert!(compare.status.success(), "{}", String::from_utf8_lossy(&compare.stdout));
-    let check = std::process::Command::new("qemu-img").arg("check").arg(&two).output().unwrap();
+    let check = Command::new("qemu-img").arg("check").arg(&two).output().unwrap();
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
     let (again, _) = workshop.build_ok("debian-3fa.yaml", &two, &["--plan", "--json"]);
     assert_eq!(again.trim(), r#"{"changes":[]}"#);
@@ -54,6 +58,20 @@ fn debian_genericcloud_gpt() {
 #[test]
 fn mbr_with_old_features() {
     build_and_look("mbr", "bookworm", 1);
+}
+
+/// As old EMIs are: a file system and nothing around it.
+#[test]
+fn bare_file_system() {
+    let Some(images) = Images::find() else { return };
+    let workshop = Workshop::new(&images, "bookworm");
+    let (disk, bare) = (workshop.path().join("disk.raw"), workshop.path().join("bare.img"));
+    run(Command::new("qemu-img").args(["convert", "-O", "raw"]).arg(images.disk("mbr")).arg(&disk));
+    extract(&disk, 1, &bare);
+    workshop.build_ok("debian-3fa.yaml", &bare, &["--output", "hard.img"]);
+    let hard = workshop.path().join("hard.img");
+    assert_clean(&hard);
+    assert_eq!(debugfs_cat(&hard, "/etc/motd"), "hardened\n");
 }
 
 #[test]
