@@ -42,8 +42,16 @@ pub fn stage_recipe(
     let second = states(stage)?;
     if let Some(path) = undone(&first, &second) {
         let steps = [&first, &second].map(|states| states.get(&path).map_or("", |(step, _)| step));
-        let what = format!("steps {} and {} contradict each other about {path}", steps[0], steps[1]);
-        return Err(StepError::usage("recipe", what));
+        return Err(match steps {
+            ["files", "files"] => {
+                StepError::usage("files", format!("two operations undo each other on {path}"))
+                    .hint("each describes a state of the file, and both must hold in the end")
+            }
+            [one, other] => StepError::usage(
+                "recipe",
+                format!("steps {one} and {other} contradict each other about {path}"),
+            ),
+        });
     }
     Ok(notes)
 }
@@ -146,4 +154,24 @@ fn undone(first: &States, second: &States) -> Option<GuestPath> {
         .chain(second.keys())
         .find(|path| first.get(*path).map(|(_, state)| state) != second.get(*path).map(|(_, state)| state))
         .cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use hardtack_guest::MemoryTree;
+
+    use super::*;
+    use crate::load_recipe;
+
+    #[test]
+    fn operations_that_undo_each_other_are_named() {
+        let text = "recipe: 1\nsteps:\n  - files:\n    - {append: /a, line: k=1}\n    - {replace: /a, match: '^k=.*$', with: k=2}\n";
+        let recipe = load_recipe(std::path::Path::new("r.yaml"), text, &|_| None, &crate::RealFiles).unwrap();
+        let tree = MemoryTree::new();
+        let mut stage = Stage::new(&tree);
+        let error = stage_recipe(&recipe, &mut stage, &Surroundings::default()).unwrap_err();
+        assert!(error.to_string().contains("two operations undo each other on /a"), "{error}");
+    }
 }

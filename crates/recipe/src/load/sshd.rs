@@ -21,6 +21,11 @@ pub(super) struct Placed {
 }
 
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Placed> {
+    if node.as_mapping().is_none() && !node.is_null() {
+        let message = format!("step `sshd` takes a mapping of directives, found {}", node.describe());
+        reader.error_hint(node.span, message, "write them as in sshd_config(5): `MaxAuthTries: 4`");
+        return None;
+    }
     let fields = reader.open_fields(node, "step `sshd`", KEYS)?;
     let mut placed = Placed { step: SshdStep::default(), spans: Vec::new() };
     let mut seen: Vec<(String, Span)> = Vec::new();

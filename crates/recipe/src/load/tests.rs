@@ -326,6 +326,7 @@ fn mistakes_around_the_steps() {
     for (text, line, column, part) in [
         ("", 1, 1, "the recipe is empty"),
         ("- x\n", 1, 1, "takes a mapping"),
+        ("recipe: 1\nsteps:\n  - sshd: [a]\n", 3, 11, "mapping of directives"),
         ("name: x\nsteps: [agent]\n", 1, 1, "needs the key `recipe`"),
         ("recipe: 1\n", 1, 1, "needs the key `steps`"),
         ("recipe: 2\nsteps: [agent]\n", 1, 9, "format 2 is not known"),
