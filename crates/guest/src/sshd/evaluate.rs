@@ -142,14 +142,22 @@ impl Config {
     /// The lines that decide the value for one connection.
     #[must_use]
     pub fn for_connection(&self, keyword: &str, connection: &Connection) -> Vec<&Setting> {
-        let matched =
-            self.deciding(keyword, |block| block.is_some_and(|block| self.matches(block, connection)));
+        // Of the second reading sshd takes over only what may stand in a block; `Match all` lets
+        // everything stand in it.
+        let taken_over = keywords::canonical(keyword, self.version)
+            .is_some_and(|word| word.allowed_in_match(self.version));
+        let matched = self.deciding(keyword, |block| {
+            taken_over && block.is_some_and(|block| self.matches(block, connection))
+        });
         if matched.is_empty() { self.global(keyword) } else { matched }
     }
 
-    /// Lines in `Match` blocks (`Match all` too: it replaces the global value of a connection).
+    /// Lines in `Match` blocks (`Match all` too: it replaces the global value of a connection), none
+    /// for words that take no effect there.
     pub fn overrides(&self, keyword: &str) -> impl Iterator<Item = &Setting> {
-        let name = keywords::canonical(keyword, self.version).map(|keyword| keyword.name);
+        let name = keywords::canonical(keyword, self.version)
+            .filter(|keyword| keyword.allowed_in_match(self.version))
+            .map(|keyword| keyword.name);
         self.settings.iter().filter(move |setting| setting.block.is_some() && Some(setting.keyword) == name)
     }
 

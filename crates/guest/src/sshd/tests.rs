@@ -198,13 +198,7 @@ fn agrees_with_the_real_sshd() {
     if !tool("/usr/sbin/sshd") || !tool("/usr/bin/ssh-keygen") {
         return;
     }
-    let version = Command::new("/usr/sbin/sshd").arg("-V").output().unwrap();
-    let version = String::from_utf8_lossy(&version.stderr).into_owned();
-    let version = version.trim_start_matches("OpenSSH_").split(',').next().and_then(Version::parse).unwrap();
-    // sshd wants its privilege separation directory when root asks.
-    if !Path::new("/run/sshd").exists() {
-        let _ = fs::create_dir("/run/sshd");
-    }
+    let version = real_version();
     let cases: &[(&str, &[(&str, &str)])] = &[
         ("PermitRootLogin no\nPermitRootLogin yes\n", &[]),
         (
@@ -258,13 +252,30 @@ fn agrees_with_the_real_sshd() {
             &[],
         ),
     ];
+    for (number, (main, files)) in cases.iter().enumerate() {
+        compare(&number.to_string(), version, main, files);
+    }
+}
+
+fn real_version() -> Version {
+    let version = Command::new("/usr/sbin/sshd").arg("-V").output().unwrap();
+    let version = String::from_utf8_lossy(&version.stderr).into_owned();
+    // sshd wants its privilege separation directory when root asks.
+    if !Path::new("/run/sshd").exists() {
+        let _ = fs::create_dir("/run/sshd");
+    }
+    version.trim_start_matches("OpenSSH_").split(',').next().and_then(Version::parse).unwrap()
+}
+
+/// Ours against `sshd -T`; `$D` is the directory of the files. Says whether sshd takes them.
+fn compare(number: &str, version: Version, main: &str, files: &[(&str, &str)]) -> bool {
     let connections: &[(&str, Connection)] = &[
-        ("user=bob,host=a.example.org,addr=10.1.1.1", connection("bob", &[], "a.example.org", "10.1.1.1")),
-        ("user=alice,host=b,addr=10.2.1.1", connection("alice", &[], "b", "10.2.1.1")),
         (
-            "user=root,host=b,addr=::1,lport=22",
-            Connection { local_port: Some(22), ..connection("root", &["root"], "b", "::1") },
+            "user=bob,host=a.example.org,addr=10.1.1.1,lport=22",
+            connection("bob", &[], "a.example.org", "10.1.1.1"),
         ),
+        ("user=alice,host=b,addr=10.2.1.1,lport=22", connection("alice", &[], "b", "10.2.1.1")),
+        ("user=root,host=b,addr=::1,lport=22", connection("root", &["root"], "b", "::1")),
     ];
     let keywords = [
         "PermitRootLogin",
@@ -282,52 +293,64 @@ fn agrees_with_the_real_sshd() {
         "TCPKeepAlive",
         "PasswordAuthentication",
     ];
-    for (number, (main, files)) in cases.iter().enumerate() {
-        let directory = tempfile::tempdir().unwrap();
-        let place = |text: &str| text.replace("$D", &directory.path().display().to_string());
-        let write = |name: &str, text: &str| -> PathBuf {
-            let path = directory.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, place(text)).unwrap();
-            path
-        };
-        for (name, text) in *files {
-            write(name, text);
-        }
-        let main_path = write("sshd_config", main);
-        let tree = HostTree::new("/");
-        let stage = Stage::new(&tree);
-        let config = Config::load_from(&stage, version, main_path.to_str().unwrap()).unwrap();
-        let none = real(directory.path(), &main_path, None);
-        assert_eq!(
-            none.is_err(),
-            !config.problems.is_empty(),
-            "{number}: {main:?}: {none:?} {:?}",
-            config.problems
-        );
-        let Ok(none) = none else { continue };
-        let mut runs = vec![(None, none)];
-        for (argument, connection) in connections {
-            runs.push((Some(connection), real(directory.path(), &main_path, Some(argument)).unwrap()));
-        }
-        for (connection, answers) in runs {
-            for keyword in keywords {
-                // Without -C sshd still applies `Match all`.
-                let ours = config.for_connection(keyword, connection.unwrap_or(&Connection::default()));
-                if ours.is_empty() {
-                    continue;
-                }
-                let said: Vec<&str> = answers
-                    .iter()
-                    .filter(|(name, _)| name.eq_ignore_ascii_case(keyword))
-                    .flat_map(|(_, value)| value.split(' '))
-                    .collect();
-                let ours: Vec<&str> =
-                    ours.iter().flat_map(|setting| setting.words.iter().map(String::as_str)).collect();
-                assert_eq!(ours, said, "case {number} {main:?}: {keyword} for {connection:?}");
-            }
+    let directory = tempfile::tempdir().unwrap();
+    let place = |text: &str| text.replace("$D", &directory.path().display().to_string());
+    let write = |name: &str, text: &str| -> PathBuf {
+        let path = directory.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, place(text)).unwrap();
+        path
+    };
+    for (name, text) in files {
+        write(name, text);
+    }
+    let main_path = write("sshd_config", main);
+    let tree = HostTree::new("/");
+    let stage = Stage::new(&tree);
+    let config = Config::load_from(&stage, version, main_path.to_str().unwrap()).unwrap();
+    let none = real(directory.path(), &main_path, None);
+    // Methods that are switched off are told by their own check, not by the reader of the files.
+    let unsatisfied = |answer: &Result<_, String>| {
+        answer.as_ref().err().is_some_and(|error| error.contains("AuthenticationMethods cannot be satisfied"))
+    };
+    if unsatisfied(&none) {
+        return false;
+    }
+    assert_eq!(
+        none.is_err(),
+        !config.problems.is_empty(),
+        "{number}: {main:?}: {none:?} {:?}",
+        config.problems
+    );
+    let Ok(none) = none else { return false };
+    let mut runs = vec![(None, none)];
+    for (argument, connection) in connections {
+        let answer = real(directory.path(), &main_path, Some(argument));
+        if !unsatisfied(&answer) {
+            runs.push((Some(connection), answer.unwrap()));
         }
     }
+    for (connection, answers) in runs {
+        for keyword in keywords {
+            // Without -C sshd still applies `Match all`.
+            let ours = config.for_connection(keyword, connection.unwrap_or(&Connection::default()));
+            if ours.is_empty() {
+                continue;
+            }
+            // sshd prints values in its own spelling.
+            let spelt =
+                |word: &str| word.to_ascii_lowercase().replace("prohibit-password", "without-password");
+            let said: Vec<String> = answers
+                .iter()
+                .filter(|(name, _)| name.eq_ignore_ascii_case(keyword))
+                .flat_map(|(_, value)| value.split(' ').map(spelt))
+                .collect();
+            let ours: Vec<String> =
+                ours.iter().flat_map(|setting| setting.words.iter().map(|word| spelt(word))).collect();
+            assert_eq!(ours, said, "case {number} {main:?}: {keyword} for {connection:?}");
+        }
+    }
+    true
 }
 
 fn connection(user: &str, groups: &[&str], host: &str, address: &str) -> Connection {
@@ -336,6 +359,97 @@ fn connection(user: &str, groups: &[&str], host: &str, address: &str) -> Connect
         groups: groups.iter().map(|&group| group.to_owned()).collect(),
         host: Some(host.into()),
         address: Some(address.into()),
+        local_port: Some(22),
         ..Connection::default()
     }
+}
+
+/// A few lines of a configuration, by a generator that always makes the same.
+fn random_lines(next: &mut impl FnMut(usize) -> usize, count: usize) -> String {
+    const LINES: &[&str] = &[
+        "UsePAM yes",
+        "usepam=no",
+        "PasswordAuthentication no",
+        "PasswordAuthentication \"yes\"",
+        "KbdInteractiveAuthentication yes",
+        "ChallengeResponseAuthentication no # why",
+        "skeyauthentication yes",
+        "PermitRootLogin without-password",
+        "PermitRootLogin NO",
+        "PermitRootLogin prohibit-password",
+        "AuthenticationMethods publickey,keyboard-interactive",
+        "AuthenticationMethods publickey password",
+        "PubkeyAuthentication no",
+        "\tAuthorizedKeysFile\t.ssh/a /etc/b/%u",
+        "AuthorizedKeysFile none",
+        "MaxAuthTries 3",
+        "MaxAuthTries = 5",
+        "AllowUsers bob alice@10.*",
+        "AllowUsers root",
+        "X11Forwarding yes",
+        "X11Forwarding no",
+        "Match User bob",
+        "Match user=root,alice",
+        "Match User *,!bob",
+        "Match all",
+        "match ALL",
+        "Match Address 10.1.0.0/16",
+        "Match Host *.example.org User bob",
+        "Match Group root",
+        "Include $D/d/*.conf",
+        "Include $D/one $D/missing",
+        "include \"$D/one\"",
+        "# Match User bob",
+        "",
+    ];
+    const BAD: &[&str] = &[
+        "Match User",
+        "Match all User bob",
+        "Match Planet mars",
+        "UsePAM perhaps",
+        "PermitRootLogin",
+        "Frobnicate yes",
+        "AuthenticationMethods publickey,smoke",
+        "Banner 'x",
+    ];
+    let mut text = String::new();
+    for _ in 0..count {
+        let list = if next(60) == 0 { BAD } else { LINES };
+        text.push_str(list[next(list.len())]);
+        text.push_str(if next(9) == 0 { "\r\n" } else { "\n" });
+    }
+    text
+}
+
+#[test]
+fn random_configurations_agree_with_the_real_sshd() {
+    const CASES: usize = 60;
+    if !tool("/usr/sbin/sshd") || !tool("/usr/bin/ssh-keygen") {
+        return;
+    }
+    let version = real_version();
+    let mut state = 20_u64;
+    let mut next = move |limit: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % limit
+    };
+    let mut taken = 0;
+    for case in 0..CASES {
+        let main = random_lines(&mut next, 9);
+        // Those that are included include nothing: they could include each other without end.
+        let mut leaf = |count| {
+            random_lines(&mut next, count)
+                .replace("nclude $D", "ncluded")
+                .replace("nclude \"$D", "ncluded \"")
+        };
+        let leaves = [leaf(4), leaf(3), leaf(3)];
+        let leaves = leaves.map(|text| {
+            let lines = text.lines().filter(|line| !line.to_lowercase().starts_with("included"));
+            lines.map(|line| format!("{line}\n")).collect::<String>()
+        });
+        let [a, b, one] = &leaves;
+        let files = [("d/10.conf", a.as_str()), ("d/20.conf", b.as_str()), ("one", one.as_str())];
+        taken += usize::from(compare(&format!("random {case} {files:?}"), version, &main, &files));
+    }
+    assert!(taken > CASES / 4, "sshd took {taken}");
 }
