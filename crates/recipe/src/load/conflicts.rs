@@ -30,6 +30,7 @@ pub(super) fn find(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
         .flatten()
         .collect();
     file_operations(reader, &ops);
+    over_drop_in(reader, steps, &ops);
     missing(reader, steps);
 }
 
@@ -130,7 +131,7 @@ fn against_mfa(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
             "authenticationmethods" => methods,
             "usepam" | "kbdinteractiveauthentication" => "yes",
             "pubkeyauthentication" if publickey => "yes",
-            "permitemptypasswords" => "no",
+            "permitemptypasswords" | "passwordauthentication" => "no",
             "denyusers" => {
                 denied(reader, mfa, mfa_span, &value, span);
                 continue;
@@ -190,6 +191,26 @@ fn file_operations(reader: &mut Reader<'_>, ops: &[&files::Placed]) {
                 break;
             }
         }
+    }
+}
+
+/// The drop-in for sshd is written anew by its steps; what a `files` step puts there would be lost.
+fn over_drop_in(reader: &mut Reader<'_>, steps: &[(Span, Placed)], ops: &[&files::Placed]) {
+    let writer = steps.iter().find_map(|(span, step)| match step {
+        Placed::Mfa(_) => Some((*span, "mfa")),
+        Placed::Sshd(_) => Some((*span, "sshd")),
+        _ => None,
+    });
+    let Some((span, step)) = writer else { return };
+    let drop_in = GuestPath::new(hardtack_guest::sshd::DROP_IN);
+    for op in ops.iter().filter(|op| GuestPath::new(op.op.action.path()) == drop_in) {
+        let path = op.op.action.path();
+        let message = format!("`{} {path}` contradicts step `{step}`, which writes it", op.op.action.name());
+        let diagnostic = reader
+            .diagnostic(op.span, message)
+            .with_related(span, format!("step `{step}` is here"))
+            .with_hint("say it in a step `sshd`, or in a file of another name");
+        reader.report(diagnostic);
     }
 }
 

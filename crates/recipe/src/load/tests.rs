@@ -364,6 +364,18 @@ fn contradictions_show_both_places() {
         ("  - sshd: {MaxAuthTries: 3}\n  - sshd: {maxauthtries: 4}\n", (4, 12), (3, 12), "contradicts"),
         ("  - sshd: {UsePAM: no}\n  - mfa: {users: [a]}\n", (3, 12), (4, 5), "contradicts step `mfa`"),
         (
+            "  - sshd: {PasswordAuthentication: yes}\n  - mfa: {users: [a]}\n",
+            (3, 12),
+            (4, 5),
+            "contradicts step `mfa`",
+        ),
+        (
+            "  - mfa: {users: [a]}\n  - files: [{write: /etc/ssh/sshd_config.d/00-hardtack.conf, content: x}]\n",
+            (4, 21),
+            (3, 5),
+            "which writes it",
+        ),
+        (
             "  - mfa: {users: [a]}\n  - sshd: {AuthenticationMethods: any}\n",
             (4, 12),
             (3, 5),
