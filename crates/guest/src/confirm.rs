@@ -8,8 +8,9 @@ use std::sync::Arc;
 use hardtack_disk::{BlockSource, Window};
 use hardtack_ext4::{Kind, Stat, ViewError, ViewTree};
 
-use crate::stage::{Content, Edit, State};
+use crate::stage::{Content, Edit, Op, State};
 use crate::tree::Attributes;
+use crate::volume::ext4::file_type;
 use crate::{Error, GuestPath};
 
 /// Where a path of the guest lies on the disk.
@@ -112,8 +113,15 @@ fn check(edit: &Edit, epoch: i64, view: &ViewTree, path: &str) -> Result<(), Fin
         return Err(format!("{} instead of {}", found.kind.describe(), kind.describe()).into());
     }
     check_attributes(&found, *attributes, kind)?;
+    // Attributes alone leave the time of modification as it was.
+    let made = edit.before.map(|before| before.kind) != Some(file_type(kind));
+    let written =
+        matches!(&edit.state, State::File(Content::Bytes(_) | Content::Appended(_), _) | State::Link(..));
+    if (made || written) && edit.op() != Op::Chown && edit.op() != Op::Xattr && found.mtime != epoch {
+        return Err(format!("modified at {} instead of {epoch}", found.mtime).into());
+    }
     match &edit.state {
-        State::File(content, _) => check_content(edit, content, epoch, &found, view, path),
+        State::File(content, _) => check_content(edit, content, &found, view, path),
         State::Link(target, _) => {
             let stored = view.read_link(path)?;
             if stored == *target {
@@ -139,7 +147,6 @@ fn check_attributes(found: &Stat, wanted: Attributes, kind: Kind) -> Result<(), 
 fn check_content(
     edit: &Edit,
     content: &Content,
-    epoch: i64,
     found: &Stat,
     view: &ViewTree,
     path: &str,
@@ -153,9 +160,6 @@ fn check_content(
     let size = start + wanted.len() as u64;
     if found.size != size {
         return Err(format!("{} bytes instead of {size}", found.size).into());
-    }
-    if found.mtime != epoch {
-        return Err(format!("modified at {} instead of {epoch}", found.mtime).into());
     }
     let stored = view.read_tail(path, start, wanted.len())?;
     if stored == wanted { Ok(()) } else { Err("other content".to_owned().into()) }

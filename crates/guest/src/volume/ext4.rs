@@ -40,7 +40,8 @@ fn translate(place: &Place, error: Ext4Error) -> Error {
     }
 }
 
-fn file_type(kind: Kind) -> FileType {
+/// The type as a tree of the guest names it.
+pub(crate) fn file_type(kind: Kind) -> FileType {
     match kind {
         Kind::Regular => FileType::Regular,
         Kind::Directory => FileType::Directory,
