@@ -123,7 +123,8 @@ pub struct Attributes {
     pub gid: u32,
 }
 
-/// A file system that can be changed. Paths as in [`Tree`]. Times come from the clock given at
+/// A file system that can be changed; one that is only read says so in [`read_only`](Self::read_only)
+/// and leaves out the changes. Paths as in [`Tree`]. Times come from the clock given at
 /// opening (`SOURCE_DATE_EPOCH`), parents' times included where the driver can.
 pub trait FileSystem: Tree {
     /// Which file system this is, for messages ("ext4 on partition 1").
@@ -133,41 +134,85 @@ pub trait FileSystem: Tree {
     fn read_only(&self) -> Option<String>;
 
     /// Creates an empty regular file; the parent exists, the path does not.
-    fn create(&mut self, path: &GuestPath, attributes: Attributes) -> Result<(), Error>;
+    fn create(&mut self, path: &GuestPath, attributes: Attributes) -> Result<(), Error> {
+        let _ = (path, attributes);
+        refused(self)
+    }
 
     /// Replaces the content of an existing file; inode, owner, mode, xattrs and hard links stay.
-    fn set_content(&mut self, path: &GuestPath, content: &[u8]) -> Result<(), Error>;
+    fn set_content(&mut self, path: &GuestPath, content: &[u8]) -> Result<(), Error> {
+        let _ = (path, content);
+        refused(self)
+    }
 
     /// Adds bytes to the end of an existing file.
-    fn append(&mut self, path: &GuestPath, content: &[u8]) -> Result<(), Error>;
+    fn append(&mut self, path: &GuestPath, content: &[u8]) -> Result<(), Error> {
+        let _ = (path, content);
+        refused(self)
+    }
 
     /// Creates a directory.
-    fn mkdir(&mut self, path: &GuestPath, attributes: Attributes) -> Result<(), Error>;
+    fn mkdir(&mut self, path: &GuestPath, attributes: Attributes) -> Result<(), Error> {
+        let _ = (path, attributes);
+        refused(self)
+    }
 
     /// Creates a symbolic link (its mode is always 0777).
-    fn symlink(&mut self, path: &GuestPath, target: &str, attributes: Attributes) -> Result<(), Error>;
+    fn symlink(&mut self, path: &GuestPath, target: &str, attributes: Attributes) -> Result<(), Error> {
+        let _ = (path, target, attributes);
+        refused(self)
+    }
 
     /// Creates a hard link `path` to the existing file `original`.
-    fn hard_link(&mut self, original: &GuestPath, path: &GuestPath) -> Result<(), Error>;
+    fn hard_link(&mut self, original: &GuestPath, path: &GuestPath) -> Result<(), Error> {
+        let _ = (original, path);
+        refused(self)
+    }
 
     /// Removes a file, link or empty directory.
-    fn remove(&mut self, path: &GuestPath) -> Result<(), Error>;
+    fn remove(&mut self, path: &GuestPath) -> Result<(), Error> {
+        let _ = path;
+        refused(self)
+    }
 
     /// Renames within this file system; an existing file at `to` is replaced.
-    fn rename(&mut self, from: &GuestPath, to: &GuestPath) -> Result<(), Error>;
+    fn rename(&mut self, from: &GuestPath, to: &GuestPath) -> Result<(), Error> {
+        let _ = (from, to);
+        refused(self)
+    }
 
     /// Sets permission bits.
-    fn set_mode(&mut self, path: &GuestPath, mode: u32) -> Result<(), Error>;
+    fn set_mode(&mut self, path: &GuestPath, mode: u32) -> Result<(), Error> {
+        let _ = (path, mode);
+        refused(self)
+    }
 
     /// Sets owner and group.
-    fn set_owner(&mut self, path: &GuestPath, uid: u32, gid: u32) -> Result<(), Error>;
+    fn set_owner(&mut self, path: &GuestPath, uid: u32, gid: u32) -> Result<(), Error> {
+        let _ = (path, uid, gid);
+        refused(self)
+    }
 
     /// Sets the modification and access time, seconds since 1970.
-    fn set_mtime(&mut self, path: &GuestPath, seconds: i64) -> Result<(), Error>;
+    fn set_mtime(&mut self, path: &GuestPath, seconds: i64) -> Result<(), Error> {
+        let _ = (path, seconds);
+        refused(self)
+    }
 
     /// Sets one extended attribute.
-    fn set_xattr(&mut self, path: &GuestPath, name: &str, value: &[u8]) -> Result<(), Error>;
+    fn set_xattr(&mut self, path: &GuestPath, name: &str, value: &[u8]) -> Result<(), Error> {
+        let _ = (path, name, value);
+        refused(self)
+    }
 
     /// Writes out everything that is still cached; nothing may be changed afterwards.
-    fn finish(&mut self) -> Result<(), Error>;
+    fn finish(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// What a file system answers to a change when it is only read.
+fn refused(fs: &(impl FileSystem + ?Sized)) -> Result<(), Error> {
+    let what = fs.read_only().unwrap_or_else(|| "cannot be changed".to_owned());
+    Err(Error::FileSystem { file_system: fs.describe(), what })
 }

@@ -14,7 +14,7 @@ use fatfs::{DirEntry as FatEntry, FsOptions};
 use hardtack_disk::BlockSource;
 
 use crate::volume::Place;
-use crate::{Attributes, DirEntry, Error, FileSystem, FileType, GuestPath, Metadata, Tree};
+use crate::{DirEntry, Error, FileSystem, FileType, GuestPath, Metadata, Tree};
 
 /// Added to twice the file system's size: what one operation may read.
 const SLACK: u64 = 16 * 1024 * 1024;
@@ -124,10 +124,6 @@ impl FatVolume {
 
     fn wrong(&self, path: &GuestPath, found: FileType, wanted: &'static str) -> Error {
         Error::WrongType { path: self.place.outside(path.as_str()), found: found.describe(), wanted }
-    }
-
-    fn refuse(&self) -> Result<(), Error> {
-        Err(self.place.error(READ_ONLY))
     }
 }
 
@@ -280,57 +276,5 @@ impl FileSystem for FatVolume {
 
     fn read_only(&self) -> Option<String> {
         Some(READ_ONLY.to_owned())
-    }
-
-    fn create(&mut self, _: &GuestPath, _: Attributes) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn set_content(&mut self, _: &GuestPath, _: &[u8]) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn append(&mut self, _: &GuestPath, _: &[u8]) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn mkdir(&mut self, _: &GuestPath, _: Attributes) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn symlink(&mut self, _: &GuestPath, _: &str, _: Attributes) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn hard_link(&mut self, _: &GuestPath, _: &GuestPath) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn remove(&mut self, _: &GuestPath) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn rename(&mut self, _: &GuestPath, _: &GuestPath) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn set_mode(&mut self, _: &GuestPath, _: u32) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn set_owner(&mut self, _: &GuestPath, _: u32, _: u32) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn set_mtime(&mut self, _: &GuestPath, _: i64) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn set_xattr(&mut self, _: &GuestPath, _: &str, _: &[u8]) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn finish(&mut self) -> Result<(), Error> {
-        Ok(())
     }
 }

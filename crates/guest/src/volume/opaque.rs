@@ -4,7 +4,7 @@
 //! the mount hides.
 
 use crate::volume::Place;
-use crate::{Attributes, DirEntry, Error, FileSystem, FileType, GuestPath, Metadata, Tree};
+use crate::{DirEntry, Error, FileSystem, FileType, GuestPath, Metadata, Tree};
 
 /// The mount point is a directory; everything below it is refused with the reason.
 pub(crate) struct Opaque {
@@ -57,57 +57,5 @@ impl FileSystem for Opaque {
 
     fn read_only(&self) -> Option<String> {
         Some(self.reason.clone())
-    }
-
-    fn create(&mut self, _: &GuestPath, _: Attributes) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn set_content(&mut self, _: &GuestPath, _: &[u8]) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn append(&mut self, _: &GuestPath, _: &[u8]) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn mkdir(&mut self, _: &GuestPath, _: Attributes) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn symlink(&mut self, _: &GuestPath, _: &str, _: Attributes) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn hard_link(&mut self, _: &GuestPath, _: &GuestPath) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn remove(&mut self, _: &GuestPath) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn rename(&mut self, _: &GuestPath, _: &GuestPath) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn set_mode(&mut self, _: &GuestPath, _: u32) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn set_owner(&mut self, _: &GuestPath, _: u32, _: u32) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn set_mtime(&mut self, _: &GuestPath, _: i64) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn set_xattr(&mut self, _: &GuestPath, _: &str, _: &[u8]) -> Result<(), Error> {
-        self.refuse()
-    }
-
-    fn finish(&mut self) -> Result<(), Error> {
-        Ok(())
     }
 }
