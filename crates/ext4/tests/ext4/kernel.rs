@@ -18,7 +18,15 @@ pub fn mounted(image: &Path, what: &str, look: impl FnOnce(&Path)) {
         return;
     }
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| look(point.path())));
-    let output = run("umount", &[target]);
+    // Somebody else on the machine may be looking at every new mount for a moment.
+    let mut output = run("umount", &[target]);
+    for _ in 0..50 {
+        if output.status.success() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        output = run("umount", &[target]);
+    }
     assert!(output.status.success(), "{}", said(&output));
     if let Err(panic) = result {
         std::panic::resume_unwind(panic);
