@@ -7,6 +7,7 @@ use crate::shell::{as_root, run};
 /// (a file that the package brings, the package).
 const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/mmdebstrap", "mmdebstrap"),
+    ("/usr/bin/gpg", "gpg"),
     ("/usr/sbin/e2fsck", "e2fsprogs"),
     ("/usr/sbin/sgdisk", "gdisk"),
     ("/usr/sbin/sfdisk", "fdisk"),
