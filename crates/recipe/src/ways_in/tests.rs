@@ -1,11 +1,10 @@
 #![allow(clippy::unwrap_used)]
 //! Who can still log in.
 
-use hardtack_credentials::{AccountConfig, AgentConfig};
+use hardtack_credentials::AccountConfig;
 use hardtack_guest::MemoryTree;
 
 use super::*;
-use crate::{Facts, Options};
 
 const KEY: &str = "ssh-ed25519 AAAA x\n";
 
@@ -31,15 +30,8 @@ fn try_it(
     accounts: Vec<AccountConfig>,
 ) -> Result<Vec<String>, String> {
     let mut stage = Stage::new(tree);
-    let mut cx = Context {
-        stage: &mut stage,
-        facts: Facts::default(),
-        epoch: 1_700_000_000,
-        agent_binary: None,
-        agent: AgentConfig { accounts, ..AgentConfig::default() },
-        notes: Vec::new(),
-        options: Options::default(),
-    };
+    let mut cx = Context::for_tests(&mut stage);
+    cx.agent.accounts = accounts;
     somebody(step, enrols, &mut cx).map_err(|error| error.to_string())?;
     Ok(cx.notes.into_iter().map(|note| note.text).collect())
 }

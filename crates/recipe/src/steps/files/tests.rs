@@ -1,12 +1,11 @@
 //! Every operation, once and again.
 #![allow(clippy::unwrap_used)]
 
-use hardtack_credentials::AgentConfig;
 use hardtack_guest::{MemoryTree, Stage};
 use regex::bytes::Regex;
 
 use super::*;
-use crate::{Facts, Note, Options};
+use crate::Note;
 
 fn tree() -> MemoryTree {
     MemoryTree::new()
@@ -40,15 +39,7 @@ fn run(actions: &[FileAction], stage: &mut Stage<'_>) -> Result<Vec<Note>, StepE
         .enumerate()
         .map(|(index, action)| FileOp { line: index + 1, action: copy(action) })
         .collect();
-    let mut cx = Context {
-        stage,
-        facts: Facts::default(),
-        epoch: 0,
-        agent_binary: None,
-        agent: AgentConfig::default(),
-        notes: Vec::new(),
-        options: Options::default(),
-    };
+    let mut cx = Context::for_tests(stage);
     apply(&operations, &mut cx)?;
     Ok(cx.notes)
 }

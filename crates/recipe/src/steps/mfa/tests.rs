@@ -1,12 +1,10 @@
 #![allow(clippy::unwrap_used)]
 //! The step on small trees that look like Debian's.
 
-use hardtack_credentials::AgentConfig;
 use hardtack_guest::{MemoryTree, Stage};
 
 use super::*;
 use crate::model::{MatchPolicy, SshdStep};
-use crate::{Facts, Options};
 
 const MAIN: &str = "Include /etc/ssh/sshd_config.d/*.conf\nKbdInteractiveAuthentication no\nUsePAM yes\n";
 const COMMON: &str = "auth\t[success=1 default=ignore]\tpam_unix.so nullok\nauth\trequisite\tpam_deny.so\nauth\trequired\tpam_permit.so\n";
@@ -33,22 +31,10 @@ fn step() -> MfaStep {
     MfaStep { users: vec!["debian".into()], ..MfaStep::default() }
 }
 
-fn context<'a, 't>(stage: &'a mut Stage<'t>) -> Context<'a, 't> {
-    Context {
-        stage,
-        facts: Facts::default(),
-        epoch: 0,
-        agent_binary: None,
-        agent: AgentConfig::default(),
-        notes: Vec::new(),
-        options: Options::default(),
-    }
-}
-
 /// The text of a file after the step, or the step's error.
 fn run(tree: &MemoryTree, step: &MfaStep, path: &str) -> Result<String, String> {
     let mut stage = Stage::new(tree);
-    let mut cx = context(&mut stage);
+    let mut cx = Context::for_tests(&mut stage);
     for _ in 0..2 {
         apply(step, &mut cx).map_err(|error| error.to_string())?;
     }
@@ -134,7 +120,7 @@ fn doors_are_told() {
         )
         .file("/boot/grub/grub.cfg", "menuentry x {}\n");
     let mut stage = Stage::new(&tree);
-    let mut cx = context(&mut stage);
+    let mut cx = Context::for_tests(&mut stage);
     let step = MfaStep { console: Console::Password, others: Others::Publickey, ..step() };
     apply(&step, &mut cx).unwrap();
     for wanted in [
@@ -269,7 +255,7 @@ fn the_sshd_step_shares_the_drop_in_and_contradicts_nobody() {
         match_blocks: MatchPolicy::Refuse,
     };
     let mut stage = Stage::new(&tree);
-    let mut cx = context(&mut stage);
+    let mut cx = Context::for_tests(&mut stage);
     let good = sshd(&[("permitrootlogin", "no"), ("MaxAuthTries", "4"), ("PasswordAuthentication", "no")]);
     for _ in 0..2 {
         crate::steps::sshd::apply(&good, Some(&step()), &mut cx).unwrap();
@@ -297,7 +283,7 @@ fn settings_that_cannot_be_meant() {
         MfaStep { factors: vec![Factor::Totp], ..step() },
         MfaStep { scope: Scope::Login, console: Console::Password, ..step() },
     ] {
-        let error = apply(&step, &mut context(&mut Stage::new(&debian("1:9.2p1-2")))).unwrap_err();
+        let error = apply(&step, &mut Context::for_tests(&mut Stage::new(&debian("1:9.2p1-2")))).unwrap_err();
         assert!(matches!(error, StepError::Usage { .. }), "{error}");
     }
 }

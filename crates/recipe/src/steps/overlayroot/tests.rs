@@ -1,22 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::type_complexity)]
 
 use super::*;
-use hardtack_credentials::AgentConfig;
 use hardtack_guest::MemoryTree;
-
-use crate::{Facts, Options};
-
-fn context<'a, 't>(stage: &'a mut Stage<'t>) -> Context<'a, 't> {
-    Context {
-        stage,
-        facts: Facts::default(),
-        epoch: 0,
-        agent_binary: None,
-        agent: AgentConfig::default(),
-        notes: Vec::new(),
-        options: Options::default(),
-    }
-}
 
 fn crypt() -> OverlayrootStep {
     OverlayrootStep {
@@ -221,7 +206,7 @@ fn run(
     settings: &OverlayrootStep,
 ) -> Result<(Vec<String>, Vec<Note>, Vec<u8>), StepError> {
     let mut stage = Stage::new(tree);
-    let mut cx = context(&mut stage);
+    let mut cx = Context::for_tests(&mut stage);
     apply(settings, &mut cx)?;
     let notes = std::mem::take(&mut cx.notes);
     let changes = stage.changes().unwrap();
@@ -276,7 +261,7 @@ fn debian_gets_a_second_archive_and_a_hook_and_only_once() {
     let text = |path: &str| {
         let tree = root(&Initrd::debian());
         let mut stage = Stage::new(&tree);
-        apply(&crypt(), &mut context(&mut stage)).unwrap();
+        apply(&crypt(), &mut Context::for_tests(&mut stage)).unwrap();
         stage.read(path).unwrap().unwrap()
     };
     assert_eq!(text("/boot/initrd.img-6"), initrd, "the same bytes each time");
@@ -400,7 +385,7 @@ fn older_versions_read_the_main_file_only() {
     };
     let tree = root(&old).file("/etc/overlayroot.conf", "# shipped\noverlayroot=\"\"\n");
     let mut stage = Stage::new(&tree);
-    apply(&crypt(), &mut context(&mut stage)).unwrap();
+    apply(&crypt(), &mut Context::for_tests(&mut stage)).unwrap();
     let text = stage.read_text(MAIN).unwrap().unwrap();
     assert_eq!(text, "# shipped\noverlayroot=\"crypt:dev=/dev/vdb,timeout=20\"\n");
     assert_eq!(stage.read(LOCAL).unwrap(), None);
@@ -417,7 +402,7 @@ fn a_passphrase_is_kept_from_others_eyes() {
         ..crypt()
     };
     let mut stage = Stage::new(&tree);
-    let mut cx = context(&mut stage);
+    let mut cx = Context::for_tests(&mut stage);
     apply(&settings, &mut cx).unwrap();
     assert!(cx.notes.iter().all(|note| !note.text.contains("canary")));
     let overlay = cx.agent.overlay.clone().unwrap();
