@@ -1,6 +1,7 @@
 //! Real Debian images, hardened by an ordinary user, booted, and attacked.
 //!
-//! `cargo xtask test` makes the images and runs this; `HARDTACK_IMAGES` says where they are.
+//! `cargo xtask test` makes the images and runs this; `HARDTACK_CACHE` says where they are
+//! kept, else it is `/var/cache/hardtack`.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
