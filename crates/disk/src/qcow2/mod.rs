@@ -21,13 +21,13 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use self::header::Compression;
 use self::table::{Place, Tables};
 use crate::error::check_range;
 use crate::raw::open_file;
 use crate::{BlockSource, Error};
 
-pub(crate) use self::header::MAGIC;
+pub(crate) use self::header::{Compression, Header, MAGIC};
+pub(crate) use self::table::Stored;
 
 /// Memory for inflated clusters in bytes. Reads of whole clusters do not use it.
 const CACHE: u64 = 16 << 20;
@@ -67,6 +67,26 @@ impl Qcow2Source {
     /// The size of the image's clusters in bytes.
     pub fn cluster_size(&self) -> u64 {
         self.cluster
+    }
+
+    /// How the file stores the cluster `index` of the disk.
+    pub(crate) fn cluster_at(&self, index: u64) -> Result<Stored, Error> {
+        self.tables.stored(&self.file, index)
+    }
+
+    /// What the image's header says.
+    pub(crate) fn header(&self) -> &Header {
+        self.tables.header()
+    }
+
+    /// The image's own file, without its backing file.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The path that the image was opened by.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     fn read_file(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
@@ -125,7 +145,7 @@ impl BlockSource for Qcow2Source {
             let (place, valid) = self.tables.place(&self.file, at)?;
             let mut length = usize::try_from(valid).unwrap_or(usize::MAX).min(left);
             match place {
-                Place::Zero => buf[done..done + length].fill(0),
+                Place::Zero | Place::Absent => buf[done..done + length].fill(0),
                 Place::Data(host) => {
                     // Clusters that follow each other in the file are read together.
                     while length < left {
@@ -154,7 +174,7 @@ impl BlockSource for Qcow2Source {
         while at < end {
             let (place, valid) = self.tables.place(&self.file, at)?;
             let next = at.saturating_add(valid).min(end);
-            if place != Place::Zero {
+            if !matches!(place, Place::Zero | Place::Absent) {
                 match ranges.last_mut() {
                     Some(last) if last.end == at => last.end = next,
                     _ => ranges.push(at..next),

@@ -25,9 +25,43 @@ const L2_RESERVED: u64 = !(OFFSET | 1 << 63 | 1);
 const SLICE: u64 = 4096;
 const SLOTS: usize = 512;
 
+/// How the file stores one cluster of the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// Not at all: it reads as the backing file's bytes, or as zeros where there is none.
+    Absent,
+    /// As a mark that it reads as zeros, whatever a backing file holds.
+    Zero,
+    /// Uncompressed from `offset` on. The file may end before the cluster does when the rest lies
+    /// behind the disk's end.
+    Plain {
+        /// First byte in the file, a multiple of the cluster size.
+        offset: u64,
+    },
+    /// Compressed by the image's one method.
+    Compressed {
+        /// First byte in the file.
+        offset: u64,
+        /// Most bytes that the compressed data can have: the format counts sectors, so bytes of
+        /// something else may follow.
+        length: u64,
+    },
+    /// Extended L2 only: subclusters (a 32nd of the cluster each) of more than one kind.
+    Subclusters {
+        /// First byte of the whole cluster in the file; 0 when none is allocated.
+        offset: u64,
+        /// Bit n: subcluster n lies uncompressed at its place in the cluster.
+        allocated: u32,
+        /// Bit n: subcluster n reads as zeros. Neither bit: it is absent.
+        zero: u32,
+    },
+}
+
 /// Where a range of the disk lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
+    /// Not in this file: in the backing file, and without one it reads as zeros.
+    Absent,
     /// It reads as zeros.
     Zero,
     /// It lies uncompressed from this byte of the file on.
@@ -42,6 +76,10 @@ pub(super) enum Place {
 }
 
 type Slice = Arc<Vec<u8>>;
+
+fn be64(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte))
+}
 
 /// The tables of one image.
 #[derive(Debug)]
@@ -60,14 +98,15 @@ impl Tables {
         file.read_exact_at(&mut bytes, header.l1_offset).map_err(|source| {
             Error::io(path, format!("read the L1 table at {:#x}", header.l1_offset), source)
         })?;
-        let l1 = bytes
-            .chunks_exact(8)
-            .map(|entry| entry.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)))
-            .collect();
+        let l1 = bytes.chunks_exact(8).map(be64).collect();
         let slices = (0..SLOTS).map(|_| Mutex::new(None)).collect();
         let tables = Self { header, path: path.to_owned(), length, l1, slices };
         tables.check_l1()?;
         Ok(tables)
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        &self.header
     }
 
     fn corrupt(&self, what: String) -> Error {
@@ -111,18 +150,15 @@ impl Tables {
     }
 
     /// Bytes of the disk that one L1 entry covers.
-    pub(super) fn l1_span(&self) -> u64 {
+    fn l1_span(&self) -> u64 {
         let cluster = 1_u64 << self.header.cluster_bits;
         cluster * (cluster / self.entry_size())
     }
 
-    /// False when no L2 table covers `offset`: then everything up to the next multiple of
-    /// [`l1_span`](Self::l1_span) reads as zeros.
-    pub(super) fn has_l2(&self, offset: u64) -> bool {
-        usize::try_from(offset / self.l1_span())
-            .ok()
-            .and_then(|index| self.l1.get(index))
-            .is_some_and(|entry| entry & OFFSET != 0)
+    /// The offset of the L2 table that the L1 entry `index` names.
+    fn l2_of(&self, index: u64) -> Option<u64> {
+        let entry = self.l1.get(usize::try_from(index).ok()?)?;
+        Some(entry & OFFSET).filter(|offset| *offset != 0)
     }
 
     fn slice(&self, file: &File, offset: u64, length: u64) -> Result<Slice, Error> {
@@ -142,88 +178,126 @@ impl Tables {
         Ok(slice)
     }
 
-    /// Where the disk's byte `offset` lies, and for how many bytes from there on that holds.
-    pub(super) fn place(&self, file: &File, offset: u64) -> Result<(Place, u64), Error> {
+    /// How the cluster `index` is stored; every offset is checked against the file.
+    pub(super) fn stored(&self, file: &File, index: u64) -> Result<Stored, Error> {
         let bits = self.header.cluster_bits;
         let cluster = 1_u64 << bits;
-        let span = self.l1_span();
-        if !self.has_l2(offset) {
-            return Ok((Place::Zero, span - offset % span));
-        }
-        let l2 = self.l1[(offset / span) as usize] & OFFSET;
-        let at = l2 + ((offset % span) >> bits) * self.entry_size();
+        let per_table = cluster / self.entry_size();
+        let Some(l2) = self.l2_of(index / per_table) else {
+            return Ok(Stored::Absent);
+        };
+        let at = l2 + index % per_table * self.entry_size();
         let length = SLICE.min(cluster);
         let slice = self.slice(file, at - at % length, length)?;
         let start = (at % length) as usize;
-        let word = |index: usize| {
-            slice[start + index..start + index + 8].iter().fold(0, |all, byte| all << 8 | u64::from(*byte))
-        };
-        let entry: u64 = word(0);
-        let inside = offset % cluster;
-        let index = offset >> bits;
-
+        let word = |at: usize| slice.get(at..at + 8).map_or(0, be64);
+        let entry = word(start);
         if entry & COMPRESSED != 0 {
-            return Ok((self.compressed(entry, index)?, cluster - inside));
+            return self.compressed(entry, index);
         }
         if entry & L2_RESERVED != 0 {
             return Err(self.corrupt(format!(
                 "the L2 entry of cluster {index} is {entry:#018x}, which has reserved bits set"
             )));
         }
-        let host = entry & OFFSET;
-        if !host.is_multiple_of(cluster) {
-            return Err(
-                self.corrupt(format!("cluster {index} lies at {host:#x}, which is no multiple of {cluster}"))
-            );
+        let offset = entry & OFFSET;
+        if !offset.is_multiple_of(cluster) {
+            return Err(self
+                .corrupt(format!("cluster {index} lies at {offset:#x}, which is no multiple of {cluster}")));
         }
-        if !self.header.extended_l2 {
-            return match (entry & 1 != 0, host) {
-                (true, _) if self.header.version < 3 => Err(self.corrupt(format!(
-                    "the L2 entry of cluster {index} is {entry:#018x}, but version 2 has no zero clusters"
-                ))),
-                (true, _) | (false, 0) => Ok((Place::Zero, cluster - inside)),
-                (false, _) => Ok((self.data(host, inside, cluster, index)?, cluster - inside)),
-            };
+        if self.header.extended_l2 {
+            return self.subclusters(entry, word(start + 8), index);
         }
+        match (entry & 1 != 0, offset) {
+            (true, _) if self.header.version < 3 => Err(self.corrupt(format!(
+                "the L2 entry of cluster {index} is {entry:#018x}, but version 2 has no zero clusters"
+            ))),
+            (true, _) => Ok(Stored::Zero),
+            (false, 0) => Ok(Stored::Absent),
+            (false, _) => {
+                self.check_data(offset, cluster, index)?;
+                Ok(Stored::Plain { offset })
+            }
+        }
+    }
+
+    /// The cluster `index`, whose extended L2 entry is `entry` and the subclusters' `bitmap`.
+    fn subclusters(&self, entry: u64, bitmap: u64, index: u64) -> Result<Stored, Error> {
         if entry & 1 != 0 {
             return Err(self.corrupt(format!(
                 "the L2 entry of cluster {index} is {entry:#018x}, which has reserved bits set"
             )));
         }
-        let (bitmap, subcluster) = (word(8), cluster / 32);
-        let number = inside / subcluster;
-        let place = match (bitmap >> (32 + number) & 1 != 0, bitmap >> number & 1 != 0) {
-            (true, true) => {
-                return Err(self
-                    .corrupt(format!("subcluster {number} of cluster {index} is both zero and allocated")));
-            }
-            (false, true) if host == 0 => {
-                return Err(self.corrupt(format!(
-                    "subcluster {number} of cluster {index} is allocated, but its cluster is not"
-                )));
-            }
-            (false, true) => self.data(host, inside, subcluster, index)?,
-            (_, false) => Place::Zero,
-        };
-        Ok((place, subcluster - inside % subcluster))
+        let (allocated, zero) = (bitmap as u32, (bitmap >> 32) as u32);
+        if allocated & zero != 0 {
+            let number = (allocated & zero).trailing_zeros();
+            return Err(
+                self.corrupt(format!("subcluster {number} of cluster {index} is both zero and allocated"))
+            );
+        }
+        let offset = entry & OFFSET;
+        if allocated == 0 {
+            return Ok(match zero {
+                0 => Stored::Absent,
+                u32::MAX => Stored::Zero,
+                _ => Stored::Subclusters { offset, allocated, zero },
+            });
+        }
+        if offset == 0 {
+            let number = allocated.trailing_zeros();
+            return Err(self.corrupt(format!(
+                "subcluster {number} of cluster {index} is allocated, but its cluster is not"
+            )));
+        }
+        let used = u64::from(32 - allocated.leading_zeros());
+        self.check_data(offset, used << (self.header.cluster_bits - 5), index)?;
+        Ok(match allocated {
+            u32::MAX => Stored::Plain { offset },
+            _ => Stored::Subclusters { offset, allocated, zero },
+        })
     }
 
-    /// The byte `inside` of an uncompressed cluster, which is stored in units of `unit` bytes.
-    /// Of the unit, what lies behind the virtual disk's end may be missing in the file; any
-    /// other missing byte means that the file was cut off.
-    fn data(&self, host: u64, inside: u64, unit: u64, index: u64) -> Result<Place, Error> {
-        let disk_end = self.header.size - (index << self.header.cluster_bits);
-        let needed = (inside - inside % unit + unit).min(disk_end);
-        if host + needed > self.length {
+    /// Where the disk's byte `offset` lies, and for how many bytes from there on that holds.
+    pub(super) fn place(&self, file: &File, offset: u64) -> Result<(Place, u64), Error> {
+        let cluster = 1_u64 << self.header.cluster_bits;
+        let span = self.l1_span();
+        if self.l2_of(offset / span).is_none() {
+            return Ok((Place::Absent, span - offset % span));
+        }
+        let inside = offset % cluster;
+        let rest = cluster - inside;
+        Ok(match self.stored(file, offset >> self.header.cluster_bits)? {
+            Stored::Absent => (Place::Absent, rest),
+            Stored::Zero => (Place::Zero, rest),
+            Stored::Plain { offset } => (Place::Data(offset + inside), rest),
+            Stored::Compressed { offset, length } => (Place::Compressed { offset, length }, rest),
+            Stored::Subclusters { offset, allocated, zero } => {
+                let subcluster = cluster / 32;
+                let number = inside / subcluster;
+                let place = match (allocated >> number & 1, zero >> number & 1) {
+                    (1, _) => Place::Data(offset + inside),
+                    (_, 1) => Place::Zero,
+                    _ => Place::Absent,
+                };
+                (place, subcluster - inside % subcluster)
+            }
+        })
+    }
+
+    /// Refuses a cluster at `host` of which the first `used` bytes are stored, when the file ends
+    /// before them. What lies behind the virtual disk's end may be missing.
+    fn check_data(&self, host: u64, used: u64, index: u64) -> Result<(), Error> {
+        let disk_end = self.header.size.saturating_sub(index << self.header.cluster_bits);
+        if host + used.min(disk_end) > self.length {
             return Err(self.corrupt(format!(
                 "cluster {index} lies at {host:#x}, but the file ends at {:#x}: it is truncated",
                 self.length
             )));
         }
-        Ok(Place::Data(host + inside))
+        Ok(())
     }
 
-    fn compressed(&self, entry: u64, index: u64) -> Result<Place, Error> {
+    fn compressed(&self, entry: u64, index: u64) -> Result<Stored, Error> {
         if entry >> 63 != 0 {
             return Err(self.corrupt(format!(
                 "the L2 entry of compressed cluster {index} is {entry:#018x}, which has bit 63 set"
@@ -240,6 +314,6 @@ impl Tables {
                 self.length
             )));
         }
-        Ok(Place::Compressed { offset, length: end - offset })
+        Ok(Stored::Compressed { offset, length: end - offset })
     }
 }
