@@ -2,12 +2,16 @@
 //!
 //! Four KiB is the block size of nearly every guest, so whole-block writes never read the disk
 //! below. The pages lie in shards by region, so that threads at different places do not meet.
+//!
+//! An overlay can be larger than the disk below: what lies behind that disk's end reads as zeros.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use crate::error::check_range;
+use crate::ranges::merge;
 use crate::{BlockSource, BlockWrite, Error};
 
 /// Size of a page in bytes.
@@ -21,13 +25,29 @@ type Page = Box<[u8]>;
 /// A disk whose changes are kept in memory.
 pub struct Overlay<S> {
     below: S,
+    /// Length of the disk below, which asks nobody.
+    below_len: u64,
+    /// Length of this disk, never less than that.
+    len: AtomicU64,
     shards: Vec<RwLock<BTreeMap<u64, Page>>>,
 }
 
 impl<S: BlockSource> Overlay<S> {
     /// An overlay without changes above `below`.
     pub fn new(below: S) -> Self {
-        Self { below, shards: (0..SHARDS).map(|_| RwLock::new(BTreeMap::new())).collect() }
+        Self::with_size(below, 0)
+    }
+
+    /// An overlay above `below` that is `size` bytes long, or as long as `below` when that is more.
+    pub fn with_size(below: S, size: u64) -> Self {
+        let below_len = below.len();
+        let shards = (0..SHARDS).map(|_| RwLock::new(BTreeMap::new())).collect();
+        Self { below, below_len, len: AtomicU64::new(size.max(below_len)), shards }
+    }
+
+    /// Makes the disk `size` bytes long, with zeros in what is new. It never becomes shorter.
+    pub fn grow(&self, size: u64) {
+        self.len.fetch_max(size, Ordering::AcqRel);
     }
 
     /// The disk below, which is never written.
@@ -41,6 +61,23 @@ impl<S: BlockSource> Overlay<S> {
             .iter()
             .map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).len() as u64 * PAGE)
             .sum()
+    }
+
+    /// The byte ranges inside `within` that were written, in whole pages, ascending and disjoint.
+    /// Everything else is what the disk below holds, and zeros behind its end.
+    pub fn changed_ranges(&self, within: Range<u64>) -> Vec<Range<u64>> {
+        let within = within.start..within.end.min(self.len());
+        let whole =
+            |page: u64| (page * PAGE).max(within.start)..(page + 1).saturating_mul(PAGE).min(within.end);
+        merge(self.changed_pages(&within).into_iter().map(whole).collect())
+    }
+
+    /// Reads what the disk below holds, zeros behind its end.
+    fn read_below(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
+        let there = self.below_len.saturating_sub(offset).min(buf.len() as u64) as usize;
+        let (held, beyond) = buf.split_at_mut(there);
+        beyond.fill(0);
+        if held.is_empty() { Ok(()) } else { self.below.read_at(offset, held) }
     }
 
     fn shard(&self, page: u64) -> &RwLock<BTreeMap<u64, Page>> {
@@ -71,7 +108,7 @@ fn in_page(offset: u64, length: usize) -> (u64, usize, usize) {
 
 impl<S: BlockSource> BlockSource for Overlay<S> {
     fn len(&self) -> u64 {
-        self.below.len()
+        self.len.load(Ordering::Acquire)
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
@@ -83,7 +120,7 @@ impl<S: BlockSource> BlockSource for Overlay<S> {
         for page in self.changed_pages(&(offset..end)) {
             let start = (page * PAGE).max(offset);
             if start > at {
-                self.below.read_at(at, &mut buf[(at - offset) as usize..(start - offset) as usize])?;
+                self.read_below(at, &mut buf[(at - offset) as usize..(start - offset) as usize])?;
             }
             at = (page + 1).saturating_mul(PAGE).min(end);
             let shard = self.shard(page).read().unwrap_or_else(PoisonError::into_inner);
@@ -94,27 +131,16 @@ impl<S: BlockSource> BlockSource for Overlay<S> {
             }
         }
         if at < end {
-            self.below.read_at(at, &mut buf[(at - offset) as usize..])?;
+            self.read_below(at, &mut buf[(at - offset) as usize..])?;
         }
         Ok(())
     }
 
     fn data_ranges(&self, within: Range<u64>) -> Result<Vec<Range<u64>>, Error> {
-        let own = self.changed_pages(&within);
-        let below = self.below.data_ranges(within.clone())?;
-        let own = own
-            .into_iter()
-            .map(|page| (page * PAGE).max(within.start)..(page + 1).saturating_mul(PAGE).min(within.end));
-        let mut all: Vec<Range<u64>> = below.into_iter().chain(own).collect();
-        all.sort_unstable_by_key(|range| range.start);
-        let mut merged: Vec<Range<u64>> = Vec::with_capacity(all.len());
-        for range in all {
-            match merged.last_mut() {
-                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-                _ => merged.push(range),
-            }
-        }
-        Ok(merged)
+        let below = within.start..within.end.min(self.below_len);
+        let mut ranges = if below.is_empty() { Vec::new() } else { self.below.data_ranges(below)? };
+        ranges.extend(self.changed_ranges(within));
+        Ok(merge(ranges))
     }
 }
 
@@ -131,9 +157,7 @@ impl<S: BlockSource> BlockWrite for Overlay<S> {
                 None => {
                     let mut held = vec![0; PAGE as usize].into_boxed_slice();
                     if length < PAGE as usize {
-                        // The disk's last page may be shorter than a page.
-                        let valid = (self.below.len() - page * PAGE).min(PAGE) as usize;
-                        self.below.read_at(page * PAGE, &mut held[..valid])?;
+                        self.read_below(page * PAGE, &mut held)?;
                     }
                     held[inside..inside + length].copy_from_slice(new);
                     shard.insert(page, held);

@@ -86,6 +86,50 @@ fn ranges_are_merged_and_clipped() {
 }
 
 #[test]
+fn changes_are_told_in_whole_pages() {
+    let overlay = Overlay::new(Sparse::new(SIZE));
+    assert_eq!(overlay.changed_ranges(0..u64::MAX), []);
+    for (offset, length) in [(4096, 1), (8192, 4096), (1 << 20, 5000), (SIZE as u64 - 1, 1)] {
+        overlay.write_at(offset, &vec![1; length]).unwrap();
+    }
+    let end = SIZE as u64;
+    assert_eq!(
+        overlay.changed_ranges(0..u64::MAX),
+        [4096..12_288, 1 << 20..(1 << 20) + 8192, end - 512..end]
+    );
+    assert_eq!(overlay.changed_ranges(5000..(1 << 20) + 1), [5000..12_288, 1 << 20..(1 << 20) + 1]);
+    assert_eq!(overlay.changed_ranges(12_288..1 << 20), []);
+}
+
+#[test]
+fn a_grown_disk_is_zero_behind_the_old_end() {
+    let mut below = Sparse::new(SIZE);
+    below.0[SIZE - 3..].fill(7);
+    let size = SIZE as u64 + 10_000;
+    let overlay = Overlay::with_size(&below, size);
+    assert_eq!(overlay.len(), size);
+    assert_eq!(Overlay::with_size(&below, 5).len(), SIZE as u64, "a disk never becomes shorter");
+    assert_eq!(overlay.data_ranges(0..size).unwrap(), [65_536..131_072]);
+    // The page that the old end lies in: its bytes of the disk below stay.
+    overlay.write_at(SIZE as u64 + 100, &[3; 2]).unwrap();
+    let mut got = vec![1; 10_003];
+    overlay.read_at(SIZE as u64 - 3, &mut got).unwrap();
+    let mut expected = vec![0; 10_003];
+    expected[..3].fill(7);
+    expected[103..105].fill(3);
+    assert!(got == expected);
+
+    overlay.grow(size - 1);
+    assert_eq!(overlay.len(), size);
+    overlay.grow(1 << 40);
+    overlay.write_at((1 << 40) - 1, &[5]).unwrap();
+    assert!(overlay.write_at(1 << 40, &[5]).is_err());
+    let last = overlay.data_ranges(size..1 << 40).unwrap();
+    assert_eq!(last, [(1 << 40) - 4096..1 << 40]);
+    assert_eq!(overlay.changed_ranges(0..u64::MAX).len(), 2);
+}
+
+#[test]
 fn nothing_is_written_beyond_the_end() {
     let overlay = Overlay::new(vec![0; 512]);
     assert!(overlay.write_at(511, &[1, 2]).is_err());
