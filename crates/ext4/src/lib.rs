@@ -14,13 +14,27 @@
 //! copy that becomes visible as a whole, so the journal (which must be empty) stays as it is.
 
 #![forbid(unsafe_code)]
+#![allow(dead_code)]
 
+mod allocate;
+mod bytes;
+mod checksum;
 mod device;
+mod directory;
 mod edit;
 mod error;
 mod fs;
+mod group;
+mod inline;
+mod inode;
+mod journal;
+mod map;
+mod orphan;
+mod removal;
 pub mod superblock;
 pub mod view;
+mod volume;
+mod xattr;
 
 pub use error::Error;
 pub use fs::{Entry, Ext4, Kind, Stat};

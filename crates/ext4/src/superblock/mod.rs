@@ -5,13 +5,14 @@
 //! written, with the reason. Invariant of a [`Superblock`]: block and group counts are not zero
 //! and the file system fits its disk, so nothing later divides by zero or allocates by a lie.
 
-mod layout;
+pub(crate) mod layout;
 #[cfg(test)]
 mod tests;
 
 use hardtack_disk::BlockSource;
 
 use crate::Error;
+use crate::checksum::crc32c;
 use layout::{Feature, Handling};
 
 /// What the superblock says.
@@ -37,6 +38,44 @@ pub struct Superblock {
     pub read_only_reason: Option<String>,
     /// First four bytes of the UUID: where inode generations start.
     pub(crate) uuid_word: u32,
+    /// The UUID as it is stored.
+    pub(crate) uuid_bytes: [u8; 16],
+    /// `s_feature_compat`, `s_feature_incompat`, `s_feature_ro_compat`.
+    pub(crate) features: [u32; 3],
+    /// The block of the superblock: 1 with blocks of 1 KiB, else 0.
+    pub(crate) first_data_block: u32,
+    /// Blocks of a group, at most the bits of one block.
+    pub(crate) blocks_per_group: u32,
+    /// Inodes of a group.
+    pub(crate) inodes_per_group: u32,
+    /// The first inode that may hold a file of a user.
+    pub(crate) first_inode: u32,
+    /// Bytes of a group descriptor.
+    pub(crate) descriptor_size: usize,
+    /// `s_reserved_gdt_blocks`: kept behind the descriptors to grow into.
+    pub(crate) reserved_gdt_blocks: u16,
+    /// `s_first_meta_bg`: from this meta group on, descriptors lie in it (meta_bg).
+    pub(crate) first_meta_bg: u32,
+    /// `s_backup_bgs`: the two groups with backups (sparse_super2).
+    pub(crate) backup_groups: [u32; 2],
+    /// `s_log_groups_per_flex`.
+    pub(crate) log_groups_per_flex: u8,
+    /// Where crc32c starts for all metadata of this file system.
+    pub(crate) checksum_seed: u32,
+    /// `s_hash_seed`.
+    pub(crate) hash_seed: [u32; 4],
+    /// `s_def_hash_version`.
+    pub(crate) hash_version: u8,
+    /// `s_flags` says that directory hashes take characters as unsigned.
+    pub(crate) hash_unsigned: bool,
+    /// `s_want_extra_isize`.
+    pub(crate) want_extra_isize: u16,
+    /// `s_journal_inum`; 0: none.
+    pub(crate) journal_inode: u32,
+    /// `s_last_orphan`: the head of the orphan list; 0: empty.
+    pub(crate) last_orphan: u32,
+    /// `s_orphan_file_inum`; 0: none.
+    pub(crate) orphan_file_inode: u32,
 }
 
 struct Fields<'a>(&'a [u8]);
@@ -123,7 +162,133 @@ impl Superblock {
             label: String::from_utf8_lossy(label).into_owned(),
             read_only_reason: read_only_reason(&fields, dynamic, block_size, [compat, incompat, ro_compat]),
             uuid_word: u32::from_be_bytes([uuid[0], uuid[1], uuid[2], uuid[3]]),
+            uuid_bytes: uuid,
+            features: [compat, incompat, ro_compat],
+            first_data_block: fields.u32(layout::S_FIRST_DATA_BLOCK),
+            blocks_per_group: fields.u32(layout::S_BLOCKS_PER_GROUP),
+            inodes_per_group: fields.u32(layout::S_INODES_PER_GROUP),
+            first_inode: if dynamic { fields.u32(layout::S_FIRST_INO) } else { 11 },
+            descriptor_size: if wide { fields.u16(layout::S_DESC_SIZE).into() } else { 32 },
+            reserved_gdt_blocks: fields.u16(layout::S_RESERVED_GDT_BLOCKS),
+            first_meta_bg: fields.u32(layout::S_FIRST_META_BG),
+            backup_groups: [fields.u32(layout::S_BACKUP_BGS), fields.u32(layout::S_BACKUP_BGS + 4)],
+            log_groups_per_flex: fields.array::<1>(layout::S_LOG_GROUPS_PER_FLEX)[0],
+            checksum_seed: if incompat & layout::INCOMPAT_CSUM_SEED != 0 {
+                fields.u32(layout::S_CHECKSUM_SEED)
+            } else {
+                crc32c(!0, &uuid)
+            },
+            hash_seed: [0, 4, 8, 12].map(|at| fields.u32(layout::S_HASH_SEED + at)),
+            hash_version: fields.array::<1>(layout::S_DEF_HASH_VERSION)[0],
+            hash_unsigned: fields.u32(layout::S_FLAGS) & layout::FLAGS_UNSIGNED_HASH != 0,
+            want_extra_isize: fields.u16(layout::S_WANT_EXTRA_ISIZE),
+            journal_inode: fields.u32(layout::S_JOURNAL_INUM),
+            last_orphan: fields.u32(layout::S_LAST_ORPHAN),
+            orphan_file_inode: fields.u32(layout::S_ORPHAN_FILE_INUM),
         })
+    }
+
+    pub(crate) fn has_compat(&self, bits: u32) -> bool {
+        self.features[0] & bits != 0
+    }
+
+    pub(crate) fn has_incompat(&self, bits: u32) -> bool {
+        self.features[1] & bits != 0
+    }
+
+    pub(crate) fn has_ro_compat(&self, bits: u32) -> bool {
+        self.features[2] & bits != 0
+    }
+
+    pub(crate) fn has_metadata_csum(&self) -> bool {
+        self.has_ro_compat(layout::RO_COMPAT_METADATA_CSUM)
+    }
+
+    /// Descriptors have checksums and groups may be uninitialised.
+    pub(crate) fn has_group_checksums(&self) -> bool {
+        self.has_ro_compat(layout::RO_COMPAT_METADATA_CSUM | layout::RO_COMPAT_UNINIT_BG)
+    }
+
+    pub(crate) fn has_huge_file(&self) -> bool {
+        self.has_ro_compat(layout::RO_COMPAT_HUGE_FILE)
+    }
+
+    pub(crate) fn has_meta_bg(&self) -> bool {
+        self.has_incompat(layout::INCOMPAT_META_BG)
+    }
+
+    pub(crate) fn has_64bit(&self) -> bool {
+        self.has_incompat(layout::INCOMPAT_64BIT)
+    }
+
+    pub(crate) fn has_extents(&self) -> bool {
+        self.has_incompat(layout::INCOMPAT_EXTENTS)
+    }
+
+    pub(crate) fn has_file_type(&self) -> bool {
+        self.has_incompat(layout::INCOMPAT_FILETYPE)
+    }
+
+    pub(crate) fn has_inline_data(&self) -> bool {
+        self.has_incompat(layout::INCOMPAT_INLINE_DATA)
+    }
+
+    pub(crate) fn has_ea_inode(&self) -> bool {
+        self.has_incompat(layout::INCOMPAT_EA_INODE)
+    }
+
+    pub(crate) fn has_large_dir(&self) -> bool {
+        self.has_incompat(layout::INCOMPAT_LARGE_DIR)
+    }
+
+    pub(crate) fn has_dir_index(&self) -> bool {
+        self.has_compat(layout::COMPAT_DIR_INDEX)
+    }
+
+    pub(crate) fn has_dir_nlink(&self) -> bool {
+        self.has_ro_compat(layout::RO_COMPAT_DIR_NLINK)
+    }
+
+    /// Number of groups.
+    pub(crate) fn group_count(&self) -> u32 {
+        let blocks = self.blocks.saturating_sub(self.first_data_block.into());
+        u32::try_from(blocks.div_ceil(self.blocks_per_group.into())).unwrap_or(u32::MAX)
+    }
+
+    /// First block of a group.
+    pub(crate) fn group_start(&self, group: u32) -> u64 {
+        u64::from(self.first_data_block) + u64::from(group) * u64::from(self.blocks_per_group)
+    }
+
+    /// Blocks of a group; the last one may be short.
+    pub(crate) fn group_blocks(&self, group: u32) -> u32 {
+        let left = self.blocks.saturating_sub(self.group_start(group));
+        u32::try_from(left).unwrap_or(u32::MAX).min(self.blocks_per_group)
+    }
+
+    /// Blocks of the inode table of each group.
+    pub(crate) fn inode_table_blocks(&self) -> u64 {
+        (u64::from(self.inodes_per_group) * u64::from(self.inode_size)).div_ceil(self.block_size.into())
+    }
+
+    /// True when the group has a copy of the superblock and, without meta_bg, of the descriptors.
+    pub(crate) fn has_backup(&self, group: u32) -> bool {
+        let power = |base: u32| {
+            let mut power = base;
+            while power < group {
+                power = power.saturating_mul(base);
+            }
+            power == group
+        };
+        if group == 0 {
+            true
+        } else if self.has_compat(layout::COMPAT_SPARSE_SUPER2) {
+            self.backup_groups.contains(&group)
+        } else if self.has_ro_compat(layout::RO_COMPAT_SPARSE_SUPER) {
+            group == 1 || power(3) || power(5) || power(7)
+        } else {
+            true
+        }
     }
 
     /// Bytes free, in whole blocks, those reserved for root included.
@@ -132,6 +297,9 @@ impl Superblock {
         self.free_blocks.min(self.blocks).saturating_mul(u64::from(self.block_size))
     }
 }
+
+/// Descriptors in memory take 64 bytes: 64 MiB at most, for a file system of 128 TiB with blocks of 4 KiB.
+const MOST_GROUPS: u64 = 1 << 20;
 
 struct Geometry {
     blocks: u64,
@@ -177,6 +345,11 @@ fn check_geometry(fields: &Fields<'_>, found: Geometry) -> Result<(), Error> {
         }
     }
     let groups = (blocks - u64::from(first_data_block)).div_ceil(u64::from(blocks_per_group));
+    if groups > MOST_GROUPS {
+        return Err(Error::Unsupported(format!(
+            "{groups} block groups; at most {MOST_GROUPS} are held in memory"
+        )));
+    }
     if groups.checked_mul(u64::from(inodes_per_group)) != Some(u64::from(inodes)) {
         return damaged(format!("{inodes} inodes in {groups} groups of {inodes_per_group}"));
     }
