@@ -33,6 +33,8 @@ mod orphan;
 mod removal;
 pub mod superblock;
 pub mod view;
+#[cfg(test)]
+mod testing;
 mod volume;
 mod xattr;
 
