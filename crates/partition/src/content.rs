@@ -43,6 +43,14 @@ pub enum FsKind {
     Raid,
     /// Linux swap space.
     Swap,
+    /// bcachefs.
+    Bcachefs,
+    /// bcache: a backing or caching device.
+    Bcache,
+    /// Member of a ZFS pool.
+    ZfsMember,
+    /// BitLocker.
+    BitLocker,
     /// Nothing known.
     Unknown,
 }
@@ -67,6 +75,10 @@ impl FsKind {
             Self::Luks => "LUKS",
             Self::Raid => "Linux RAID member",
             Self::Swap => "swap",
+            Self::Bcachefs => "bcachefs",
+            Self::Bcache => "bcache",
+            Self::ZfsMember => "ZFS pool member",
+            Self::BitLocker => "BitLocker",
             Self::Unknown => "unknown",
         }
     }
@@ -127,6 +139,13 @@ impl Head {
         (!label.is_empty()).then_some(label)
     }
 
+    /// Up to 512 units of UTF-16, little endian.
+    fn utf16_label(&self, at: usize) -> Option<String> {
+        let units = self.get(at, 1024).chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
+        let label = String::from_utf16_lossy(&units.take_while(|unit| *unit != 0).collect::<Vec<_>>());
+        (!label.is_empty()).then_some(label)
+    }
+
     fn uuid(&self, at: usize) -> Option<String> {
         let bytes = self.get(at, 16);
         if bytes.iter().all(|byte| *byte == 0) {
@@ -155,8 +174,14 @@ fn detect(disk: &dyn BlockSource) -> Result<Content, Error> {
     if (0..4).any(|sector| head.has(sector * 512, b"LABELONE") && head.has(sector * 512 + 24, b"LVM2 001")) {
         return found(FsKind::LvmPv, None, None);
     }
-    if head.le32(4096) == 0xa92b_4efc || head.le32(0) == 0xa92b_4efc {
+    if head.le32(4096) == RAID || head.le32(0) == RAID || raid_at_end(disk)? {
         return found(FsKind::Raid, None, None);
+    }
+    if head.has(4096 + 24, &BCACHEFS) {
+        return found(FsKind::Bcachefs, head.label(4096 + 72, 32), head.uuid(4096 + 56));
+    }
+    if head.has(4096 + 24, &BCACHE) {
+        return found(FsKind::Bcache, head.label(4096 + 72, 32), None);
     }
     if head.has(1080, &[0x53, 0xef]) {
         return found(ext_kind(&head), head.label(1024 + 120, 16), head.uuid(1024 + 104));
@@ -174,19 +199,81 @@ fn detect(disk: &dyn BlockSource) -> Result<Content, Error> {
         (0, &b"hsqs"[..], FsKind::Squashfs),
         (1024, &[0xe2, 0xe1, 0xf5, 0xe0], FsKind::Erofs),
         (1024, &[0x10, 0x20, 0xf5, 0xf2], FsKind::F2fs),
+        (3, b"-FVE-FS-", FsKind::BitLocker),
         (3, b"NTFS    ", FsKind::Ntfs),
         (3, b"EXFAT   ", FsKind::ExFat),
         (32769, b"CD001", FsKind::Iso),
     ] {
         if head.has(at, magic) {
-            let label = if kind == FsKind::Iso { head.label(32808, 32) } else { None };
-            return found(kind, label, None);
+            let (label, uuid) = match kind {
+                FsKind::Iso => (head.label(32808, 32), None),
+                FsKind::Erofs => (head.label(1024 + 64, 16), head.uuid(1024 + 48)),
+                FsKind::F2fs => (head.utf16_label(1024 + 0x7c), head.uuid(1024 + 0x6c)),
+                _ => (None, None),
+            };
+            return found(kind, label, uuid);
         }
     }
     if let Some((label, serial)) = fat(&head) {
         return found(FsKind::Fat, label, serial);
     }
+    if is_zfs(disk)? {
+        return found(FsKind::ZfsMember, None, None);
+    }
     found(FsKind::Unknown, None, None)
+}
+
+/// Magic of a Linux RAID superblock (`md_p.h`).
+const RAID: u32 = 0xa92b_4efc;
+/// Magics of `struct bch_sb` and `struct cache_sb`, as bytes.
+const BCACHEFS: [u8; 16] =
+    [0xc6, 0x85, 0x73, 0xf6, 0x66, 0xce, 0x90, 0xa9, 0xd9, 0x6a, 0x60, 0xcf, 0x80, 0x3d, 0xf7, 0xef];
+const BCACHE: [u8; 16] =
+    [0xc6, 0x85, 0x73, 0xf6, 0x4e, 0x1a, 0x45, 0xca, 0x82, 0x65, 0xf5, 0x7f, 0x48, 0xba, 0x6d, 0x81];
+
+/// RAID superblocks of versions 1.0 and 0.90 lie at the end, and a mirror's file system shows at the
+/// front as if it were whole: changing one half would split the pair.
+fn raid_at_end(disk: &dyn BlockSource) -> Result<bool, Error> {
+    let mut words = [0; 264];
+    let le32 = |words: &[u8], at: usize| {
+        words.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes)
+    };
+    // 1.0: at least 8 and less than 12 KiB from the end, on a multiple of 4 KiB; it names its place.
+    if let Some(sector) =
+        (disk.len() / 512).checked_sub(16).map(|sector| sector & !7).filter(|sector| *sector > 0)
+    {
+        disk.read_at(sector * 512, &mut words)?;
+        let place = u64::from(le32(&words, 144)) | u64::from(le32(&words, 148)) << 32;
+        if le32(&words, 0) == RAID && le32(&words, 4) == 1 && place == sector {
+            return Ok(true);
+        }
+    }
+    // 0.90: the last whole 64 KiB but one; its size in KiB tells a partition from the disk around it.
+    if let Some(at) = (disk.len() & !0xffff).checked_sub(0x10000).filter(|at| *at > 0) {
+        disk.read_at(at, &mut words)?;
+        let size = u64::from(le32(&words, 32)) * 1024;
+        if le32(&words, 0) == RAID && le32(&words, 4) == 0 && size <= at && at - size < 0x80_0000 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Four uberblocks or more in the ring of the first label (128 to 256 KiB), of either byte order, are
+/// a member of a ZFS pool.
+fn is_zfs(disk: &dyn BlockSource) -> Result<bool, Error> {
+    const UBERBLOCK: u64 = 0x00ba_b10c;
+    if disk.len() < 256 << 10 {
+        return Ok(false);
+    }
+    let mut ring = vec![0; 128 << 10];
+    disk.read_at(128 << 10, &mut ring)?;
+    let is_one = |block: &[u8]| {
+        block.first_chunk().is_some_and(|word: &[u8; 8]| {
+            u64::from_le_bytes(*word) == UBERBLOCK || u64::from_be_bytes(*word) == UBERBLOCK
+        })
+    };
+    Ok(ring.chunks(1024).filter(|block| is_one(block)).count() >= 4)
 }
 
 /// As libblkid tells them apart: ext4 has a feature that ext3 does not know, ext3 a journal.

@@ -15,6 +15,14 @@ pub enum Error {
         /// Structure, number, value found, limit.
         what: String,
     },
+    /// The partition cannot grow where it is.
+    #[error("partition {number} cannot grow: {what}")]
+    CannotGrow {
+        /// Its number.
+        number: u32,
+        /// What stands in the way.
+        what: String,
+    },
 }
 
 impl Error {
@@ -22,7 +30,7 @@ impl Error {
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Disk(error) => error.is_refusal(),
-            Self::Damaged { .. } => true,
+            Self::Damaged { .. } | Self::CannotGrow { .. } => true,
         }
     }
 

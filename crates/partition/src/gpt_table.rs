@@ -85,6 +85,16 @@ fn sector_size(disk: &dyn BlockSource) -> Result<LogicalBlockSize, Error> {
     Ok(signed(disk)?.unwrap_or(LogicalBlockSize::Lb512))
 }
 
+/// The size of the sectors, in bytes, that the table's signature gives away.
+pub(crate) fn signed_sector(disk: &dyn BlockSource) -> Result<Option<u64>, Error> {
+    Ok(signed(disk)?.map(|size| size.as_u64()))
+}
+
+/// The same for a backup header in the last sector of what is the disk up to `length`.
+pub(crate) fn signed_at_end(disk: &dyn BlockSource, length: u64) -> Result<Option<u64>, Error> {
+    signed_sector(&hardtack_disk::Window::new(disk, 0..length)?)
+}
+
 fn signed(disk: &dyn BlockSource) -> Result<Option<LogicalBlockSize>, Error> {
     for size in [LogicalBlockSize::Lb512, LogicalBlockSize::Lb4096] {
         let sector = size.as_u64();

@@ -1,7 +1,7 @@
 //! Partition tables: GPT, MBR, and disks without one; and which file system a partition holds.
 //!
-//! Nothing here writes: the tables of an image stay as they are (the `gpt` crate's writer
-//! would renumber partitions 1, 14, 15 to 1, 2, 3).
+//! A table is read through the `gpt` crate and changed by our own code, one field at a time
+//! ([`grow_partition`]): that crate's writer would renumber partitions 1, 14, 15 to 1, 2, 3.
 
 #![forbid(unsafe_code)]
 
@@ -9,11 +9,13 @@ mod content;
 mod device;
 mod error;
 mod gpt_table;
+mod grow;
 mod mbr;
 mod table;
 
 pub use content::{Content, FsKind};
 pub use error::Error;
+pub use grow::{Growth, Repair, grow_partition};
 pub use table::{Kind, Partition, Table, read_table, type_guid};
 
 #[cfg(test)]

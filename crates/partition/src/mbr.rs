@@ -7,7 +7,7 @@ use hardtack_disk::BlockSource;
 use crate::table::byte_range;
 use crate::{Error, Kind, Partition, Table};
 
-const SECTOR: u64 = 512;
+pub(crate) const SECTOR: u64 = 512;
 /// Announces a GPT.
 const PROTECTIVE: u8 = 0xee;
 /// The kernel gives a disk at most 256 device numbers.
@@ -24,20 +24,23 @@ pub(crate) enum Class {
     None,
 }
 
+/// An entry of a table, primary or logical.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+pub(crate) struct Entry {
     status: u8,
     kind: u8,
-    first: u64,
-    count: u64,
+    /// First sector: of the disk, or relative to the table's or the extended partition's start.
+    pub(crate) first: u64,
+    /// Sectors.
+    pub(crate) count: u64,
 }
 
 impl Entry {
-    fn is_extended(self) -> bool {
+    pub(crate) fn is_extended(self) -> bool {
         matches!(self.kind, 0x05 | 0x0f | 0x85)
     }
 
-    fn is_used(self) -> bool {
+    pub(crate) fn is_used(self) -> bool {
         self.kind != 0 && self.count != 0
     }
 }
@@ -46,7 +49,7 @@ fn le32(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes)
 }
 
-fn entries(sector: &[u8; 512]) -> [Entry; 4] {
+pub(crate) fn entries(sector: &[u8; 512]) -> [Entry; 4] {
     [0, 1, 2, 3].map(|slot| {
         let at = 446 + slot * 16;
         Entry {
@@ -75,6 +78,16 @@ pub(crate) fn classify(sector: &[u8; 512], disk: u64) -> Class {
     }
     let inside = |entry: &Entry| entry.is_used() && entry.first > 0 && entry.first < disk / SECTOR;
     if sane && entries.iter().any(inside) { Class::Table } else { Class::None }
+}
+
+/// True when sector 0 announces a GPT.
+pub(crate) fn announces_gpt(disk: &dyn BlockSource) -> Result<bool, Error> {
+    let mut first = [0; 512];
+    if disk.len() < SECTOR {
+        return Ok(false);
+    }
+    disk.read_at(0, &mut first)?;
+    Ok(classify(&first, disk.len()) == Class::Protective)
 }
 
 /// True for a signed sector whose four entries are all zeros: a table without partitions, or
@@ -168,4 +181,55 @@ pub(crate) fn read(disk: &dyn BlockSource, sector: &[u8; 512]) -> Result<Table, 
         partitions: reader.partitions,
         warnings: reader.warnings,
     })
+}
+
+/// A table of the chain of logical partitions.
+pub(crate) struct Link {
+    /// The sector that holds it.
+    pub(crate) at: u64,
+    /// The primary slot (0 to 3) of the extended partition that it lies in.
+    pub(crate) container: usize,
+    pub(crate) entries: [Entry; 4],
+    /// The sector of the next table.
+    pub(crate) leads_to: Option<u64>,
+    /// The number of its first partition.
+    first_number: u32,
+}
+
+impl Link {
+    /// Slot and first sector of partition `number`, when it is one of this table's.
+    pub(crate) fn entry_at(&self, number: u32) -> Option<(usize, u64)> {
+        let index = number.checked_sub(self.first_number)? as usize;
+        let used = |(_, entry): &(usize, &Entry)| entry.is_used() && !entry.is_extended();
+        let (slot, entry) = self.entries.iter().enumerate().filter(used).nth(index)?;
+        Some((slot, self.at + entry.first))
+    }
+}
+
+/// Every table of logical partitions, in the order of their numbers. Ends where [`read`] ends, which
+/// has accepted the chain before.
+pub(crate) fn chain(disk: &dyn BlockSource, primary: &[Entry; 4]) -> Result<Vec<Link>, Error> {
+    let mut links: Vec<Link> = Vec::new();
+    let mut first_number = 5;
+    for (container, extended) in primary.iter().enumerate() {
+        let mut next = (extended.is_used() && extended.is_extended()).then_some(extended.first);
+        while let Some(at) = next {
+            let known = links.iter().any(|link| link.at == at && link.container == container);
+            if known || first_number > LAST_NUMBER || at * SECTOR + SECTOR > disk.len() {
+                break;
+            }
+            let mut sector = [0; 512];
+            disk.read_at(at * SECTOR, &mut sector)?;
+            if !is_signed(&sector) {
+                break;
+            }
+            let entries = entries(&sector);
+            let onward = entries.iter().find(|entry| entry.is_used() && entry.is_extended());
+            next = onward.map(|link| extended.first + link.first);
+            links.push(Link { at, container, entries, leads_to: next, first_number });
+            let own = entries.iter().filter(|entry| entry.is_used() && !entry.is_extended()).count();
+            first_number += own as u32;
+        }
+    }
+    Ok(links)
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod content;
+mod grow;
 mod hostile;
 mod tables;
 
