@@ -81,3 +81,28 @@ pub enum Error {
         what: String,
     },
 }
+
+impl Error {
+    /// Names the file that an operation was about, where the code below did not know it.
+    pub(crate) fn at(mut self, named: &str) -> Self {
+        match &mut self {
+            Self::Missing { path }
+            | Self::WrongType { path, .. }
+            | Self::Exists { path }
+            | Self::NotEmpty { path }
+            | Self::NoSpace { path, .. }
+            | Self::NoInodes { path, .. }
+            | Self::Operation { path, .. } => {
+                if path.is_empty() {
+                    named.clone_into(path);
+                }
+            }
+            Self::Damaged(what) | Self::ReadOnly(what) => {
+                let text = format!("{named}: {what}");
+                *what = text;
+            }
+            Self::Disk(_) | Self::NotExt4 { .. } | Self::Unsupported(_) => {}
+        }
+        self
+    }
+}

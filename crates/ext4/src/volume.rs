@@ -14,7 +14,7 @@ use std::sync::Arc;
 use hardtack_disk::{BlockSource, BlockWrite};
 
 use crate::Error;
-use crate::bytes::{put, put_split_u32, put_u32, u16_at};
+use crate::bytes::{low_u16, put, put_split_u32, put_u16, put_u32, u16_at};
 use crate::checksum::crc32c;
 use crate::group::{self, Group};
 use crate::inode::Inode;
@@ -180,6 +180,16 @@ impl Volume {
         self.groups
             .get_mut(number as usize)
             .ok_or_else(|| Error::Damaged(format!("group {number} of {count} is asked for")))
+    }
+
+    /// Adds the descriptor of a new last group; it is written by the commit.
+    pub(crate) fn push_group(&mut self, number: u32, group: Group) -> Result<(), Error> {
+        if self.groups.len() != number as usize {
+            return Err(Error::Damaged(format!("group {number} is added to {}", self.groups.len())));
+        }
+        self.groups.push(group);
+        self.dirty_groups.insert(number);
+        Ok(())
     }
 
     /// Refuses a block that does not exist, or is the superblock's own.
@@ -389,12 +399,24 @@ impl Volume {
     /// Stores the primary superblock, checksum included. Its backups stay as they are: the kernel
     /// and e2fsck do not compare counters with them.
     pub(crate) fn store_superblock(&self, mut bytes: Vec<u8>) -> Result<(), Error> {
-        if self.superblock.has_metadata_csum() {
-            let sum = crc32c(!0, &bytes[..layout::S_CHECKSUM]);
-            put_u32(&mut bytes, layout::S_CHECKSUM, sum);
-        }
+        self.seal_superblock(&mut bytes);
         self.disk.write_at(layout::OFFSET, &bytes)?;
         Ok(())
+    }
+
+    /// The superblock as its backup in `group` should be.
+    pub(crate) fn superblock_copy(&self, group: u32) -> Result<Vec<u8>, Error> {
+        let mut bytes = self.superblock_bytes()?;
+        put_u16(&mut bytes, layout::S_BLOCK_GROUP_NR, low_u16(group.into()));
+        self.seal_superblock(&mut bytes);
+        Ok(bytes)
+    }
+
+    fn seal_superblock(&self, bytes: &mut [u8]) {
+        if self.superblock.has_metadata_csum() {
+            let sum = crc32c(!0, &bytes[..layout::S_CHECKSUM]);
+            put_u32(bytes, layout::S_CHECKSUM, sum);
+        }
     }
 
     /// Changes the superblock's bytes on the disk at once, outside any operation (grow, recovery).
