@@ -32,4 +32,4 @@ pub use guest::{Guest, Volume};
 pub use os_release::OsRelease;
 pub use path::GuestPath;
 pub use stage::{Change, Content, Edit, Op, READ_LIMIT, Set, Stage, State};
-pub use tree::{Attributes, DirEntry, FileSystem, FileType, HostTree, MemoryTree, Metadata, Tree};
+pub use tree::{Attributes, DirEntry, FileSystem, FileType, HostTree, MemoryTree, Metadata, Residue, Tree};

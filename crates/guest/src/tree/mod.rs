@@ -6,6 +6,8 @@ mod memory;
 pub use host::HostTree;
 pub use memory::MemoryTree;
 
+use std::ops::Range;
+
 use crate::{Error, GuestPath};
 
 /// The type of a file, as in `st_mode`.
@@ -209,6 +211,22 @@ pub trait FileSystem: Tree {
     fn finish(&mut self) -> Result<(), Error> {
         Ok(())
     }
+
+    /// Byte ranges, from the file system's start, that hold nothing any more; none where the
+    /// allocation map is not known.
+    fn residue(&self, which: Residue) -> Result<Vec<Range<u64>>, Error> {
+        let _ = which;
+        Ok(Vec::new())
+    }
+}
+
+/// Which blocks without an owner are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Residue {
+    /// Those that the edits gave up.
+    OfEdits,
+    /// All, and what an empty journal still holds.
+    All,
 }
 
 /// What a file system answers to a change when it is only read.
