@@ -1,11 +1,37 @@
 //! Extended attributes: in the inode, in a block that inodes share, or in inodes of their own.
+//!
+//! Linux, fs/ext4/xattr.c. An attribute goes into the inode when there is room behind its fields, else
+//! into the inode's attribute block, else (ea_inode) its value gets an inode of its own.
+//! * `entry`: the table of names and values, the same in both places;
+//! * `block`: the attribute block, its count and checksum;
+//! * `ea_inode`: value inodes;
+//! * [`names`]: full names as programs know them, and the two forms of access control lists.
+
+mod acl;
+mod block;
+mod ea_inode;
+mod entry;
+pub(crate) mod names;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
 
 use crate::Error;
+use crate::bytes::{low_u16, put_u16, put_u32, u32_at};
 use crate::inode::Inode;
+use crate::superblock::layout;
 use crate::volume::Volume;
+use block::AttributeBlock;
+use entry::{Entry, Value};
 
 /// `EXT4_XATTR_INDEX_SYSTEM`: the kind of `system.data`, where inline data goes on behind `i_block`.
 pub(crate) const INDEX_SYSTEM: u8 = 7;
+/// Its name. It stays in the inode whatever happens.
+const DATA: &[u8] = b"data";
+
+/// Bytes of an inode before `i_extra_isize`, and where that stands.
+const CLASSIC: usize = 128;
 
 /// One attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,14 +44,152 @@ pub(crate) struct Attribute {
     pub(crate) value: Vec<u8>,
 }
 
+/// An attribute that cannot be set as wanted. The caller fills the path in.
+fn refused(what: String) -> Error {
+    Error::Operation { path: String::new(), action: "set an attribute", what }
+}
+
+/// The attributes of one inode, as they lie or shall lie.
+struct Placement {
+    inside: Vec<Entry>,
+    outside: Vec<Entry>,
+}
+
+/// What fits where: bytes of the tables, names and terminator included.
+struct Room {
+    inside: usize,
+    outside: usize,
+}
+
+impl Room {
+    fn holds(&self, placement: &Placement) -> bool {
+        (placement.inside.is_empty() || entry::table_room(&placement.inside) <= self.inside)
+            && (placement.outside.is_empty() || entry::table_room(&placement.outside) <= self.outside)
+    }
+}
+
+impl Placement {
+    /// With one more entry, where it fits: in the inode, in the block, or after moving others between them.
+    fn with(&self, new: &Entry, room: &Room) -> Option<Self> {
+        let mut inside = Self { inside: self.inside.clone(), outside: self.outside.clone() };
+        inside.inside.push(new.clone());
+        if room.holds(&inside) {
+            return Some(inside);
+        }
+        let mut outside = Self { inside: self.inside.clone(), outside: self.outside.clone() };
+        outside.outside.push(new.clone());
+        if room.holds(&outside) && !new.is(INDEX_SYSTEM, DATA) {
+            return Some(outside);
+        }
+        [false, true].into_iter().find_map(|inside_first| self.repacked(new, room, inside_first))
+    }
+
+    /// All entries placed anew, the long ones first. Inline data stays where it is.
+    fn repacked(&self, new: &Entry, room: &Room, inside_first: bool) -> Option<Self> {
+        let all = self.inside.iter().chain(&self.outside).chain([new]).cloned();
+        let (fixed, mut rest): (Vec<_>, Vec<_>) = all.partition(|entry| entry.is(INDEX_SYSTEM, DATA));
+        rest.sort_by(|one, other| other.room().cmp(&one.room()).then_with(|| one.order(other)));
+        let mut packed = Self { inside: fixed, outside: Vec::new() };
+        for entry in rest {
+            for into_inode in [inside_first, !inside_first] {
+                let list = if into_inode { &mut packed.inside } else { &mut packed.outside };
+                list.push(entry.clone());
+                if room.holds(&packed) {
+                    break;
+                }
+                let list = if into_inode { &mut packed.inside } else { &mut packed.outside };
+                list.pop();
+                if into_inode != inside_first {
+                    return None;
+                }
+            }
+        }
+        room.holds(&packed).then_some(packed)
+    }
+}
+
+/// Replaces the attributes in the inode itself; false when they do not fit, and nothing is changed then.
+fn store_inside(inode: &mut Inode, entries: &[Entry]) -> bool {
+    let area = inode.xattr_area();
+    let Some(bytes) = inode.raw.get_mut(area) else { return entries.is_empty() };
+    if entries.is_empty() {
+        bytes.fill(0);
+        return true;
+    }
+    let Some((magic, table)) = bytes.split_at_mut_checked(4) else { return false };
+    if !entry::store(entries, table, 0, false) {
+        return false;
+    }
+    put_u32(magic, 0, block::MAGIC);
+    true
+}
+
 impl Volume {
+    /// The attributes in the inode itself, checked.
+    fn attributes_inside(&self, inode: &Inode) -> Result<Vec<Entry>, Error> {
+        let bytes = inode.raw.get(inode.xattr_area()).unwrap_or_default();
+        match bytes.split_at_checked(4) {
+            Some((magic, table)) if table.len() >= 4 && u32_at(magic, 0) == block::MAGIC => {
+                entry::parse(table, 0).map_err(|what| {
+                    Error::Damaged(format!("inode {}: its own attributes: {what}", inode.number))
+                })
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Lets an old inode that never used its tail (`i_extra_isize` 0) have the fields that the kernel would
+    /// give it when it changes it, so that attributes can follow them.
+    fn use_inode_tail(&self, inode: &mut Inode) {
+        if inode.extra_isize() == 0
+            && let Some(tail) = inode.raw.get_mut(CLASSIC..)
+            && tail.len() >= 32
+        {
+            tail.fill(0);
+            let wanted = usize::from(self.superblock.want_extra_isize).clamp(32, tail.len()) & !3;
+            put_u16(tail, 0, low_u16(wanted as u64));
+        }
+    }
+
+    fn attribute_room(&self, inode: &Inode) -> Room {
+        Room {
+            inside: inode.xattr_area().len().saturating_sub(4),
+            outside: self.block_size().saturating_sub(block::HEADER),
+        }
+    }
+
+    fn entry_value(&self, inode: &Inode, entry: &Entry) -> Result<Vec<u8>, Error> {
+        match &entry.value {
+            Value::Here(value) => Ok(value.clone()),
+            Value::Inode { number, size, hash } => {
+                self.read_value(inode, &entry.name, (*number, *size, *hash))
+            }
+        }
+    }
+
     /// All attributes, `system.data` included.
     pub(crate) fn attributes(&self, inode: &Inode) -> Result<Vec<Attribute>, Error> {
-        let _ = inode;
-        Err(Error::Damaged("attributes cannot be read yet".to_owned()))
+        let inside = self.attributes_inside(inode)?;
+        let outside = self.attribute_block(inode)?.map_or_else(Vec::new, |block| block.entries);
+        let mut attributes: Vec<Attribute> = Vec::new();
+        for entry in inside.iter().chain(&outside) {
+            // Of two of the same name the kernel sees the one in the inode.
+            if !attributes.iter().any(|seen| entry.is(seen.index, &seen.name)) {
+                attributes.push(Attribute {
+                    index: entry.index,
+                    name: entry.name.clone(),
+                    value: self.entry_value(inode, entry)?,
+                });
+            }
+        }
+        Ok(attributes)
     }
 
     /// Sets or (with `None`) removes an attribute. The inode is changed and not written.
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`] without a free block, [`Error::Operation`] when the attributes of one inode do not
+    /// fit its room; the operation must be rolled back then.
     pub(crate) fn set_attribute(
         &mut self,
         inode: &mut Inode,
@@ -33,13 +197,183 @@ impl Volume {
         name: &[u8],
         value: Option<&[u8]>,
     ) -> Result<(), Error> {
-        let _ = (inode, index, name, value);
-        Err(Error::Damaged("attributes cannot be written yet".to_owned()))
+        if index == 0 || name.len() > 255 || name.contains(&0) {
+            return Err(refused(format!("{} is no name", String::from_utf8_lossy(name).escape_debug())));
+        }
+        let mut changed = inode.clone();
+        let before = self.attributes_inside(&changed)?;
+        let block = self.attribute_block(&changed)?;
+        let outside = block.as_ref().map_or_else(Vec::new, |block| block.entries.clone());
+        let mut found = before.iter().chain(&outside).filter(|entry| entry.is(index, name));
+        match (found.next(), value) {
+            (None, None) => return Ok(()),
+            (Some(Entry { value: Value::Here(old), .. }), Some(new)) if old == new && found.next().is_none() => {
+                return Ok(());
+            }
+            _ => {}
+        }
+        let mut after = Placement { inside: before.clone(), outside };
+        after.inside.retain(|entry| !entry.is(index, name));
+        after.outside.retain(|entry| !entry.is(index, name));
+        let mut created = None;
+        if let Some(value) = value {
+            self.use_inode_tail(&mut changed);
+            (after, created) = self.place(&changed, &after, index, name, value)?;
+        }
+        self.store_placement(&mut changed, before, block, after, created)?;
+        self.superblock.features[0] |= layout::COMPAT_EXT_ATTR;
+        *inode = changed;
+        Ok(())
     }
 
-    /// Gives back everything that the inode's attributes hold outside it, when it is removed.
+    /// Finds room for a new attribute; the number of the inode that was made for its value, if so.
+    fn place(
+        &mut self,
+        inode: &Inode,
+        others: &Placement,
+        index: u8,
+        name: &[u8],
+        value: &[u8],
+    ) -> Result<(Placement, Option<u32>), Error> {
+        if value.len() > ea_inode::LONGEST_VALUE {
+            return Err(refused(format!(
+                "a value has at most {} bytes, not {}",
+                ea_inode::LONGEST_VALUE,
+                value.len()
+            )));
+        }
+        let room = self.attribute_room(inode);
+        let mut new = Entry { index, name: name.to_vec(), value: Value::Here(value.to_vec()) };
+        if let Some(placement) = others.with(&new, &room)
+            && !(self.superblock.has_ea_inode() && self.crowds_block(&placement, &new))
+        {
+            return Ok((placement, None));
+        }
+        let full = |kind: &str| {
+            refused(format!(
+                "{} bytes of attributes do not fit: those of one file share {} bytes of its inode and one block of \
+                 {} bytes{kind}",
+                entry::table_room(&others.inside) + entry::table_room(&others.outside) + new.room(),
+                room.inside,
+                room.outside,
+            ))
+        };
+        if !self.superblock.has_ea_inode() || value.is_empty() || new.is(INDEX_SYSTEM, DATA) {
+            return Err(full(" (the feature ea_inode, which would lift that, is not set)"));
+        }
+        let too_many = full("");
+        new.value = Value::Inode { number: 0, size: 0, hash: 0 };
+        let Some(mut placement) = others.with(&new, &room) else { return Err(too_many) };
+        let made = self.create_value(inode, name, value)?;
+        let number = if let Value::Inode { number, .. } = made { number } else { 0 };
+        for entry in placement.inside.iter_mut().chain(&mut placement.outside) {
+            if entry.is(index, name) {
+                entry.value = made.clone();
+            }
+        }
+        Ok((placement, Some(number)))
+    }
+
+    /// True when a value in the block leaves no room for the names of others, which ea_inode would let grow
+    /// without end (Linux, `EXT4_XATTR_BLOCK_RESERVE`).
+    fn crowds_block(&self, placement: &Placement, new: &Entry) -> bool {
+        let values: usize = placement.outside.iter().map(Entry::value_room).sum();
+        let kept = (self.block_size() / 8).min(1024);
+        new.value_room() > 0 && placement.outside.contains(new) && values + kept > self.block_size()
+    }
+
+    /// Writes attributes as they shall lie, and counts the references to value inodes: `created` has one
+    /// already.
+    fn store_placement(
+        &mut self,
+        inode: &mut Inode,
+        before: Vec<Entry>,
+        block: Option<AttributeBlock>,
+        after: Placement,
+        created: Option<u32>,
+    ) -> Result<(), Error> {
+        let mut counts: BTreeMap<u32, i64> = BTreeMap::new();
+        let mut count = |entries: &[Entry], change: i64| {
+            for entry in entries {
+                if let Value::Inode { number, .. } = entry.value {
+                    *counts.entry(number).or_default() += change;
+                }
+            }
+        };
+        count(&before, -1);
+        count(&after.inside, 1);
+        let held = block.as_ref().map_or(&[][..], |block| &block.entries[..]);
+        if held != after.outside {
+            // What a shared block refers to, it goes on to refer to for the others.
+            if !block.as_ref().is_some_and(AttributeBlock::is_shared) {
+                count(held, -1);
+            }
+            count(&after.outside, 1);
+        }
+        if let Some(number) = created {
+            *counts.entry(number).or_default() -= 1;
+        }
+        self.replace_attribute_block(inode, block, after.outside)?;
+        if before != after.inside && !store_inside(inode, &after.inside) {
+            return Err(Error::Damaged(format!("inode {}: attributes that fit do not fit", inode.number)));
+        }
+        for (number, change) in &counts {
+            for _ in 0..*change {
+                self.retain_value(*number)?;
+            }
+        }
+        for (number, change) in &counts {
+            for _ in *change..0 {
+                self.release_value(inode, *number)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back everything that the inode's attributes hold outside it, and wipes those inside, when it is
+    /// removed.
     pub(crate) fn release_attributes(&mut self, inode: &mut Inode) -> Result<(), Error> {
-        let _ = inode;
-        Err(Error::Damaged("attributes cannot be released yet".to_owned()))
+        let before = self.attributes_inside(inode)?;
+        let block = self.attribute_block(inode)?;
+        if before.is_empty() && block.is_none() {
+            return Ok(());
+        }
+        self.store_placement(inode, before, block, Placement { inside: Vec::new(), outside: Vec::new() }, None)
+    }
+
+    /// The inode's `system.data`, if it has one.
+    pub(crate) fn inline_tail(&self, inode: &Inode) -> Result<Option<Vec<u8>>, Error> {
+        let inside = self.attributes_inside(inode)?;
+        let found = inside.into_iter().find(|entry| entry.is(INDEX_SYSTEM, DATA));
+        found.map(|entry| self.entry_value(inode, &entry)).transpose()
+    }
+
+    /// Sets or removes the inode's `system.data`, in the inode alone; false when there is no room for it,
+    /// and nothing is changed then.
+    pub(crate) fn set_inline_tail(&self, inode: &mut Inode, tail: Option<&[u8]>) -> Result<bool, Error> {
+        let mut changed = inode.clone();
+        let mut entries = self.attributes_inside(&changed)?;
+        entries.retain(|entry| !entry.is(INDEX_SYSTEM, DATA));
+        if let Some(tail) = tail {
+            self.use_inode_tail(&mut changed);
+            entries.push(Entry { index: INDEX_SYSTEM, name: DATA.to_vec(), value: Value::Here(tail.to_vec()) });
+        }
+        let fits = store_inside(&mut changed, &entries);
+        if fits {
+            *inode = changed;
+        }
+        Ok(fits)
+    }
+
+    /// The longest `system.data` that the inode has room for beside its other attributes; `None` when not
+    /// even an empty one fits.
+    pub(crate) fn inline_tail_room(&self, inode: &Inode) -> Result<Option<usize>, Error> {
+        let mut grown = inode.clone();
+        self.use_inode_tail(&mut grown);
+        let mut entries = self.attributes_inside(&grown)?;
+        entries.retain(|entry| !entry.is(INDEX_SYSTEM, DATA));
+        entries.push(Entry { index: INDEX_SYSTEM, name: DATA.to_vec(), value: Value::Here(Vec::new()) });
+        let room = self.attribute_room(&grown).inside.checked_sub(entry::table_room(&entries));
+        Ok(room.map(|room| room & !3))
     }
 }
