@@ -14,6 +14,7 @@ use std::sync::Arc;
 use hardtack_disk::{BlockSource, BlockWrite};
 
 use crate::Error;
+use crate::allocate::Space;
 use crate::bytes::{low_u16, put, put_split_u32, put_u16, put_u32, u16_at};
 use crate::checksum::crc32c;
 use crate::group::{self, Group};
@@ -36,6 +37,8 @@ pub(crate) struct Volume {
     /// Blocks that it has freed: not to be given out again before the commit.
     freed: Vec<Range<u64>>,
     dirty_groups: BTreeSet<u32>,
+    /// What the allocator remembers.
+    pub(crate) space: Space,
 }
 
 impl Volume {
@@ -53,6 +56,7 @@ impl Volume {
             runs: Vec::new(),
             freed: Vec::new(),
             dirty_groups: BTreeSet::new(),
+            space: Space::default(),
         };
         volume.check_superblock()?;
         volume.reload_groups()?;
@@ -110,6 +114,7 @@ impl Volume {
             held = Some((block, bytes));
         }
         self.groups = groups;
+        self.space = Space::default();
         self.check_places()
     }
 
@@ -266,10 +271,19 @@ impl Volume {
 
     /// Remembers blocks as freed by the operation under way.
     pub(crate) fn note_freed(&mut self, blocks: Range<u64>) {
-        for block in blocks.clone() {
+        let stale: Vec<u64> = self.pending.range(blocks.clone()).map(|(block, _)| *block).collect();
+        for block in stale {
             self.pending.remove(&block);
         }
-        self.freed.push(blocks);
+        match self.freed.last_mut() {
+            Some(last) if last.end == blocks.start => last.end = blocks.end,
+            _ => self.freed.push(blocks),
+        }
+    }
+
+    /// The blocks freed by the operation under way.
+    pub(crate) fn freed(&self) -> &[Range<u64>] {
+        &self.freed
     }
 
     /// True when the operation under way has freed one of `blocks`: a roll back would give it back
@@ -349,7 +363,10 @@ impl Volume {
         for (block, bytes) in std::mem::take(&mut self.pending) {
             self.disk.write_at(block * size, &bytes)?;
         }
-        self.freed.clear();
+        if !self.freed.is_empty() {
+            self.freed.clear();
+            self.space.forget();
+        }
         self.write_superblock()
     }
 
@@ -358,6 +375,7 @@ impl Volume {
         self.pending.clear();
         self.runs.clear();
         self.freed.clear();
+        self.space.forget();
         self.superblock = Superblock::read(&self.disk)?;
         for number in std::mem::take(&mut self.dirty_groups) {
             let (block, at) = group::location(&self.superblock, number);

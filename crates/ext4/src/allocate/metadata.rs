@@ -1,0 +1,70 @@
+//! Where metadata lies: these blocks are never given out and never taken back.
+//!
+//! Superblock and descriptor copies: Linux, fs/ext4/balloc.c `ext4_num_base_meta_clusters`,
+//! `ext4_bg_num_gdb`. With flex_bg the bitmaps and the inode table of a group lie in any group.
+
+use std::ops::Range;
+
+use crate::group::Group;
+use crate::superblock::Superblock;
+use crate::volume::Volume;
+
+/// Blocks that the copies of superblock and descriptors take at the start of a group.
+fn base_blocks(superblock: &Superblock, group: u32) -> u64 {
+    let per_block = superblock.block_size / superblock.descriptor_size.max(1) as u32;
+    let backup = superblock.has_backup(group);
+    let first_meta_group = if superblock.has_meta_bg() { superblock.first_meta_bg } else { u32::MAX };
+    let within = group % per_block;
+    if group / per_block >= first_meta_group {
+        let descriptors = within < 2 || within == per_block - 1;
+        u64::from(backup) + u64::from(descriptors)
+    } else if backup {
+        let descriptors = superblock.group_count().div_ceil(per_block);
+        if superblock.has_meta_bg() {
+            1 + u64::from(first_meta_group)
+        } else {
+            1 + u64::from(descriptors) + u64::from(superblock.reserved_gdt_blocks)
+        }
+    } else {
+        0
+    }
+}
+
+/// The metadata of all groups: sorted, merged.
+pub(super) fn ranges(superblock: &Superblock, groups: &[Group]) -> Vec<Range<u64>> {
+    let table = superblock.inode_table_blocks();
+    let mut ranges = Vec::with_capacity(groups.len());
+    for (number, group) in (0..).zip(groups) {
+        let start = superblock.group_start(number);
+        let base = base_blocks(superblock, number).min(superblock.group_blocks(number).into());
+        ranges.extend([
+            start..start + base,
+            group.block_bitmap..group.block_bitmap.saturating_add(1),
+            group.inode_bitmap..group.inode_bitmap.saturating_add(1),
+            group.inode_table..group.inode_table.saturating_add(table),
+        ]);
+    }
+    super::merge(ranges)
+}
+
+/// Those of `ranges` (sorted, disjoint) that touch `blocks`.
+pub(super) fn touching<'a>(
+    ranges: &'a [Range<u64>],
+    blocks: &Range<u64>,
+) -> impl Iterator<Item = &'a Range<u64>> + use<'a> {
+    let first = ranges.partition_point(|range| range.end <= blocks.start);
+    let end = blocks.end;
+    ranges.get(first..).unwrap_or_default().iter().take_while(move |range| range.start < end)
+}
+
+impl Volume {
+    /// The metadata of the volume: sorted, merged.
+    pub(crate) fn metadata(&self) -> &[Range<u64>] {
+        self.space.metadata.get_or_init(|| ranges(&self.superblock, self.groups()))
+    }
+
+    /// The first block of `blocks` that is metadata.
+    pub(crate) fn first_metadata(&self, blocks: &Range<u64>) -> Option<u64> {
+        touching(self.metadata(), blocks).next().map(|range| range.start.max(blocks.start))
+    }
+}
