@@ -296,12 +296,4 @@ impl Volume {
         }
         Ok(ranges)
     }
-
-    /// Sets the counters of the superblock from those of the descriptors, as the kernel does at
-    /// mount: those on the disk are only right after a clean unmount.
-    pub(crate) fn recount(&mut self) {
-        self.superblock.free_blocks = self.groups().iter().map(|group| u64::from(group.free_blocks)).sum();
-        let inodes = self.groups().iter().fold(0_u32, |sum, group| sum.saturating_add(group.free_inodes));
-        self.superblock.free_inodes = inodes;
-    }
 }

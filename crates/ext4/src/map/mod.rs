@@ -1,9 +1,20 @@
 //! Which blocks of the disk hold which blocks of a file: extents, or the classic block map.
+//!
+//! * `extent`: nodes of an extent tree; `extent_tree`: the tree as a whole;
+//! * `indirect`: the block map of ext2 and ext3;
+//! * `content`: reading and writing the bytes of files through either.
+
+mod content;
+mod extent;
+mod extent_tree;
+mod indirect;
+#[cfg(test)]
+mod tests;
 
 use std::ops::Range;
 
 use crate::Error;
-use crate::inode::Inode;
+use crate::inode::{Inode, S_IFDIR, S_IFLNK, S_IFREG, flag};
 use crate::volume::Volume;
 
 /// Where a run of a file's blocks lies.
@@ -17,54 +28,97 @@ pub(crate) struct Run {
     pub(crate) unwritten: bool,
 }
 
+/// True for a symbolic link whose target stands in the inode.
+pub(crate) fn is_fast_link(inode: &Inode) -> bool {
+    inode.is_symlink()
+        && inode.size() < inode.block_area().len() as u64
+        && !inode.has(flag::EXTENTS)
+        && !inode.has(flag::INLINE_DATA)
+}
+
+/// Refuses an inode whose `i_block` is not a map.
+fn check_mapped(inode: &Inode) -> Result<(), Error> {
+    // Reserved inodes (bad blocks, resize) may be of no type at all.
+    let what = if inode.has(flag::INLINE_DATA) {
+        "its content lies in the inode"
+    } else if is_fast_link(inode) {
+        "it is a link whose target lies in the inode"
+    } else if !matches!(inode.file_type(), S_IFREG | S_IFDIR | S_IFLNK | 0) {
+        "it is a device, a pipe or a socket"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Damaged(format!("inode {}: its block map is asked for, but {what}", inode.number)))
+}
+
 impl Volume {
     /// Where the file's block `logical` and those that follow it lie. Not for inline data.
     pub(crate) fn map_block(&self, inode: &Inode, logical: u64) -> Result<Run, Error> {
-        let _ = (inode, logical);
-        Err(Error::Damaged("files cannot be mapped yet".to_owned()))
+        check_mapped(inode)?;
+        if inode.has(flag::EXTENTS) { self.map_extent(inode, logical) } else { self.map_indirect(inode, logical) }
     }
 
     /// Allocates `count` blocks for the file from its block `logical` on, where it has none, and maps
     /// them; `i_blocks` is kept. Answers where they lie, in the file's order. The inode is not written.
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`], and the caller rolls back; [`Error::Damaged`] when one of them is mapped.
     pub(crate) fn extend_map(
         &mut self,
         inode: &mut Inode,
         logical: u64,
         count: u64,
     ) -> Result<Vec<Range<u64>>, Error> {
-        let _ = (inode, logical, count);
-        Err(Error::Damaged("files cannot be mapped yet".to_owned()))
+        check_mapped(inode)?;
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let blocks = logical..logical.saturating_add(count);
+        let (runs, new) = if inode.has(flag::EXTENTS) {
+            self.fill_extents(inode, blocks)?
+        } else {
+            self.fill_indirect(inode, blocks)?
+        };
+        if new != count {
+            return Err(Error::Damaged(format!(
+                "inode {}: {} of the {count} blocks from {logical} on are mapped already",
+                inode.number,
+                count - new
+            )));
+        }
+        Ok(runs)
     }
 
     /// Frees all blocks of the file from its block `logical` on, and the map blocks that become
     /// needless; `i_blocks` is kept. The inode is not written.
     pub(crate) fn truncate_map(&mut self, inode: &mut Inode, logical: u64) -> Result<(), Error> {
-        let _ = (inode, logical);
-        Err(Error::Damaged("files cannot be mapped yet".to_owned()))
+        check_mapped(inode)?;
+        if inode.has(flag::EXTENTS) {
+            self.truncate_extents(inode, logical)
+        } else {
+            self.truncate_indirect(inode, logical)
+        }
     }
 
     /// Makes the map of a new file that has no blocks: an empty extent root, or 15 zeros.
     pub(crate) fn init_map(&self, inode: &mut Inode) {
-        let _ = inode;
+        if self.superblock.has_extents() {
+            Self::init_extents(inode);
+        } else {
+            inode.block_area_mut().fill(0);
+            inode.set_flags(inode.flags() & !flag::EXTENTS);
+        }
     }
 
-    /// Up to `buf.len()` bytes of the content from `offset`; inline data, holes and unwritten extents
-    /// included. For files, directories and long link targets alike.
-    pub(crate) fn read_content(&self, inode: &Inode, offset: u64, buf: &mut [u8]) -> Result<usize, Error> {
-        let _ = (inode, offset, buf);
-        Err(Error::Damaged("files cannot be read yet".to_owned()))
-    }
-
-    /// Replaces the whole content and the size; inline data where it fits and the file system has it.
-    /// Times are the caller's. The inode is not written.
-    pub(crate) fn set_content(&mut self, inode: &mut Inode, content: &[u8]) -> Result<(), Error> {
-        let _ = (inode, content);
-        Err(Error::Damaged("files cannot be written yet".to_owned()))
-    }
-
-    /// Adds bytes at the end.
-    pub(crate) fn append_content(&mut self, inode: &mut Inode, content: &[u8]) -> Result<(), Error> {
-        let _ = (inode, content);
-        Err(Error::Damaged("files cannot be written yet".to_owned()))
+    /// True when the map is empty.
+    fn has_no_blocks(&self, inode: &Inode) -> Result<bool, Error> {
+        if !inode.has(flag::EXTENTS) {
+            return Ok(inode.block_area().iter().all(|byte| *byte == 0));
+        }
+        let (root, _) = self.extent_root(inode)?;
+        Ok(match root {
+            extent::Node::Leaf(extents) => extents.is_empty(),
+            extent::Node::Index(_) => false,
+        })
     }
 }
