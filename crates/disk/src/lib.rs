@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod atomic;
+mod container;
 mod detect;
 mod error;
 mod holes;
@@ -19,6 +20,7 @@ mod sink;
 mod source;
 
 pub use atomic::{AtomicFile, temporary_files};
+pub use container::{MARGIN, Opened, Source, SourceOptions, VhdSource, VmdkSource, open_source_with};
 pub use detect::{SourceFormat, detect_format, open_source};
 pub use error::Error;
 pub use holes::Holes;
