@@ -25,7 +25,7 @@ pub use detect::{SourceFormat, detect_format, open_source};
 pub use error::Error;
 pub use holes::Holes;
 pub use overlay::Overlay;
-pub use qcow2::Qcow2Source;
+pub use qcow2::{Backing, Qcow2Source};
 pub use raw::RawSource;
 pub use sink::{ImageFormat, Progress, Qcow2Options, Written, write_image, write_qcow2, write_raw};
 pub use source::{BlockSource, BlockWrite, Window};

@@ -56,7 +56,12 @@ impl RawSource {
                 "its {length} bytes are no whole number of 512-byte sectors: it is truncated or no disk image"
             )));
         }
-        Ok(Self { file, path: path.to_owned(), length })
+        Ok(Self::backing(file, path, length))
+    }
+
+    /// A raw image below another one, of any length: behind its end there are zeros anyway.
+    pub(crate) fn backing(file: File, path: &Path, length: u64) -> Self {
+        Self { file, path: path.to_owned(), length }
     }
 }
 

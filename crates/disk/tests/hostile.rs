@@ -6,9 +6,9 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{Random, file, have, pattern, run, text};
-use hardtack_disk::{BlockSource, open_source};
+use hardtack_disk::{Backing, BlockSource, Qcow2Source};
 
-const MUTANTS: u64 = 3000;
+const MUTANTS: u64 = 4000;
 /// One read of everything takes milliseconds; a loop would take forever.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -70,12 +70,12 @@ fn many_mutants_neither_panic_nor_hang() {
 }
 
 fn mutants(count: u64) {
-    if !have(&["qemu-img"]) {
+    if !have(&["qemu-img", "qemu-io"]) {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
     let raw = file(directory.path(), "raw", &pattern(1 << 20, 5));
-    let seeds: Vec<Vec<u8>> = [
+    let mut seeds: Vec<Vec<u8>> = [
         "cluster_size=512",
         "cluster_size=4k,compression_type=zstd",
         "cluster_size=64k",
@@ -95,6 +95,17 @@ fn mutants(count: u64) {
         std::fs::read(&path).unwrap()
     })
     .collect();
+    // One more seed with a backing file, and an image above the mutants.
+    let backed = |name: &str, below: &str, format: &str| {
+        let path = directory.path().join(name);
+        run("qemu-img", &["create", "-q", "-u", "-f", "qcow2", "-F", format, "-b", below, text(&path), "1M"]);
+        run("qemu-io", &["-f", "qcow2", "-c", "write -q -P 5 96k 64k", text(&path)]);
+        path
+    };
+    seeds.push(std::fs::read(backed("backed", "raw", "raw")).unwrap());
+    file(directory.path(), "mutant", &seeds[2]);
+    let top = backed("top", "mutant", "qcow2");
+    let within = Backing::Within(directory.path().to_owned());
     let mut opened = 0;
     for number in 0..count {
         let mut random = Random(number * 2 + 1);
@@ -106,9 +117,11 @@ fn mutants(count: u64) {
         mutate(&mut image, &[l1, l2, l2 + 256], &mut random);
         let path = file(directory.path(), "mutant", &image);
         let start = Instant::now();
-        if let Ok(disk) = open_source(&path) {
+        // The sound image that has a backing file reads through the mutant of another one.
+        let path = if number % 4 == 3 { &top } else { &path };
+        if let Ok(disk) = Qcow2Source::open_with(path, &within) {
             opened += 1;
-            read_whole(&*disk);
+            read_whole(&disk);
         }
         assert!(start.elapsed() < LIMIT, "mutant {number} takes {:?}", start.elapsed());
     }

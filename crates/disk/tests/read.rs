@@ -3,8 +3,10 @@
 
 mod common;
 
+use std::path::{Path, PathBuf};
+
 use common::{Random, assert_ranges, assert_same, file, have, pattern, read_all, run, text};
-use hardtack_disk::{BlockSource, SourceFormat, detect_format, open_source};
+use hardtack_disk::{Backing, BlockSource, Qcow2Source, SourceFormat, detect_format, open_source};
 
 /// Not a multiple of any cluster but the smallest.
 const SIZE: usize = (5 << 20) + 3 * 512;
@@ -116,4 +118,155 @@ fn raw_images_are_read_with_their_holes() {
     let disk = open_source(&path).unwrap();
     check(&*disk, &expected, "raw");
     assert!(disk.data_ranges(0..disk.len()).unwrap().len() > 1, "the holes are not seen");
+}
+
+/// An image in `directory` that is made by `qemu-img create` with these options and backed by a
+/// file that is named as it is written here.
+fn overlay(
+    directory: &Path,
+    name: &str,
+    options: &str,
+    (format, below): (&str, &str),
+    size: &str,
+) -> PathBuf {
+    let path = directory.join(name);
+    let mut arguments = vec!["create", "-q", "-f", "qcow2", "-F", format, "-b", below];
+    if !options.is_empty() {
+        arguments.extend(["-o", options]);
+    }
+    arguments.extend([text(&path), size]);
+    run("qemu-img", &arguments);
+    path
+}
+
+fn qemu_io(image: &Path, commands: &[&str]) {
+    let mut arguments = vec!["-f", "qcow2"];
+    arguments.extend(commands.iter().flat_map(|command| ["-c", command]));
+    arguments.push(text(image));
+    run("qemu-io", &arguments);
+}
+
+/// The image read through its chain is what `qemu-img convert` makes of it.
+fn check_chain(image: &Path, within: &Path, what: &str) {
+    let flat = within.join("flat.raw");
+    run("qemu-img", &["convert", "-q", "-f", "qcow2", "-O", "raw", text(image), text(&flat)]);
+    let disk = Qcow2Source::open_with(image, &Backing::Within(within.to_owned())).unwrap();
+    assert!(disk.has_backing(), "{what}");
+    check(&disk, &std::fs::read(&flat).unwrap(), what);
+}
+
+#[test]
+fn backing_files_are_read_as_qemu_reads_them() {
+    if !have(&["qemu-img", "qemu-io"]) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let within = directory.path();
+    let raw = file(within, "base.raw", &pattern(SIZE, 11));
+    file(within, "odd.raw", &pattern((4 << 20) + 70_001, 17));
+    file(within, "empty.raw", &[]);
+    let bases = [
+        ("raw", "base.raw", None),
+        ("raw", "odd.raw", None),
+        ("raw", "empty.raw", None),
+        ("qcow2", "plain", Some(&["-o", "cluster_size=4k"][..])),
+        ("qcow2", "old", Some(&["-o", "compat=0.10"])),
+        ("qcow2", "small", Some(&["-o", "cluster_size=512"])),
+        ("qcow2", "zlib", Some(&["-c", "-o", "cluster_size=2M"])),
+        ("qcow2", "zstd", Some(&["-c", "-o", "compression_type=zstd"])),
+        ("qcow2", "extended", Some(&["-o", "extended_l2=on"])),
+    ];
+    for (format, name, making) in bases {
+        if let Some(making) = making {
+            let mut arguments = vec!["convert", "-q", "-f", "raw", "-O", "qcow2"];
+            arguments.extend(making);
+            let image = within.join(name);
+            arguments.extend([text(&raw), text(&image)]);
+            run("qemu-img", &arguments);
+        }
+        let tops =
+            ["", "compat=0.10", "cluster_size=512", "cluster_size=2M", "extended_l2=on,cluster_size=32k"];
+        for (options, other) in tops.into_iter().zip(0..) {
+            // Shorter than the base, as long, longer.
+            let size = ["3M", "5244416", "9M"][(number + other) % 3];
+            let image = overlay(within, "top", options, (format, name), size);
+            let what = format!("{options:?} of {size} above {name}");
+            check_chain(&image, within, &format!("{what}, empty"));
+            let edits = [
+                "write -q -P 3 70000 9000",
+                "write -q -z 300000 200000",
+                "discard -q 1M 300k",
+                "write -q -P 9 2M 1",
+            ];
+            qemu_io(&image, &edits);
+            check_chain(&image, within, &what);
+        }
+    }
+}
+
+#[test]
+fn chains_are_followed_by_the_names_that_qemu_follows() {
+    if !have(&["qemu-img", "qemu-io"]) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let within = directory.path();
+    file(within, "base.raw", &pattern(SIZE, 13));
+    let inner = within.join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    // Relative to the image that names it, through `..`, by an absolute name, through a link.
+    let second = overlay(&inner, "second", "cluster_size=4k", ("raw", "../base.raw"), "6M");
+    qemu_io(&second, &["write -q -P 1 1M 64k"]);
+    let third = overlay(within, "third", "", ("qcow2", "inner/second"), "7M");
+    qemu_io(&third, &["write -q -P 2 1056k 64k", "write -q -z 3M 100k"]);
+    let fourth = overlay(&inner, "fourth", "cluster_size=1k", ("qcow2", text(&third)), "4M");
+    qemu_io(&fourth, &["write -q -P 3 1080k 4k"]);
+    std::os::unix::fs::symlink("inner/fourth", within.join("link")).unwrap();
+    let fifth = overlay(within, "fifth", "", ("qcow2", "inner/../inner/fourth"), "8M");
+    for (image, what) in [(&second, "second"), (&third, "third"), (&fourth, "fourth"), (&fifth, "fifth")] {
+        check_chain(image, within, what);
+    }
+    // Where the image lies does not matter, nor how the directory is named.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let outside = overlay(elsewhere.path(), "top", "", ("qcow2", text(&fifth)), "8M");
+    let expected = read_all(&Qcow2Source::open_with(&fifth, &Backing::Within(inner.join(".."))).unwrap());
+    let disk = Qcow2Source::open_with(&outside, &Backing::Within(within.to_owned())).unwrap();
+    assert_same(&read_all(&disk), &expected, "an image elsewhere");
+
+    // No format stated: the content says that it is qcow2. (qemu-img insists on stating one.)
+    for (stated, name) in [("qcow2", "third"), ("raw", "base.raw")] {
+        let image = overlay(within, "top", "", (stated, name), "6M");
+        let expected =
+            read_all(&Qcow2Source::open_with(&image, &Backing::Within(within.to_owned())).unwrap());
+        forget_format(&image);
+        let disk = Qcow2Source::open_with(&image, &Backing::Within(within.to_owned())).unwrap();
+        assert_same(&read_all(&disk), &expected, name);
+    }
+}
+
+/// Makes the header extension that states the backing file's format one that nobody knows.
+fn forget_format(image: &Path) {
+    let mut bytes = std::fs::read(image).unwrap();
+    let at = bytes.windows(4).position(|bytes| bytes == [0xe2, 0x79, 0x2a, 0xca]).unwrap();
+    bytes[at] = 0x12;
+    std::fs::write(image, bytes).unwrap();
+}
+
+#[test]
+fn a_raw_backing_file_is_never_taken_for_qcow2() {
+    if !have(&["qemu-img"]) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let within = directory.path();
+    // A guest with a raw disk can write what it likes to its first sector.
+    let secret = file(within, "secret", &[7; 4096]);
+    let evil = overlay(within, "evil", "", ("raw", text(&secret)), "1M");
+    let image = overlay(within, "top", "", ("raw", "evil"), "1M");
+    let disk = Qcow2Source::open_with(&image, &Backing::Within(within.to_owned())).unwrap();
+    let bytes = read_all(&disk);
+    assert!(bytes.starts_with(b"QFI\xfb"), "the bytes of the file are not the bytes of the disk");
+    let held = std::fs::read(evil).unwrap();
+    assert_same(&bytes[..held.len()], &held, "raw");
+    assert!(bytes[held.len()..].iter().all(|byte| *byte == 0), "no zeros behind its end");
 }

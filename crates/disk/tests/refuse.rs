@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use common::{file, have, pattern, run, text};
-use hardtack_disk::{BlockSource, Error, open_source};
+use hardtack_disk::{Backing, BlockSource, Error, Qcow2Source, open_source};
 
 fn refusal(path: &Path) -> String {
     match open_source(path) {
@@ -52,7 +52,7 @@ fn features_that_change_the_bytes_are_refused_by_name() {
 
     expect(
         &create(directory.path(), &["-F", "raw", "-b", text(&base)]),
-        &["backing file", "base \\u{1b}[31mraw", "qemu-img convert"],
+        &["backing file", "base \\u{1b}[31mraw", "--backing-dir", "qemu-img convert"],
     );
     let secret = [
         "--object",
@@ -212,4 +212,145 @@ fn an_image_that_qemu_writes_is_refused_and_one_that_it_reads_is_not() {
             assert!(open_source(path).is_ok(), "{arguments:?} has ended");
         }
     }
+}
+
+/// An image backed by a file of that name, which need not exist.
+fn backed(path: &Path, format: &str, name: &str) {
+    run("qemu-img", &["create", "-q", "-u", "-f", "qcow2", "-F", format, "-b", name, text(path), "1M"]);
+}
+
+/// The error of an image that may have backing files in `within`.
+fn chain_error(path: &Path, within: &Path) -> Error {
+    match Qcow2Source::open_with(path, &Backing::Within(within.to_owned())) {
+        Ok(_) => panic!("{} is not refused", path.display()),
+        Err(error) => error,
+    }
+}
+
+#[test]
+fn backing_files_outside_of_the_directory_are_refused() {
+    if !have(&["qemu-img"]) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let within = directory.path().join("within");
+    std::fs::create_dir(&within).unwrap();
+    let secret = file(directory.path(), "secret", &[1; 1 << 20]);
+    std::os::unix::fs::symlink("../secret", within.join("link")).unwrap();
+    std::os::unix::fs::symlink("..", within.join("up")).unwrap();
+    std::os::unix::fs::symlink("loop", within.join("loop")).unwrap();
+    // A name that begins like the directory's is not in it.
+    std::fs::create_dir(directory.path().join("within2")).unwrap();
+    file(&directory.path().join("within2"), "base", &[1; 1 << 20]);
+    let image = within.join("image");
+    let absolute = |name: &str| format!("{}/{name}", text(directory.path()));
+    let cases: &[(&str, String, &str)] = &[
+        ("raw", text(&secret).to_owned(), "outside"),
+        ("raw", "../secret".to_owned(), "outside"),
+        ("raw", "link".to_owned(), "outside"),
+        ("raw", "up/secret".to_owned(), "outside"),
+        ("raw", absolute("within/../secret"), "outside"),
+        ("raw", absolute("within2/base"), "outside"),
+        ("raw", "/etc/passwd".to_owned(), "outside"),
+        ("raw", "/proc/self/mem".to_owned(), "outside"),
+        ("raw", "nbd:localhost:10809".to_owned(), "protocol"),
+        ("raw", "nbd://localhost/disk".to_owned(), "protocol"),
+        ("raw", "https://example.org/disk".to_owned(), "protocol"),
+        ("raw", "json:{\"driver\":\"file\",\"filename\":\"base\"}".to_owned(), "protocol"),
+        ("raw", "file:link".to_owned(), "protocol"),
+        ("vmdk", "base.vmdk".to_owned(), "vmdk"),
+    ];
+    file(&within, "base.vmdk", b"KDMV");
+    for (format, name, word) in cases {
+        backed(&image, format, name);
+        let error = chain_error(&image, &within);
+        assert!(error.is_refusal() && error.to_string().contains(word), "{name}: {error}");
+        let error = Qcow2Source::open(&image).err().unwrap();
+        assert!(error.is_refusal() && error.to_string().contains("--backing-dir"), "{name}: {error}");
+    }
+    for name in ["missing", "loop", "link/x"] {
+        backed(&image, "raw", name);
+        let error = chain_error(&image, &within);
+        assert!(!error.is_refusal() && error.to_string().contains(name), "{name}: {error}");
+    }
+    backed(&image, "raw", "link");
+    assert!(!chain_error(&image, &within.join("missing")).is_refusal());
+    // With a larger directory it is allowed.
+    assert!(Qcow2Source::open_with(&image, &Backing::Within(directory.path().to_owned())).is_ok());
+    backed(&image, "raw", "fifo");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        within.join("fifo"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    assert!(chain_error(&image, &within).to_string().contains("fifo"));
+}
+
+#[test]
+fn chains_without_an_end_or_with_a_damaged_file_are_refused() {
+    if !have(&["qemu-img"]) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let within = directory.path();
+    let at = |name: &str| within.join(name);
+    backed(&at("self"), "qcow2", "./self");
+    assert!(chain_error(&at("self"), within).to_string().contains("no end"));
+    for (name, below) in [("a", "b"), ("b", "c"), ("c", "link"), ("top", "a")] {
+        backed(&at(name), "qcow2", below);
+    }
+    std::os::unix::fs::symlink("a", at("link")).unwrap();
+    for name in ["a", "top"] {
+        let error = chain_error(&at(name), within);
+        assert!(error.is_refusal() && error.to_string().contains("no end"), "{error}");
+    }
+    run("qemu-img", &["create", "-q", "-f", "qcow2", text(&at("1")), "1M"]);
+    for number in 2..40 {
+        backed(&at(&number.to_string()), "qcow2", &(number - 1).to_string());
+    }
+    assert!(Qcow2Source::open_with(&at("32"), &Backing::Within(within.to_owned())).is_ok());
+    let error = chain_error(&at("33"), within);
+    assert!(error.is_refusal() && error.to_string().contains("more than 32 files"), "{error}");
+
+    // What is wrong further down is told of the file where it is wrong.
+    let base = file(within, "base", &[0; 4096]);
+    backed(&at("top"), "qcow2", "base");
+    let error = chain_error(&at("top"), within);
+    let message = error.to_string();
+    assert!(
+        error.is_refusal() && message.contains("no qcow2 header") && message.contains(text(&base)),
+        "{message}"
+    );
+    let base = create(within, &["-o", "compat=1.1"]);
+    patch(&base, 79, &[1]);
+    backed(&at("top"), "qcow2", text(&base));
+    assert!(chain_error(&at("top"), within).to_string().contains("marked dirty"));
+    // A name longer than its place, and one that is cut off by the file's end.
+    let image = at("top");
+    patch(&image, 16, &[0, 0, 4, 1]);
+    assert!(chain_error(&image, within).to_string().contains("name of its backing file"));
+    backed(&image, "qcow2", "base");
+    patch(&image, 8, &[0, 0, 0, 0, 0, 0, 0xff, 0xff]);
+    assert!(chain_error(&image, within).to_string().contains("name of its backing file"));
+}
+
+#[test]
+fn a_backing_file_that_qemu_writes_is_refused() {
+    if !have(&["qemu-img", "qemu-io"]) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let within = directory.path();
+    let base = create(within, &[]);
+    let image = within.join("top");
+    backed(&image, "qcow2", text(&base));
+    let mut child = qemu_io(&["-f", "qcow2", text(&base)]);
+    let error = chain_error(&image, within);
+    assert!(matches!(&error, Error::Locked { path } if *path == base), "{error}");
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    assert!(Qcow2Source::open_with(&image, &Backing::Within(within.to_owned())).is_ok());
 }

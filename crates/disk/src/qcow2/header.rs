@@ -1,8 +1,10 @@
 //! The qcow2 header and its extensions (QEMU's `docs/interop/qcow2.rst`), checked before use.
 //!
 //! Everything that would make the guest's bytes differ from what the tables here say is refused:
-//! a backing file, encryption, an external data file, and every incompatible feature bit that
-//! this reader does not know.
+//! encryption, an external data file, and every incompatible feature bit that this reader does
+//! not know. So are images that are marked dirty or corrupt. QEMU reads both, and of a dirty one
+//! only the refcounts are stale; but nobody closed it, so what its guest wrote last is missing,
+//! and a copy would not say so any more.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -19,11 +21,12 @@ const EXTERNAL_DATA: u64 = 1 << 2;
 const COMPRESSION_TYPE: u64 = 1 << 3;
 const EXTENDED_L2: u64 = 1 << 4;
 
+const BACKING_FORMAT: u32 = 0xe279_2aca;
 const FEATURE_NAMES: u32 = 0x6803_f857;
 /// QEMU's own limit (`QCOW_MAX_L1_SIZE`), in bytes.
-const L1_LIMIT: u64 = 32 << 20;
+pub(super) const L1_LIMIT: u64 = 32 << 20;
 /// Longest name of a backing file that the format allows, in bytes.
-const BACKING_NAME_LIMIT: u32 = 1023;
+const BACKING_NAME_LIMIT: u64 = 1023;
 
 /// How compressed clusters are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,20 @@ pub(crate) enum Compression {
     Zlib,
     /// A zstd frame.
     Zstd,
+}
+
+/// The backing file as the header names it.
+#[derive(Clone, Debug)]
+pub(crate) struct BackingName {
+    pub(crate) name: Vec<u8>,
+    /// The format's name, when the header states one.
+    pub(crate) format: Option<Vec<u8>>,
+}
+
+impl BackingName {
+    pub(super) fn printable(&self) -> String {
+        printable(&self.name)
+    }
 }
 
 /// What reading needs of a header.
@@ -48,6 +65,7 @@ pub(crate) struct Header {
     pub(crate) l1_offset: u64,
     /// Number of L1 entries that the virtual size needs; the table has at least as many.
     pub(crate) l1_entries: u64,
+    pub(crate) backing: Option<BackingName>,
 }
 
 fn be32(bytes: &[u8], at: usize) -> u32 {
@@ -59,7 +77,7 @@ fn be64(bytes: &[u8], at: usize) -> u64 {
 }
 
 /// Text of an image for a message: no control characters, no line breaks, nothing endless.
-fn printable(bytes: &[u8]) -> String {
+pub(super) fn printable(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).chars().take(200).flat_map(char::escape_debug).collect()
 }
@@ -89,10 +107,10 @@ impl Reader<'_> {
         Ok(bytes)
     }
 
-    /// The feature name table, as (type, bit, name).
-    fn feature_names(&self, header_length: u64, end: u64) -> Result<Vec<(u8, u8, String)>, Error> {
+    /// The header extensions that are looked at between the header and `end`, as (type, data).
+    fn extensions(&self, header_length: u64, end: u64) -> Result<Vec<(u32, Vec<u8>)>, Error> {
         let bytes = self.bytes(0, end)?;
-        let mut names = Vec::new();
+        let mut found = Vec::new();
         let mut at = usize::try_from(header_length).unwrap_or(usize::MAX);
         while at.saturating_add(8) <= bytes.len() {
             let (kind, length) = (be32(&bytes, at), be32(&bytes, at + 4) as usize);
@@ -105,12 +123,50 @@ impl Reader<'_> {
                     "header extension {kind:#010x} of {length} bytes does not fit into its cluster"
                 )));
             };
-            if kind == FEATURE_NAMES {
-                names.extend(data.chunks_exact(48).map(|entry| (entry[0], entry[1], printable(&entry[2..]))));
+            if matches!(kind, BACKING_FORMAT | FEATURE_NAMES) {
+                found.push((kind, data.to_vec()));
             }
             at = at.saturating_add(length.next_multiple_of(8));
         }
-        Ok(names)
+        Ok(found)
+    }
+
+    /// The feature name table, as (type, bit, name).
+    fn feature_names(&self, header_length: u64, end: u64) -> Result<Vec<(u8, u8, String)>, Error> {
+        let extensions = self.extensions(header_length, end)?;
+        let tables = extensions.iter().filter(|(kind, _)| *kind == FEATURE_NAMES);
+        Ok(tables
+            .flat_map(|(_, data)| data.chunks_exact(48))
+            .map(|entry| (entry[0], entry[1], printable(&entry[2..])))
+            .collect())
+    }
+
+    /// The backing file, whose name has `length` bytes at `offset`.
+    fn backing(
+        &self,
+        offset: u64,
+        length: u64,
+        header_length: u64,
+        cluster: u64,
+    ) -> Result<Option<BackingName>, Error> {
+        if offset == 0 || length == 0 {
+            return Ok(None);
+        }
+        let limit = BACKING_NAME_LIMIT.min(cluster.saturating_sub(offset));
+        if length > limit {
+            return Err(self.corrupt(format!(
+                "the name of its backing file has {length} bytes at {offset:#x}, where {limit} fit"
+            )));
+        }
+        let name = self.bytes(offset, length)?;
+        if name.len() as u64 != length {
+            return Err(self.corrupt(format!(
+                "the name of its backing file at {offset:#x} lies behind the file's end: it is truncated"
+            )));
+        }
+        let extensions = self.extensions(header_length, offset)?;
+        let format = extensions.into_iter().find(|(kind, _)| *kind == BACKING_FORMAT);
+        Ok(Some(BackingName { name, format: format.map(|(_, data)| data) }))
     }
 
     fn check_features(&self, features: u64, header_length: u64, cluster: u64) -> Result<(), Error> {
@@ -182,14 +238,7 @@ pub(crate) fn read(file: &File, path: &Path, length: u64) -> Result<Header, Erro
     }
     reader.check_features(features, header_length, cluster)?;
 
-    let (backing_offset, backing_length) = (be64(&bytes, 8), be32(&bytes, 16));
-    if backing_offset != 0 {
-        let name = reader.bytes(backing_offset, u64::from(backing_length.min(BACKING_NAME_LIMIT)))?;
-        return Err(reader.unsupported(format!(
-            "it needs its backing file \"{}\": `qemu-img convert -O qcow2 FILE NEW` makes one image of both",
-            printable(&name)
-        )));
-    }
+    let backing = reader.backing(be64(&bytes, 8), u64::from(be32(&bytes, 16)), header_length, cluster)?;
     match be32(&bytes, 32) {
         0 => {}
         1 => {
@@ -251,5 +300,5 @@ pub(crate) fn read(file: &File, path: &Path, length: u64) -> Result<Header, Erro
             "the L1 table of {l1_entries} entries at {l1_offset:#x} does not lie on a cluster inside the file of {length} bytes"
         )));
     }
-    Ok(Header { size, version, cluster_bits, extended_l2, compression, l1_offset, l1_entries })
+    Ok(Header { size, version, cluster_bits, extended_l2, compression, l1_offset, l1_entries, backing })
 }

@@ -9,179 +9,228 @@
 //! It stays a development dependency: what we write must read the same through it.
 //!
 //! The format: QEMU's `docs/interop/qcow2.rst`. Refcounts and snapshots are not looked at, since
-//! a reader of the active disk needs neither.
+//! a reader of the active disk needs neither. Backing files are read when the caller allows it.
 
+mod backing;
 mod header;
 mod inflate;
+mod layer;
 mod table;
 
 use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use self::table::{Place, Tables};
+use self::backing::Chain;
+use self::layer::Layer;
+use self::table::Place;
 use crate::error::check_range;
+use crate::lock::refuse_locked;
 use crate::raw::open_file;
-use crate::{BlockSource, Error};
+use crate::{BlockSource, Error, RawSource, ranges};
 
+pub use self::backing::Backing;
 pub(crate) use self::header::{Compression, Header, MAGIC};
 pub(crate) use self::table::Stored;
 
 /// Memory for inflated clusters in bytes. Reads of whole clusters do not use it.
 const CACHE: u64 = 16 << 20;
 
-/// The number and the bytes of a cluster that was inflated.
-type Slot = Mutex<Option<(u64, Vec<u8>)>>;
+/// A cluster that was inflated: its file in the chain, its number, its bytes.
+type Slot = Mutex<Option<(usize, u64, Vec<u8>)>>;
 
-/// A qcow2 image, opened read-only. All memory it takes is bounded: the L1 table (at most
-/// 32 MiB and never longer than the file), 2 MiB of L2 slices, 16 MiB of inflated clusters.
+/// A qcow2 image, opened read-only. All memory it takes is bounded, however many backing files
+/// it has: L1 tables (at most 32 MiB, and never longer than the files), 4 MiB of L2 slices,
+/// 16 MiB of inflated clusters.
 pub struct Qcow2Source {
-    file: File,
-    path: PathBuf,
-    size: u64,
-    cluster: u64,
-    compression: Compression,
-    tables: Tables,
+    /// The image itself and its backing files, each behind the one that names it.
+    layers: Vec<Layer>,
+    /// The raw image at the end of the chain.
+    raw: Option<RawSource>,
     inflated: Vec<Slot>,
 }
 
 impl Qcow2Source {
-    /// Opens `path`. What cannot be read without a doubt is refused: see [`Error::is_refusal`].
+    /// Opens `path`, which must need no backing file. What cannot be read without a doubt is
+    /// refused: see [`Error::is_refusal`].
     pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::open_with(path, &Backing::Refuse)
+    }
+
+    /// Opens `path`, and its backing files as `backing` allows.
+    pub fn open_with(path: &Path, backing: &Backing) -> Result<Self, Error> {
         let (file, length) = open_file(path)?;
-        Self::new(file, path, length)
+        refuse_locked(&file, path)?;
+        Self::new_with(file, path, length, backing)
     }
 
     pub(crate) fn new(file: File, path: &Path, length: u64) -> Result<Self, Error> {
-        let header = header::read(&file, path, length)?;
-        let (size, compression) = (header.size, header.compression);
-        let cluster = 1_u64 << header.cluster_bits;
-        let tables = Tables::read(&file, path, length, header)?;
-        let slots = (CACHE / cluster).clamp(8, 1024);
+        Self::new_with(file, path, length, &Backing::Refuse)
+    }
+
+    pub(crate) fn new_with(file: File, path: &Path, length: u64, backing: &Backing) -> Result<Self, Error> {
+        let Chain { layers, raw } = backing::open_chain(file, path, length, backing)?;
+        let largest = layers.iter().map(Layer::cluster).max().unwrap_or(CACHE);
+        let slots = (CACHE / largest).clamp(8, 1024);
         let inflated = (0..slots).map(|_| Mutex::new(None)).collect();
-        Ok(Self { file, path: path.to_owned(), size, cluster, compression, tables, inflated })
+        Ok(Self { layers, raw, inflated })
+    }
+
+    /// The image's own file, the first of the chain.
+    fn top(&self) -> &Layer {
+        // A chain starts with the image itself.
+        &self.layers[0]
     }
 
     /// The size of the image's clusters in bytes.
     pub fn cluster_size(&self) -> u64 {
-        self.cluster
+        self.top().cluster()
     }
 
-    /// How the file stores the cluster `index` of the disk.
+    /// True when parts of the disk lie in backing files.
+    pub fn has_backing(&self) -> bool {
+        self.layers.len() > 1 || self.raw.is_some()
+    }
+
+    /// How the image's own file stores the cluster `index` of the disk.
     pub(crate) fn cluster_at(&self, index: u64) -> Result<Stored, Error> {
-        self.tables.stored(&self.file, index)
+        self.top().stored(index)
     }
 
     /// What the image's header says.
     pub(crate) fn header(&self) -> &Header {
-        self.tables.header()
+        self.top().header()
     }
 
     /// The image's own file, without its backing file.
     pub(crate) fn file(&self) -> &File {
-        &self.file
+        self.top().file()
     }
 
     /// The path that the image was opened by.
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        self.top().path()
     }
 
-    fn read_file(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
-        let length = buf.len();
-        self.file
-            .read_exact_at(buf, offset)
-            .map_err(|source| Error::io(&self.path, format!("read {length} bytes at {offset:#x}"), source))
-    }
-
-    /// Inflates the whole cluster `index` into `out`.
-    fn inflate(&self, index: u64, offset: u64, length: u64, out: &mut [u8]) -> Result<(), Error> {
-        // `length` is less than two clusters: the format has no more bits for it.
-        inflate::with_input(length as usize, |input| {
-            self.read_file(offset, input)?;
-            inflate::inflate(self.compression, input, out).map_err(|reason| Error::Corrupt {
-                path: self.path.clone(),
-                format: "qcow2",
-                what: format!("compressed cluster {index} at {offset:#x}: {reason}"),
-            })
-        })
-    }
-
-    /// Fills `buf` with the bytes from `inside` on of the compressed cluster `index`.
-    fn read_inflated(&self, index: u64, inside: u64, place: (u64, u64), buf: &mut [u8]) -> Result<(), Error> {
-        if buf.len() as u64 == self.cluster {
-            return self.inflate(index, place.0, place.1, buf);
+    /// Fills `buf` with a part of the compressed cluster that holds the byte `at` of the layer.
+    fn read_inflated(&self, depth: usize, at: u64, stored: (u64, u64), buf: &mut [u8]) -> Result<(), Error> {
+        let layer = &self.layers[depth];
+        let (index, inside) = (at / layer.cluster(), (at % layer.cluster()) as usize);
+        if buf.len() as u64 == layer.cluster() {
+            return layer.inflate(index, stored.0, stored.1, buf);
         }
         // The lock is held while inflating, so that threads after the same cluster wait for the
         // first one instead of doing the work again.
         let slot = &self.inflated[(index % self.inflated.len() as u64) as usize];
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot.as_ref().is_none_or(|(of, _)| *of != index) {
-            let mut bytes = slot.take().map_or_else(|| vec![0; self.cluster as usize], |(_, bytes)| bytes);
-            self.inflate(index, place.0, place.1, &mut bytes)?;
-            *slot = Some((index, bytes));
+        if !matches!(&*slot, Some((of, number, _)) if (*of, *number) == (depth, index)) {
+            let mut bytes = slot.take().map_or_else(Vec::new, |(_, _, bytes)| bytes);
+            bytes.resize(layer.cluster() as usize, 0);
+            layer.inflate(index, stored.0, stored.1, &mut bytes)?;
+            *slot = Some((depth, index, bytes));
         }
-        if let Some((_, bytes)) = &*slot {
-            let inside = inside as usize;
+        if let Some((_, _, bytes)) = &*slot {
             buf.copy_from_slice(&bytes[inside..inside + buf.len()]);
+        }
+        Ok(())
+    }
+
+    /// Fills `buf` with what the layer `depth` and those below it hold from `offset` on; behind
+    /// the end of a backing file there are zeros.
+    fn read_layer(&self, depth: usize, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
+        let Some(layer) = self.layers.get(depth) else {
+            let size = self.raw.as_ref().map_or(0, BlockSource::len);
+            let (held, behind) = split_at_end(offset, size, buf);
+            behind.fill(0);
+            return match &self.raw {
+                Some(raw) if !held.is_empty() => raw.read_at(offset, held),
+                _ => Ok(()),
+            };
+        };
+        let (buf, behind) = split_at_end(offset, layer.size(), buf);
+        behind.fill(0);
+        let mut done = 0;
+        while done < buf.len() {
+            let at = offset + done as u64;
+            let left = (buf.len() - done) as u64;
+            let (place, mut length) = layer.place(at, left)?;
+            // What lies together is read together, whatever tables describe it.
+            while length < left && !matches!(place, Place::Compressed { .. }) {
+                let (next, more) = layer.place(at + length, left - length)?;
+                if next != place.after(length) {
+                    break;
+                }
+                length += more;
+            }
+            let part = &mut buf[done..done + length as usize];
+            match place {
+                Place::Zero => part.fill(0),
+                Place::Absent => self.read_layer(depth + 1, at, part)?,
+                Place::Data(host) => layer.read_file(host, part)?,
+                Place::Compressed { offset, length } => {
+                    self.read_inflated(depth, at, (offset, length), part)?;
+                }
+            }
+            done += length as usize;
+        }
+        Ok(())
+    }
+
+    /// Appends what may be data in `within`, as the layer `depth` and those below it say.
+    fn layer_ranges(
+        &self,
+        depth: usize,
+        within: Range<u64>,
+        found: &mut Vec<Range<u64>>,
+    ) -> Result<(), Error> {
+        let Some(layer) = self.layers.get(depth) else {
+            if let Some(raw) = &self.raw {
+                let end = within.end.min(raw.len());
+                if within.start < end {
+                    found.extend(raw.data_ranges(within.start..end)?);
+                }
+            }
+            return Ok(());
+        };
+        let end = within.end.min(layer.size());
+        let mut at = within.start;
+        while at < end {
+            let (place, length) = layer.place(at, end - at)?;
+            let range = at..at + length;
+            at = range.end;
+            match place {
+                Place::Zero => {}
+                Place::Absent => self.layer_ranges(depth + 1, range, found)?,
+                Place::Data(_) | Place::Compressed { .. } => match found.last_mut() {
+                    Some(last) if last.end == range.start => last.end = range.end,
+                    _ => found.push(range),
+                },
+            }
         }
         Ok(())
     }
 }
 
+/// The parts of a read from `offset` on before and behind a disk's end.
+fn split_at_end(offset: u64, size: u64, buf: &mut [u8]) -> (&mut [u8], &mut [u8]) {
+    let held = size.saturating_sub(offset).min(buf.len() as u64);
+    buf.split_at_mut(held as usize)
+}
+
 impl BlockSource for Qcow2Source {
     fn len(&self) -> u64 {
-        self.size
+        self.top().size()
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
-        check_range(offset, buf.len(), self.size)?;
-        let mut done = 0;
-        while done < buf.len() {
-            let at = offset + done as u64;
-            let left = buf.len() - done;
-            let (place, valid) = self.tables.place(&self.file, at)?;
-            let mut length = usize::try_from(valid).unwrap_or(usize::MAX).min(left);
-            match place {
-                Place::Zero | Place::Absent => buf[done..done + length].fill(0),
-                Place::Data(host) => {
-                    // Clusters that follow each other in the file are read together.
-                    while length < left {
-                        let (next, valid) = self.tables.place(&self.file, at + length as u64)?;
-                        if next != Place::Data(host + length as u64) {
-                            break;
-                        }
-                        length += usize::try_from(valid).unwrap_or(usize::MAX).min(left - length);
-                    }
-                    self.read_file(host, &mut buf[done..done + length])?;
-                }
-                Place::Compressed { offset, length: stored } => {
-                    let (index, inside) = (at / self.cluster, at % self.cluster);
-                    self.read_inflated(index, inside, (offset, stored), &mut buf[done..done + length])?;
-                }
-            }
-            done += length;
-        }
-        Ok(())
+        check_range(offset, buf.len(), self.len())?;
+        self.read_layer(0, offset, buf)
     }
 
     fn data_ranges(&self, within: Range<u64>) -> Result<Vec<Range<u64>>, Error> {
-        let end = within.end.min(self.size);
-        let mut ranges: Vec<Range<u64>> = Vec::new();
-        let mut at = within.start;
-        while at < end {
-            let (place, valid) = self.tables.place(&self.file, at)?;
-            let next = at.saturating_add(valid).min(end);
-            if !matches!(place, Place::Zero | Place::Absent) {
-                match ranges.last_mut() {
-                    Some(last) if last.end == at => last.end = next,
-                    _ => ranges.push(at..next),
-                }
-            }
-            at = next;
-        }
-        Ok(ranges)
+        let mut found = Vec::new();
+        self.layer_ranges(0, within, &mut found)?;
+        Ok(ranges::merge(found))
     }
 }

@@ -23,7 +23,11 @@ const L2_RESERVED: u64 = !(OFFSET | 1 << 63 | 1);
 
 /// Length of a cached piece of an L2 table in bytes.
 const SLICE: u64 = 4096;
+/// Slices that the first file of a chain keeps; each file below keeps half as many.
 const SLOTS: usize = 512;
+const SLOTS_LEAST: usize = 32;
+/// Bytes of the L1 table that are read at once.
+const L1_PIECE: usize = 64 << 10;
 
 /// How the file stores one cluster of the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +79,16 @@ pub(super) enum Place {
     },
 }
 
+impl Place {
+    /// The place of what lies `bytes` further on, if it lies together with this.
+    pub(super) fn after(self, bytes: u64) -> Self {
+        match self {
+            Self::Data(host) => Self::Data(host + bytes),
+            other => other,
+        }
+    }
+}
+
 type Slice = Arc<Vec<u8>>;
 
 fn be64(bytes: &[u8]) -> u64 {
@@ -93,13 +107,26 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    pub(super) fn read(file: &File, path: &Path, length: u64, header: Header) -> Result<Self, Error> {
-        let mut bytes = vec![0; (header.l1_entries * 8) as usize];
-        file.read_exact_at(&mut bytes, header.l1_offset).map_err(|source| {
-            Error::io(path, format!("read the L1 table at {:#x}", header.l1_offset), source)
-        })?;
-        let l1 = bytes.chunks_exact(8).map(be64).collect();
-        let slices = (0..SLOTS).map(|_| Mutex::new(None)).collect();
+    /// Reads the L1 table of `file`, which is the `depth`th of its chain.
+    pub(super) fn read(
+        file: &File,
+        path: &Path,
+        length: u64,
+        header: Header,
+        depth: usize,
+    ) -> Result<Self, Error> {
+        let mut l1 = Vec::with_capacity(header.l1_entries as usize);
+        let mut bytes = vec![0; L1_PIECE];
+        while (l1.len() as u64) < header.l1_entries {
+            let left = (header.l1_entries - l1.len() as u64) * 8;
+            let piece = &mut bytes[..left.min(L1_PIECE as u64) as usize];
+            let at = header.l1_offset + l1.len() as u64 * 8;
+            file.read_exact_at(piece, at)
+                .map_err(|source| Error::io(path, format!("read the L1 table at {at:#x}"), source))?;
+            l1.extend(piece.chunks_exact(8).map(be64));
+        }
+        let slots = SLOTS.checked_shr(depth as u32).unwrap_or(0).max(SLOTS_LEAST);
+        let slices = (0..slots).map(|_| Mutex::new(None)).collect();
         let tables = Self { header, path: path.to_owned(), length, l1, slices };
         tables.check_l1()?;
         Ok(tables)
@@ -162,7 +189,7 @@ impl Tables {
     }
 
     fn slice(&self, file: &File, offset: u64, length: u64) -> Result<Slice, Error> {
-        let slot = &self.slices[(offset / length) as usize % SLOTS];
+        let slot = &self.slices[(offset / length) as usize % self.slices.len()];
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((of, slice)) = &*slot
             && *of == offset
@@ -178,18 +205,27 @@ impl Tables {
         Ok(slice)
     }
 
-    /// How the cluster `index` is stored; every offset is checked against the file.
-    pub(super) fn stored(&self, file: &File, index: u64) -> Result<Stored, Error> {
-        let bits = self.header.cluster_bits;
-        let cluster = 1_u64 << bits;
+    /// The slice that holds the L2 entry of the cluster `index`, and where in it that starts;
+    /// nothing when there is no L2 table.
+    fn entry(&self, file: &File, index: u64) -> Result<Option<(Slice, usize)>, Error> {
+        let cluster = 1_u64 << self.header.cluster_bits;
         let per_table = cluster / self.entry_size();
         let Some(l2) = self.l2_of(index / per_table) else {
-            return Ok(Stored::Absent);
+            return Ok(None);
         };
         let at = l2 + index % per_table * self.entry_size();
         let length = SLICE.min(cluster);
         let slice = self.slice(file, at - at % length, length)?;
-        let start = (at % length) as usize;
+        Ok(Some((slice, (at % length) as usize)))
+    }
+
+    /// How the cluster `index` is stored; every offset is checked against the file.
+    pub(super) fn stored(&self, file: &File, index: u64) -> Result<Stored, Error> {
+        let bits = self.header.cluster_bits;
+        let cluster = 1_u64 << bits;
+        let Some((slice, start)) = self.entry(file, index)? else {
+            return Ok(Stored::Absent);
+        };
         let word = |at: usize| slice.get(at..at + 8).map_or(0, be64);
         let entry = word(start);
         if entry & COMPRESSED != 0 {
@@ -257,7 +293,8 @@ impl Tables {
         })
     }
 
-    /// Where the disk's byte `offset` lies, and for how many bytes from there on that holds.
+    /// Where the disk's byte `offset` lies, and for how many bytes from there on that holds at
+    /// least: what one slice of the tables says about clusters that lie together is one answer.
     pub(super) fn place(&self, file: &File, offset: u64) -> Result<(Place, u64), Error> {
         let cluster = 1_u64 << self.header.cluster_bits;
         let span = self.l1_span();
@@ -266,10 +303,14 @@ impl Tables {
         }
         let inside = offset % cluster;
         let rest = cluster - inside;
-        Ok(match self.stored(file, offset >> self.header.cluster_bits)? {
-            Stored::Absent => (Place::Absent, rest),
+        let index = offset >> self.header.cluster_bits;
+        Ok(match self.stored(file, index)? {
+            Stored::Absent => (Place::Absent, rest + cluster * self.alike(file, index, None)?),
             Stored::Zero => (Place::Zero, rest),
-            Stored::Plain { offset } => (Place::Data(offset + inside), rest),
+            Stored::Plain { offset: host } => {
+                let alike = self.alike(file, index, Some(host))?;
+                (Place::Data(host + inside), rest + cluster * alike)
+            }
             Stored::Compressed { offset, length } => (Place::Compressed { offset, length }, rest),
             Stored::Subclusters { offset, allocated, zero } => {
                 let subcluster = cluster / 32;
@@ -282,6 +323,30 @@ impl Tables {
                 (place, subcluster - inside % subcluster)
             }
         })
+    }
+
+    /// How many clusters after `index` continue it in the same slice: when it is absent, those
+    /// that are absent too; when it lies at `host`, those that follow it in the file.
+    fn alike(&self, file: &File, index: u64, host: Option<u64>) -> Result<u64, Error> {
+        let Some((slice, start)) = self.entry(file, index)? else {
+            return Ok(0);
+        };
+        let cluster = 1_u64 << self.header.cluster_bits;
+        let size = self.entry_size() as usize;
+        let (own, rest) = slice[start..].split_at(size);
+        Ok(match host {
+            None => rest.chunks_exact(size).take_while(|entry| entry.iter().all(|byte| *byte == 0)).count(),
+            Some(host) => {
+                // Only clusters that lie in the file whole, so that nothing is left to check.
+                let whole = (self.length - host) / cluster;
+                rest.chunks_exact(size)
+                    .zip(1..whole)
+                    .take_while(|(entry, number)| {
+                        be64(&entry[..8]) == be64(&own[..8]) + number * cluster && entry[8..] == own[8..]
+                    })
+                    .count()
+            }
+        } as u64)
     }
 
     /// Refuses a cluster at `host` of which the first `used` bytes are stored, when the file ends
