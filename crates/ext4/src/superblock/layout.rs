@@ -16,6 +16,7 @@ pub(crate) const S_LOG_CLUSTER_SIZE: usize = 0x1c;
 pub(crate) const S_BLOCKS_PER_GROUP: usize = 0x20;
 pub(crate) const S_CLUSTERS_PER_GROUP: usize = 0x24;
 pub(crate) const S_INODES_PER_GROUP: usize = 0x28;
+pub(crate) const S_WTIME: usize = 0x30;
 pub(crate) const S_MAGIC: usize = 0x38;
 pub(crate) const S_STATE: usize = 0x3a;
 pub(crate) const S_BLOCK_GROUP_NR: usize = 0x5a;
@@ -29,8 +30,10 @@ pub(crate) const S_DEF_HASH_VERSION: usize = 0xfc;
 pub(crate) const S_FIRST_META_BG: usize = 0x104;
 pub(crate) const S_WANT_EXTRA_ISIZE: usize = 0x15e;
 pub(crate) const S_FLAGS: usize = 0x160;
+pub(crate) const S_MMP_BLOCK: usize = 0x168;
 pub(crate) const S_BACKUP_BGS: usize = 0x24c;
 pub(crate) const S_CHECKSUM_SEED: usize = 0x270;
+pub(crate) const S_WTIME_HI: usize = 0x274;
 pub(crate) const S_ORPHAN_FILE_INUM: usize = 0x280;
 pub(crate) const S_CHECKSUM: usize = 0x3fc;
 pub(crate) const S_REV_LEVEL: usize = 0x4c;
@@ -99,7 +102,8 @@ pub(crate) struct Feature {
 /// What a feature means for us.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Handling {
-    /// Kept correct while writing.
+    /// Kept correct while writing. What is impossible for single inodes only (encrypt, casefold, verity)
+    /// is refused for these.
     Written,
     /// Can be read; an edit would leave it wrong, for the reason given.
     Read(&'static str),
@@ -117,31 +121,20 @@ const fn feature(bit: u32, name: &'static str, handling: Handling) -> Feature {
 pub(crate) const INCOMPAT: &[Feature] = &[
     feature(0x0_0001, "compression", Refused("compressed files cannot be read")),
     feature(0x0_0002, "filetype", Written),
-    feature(
-        INCOMPAT_RECOVER,
-        "needs_recovery",
-        Read(
-            "its journal has not been replayed (it was not shut down cleanly); boot it once and shut it down, or run \
-             e2fsck -fy on a copy",
-        ),
-    ),
+    feature(INCOMPAT_RECOVER, "needs_recovery", Written),
     feature(INCOMPAT_JOURNAL_DEV, "journal_dev", Refused("it is another file system's journal")),
     feature(0x0_0010, "meta_bg", Written),
     feature(0x0_0040, "extent", Written),
     feature(INCOMPAT_64BIT, "64bit", Written),
-    feature(
-        0x0_0100,
-        "mmp",
-        Read("multiple mount protection is not observed; remove it with tune2fs -O ^mmp"),
-    ),
+    feature(INCOMPAT_MMP, "mmp", Written),
     feature(0x0_0200, "flex_bg", Written),
     feature(0x0_0400, "ea_inode", Written),
     feature(0x0_1000, "dirdata", Refused("data in directory entries cannot be read")),
     feature(0x0_2000, "metadata_csum_seed", Written),
     feature(0x0_4000, "large_dir", Written),
     feature(0x0_8000, "inline_data", Written),
-    feature(0x1_0000, "encrypt", Read("encrypted directories would be damaged")),
-    feature(0x2_0000, "casefold", Read("case-insensitive directories would be damaged")),
+    feature(0x1_0000, "encrypt", Written),
+    feature(0x2_0000, "casefold", Written),
 ];
 
 /// `s_feature_ro_compat`. A bit that is not listed can be read and not written.
@@ -159,16 +152,14 @@ pub(crate) const RO_COMPAT: &[Feature] = &[
     ),
     feature(RO_COMPAT_BIGALLOC, "bigalloc", Read("block bitmaps that count clusters are not kept")),
     feature(RO_COMPAT_METADATA_CSUM, "metadata_csum", Written),
+    feature(0x0_0800, "replica", Read("it is a copy that another file system keeps")),
     feature(0x0_1000, "read-only", Read("it is marked read-only (tune2fs -O ^read-only undoes that)")),
-    feature(0x0_2000, "project", Read("project quotas would become wrong")),
-    feature(0x0_4000, "shared_blocks", Read("files share blocks")),
-    feature(0x0_8000, "verity", Read("files are sealed with fs-verity")),
     feature(
-        0x1_0000,
-        "orphan_present",
-        Read(
-            "its orphan file is not empty (it was not shut down cleanly); boot it once and shut it down, or run e2fsck \
-             -fy on a copy",
-        ),
+        0x0_2000,
+        "project",
+        Read("project quotas would become wrong; remove them with tune2fs -O ^project"),
     ),
+    feature(0x0_4000, "shared_blocks", Read("files share blocks")),
+    feature(0x0_8000, "verity", Written),
+    feature(RO_COMPAT_ORPHAN_PRESENT, "orphan_present", Written),
 ];

@@ -1,11 +1,17 @@
-//! The superblock, read by ourselves before the driver sees the disk.
+//! The superblock: geometry, features, and what they forbid.
 //!
 //! Field names are those of `struct ext4_super_block` (Linux, fs/ext4/ext4.h) in `layout`. Three
 //! answers come from here: this is no ext4; it cannot be read; it can be read and must not be
-//! written, with the reason. Invariant of a [`Superblock`]: block and group counts are not zero
-//! and the file system fits its disk, so nothing later divides by zero or allocates by a lie.
+//! written, with the reason (`gate`). Invariant of a [`Superblock`] (`geometry`): block and group
+//! counts are not zero and the file system fits its disk, so nothing later divides by zero or
+//! allocates by a lie.
+//!
+//! A journal to be replayed and orphans are no reason against writing: `Volume::recover` sees to them.
 
+mod gate;
+mod geometry;
 pub(crate) mod layout;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +19,7 @@ use hardtack_disk::BlockSource;
 
 use crate::Error;
 use crate::checksum::crc32c;
-use layout::{Feature, Handling};
+use geometry::Geometry;
 
 /// What the superblock says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +99,10 @@ impl Fields<'_> {
     fn u32(&self, at: usize) -> u32 {
         u32::from_le_bytes(self.array(at))
     }
+
+    fn u64(&self, at: usize) -> u64 {
+        u64::from_le_bytes(self.array(at))
+    }
 }
 
 impl Superblock {
@@ -111,10 +121,15 @@ impl Superblock {
         }
         let mut bytes = [0; layout::SIZE];
         disk.read_at(layout::OFFSET, &mut bytes)?;
-        Self::parse(&bytes, disk.len())
+        let mut superblock = Self::parse(&bytes, disk.len())?;
+        if superblock.read_only_reason.is_none() && superblock.has_incompat(layout::INCOMPAT_MMP) {
+            superblock.read_only_reason = gate::in_use(disk, &superblock, Fields(&bytes).u64(layout::S_MMP_BLOCK))?;
+        }
+        Ok(superblock)
     }
 
-    /// Reads a superblock out of its 1024 bytes, for a disk of `disk_size` bytes.
+    /// Reads a superblock out of its 1024 bytes, for a disk of `disk_size` bytes. What only the disk
+    /// tells (mmp: whether somebody has it mounted) is not known here.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -130,7 +145,7 @@ impl Superblock {
         let compat = word(layout::S_FEATURE_COMPAT);
         let incompat = word(layout::S_FEATURE_INCOMPAT);
         let ro_compat = word(layout::S_FEATURE_RO_COMPAT);
-        refuse_unreadable(incompat)?;
+        gate::refuse_unreadable(incompat)?;
 
         let wide = incompat & layout::INCOMPAT_64BIT != 0;
         let split =
@@ -145,8 +160,10 @@ impl Superblock {
         let block_size = 1024_u32 << log_block_size;
         let inodes = fields.u32(layout::S_INODES_COUNT);
         let inode_size = if dynamic { fields.u16(layout::S_INODE_SIZE) } else { 128 };
-        check_geometry(&fields, Geometry { blocks, block_size, inodes, inode_size, wide, disk_size })?;
-        check_clusters(&fields, log_block_size, ro_compat & layout::RO_COMPAT_BIGALLOC != 0)?;
+        geometry::check_clusters(&fields, log_block_size, ro_compat & layout::RO_COMPAT_BIGALLOC != 0)?;
+        let found = Geometry { blocks, block_size, inodes, inode_size, wide, disk_size };
+        found.check(&fields)?;
+        found.check_features(&fields, dynamic, [compat, incompat, ro_compat])?;
 
         let uuid: [u8; 16] = fields.array(layout::S_UUID);
         let label: [u8; 16] = fields.array(layout::S_VOLUME_NAME);
@@ -160,7 +177,7 @@ impl Superblock {
             inode_size,
             uuid: uuid_text(uuid),
             label: String::from_utf8_lossy(label).into_owned(),
-            read_only_reason: read_only_reason(&fields, dynamic, block_size, [compat, incompat, ro_compat]),
+            read_only_reason: gate::read_only_reason(&fields, dynamic, [compat, incompat, ro_compat]),
             uuid_word: u32::from_be_bytes([uuid[0], uuid[1], uuid[2], uuid[3]]),
             uuid_bytes: uuid,
             features: [compat, incompat, ro_compat],
@@ -296,168 +313,6 @@ impl Superblock {
     pub fn free_bytes(&self) -> u64 {
         self.free_blocks.min(self.blocks).saturating_mul(u64::from(self.block_size))
     }
-}
-
-/// Descriptors in memory take 64 bytes: 64 MiB at most, for a file system of 128 TiB with blocks of 4 KiB.
-const MOST_GROUPS: u64 = 1 << 20;
-
-struct Geometry {
-    blocks: u64,
-    block_size: u32,
-    inodes: u32,
-    inode_size: u16,
-    wide: bool,
-    disk_size: u64,
-}
-
-fn check_geometry(fields: &Fields<'_>, found: Geometry) -> Result<(), Error> {
-    let Geometry { blocks, block_size, inodes, inode_size, wide, disk_size } = found;
-    let damaged = |what: String| Err(Error::Damaged(format!("superblock: {what}")));
-    let blocks_per_group = fields.u32(layout::S_BLOCKS_PER_GROUP);
-    let inodes_per_group = fields.u32(layout::S_INODES_PER_GROUP);
-    let first_data_block = fields.u32(layout::S_FIRST_DATA_BLOCK);
-    let bits = block_size.saturating_mul(8);
-    if blocks_per_group == 0 || inodes_per_group == 0 || inodes_per_group > bits {
-        return damaged(format!(
-            "{blocks_per_group} blocks and {inodes_per_group} inodes per group; a bitmap of one block holds 1 to {bits}"
-        ));
-    }
-    if !inode_size.is_power_of_two() || inode_size < 128 || u32::from(inode_size) > block_size {
-        return damaged(format!(
-            "inodes of {inode_size} bytes; they are a power of two from 128 to {block_size}"
-        ));
-    }
-    if wide {
-        let size = fields.u16(layout::S_DESC_SIZE);
-        if !size.is_power_of_two() || !(64..=1024).contains(&size) {
-            return damaged(format!("group descriptors of {size} bytes; with 64bit they have 64 to 1024"));
-        }
-    }
-    if u64::from(first_data_block) >= blocks {
-        return damaged(format!("the first data block is {first_data_block} of {blocks}"));
-    }
-    match blocks.checked_mul(u64::from(block_size)) {
-        Some(size) if size <= disk_size => {}
-        _ => {
-            return damaged(format!(
-                "{blocks} blocks of {block_size} bytes do not fit the partition's {disk_size} bytes"
-            ));
-        }
-    }
-    let groups = (blocks - u64::from(first_data_block)).div_ceil(u64::from(blocks_per_group));
-    if groups > MOST_GROUPS {
-        return Err(Error::Unsupported(format!(
-            "{groups} block groups; at most {MOST_GROUPS} are held in memory"
-        )));
-    }
-    if groups.checked_mul(u64::from(inodes_per_group)) != Some(u64::from(inodes)) {
-        return damaged(format!("{inodes} inodes in {groups} groups of {inodes_per_group}"));
-    }
-    Ok(())
-}
-
-/// Fields that only bigalloc and flex_bg use, and that e2fsck and the kernel judge all the same:
-/// e2fsck would go on with a backup superblock, which knows nothing of our edits.
-fn check_clusters(fields: &Fields<'_>, log_block_size: u32, bigalloc: bool) -> Result<(), Error> {
-    let damaged = |what: String| Err(Error::Damaged(format!("superblock: {what}")));
-    let log_cluster_size = fields.u32(layout::S_LOG_CLUSTER_SIZE);
-    let clusters_per_group = fields.u32(layout::S_CLUSTERS_PER_GROUP);
-    let blocks_per_group = fields.u32(layout::S_BLOCKS_PER_GROUP);
-    if !bigalloc && log_cluster_size != log_block_size {
-        return damaged(format!(
-            "s_log_cluster_size is {log_cluster_size}; without bigalloc it is {log_block_size}, as s_log_block_size"
-        ));
-    }
-    if !bigalloc && clusters_per_group != blocks_per_group {
-        return damaged(format!(
-            "s_clusters_per_group is {clusters_per_group}; without bigalloc it is {blocks_per_group}, as \
-             s_blocks_per_group"
-        ));
-    }
-    let [log_groups_per_flex] = fields.array(layout::S_LOG_GROUPS_PER_FLEX);
-    if log_groups_per_flex > 31 {
-        return damaged(format!("s_log_groups_per_flex is {log_groups_per_flex}; it is at most 31"));
-    }
-    Ok(())
-}
-
-fn refuse_unreadable(incompat: u32) -> Result<(), Error> {
-    for Feature { bit, name, handling } in layout::INCOMPAT {
-        if let Handling::Refused(why) = handling
-            && incompat & bit != 0
-        {
-            return Err(Error::Unsupported(format!("the feature {name}: {why}")));
-        }
-    }
-    match unknown(incompat, layout::INCOMPAT) {
-        0 => Ok(()),
-        bits => Err(Error::Unsupported(format!(
-            "unknown incompatible features, s_feature_incompat bits {bits:#x}"
-        ))),
-    }
-}
-
-fn unknown(word: u32, known: &[Feature]) -> u32 {
-    known.iter().fold(word, |rest, feature| rest & !feature.bit)
-}
-
-/// The first reason that a person can act on: an unclean shutdown before features before layout.
-fn read_only_reason(
-    fields: &Fields<'_>,
-    dynamic: bool,
-    block_size: u32,
-    [compat, incompat, ro_compat]: [u32; 3],
-) -> Option<String> {
-    let state = fields.u16(layout::S_STATE);
-    if state & layout::ERROR_FS != 0 {
-        return Some(
-            "the kernel recorded an error in it (s_state); run e2fsck -fy on a copy and use that".to_owned(),
-        );
-    }
-    for (word, features) in [(incompat, layout::INCOMPAT), (ro_compat, layout::RO_COMPAT)] {
-        for Feature { bit, name, handling } in features {
-            if let Handling::Read(why) = handling
-                && word & bit != 0
-            {
-                return Some(format!("the feature {name}: {why}"));
-            }
-        }
-    }
-    if state & layout::VALID_FS == 0 {
-        return Some(
-            "it was not unmounted cleanly (s_state); boot it once and shut it down, or run e2fsck -fy on a copy"
-                .to_owned(),
-        );
-    }
-    let orphan = fields.u32(layout::S_LAST_ORPHAN);
-    if orphan != 0 {
-        return Some(format!(
-            "its orphan list is not empty (s_last_orphan is inode {orphan}); boot it once and shut it down, or run \
-             e2fsck -fy on a copy"
-        ));
-    }
-    let bits = unknown(ro_compat, layout::RO_COMPAT);
-    if bits != 0 {
-        return Some(format!("unknown features, s_feature_ro_compat bits {bits:#x}"));
-    }
-    if compat & layout::COMPAT_HAS_JOURNAL != 0 && fields.u32(layout::S_JOURNAL_INUM) == 0 {
-        return Some("its journal is on another device (s_journal_dev)".to_owned());
-    }
-    if ro_compat & layout::RO_COMPAT_METADATA_CSUM != 0 {
-        let [kind] = fields.array(layout::S_CHECKSUM_TYPE);
-        if kind != layout::CRC32C {
-            return Some(format!("checksums of the unknown type {kind} (s_checksum_type)"));
-        }
-    }
-    if block_size == 2048 {
-        // rust-fs-ext4 0.8.0 puts the checksum of an extent block at the block's end; with 2 KiB
-        // blocks alone it belongs 8 bytes before it.
-        return Some("blocks of 2 KiB are not written".to_owned());
-    }
-    if !dynamic {
-        return Some("it is of revision 0 (s_rev_level), from before 1997".to_owned());
-    }
-    None
 }
 
 fn uuid_text(uuid: [u8; 16]) -> String {
