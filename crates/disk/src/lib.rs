@@ -27,5 +27,8 @@ pub use holes::Holes;
 pub use overlay::Overlay;
 pub use qcow2::{Backing, Qcow2Source};
 pub use raw::RawSource;
-pub use sink::{ImageFormat, Progress, Qcow2Options, Written, write_image, write_qcow2, write_raw};
+pub use sink::{
+    Compression, ImageFormat, OverlayBase, Progress, Qcow2Options, RewriteOptions, Rewritten, Written,
+    backing_name, write_image, write_overlay, write_qcow2, write_qcow2_from, write_raw,
+};
 pub use source::{BlockSource, BlockWrite, Window};

@@ -10,10 +10,10 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use common::{assert_same, file, have, pattern, read_all, run, text};
+use common::{assert_same, file, have, pattern, read_all, run, scratch, text};
 use hardtack_disk::{
-    AtomicFile, BlockSource, BlockWrite, ImageFormat, Overlay, Qcow2Options, open_source, write_image,
-    write_qcow2, write_raw,
+    AtomicFile, BlockSource, BlockWrite, Compression, ImageFormat, Overlay, Qcow2Options, open_source,
+    write_image, write_qcow2, write_raw,
 };
 use qcow2_rs::dev::Qcow2DevParams;
 use qcow2_rs::helpers::Qcow2IoBuf;
@@ -66,20 +66,23 @@ fn qcow2_of_every_cluster_size_reads_identically_everywhere() {
     if !have(&["qemu-img"]) {
         return;
     }
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = pattern(SIZE, 11);
     let raw = file(directory.path(), "disk.raw", &expected);
     let path = directory.path().join("disk.qcow2");
-    for compress in [true, false] {
-        for bits in 12..=21 {
-            let what = format!("clusters of 2^{bits} bytes, compressed {compress}");
-            let options = Qcow2Options { cluster_size: 1 << bits, compress, threads: 1 };
+    for compression in [Compression::Zlib, Compression::Zstd, Compression::None] {
+        for bits in 9..=21 {
+            let what = format!("clusters of 2^{bits} bytes, compression {compression:?}");
+            let options = Qcow2Options { cluster_size: 1 << bits, compression, threads: 1 };
             let written = write(&expected, &path, Some(&options), 1);
             let bytes = std::fs::read(&path).unwrap();
             assert_eq!(bytes.len() as u64, written.file_size, "{what}");
             run("qemu-img", &["check", "-q", "-f", "qcow2", text(&path)]);
             run("qemu-img", &["compare", "-q", "-f", "raw", "-F", "qcow2", text(&raw), text(&path)]);
-            assert_same(&through_qcow2_rs(&path, SIZE), &expected, &what);
+            // It knows no zstd, and panics on clusters of less than 4 KiB whoever made them.
+            if compression != Compression::Zstd && bits >= 12 {
+                assert_same(&through_qcow2_rs(&path, SIZE), &expected, &what);
+            }
             assert_same(&read_all(&*open_source(&path).unwrap()), &expected, &what);
             for threads in [2, 5] {
                 write(&expected, &path, Some(&options), threads);
@@ -91,7 +94,7 @@ fn qcow2_of_every_cluster_size_reads_identically_everywhere() {
 
 #[test]
 fn the_same_bytes_give_the_same_image_whatever_they_come_from() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let expected = pattern(SIZE, 13);
     let path = directory.path().join("first.qcow2");
     let options = Qcow2Options::default();
@@ -110,7 +113,7 @@ fn special_disks() {
     if !have(&["qemu-img"]) {
         return;
     }
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let path = directory.path().join("disk.qcow2");
     let disks: &[(&str, Vec<u8>)] = &[
         ("empty", vec![]),
@@ -119,8 +122,9 @@ fn special_disks() {
         ("text", vec![b'x'; 40 << 20]),
     ];
     for (what, disk) in disks {
-        for compress in [true, false] {
-            let written = write(disk, &path, Some(&Qcow2Options { compress, ..Qcow2Options::default() }), 2);
+        for compression in [Compression::Zlib, Compression::Zstd, Compression::None] {
+            let options = Qcow2Options { compression, ..Qcow2Options::default() };
+            let written = write(disk, &path, Some(&options), 2);
             assert_eq!(written.virtual_size, disk.len() as u64, "{what}");
             run("qemu-img", &["check", "-q", "-f", "qcow2", text(&path)]);
             let raw = file(directory.path(), "raw", disk);
@@ -136,7 +140,7 @@ fn special_disks() {
 
 #[test]
 fn raw_output_is_sparse() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let mut disk = vec![0; 64 << 20];
     disk[40 << 20] = 1;
     let path = directory.path().join("disk.raw");
@@ -168,7 +172,7 @@ fn a_huge_empty_disk_takes_no_time() {
             Ok(if within.end == self.len() { vec![within.end - 1..within.end] } else { vec![] })
         }
     }
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let path = directory.path().join("disk.qcow2");
     write(&Huge, &path, Some(&Qcow2Options::default()), 2);
     let disk = open_source(&path).unwrap();
@@ -178,7 +182,7 @@ fn a_huge_empty_disk_takes_no_time() {
 
 #[test]
 fn edits_reach_the_output_and_leave_the_source_alone() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let before = pattern(SIZE, 17);
     let source = file(directory.path(), "source.raw", &before);
     let overlay = Overlay::new(open_source(&source).unwrap());
@@ -216,7 +220,7 @@ fn an_error_of_the_source_ends_the_pass() {
             Ok(())
         }
     }
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     for threads in [1, 4] {
         for format in [ImageFormat::Raw, ImageFormat::Qcow2] {
             let mut out = AtomicFile::create(&directory.path().join("disk")).unwrap();

@@ -6,7 +6,10 @@ mod work;
 
 use crate::{AtomicFile, BlockSource, Error};
 
-pub use self::qcow2::{Qcow2Options, write_qcow2};
+pub use self::qcow2::{
+    Compression, OverlayBase, Qcow2Options, RewriteOptions, Rewritten, backing_name, write_overlay, write_qcow2,
+    write_qcow2_from,
+};
 pub use self::raw::write_raw;
 
 /// The format of an output.

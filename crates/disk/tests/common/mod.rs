@@ -111,6 +111,12 @@ pub(crate) fn assert_ranges(disk: &dyn BlockSource, expected: &[u8], what: &str)
     assert!(is_zero(&expected[at as usize..]), "{what}: data after {at:#x}");
 }
 
-fn is_zero(bytes: &[u8]) -> bool {
+pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     bytes.chunks(4096).all(|chunk| *chunk == [0; 4096][..chunk.len()])
+}
+
+/// A directory in memory where there is one: outputs are synchronised, and hundreds of them take
+/// minutes on a disk.
+pub(crate) fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
