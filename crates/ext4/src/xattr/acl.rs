@@ -80,7 +80,9 @@ pub(super) fn to_disk(value: &[u8]) -> Result<Option<List>, String> {
             let mode = user << 6 | mask.unwrap_or(group) << 3 | other;
             Ok(Some(List { stored, mode: low_u16(mode.into()), is_mode: mask.is_none() }))
         }
-        _ => Err("entries for owner, group and others must be there, and a mask beside named ones".to_owned()),
+        _ => {
+            Err("entries for owner, group and others must be there, and a mask beside named ones".to_owned())
+        }
     }
 }
 

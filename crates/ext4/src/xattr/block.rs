@@ -42,8 +42,9 @@ impl Volume {
         if number == 0 {
             return Ok(None);
         }
-        let damaged =
-            |what: String| Error::Damaged(format!("inode {}: attribute block {number}: {what}", inode.number));
+        let damaged = |what: String| {
+            Error::Damaged(format!("inode {}: attribute block {number}: {what}", inode.number))
+        };
         self.check_blocks(
             &format!("inode {}: its attribute block", inode.number),
             &(number..number.saturating_add(1)),
@@ -76,7 +77,8 @@ impl Volume {
         crc32c(seed, bytes.get(CHECKSUM + 4..).unwrap_or_default())
     }
 
-    fn write_attribute_block(&mut self, number: u64, mut bytes: Vec<u8>) -> Result<(), Error> {
+    /// Stores an attribute block with its checksum.
+    pub(super) fn write_attribute_block(&mut self, number: u64, mut bytes: Vec<u8>) -> Result<(), Error> {
         if self.superblock.has_metadata_csum() {
             let sum = self.block_checksum(number, &bytes);
             put_u32(&mut bytes, CHECKSUM, sum);
@@ -133,14 +135,19 @@ impl Volume {
         block: AttributeBlock,
     ) -> Result<(), Error> {
         if block.is_shared() {
-            let mut bytes = block.bytes;
-            put_u32(&mut bytes, REFERENCES, block.references - 1);
-            self.write_attribute_block(block.number, bytes)?;
+            self.count_references(block, -1)?;
         } else {
             self.free_blocks(block.number..block.number + 1)?;
         }
         inode.set_xattr_block(0);
         inode.add_blocks(&self.superblock.clone(), -1);
         Ok(())
+    }
+
+    /// Lets `change` more inodes refer to a block.
+    pub(super) fn count_references(&mut self, block: AttributeBlock, change: i32) -> Result<(), Error> {
+        let mut bytes = block.bytes;
+        put_u32(&mut bytes, REFERENCES, block.references.saturating_add_signed(change));
+        self.write_attribute_block(block.number, bytes)
     }
 }

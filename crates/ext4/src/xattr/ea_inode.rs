@@ -5,7 +5,7 @@
 //! time and the version are the number of attributes that refer to it. Those that Lustre made before hold
 //! the number and generation of the one file that they belong to, and no count.
 
-use super::entry::{self, Value};
+use super::entry::{self, Entry, Value};
 use crate::Error;
 use crate::bytes::{low_u32, put_u32, u32_at};
 use crate::checksum::crc32c;
@@ -30,9 +30,11 @@ fn set_references(value: &mut Inode, count: u64) {
     put_u32(&mut value.raw, VERSION, low_u32(count));
 }
 
-/// Made by Lustre: it names its file, and is not counted.
-fn belongs_to(value: &Inode, owner: &Inode) -> bool {
-    u32_at(&value.raw, MTIME) == owner.number && value.generation() == owner.generation()
+/// True for a value that Lustre made: the entry's hash says nothing, the inode names its one file.
+fn is_private(value: &Inode, owner: &Inode, name: &[u8], hash: u32) -> bool {
+    !entry::inode_hash_is_right(hash, name, u32_at(&value.raw, ATIME))
+        && u32_at(&value.raw, MTIME) == owner.number
+        && value.generation() == owner.generation()
 }
 
 impl Volume {
@@ -92,7 +94,9 @@ impl Volume {
         value.truncate(size as usize);
         let sum = crc32c(self.superblock.checksum_seed, &value);
         let stored = u32_at(&inode.raw, ATIME);
-        if !belongs_to(&inode, owner) && (sum != stored || !entry::inode_hash_is_right(hash, name, sum)) {
+        if !is_private(&inode, owner, name, hash)
+            && (sum != stored || !entry::inode_hash_is_right(hash, name, sum))
+        {
             return Err(damaged(format!(
                 "its checksum is {sum:#010x}; {stored:#010x} is stored, and the entry's hash is {hash:#010x}"
             )));
@@ -139,6 +143,19 @@ impl Volume {
         self.write_inode(&mut value)
     }
 
+    /// Blocks of values that `i_blocks` of their owner counts, as if each attribute had the value to itself.
+    pub(super) fn charged_blocks(&self, owner: &Inode, entries: &[Entry]) -> Result<i64, Error> {
+        let mut blocks = 0;
+        for entry in entries {
+            if let Value::Inode { number, size, hash } = entry.value
+                && !is_private(&self.value_inode(number)?, owner, &entry.name, hash)
+            {
+                blocks += i64::from(size.div_ceil(self.superblock.block_size));
+            }
+        }
+        Ok(blocks)
+    }
+
     /// Counts one attribute of `owner` less, and removes the value with the last one.
     pub(super) fn release_value(&mut self, owner: &Inode, number: u32) -> Result<(), Error> {
         let mut value = self.value_inode(number)?;
@@ -148,7 +165,11 @@ impl Volume {
                 owner.number
             )));
         }
-        let count = if belongs_to(&value, owner) { 1 } else { references(&value) };
+        // Lustre's have no count; what stands there is no more than the time of creation.
+        let private = u32_at(&value.raw, MTIME) == owner.number
+            && value.generation() == owner.generation()
+            && u32_at(&value.raw, CTIME) == u32_at(&value.raw, ATIME);
+        let count = if private { 1 } else { references(&value) };
         if count > 1 {
             set_references(&mut value, count - 1);
             return self.write_inode(&mut value);

@@ -103,9 +103,7 @@ fn name_hash(name: &[u8]) -> u32 {
 }
 
 fn signed_name_hash(name: &[u8]) -> u32 {
-    name.iter().fold(0, |hash: u32, byte| {
-        hash.rotate_left(5) ^ i32::from(byte.cast_signed()).cast_unsigned()
-    })
+    name.iter().fold(0, |hash: u32, byte| hash.rotate_left(5) ^ i32::from(byte.cast_signed()).cast_unsigned())
 }
 
 /// `e_hash` of an attribute whose value lies in an inode with the given checksum.
@@ -181,7 +179,9 @@ pub(super) fn parse(bytes: &[u8], first: usize) -> Result<Vec<Entry>, String> {
     places.sort_unstable();
     match places.windows(2).find(|pair| pair[0].1 > pair[1].0) {
         None => Ok(entries),
-        Some(pair) => Err(format!("what ends at byte {} overlaps the value at byte {}", pair[0].1, pair[1].0)),
+        Some(pair) => {
+            Err(format!("what ends at byte {} overlaps the value at byte {}", pair[0].1, pair[1].0))
+        }
     }
 }
 

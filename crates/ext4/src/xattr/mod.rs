@@ -207,7 +207,9 @@ impl Volume {
         let mut found = before.iter().chain(&outside).filter(|entry| entry.is(index, name));
         match (found.next(), value) {
             (None, None) => return Ok(()),
-            (Some(Entry { value: Value::Here(old), .. }), Some(new)) if old == new && found.next().is_none() => {
+            (Some(Entry { value: Value::Here(old), .. }), Some(new))
+                if old == new && found.next().is_none() =>
+            {
                 return Ok(());
             }
             _ => {}
@@ -313,6 +315,11 @@ impl Volume {
         if let Some(number) = created {
             *counts.entry(number).or_default() -= 1;
         }
+        let charged = self.charged_blocks(inode, &before)? + self.charged_blocks(inode, held)?;
+        let charge = self.charged_blocks(inode, &after.inside)?
+            + self.charged_blocks(inode, &after.outside)?
+            - charged;
+        inode.add_blocks(&self.superblock.clone(), charge);
         self.replace_attribute_block(inode, block, after.outside)?;
         if before != after.inside && !store_inside(inode, &after.inside) {
             return Err(Error::Damaged(format!("inode {}: attributes that fit do not fit", inode.number)));
@@ -338,7 +345,13 @@ impl Volume {
         if before.is_empty() && block.is_none() {
             return Ok(());
         }
-        self.store_placement(inode, before, block, Placement { inside: Vec::new(), outside: Vec::new() }, None)
+        self.store_placement(
+            inode,
+            before,
+            block,
+            Placement { inside: Vec::new(), outside: Vec::new() },
+            None,
+        )
     }
 
     /// The inode's `system.data`, if it has one.
@@ -356,7 +369,11 @@ impl Volume {
         entries.retain(|entry| !entry.is(INDEX_SYSTEM, DATA));
         if let Some(tail) = tail {
             self.use_inode_tail(&mut changed);
-            entries.push(Entry { index: INDEX_SYSTEM, name: DATA.to_vec(), value: Value::Here(tail.to_vec()) });
+            entries.push(Entry {
+                index: INDEX_SYSTEM,
+                name: DATA.to_vec(),
+                value: Value::Here(tail.to_vec()),
+            });
         }
         let fits = store_inside(&mut changed, &entries);
         if fits {

@@ -25,8 +25,11 @@ const PREFIXES: &[(u8, &str)] = &[
 ];
 
 /// Names that a number stands for as a whole.
-const WHOLE: &[(u8, &str)] =
-    &[(INDEX_ACCESS, "system.posix_acl_access"), (INDEX_DEFAULT, "system.posix_acl_default"), (8, "system.richacl")];
+const WHOLE: &[(u8, &str)] = &[
+    (INDEX_ACCESS, "system.posix_acl_access"),
+    (INDEX_DEFAULT, "system.posix_acl_default"),
+    (8, "system.richacl"),
+];
 
 /// The full name of an attribute; `None` for kinds that have none for programs.
 pub(crate) fn full_name(index: u8, name: &[u8]) -> Option<String> {

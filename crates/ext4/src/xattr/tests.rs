@@ -1,0 +1,512 @@
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use super::entry::{self, Entry, Value};
+use super::*;
+use crate::bytes::{put, u16_at};
+use crate::inode::flag;
+use crate::testing::{Image, assert_clean, debugfs};
+
+/// Files, a directory and a link, all with names; in this order, from `FIRST` on.
+const FILES: [&str; 6] = ["f0", "f1", "f2", "f3", "d0", "l0"];
+const FIRST: u32 = 12;
+
+const LAYOUTS: &[(&str, &[&str])] = &[
+    ("4k, 256", &["-t", "ext4", "-b", "4096", "-I", "256"]),
+    ("4k, 256, no checksums", &["-t", "ext4", "-b", "4096", "-I", "256", "-O", "^metadata_csum"]),
+    ("1k, 128", &["-t", "ext4", "-b", "1024", "-I", "128"]),
+    ("ext2, 1k, 128", &["-t", "ext2", "-b", "1024", "-I", "128"]),
+    ("ext3, 4k, 256", &["-t", "ext3", "-b", "4096", "-I", "256"]),
+    ("2k, 1024", &["-t", "ext4", "-b", "2048", "-I", "1024"]),
+    ("1k, 1024, no checksums", &["-t", "ext4", "-b", "1024", "-I", "1024", "-O", "^metadata_csum"]),
+    ("inline, 256", &["-t", "ext4", "-b", "4096", "-I", "256", "-O", "inline_data"]),
+    (
+        "inline, 1024, no checksums",
+        &["-t", "ext4", "-b", "1024", "-I", "1024", "-O", "inline_data,^metadata_csum"],
+    ),
+    ("ea_inode, 128", &["-t", "ext4", "-b", "1024", "-I", "128", "-O", "ea_inode"]),
+    ("ea_inode, 256", &["-t", "ext4", "-b", "4096", "-I", "256", "-O", "ea_inode"]),
+    ("ea_inode, no checksums", &["-t", "ext4", "-b", "1024", "-I", "256", "-O", "ea_inode,^metadata_csum"]),
+    (
+        "ea_inode, inline, seed",
+        &["-t", "ext4", "-b", "1024", "-O", "ea_inode,inline_data,metadata_csum_seed"],
+    ),
+    ("64k", &["-t", "ext4", "-b", "65536", "-I", "256"]),
+];
+
+fn image(args: &[&str]) -> Image {
+    let image = Image::make(args, if args.contains(&"65536") { 32 } else { 4 });
+    let host = tempfile::tempdir().unwrap();
+    for (name, length) in [("f0", 5), ("f1", 40), ("f2", 100), ("f3", 3000)] {
+        let path = host.path().join(name);
+        std::fs::write(&path, "0123456789".repeat(300)[..length].as_bytes()).unwrap();
+        debugfs(&image.path(), &format!("write {} {name}", path.display()));
+    }
+    debugfs(&image.path(), "mkdir d0");
+    debugfs(&image.path(), "symlink l0 f0");
+    assert_clean(&image.path(), "as made");
+    image
+}
+
+fn number_of(file: usize) -> u32 {
+    FIRST + u32::try_from(file).unwrap()
+}
+
+fn set(volume: &mut Volume, number: u32, name: &str, value: Option<&[u8]>) -> Result<(), Error> {
+    let mut inode = volume.inode(number).unwrap();
+    let done = volume.set_named_attribute(&mut inode, name, value);
+    match &done {
+        Ok(()) => {
+            volume.write_inode(&mut inode).unwrap();
+            volume.commit().unwrap();
+        }
+        Err(_) => volume.rollback().unwrap(),
+    }
+    done
+}
+
+fn get(volume: &Volume, number: u32) -> BTreeMap<String, Vec<u8>> {
+    volume.named_attributes(&volume.inode(number).unwrap()).unwrap().into_iter().collect()
+}
+
+/// A small generator: the same numbers on every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % sides
+    }
+}
+
+/// What the kernel sees of the files, by getfattr; `None` where it cannot be asked.
+fn kernel_sees(path: &Path) -> Option<BTreeMap<String, BTreeMap<String, Vec<u8>>>> {
+    let dir = tempfile::tempdir().unwrap();
+    let mount = Command::new("mount").args(["-o", "loop,ro"]).arg(path).arg(dir.path()).output().unwrap();
+    if !mount.status.success() {
+        assert!(std::env::var_os("CI").is_none(), "mount: {}", String::from_utf8_lossy(&mount.stderr));
+        eprintln!("SKIPPED: loop mount: {}", String::from_utf8_lossy(&mount.stderr));
+        return None;
+    }
+    let files: Vec<_> = FILES.iter().map(|name| dir.path().join(name)).collect();
+    let said = Command::new("getfattr")
+        .args(["-h", "-d", "-m", "-", "-e", "hex", "--absolute-names"])
+        .args(&files)
+        .output();
+    let unmount = Command::new("umount").arg(dir.path()).output().unwrap();
+    assert!(unmount.status.success(), "{}", String::from_utf8_lossy(&unmount.stderr));
+    let said = said.unwrap();
+    assert!(said.stderr.is_empty(), "{}", String::from_utf8_lossy(&said.stderr));
+    let mut seen: BTreeMap<String, BTreeMap<String, Vec<u8>>> =
+        FILES.iter().map(|name| ((*name).to_owned(), BTreeMap::new())).collect();
+    let mut file = String::new();
+    for line in String::from_utf8(said.stdout).unwrap().lines() {
+        if let Some(path) = line.strip_prefix("# file: ") {
+            file = path.rsplit('/').next().unwrap().to_owned();
+        } else if let Some((name, value)) = line.split_once('=') {
+            let digits = value.strip_prefix("0x").unwrap();
+            let bytes = (0..digits.len() / 2)
+                .map(|at| u8::from_str_radix(&digits[at * 2..at * 2 + 2], 16).unwrap())
+                .collect();
+            seen.get_mut(&file).unwrap().insert(unquoted(name), bytes);
+        } else if !line.is_empty() {
+            seen.get_mut(&file).unwrap().insert(unquoted(line), Vec::new());
+        }
+    }
+    Some(seen)
+}
+
+/// getfattr writes unusual bytes of names as \ooo.
+fn unquoted(name: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = name.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        if *first == b'\\' {
+            let octal = std::str::from_utf8(&after[..3]).unwrap();
+            bytes.push(u8::from_str_radix(octal, 8).unwrap());
+            rest = &after[3..];
+        } else {
+            bytes.push(*first);
+            rest = after;
+        }
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn names_and_back() {
+    for (full, index, rest) in [
+        ("user.x", 1, "x"),
+        ("system.posix_acl_access", 2, ""),
+        ("system.posix_acl_default", 3, ""),
+        ("trusted.overlay.opaque", 4, "overlay.opaque"),
+        ("security.selinux", 6, "selinux"),
+        ("security.capability", 6, "capability"),
+        ("system.data", 7, "data"),
+        ("system.richacl", 8, ""),
+    ] {
+        assert_eq!(names::split_name(full), Some((index, rest.as_bytes())), "{full}");
+        assert_eq!(names::full_name(index, rest.as_bytes()).as_deref(), Some(full));
+    }
+    for wrong in ["", "user.", "user", "x.y", "security."] {
+        assert_eq!(names::split_name(wrong), None, "{wrong}");
+    }
+    assert_eq!(names::full_name(2, b"more"), None);
+    assert_eq!(names::full_name(9, b"c"), None);
+}
+
+#[test]
+fn what_debugfs_wrote_is_read() {
+    for (what, args) in LAYOUTS {
+        let image = image(args);
+        let dir = tempfile::tempdir().unwrap();
+        let long = dir.path().join("long");
+        std::fs::write(&long, vec![b'v'; 700]).unwrap();
+        debugfs(&image.path(), "ea_set f0 security.selinux system_u:object_r:etc_t:s0");
+        debugfs(&image.path(), "ea_set f0 user.gr\u{fc}n leaf");
+        debugfs(&image.path(), &format!("ea_set -f {} f1 user.long", long.display()));
+        assert_clean(&image.path(), what);
+        let volume = image.volume();
+        let seen = get(&volume, FIRST);
+        assert_eq!(seen["security.selinux"], b"system_u:object_r:etc_t:s0", "{what}");
+        assert_eq!(seen["user.gr\u{fc}n"], b"leaf", "{what}");
+        assert_eq!(get(&volume, FIRST + 1)["user.long"], vec![b'v'; 700], "{what}");
+        assert!(get(&volume, FIRST + 2).is_empty(), "{what}");
+    }
+}
+
+#[test]
+fn attributes_in_the_inode() {
+    let image = image(&["-t", "ext4", "-I", "256"]);
+    let mut volume = image.volume();
+    set(&mut volume, FIRST, "security.selinux", Some(b"type")).unwrap();
+    set(&mut volume, FIRST, "user.secret", Some(b"a secret to go")).unwrap();
+    set(&mut volume, FIRST, "trusted.\u{fc}", Some(b"")).unwrap();
+    let inode = volume.inode(FIRST).unwrap();
+    assert_eq!(inode.xattr_block(), 0);
+    let path = image.save(&volume);
+    assert_clean(&path, "three");
+    let said = debugfs(&path, "ea_get f0 user.secret");
+    assert!(said.contains("a secret to go"), "{said}");
+
+    set(&mut volume, FIRST, "user.secret", None).unwrap();
+    let raw = volume.inode(FIRST).unwrap().raw;
+    assert!(!raw.windows(6).any(|bytes| bytes == b"secret"), "the name or the value is left");
+    image.assert_clean(&volume, "two");
+    assert_eq!(get(&volume, FIRST).len(), 2);
+    set(&mut volume, FIRST, "security.selinux", None).unwrap();
+    set(&mut volume, FIRST, "trusted.\u{fc}", None).unwrap();
+    assert!(volume.inode(FIRST).unwrap().raw[160..].iter().all(|byte| *byte == 0));
+    image.assert_clean(&volume, "none");
+}
+
+#[test]
+fn an_inode_that_never_used_its_tail() {
+    let image = image(&["-t", "ext4", "-I", "256"]);
+    debugfs(&image.path(), "set_inode_field f0 extra_isize 0");
+    let mut volume = image.volume();
+    assert_eq!(volume.inode(FIRST).unwrap().extra_isize(), 0);
+    set(&mut volume, FIRST, "user.x", Some(b"y")).unwrap();
+    let inode = volume.inode(FIRST).unwrap();
+    assert_eq!((inode.extra_isize(), inode.xattr_block()), (32, 0));
+    image.assert_clean(&volume, "a tail");
+    if let Some(seen) = kernel_sees(&image.save(&volume)) {
+        assert_eq!(seen["f0"]["user.x"], b"y");
+    }
+}
+
+/// Lets `to` have the block of `from`, as the kernel does with equal attributes.
+fn share(volume: &mut Volume, from: u32, to: u32) -> bool {
+    let giver = volume.inode(from).unwrap();
+    let mut taker = volume.inode(to).unwrap();
+    let number = giver.xattr_block();
+    if number == 0 || taker.xattr_block() != 0 || from == to || giver.is_directory() != taker.is_directory() {
+        return false;
+    }
+    let inside = volume.attributes_inside(&taker).unwrap();
+    let block = volume.attribute_block(&giver).unwrap().unwrap();
+    if block.entries.iter().any(|entry| inside.iter().any(|own| entry.is(own.index, &own.name))) {
+        return false;
+    }
+    if taker.is_symlink() || giver.is_symlink() {
+        return false;
+    }
+    let charge = volume.charged_blocks(&taker, &block.entries).unwrap();
+    volume.count_references(block, 1).unwrap();
+    taker.set_xattr_block(number);
+    taker.add_blocks(&volume.superblock.clone(), 1 + charge);
+    volume.write_inode(&mut taker).unwrap();
+    volume.commit().unwrap();
+    true
+}
+
+fn sequence(what: &str, args: &[&str], seed: u64, steps: usize) {
+    let image = image(args);
+    let mut volume = image.volume();
+    let mut dice = Dice(seed);
+    let mut model: Vec<BTreeMap<String, Vec<u8>>> = vec![BTreeMap::new(); FILES.len()];
+    let before = volume.superblock.free_blocks;
+    let inodes = volume.superblock.free_inodes;
+    let mut refused = 0;
+    let mut shared = 0;
+    for step in 0..steps {
+        let file = dice.roll(FILES.len());
+        let number = number_of(file);
+        if dice.roll(4) == 0 {
+            let other = dice.roll(FILES.len());
+            // The block may hold more than what the other has by itself.
+            let own = get(&volume, number_of(other));
+            if share(&mut volume, number, number_of(other)) {
+                model[other] = get(&volume, number_of(other));
+                assert!(own.iter().all(|(name, value)| model[other].get(name) == Some(value)));
+                shared += 1;
+            }
+            continue;
+        }
+        let prefix =
+            if FILES[file] == "l0" { "trusted." } else { ["user.", "trusted.", "security."][dice.roll(3)] };
+        let name = format!("{prefix}{}", ["a", "bb", "\u{e9}", "name", "a-rather-long-name"][dice.roll(5)]);
+        let value: Option<Vec<u8>> = (dice.roll(3) > 0).then(|| {
+            let length = match dice.roll(6) {
+                0 => 0,
+                1 => dice.roll(volume.block_size().min(9000)),
+                2 => dice.roll(300),
+                _ => dice.roll(40),
+            };
+            (0..length).map(|_| u8::try_from(dice.roll(256)).unwrap()).collect()
+        });
+        match set(&mut volume, number, &name, value.as_deref()) {
+            Ok(()) => {
+                match value {
+                    Some(value) => model[file].insert(name, value),
+                    None => model[file].remove(&name),
+                };
+            }
+            Err(Error::Operation { what, .. }) => {
+                assert!(what.contains("do not fit"), "{what}");
+                refused += 1;
+            }
+            Err(error) => panic!("{what}, seed {seed}, step {step}: {name}: {error}"),
+        }
+        for (file, expected) in model.iter().enumerate() {
+            assert_eq!(&get(&volume, number_of(file)), expected, "{what}, seed {seed}, step {step}");
+        }
+        if step % 16 == 0 {
+            image.assert_clean(&volume, &format!("{what}, seed {seed}, step {step}"));
+        }
+    }
+    let path = image.save(&volume);
+    assert_clean(&path, what);
+    if let Some(seen) = kernel_sees(&path) {
+        for (name, expected) in FILES.iter().zip(&model) {
+            assert_eq!(&seen[*name], expected, "{what}: the kernel, {name}");
+        }
+    }
+    // The contents are what they were, inline or not.
+    for (file, length) in [(0, 5), (1, 40), (2, 100)] {
+        let inode = volume.inode(number_of(file)).unwrap();
+        if inode.has(flag::INLINE_DATA) {
+            assert_eq!(volume.inline_content(&inode).unwrap(), "0123456789".repeat(300)[..length].as_bytes());
+        }
+    }
+    for file in 0..FILES.len() {
+        let mut inode = volume.inode(number_of(file)).unwrap();
+        if !inode.has(flag::INLINE_DATA) {
+            volume.release_attributes(&mut inode).unwrap();
+            volume.write_inode(&mut inode).unwrap();
+            volume.commit().unwrap();
+        } else {
+            for name in model[file].keys() {
+                set(&mut volume, number_of(file), name, None).unwrap();
+            }
+        }
+    }
+    image.assert_clean(&volume, &format!("{what}: all released"));
+    assert_eq!((volume.superblock.free_blocks, volume.superblock.free_inodes), (before, inodes), "{what}");
+    eprintln!("{what}, seed {seed}: {steps} steps, {refused} refused for room, {shared} blocks shared");
+}
+
+#[test]
+fn random_sequences() {
+    for (seed, (what, args)) in (1..).zip(LAYOUTS) {
+        sequence(what, args, seed, 48);
+    }
+}
+
+#[test]
+#[ignore = "minutes"]
+fn many_random_sequences() {
+    for seed in 100..130 {
+        for (what, args) in LAYOUTS {
+            sequence(what, args, seed, 150);
+        }
+    }
+}
+
+fn list(entries: &[(u16, u16, u32)]) -> Vec<u8> {
+    let mut bytes = 2_u32.to_le_bytes().to_vec();
+    for (tag, bits, number) in entries {
+        bytes.extend(tag.to_le_bytes());
+        bytes.extend(bits.to_le_bytes());
+        bytes.extend(number.to_le_bytes());
+    }
+    bytes
+}
+
+const NONE: u32 = u32::MAX;
+
+#[test]
+fn access_lists_in_both_forms() {
+    let full = list(&[(1, 6, NONE), (2, 7, 1000), (4, 4, NONE), (8, 5, 70000), (16, 7, NONE), (32, 0, NONE)]);
+    let stored = acl::to_disk(&full).unwrap().unwrap();
+    assert_eq!(stored.stored.len(), 4 + 4 * 4 + 2 * 8);
+    assert_eq!((stored.mode, stored.is_mode), (0o670, false));
+    assert_eq!(acl::from_disk(&stored.stored).unwrap(), full);
+    let plain = acl::to_disk(&list(&[(1, 7, NONE), (4, 5, NONE), (32, 4, NONE)])).unwrap().unwrap();
+    assert_eq!((plain.mode, plain.is_mode), (0o754, true));
+    assert!(acl::to_disk(&list(&[])).unwrap().is_none());
+    for wrong in [
+        vec![],
+        vec![1, 0, 0, 0],
+        full[..10].to_vec(),
+        list(&[(1, 6, NONE), (4, 4, NONE)]),
+        list(&[(1, 8, NONE), (4, 4, NONE), (32, 0, NONE)]),
+        list(&[(4, 4, NONE), (1, 6, NONE), (32, 0, NONE)]),
+        list(&[(1, 6, NONE), (1, 6, NONE), (4, 4, NONE), (32, 0, NONE)]),
+        list(&[(1, 6, NONE), (2, 7, 1000), (4, 4, NONE), (32, 0, NONE)]),
+        list(&[(1, 6, NONE), (2, 7, 5), (2, 7, 5), (4, 4, NONE), (16, 7, NONE), (32, 0, NONE)]),
+        list(&[(3, 6, NONE)]),
+    ] {
+        assert!(acl::to_disk(&wrong).is_err(), "{wrong:?}");
+    }
+    for wrong in [&[][..], &[2, 0, 0, 0], &[1, 0, 0, 0, 1, 0], &[1, 0, 0, 0, 2, 0, 7, 0]] {
+        assert!(acl::from_disk(wrong).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn access_lists_as_the_kernel_sees_them() {
+    let image = image(&["-t", "ext4", "-I", "256"]);
+    let mut volume = image.volume();
+    let full = list(&[(1, 6, NONE), (2, 7, 1000), (4, 4, NONE), (16, 7, NONE), (32, 4, NONE)]);
+    set(&mut volume, FIRST, "system.posix_acl_access", Some(&full)).unwrap();
+    set(&mut volume, FIRST + 4, "system.posix_acl_default", Some(&full)).unwrap();
+    let plain = list(&[(1, 7, NONE), (4, 5, NONE), (32, 4, NONE)]);
+    set(&mut volume, FIRST + 1, "system.posix_acl_access", Some(&plain)).unwrap();
+    assert_eq!(volume.inode(FIRST).unwrap().mode() & 0o777, 0o674);
+    assert_eq!(volume.inode(FIRST + 1).unwrap().mode() & 0o777, 0o754);
+    assert!(set(&mut volume, FIRST, "system.posix_acl_default", Some(&full)).is_err());
+    assert!(set(&mut volume, FIRST + 5, "system.posix_acl_access", Some(&full)).is_err());
+    assert!(set(&mut volume, FIRST + 5, "user.x", Some(b"1")).is_err());
+    assert!(set(&mut volume, FIRST, "system.data", Some(b"1")).is_err());
+    let path = image.save(&volume);
+    assert_clean(&path, "lists");
+    if let Some(seen) = kernel_sees(&path) {
+        assert_eq!(seen["f0"]["system.posix_acl_access"], full);
+        assert_eq!(seen["d0"]["system.posix_acl_default"], full);
+        assert!(seen["f1"].is_empty());
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_numbers() {
+    let image = image(&["-t", "ext4", "-b", "1024", "-I", "256"]);
+    let mut volume = image.volume();
+    set(&mut volume, FIRST, "user.one", Some(&[1; 900])).unwrap();
+    let error = set(&mut volume, FIRST, "user.two", Some(&[2; 200])).unwrap_err().to_string();
+    assert!(error.contains("one block of 992 bytes"), "{error}");
+    let error = set(&mut volume, FIRST, "user.two", Some(&[2; 70000])).unwrap_err().to_string();
+    assert!(error.contains("at most 65536"), "{error}");
+    assert_eq!(get(&volume, FIRST).len(), 1);
+    image.assert_clean(&volume, "refused");
+}
+
+#[test]
+fn others_move_to_make_room() {
+    let image = image(&["-t", "ext4", "-b", "1024", "-I", "256"]);
+    let mut volume = image.volume();
+    set(&mut volume, FIRST, "user.small", Some(&[1; 40])).unwrap();
+    set(&mut volume, FIRST, "user.large", Some(&[2; 850])).unwrap();
+    // Neither the inode (92 bytes, 60 taken) nor the block (988, 872 taken) has room for 116.
+    set(&mut volume, FIRST, "user.mid", Some(&[3; 92])).unwrap();
+    set(&mut volume, FIRST, "user.n", Some(&[4; 40])).unwrap_err();
+    assert_eq!(get(&volume, FIRST).len(), 3);
+    image.assert_clean(&volume, "full");
+}
+
+/// Tables with single faults.
+#[test]
+fn hostile_tables_are_refused() {
+    let entries = vec![
+        Entry { index: 1, name: b"one".to_vec(), value: Value::Here(vec![1; 10]) },
+        Entry { index: 6, name: b"two".to_vec(), value: Value::Here(vec![2; 20]) },
+    ];
+    let mut table = vec![0; 160];
+    assert!(entry::store(&entries, &mut table, 0, true));
+    assert_eq!(entry::parse(&table, 0).unwrap(), entries);
+    let first = u16_at(&table, 2);
+    for (what, at, bytes) in [
+        ("a long name", 0, vec![255]),
+        ("a value at the end", 2, vec![157, 0]),
+        ("a value beyond the end", 2, vec![0xff, 0xff]),
+        ("a value on the names", 2, vec![8, 0]),
+        ("a value on the other", 22, first.to_le_bytes().to_vec()),
+        ("a huge value", 8, vec![0xff, 0xff, 0xff, 0xff]),
+        ("a long value", 8, vec![0, 1]),
+        ("a zero in the name", 16, vec![0]),
+        ("no end", 40, vec![1; 120]),
+    ] {
+        let mut bad = table.clone();
+        put(&mut bad, at, &bytes);
+        assert!(entry::parse(&bad, 0).is_err(), "{what}");
+    }
+    // All single bytes of a table changed: an answer, never a panic.
+    for at in 0..table.len() {
+        for byte in [0, 1, 2, 4, 0x7f, 0xff] {
+            let mut bad = table.clone();
+            bad[at] = byte;
+            if let Ok(entries) = entry::parse(&bad, 0) {
+                assert!(entry::table_room(&entries) <= bad.len());
+            }
+        }
+    }
+    for length in 0..20 {
+        let _ = entry::parse(&vec![1; length], 0);
+    }
+}
+
+#[test]
+fn hostile_blocks_are_refused() {
+    for args in [&["-t", "ext4", "-I", "128"][..], &["-t", "ext4", "-I", "128", "-O", "^metadata_csum"]] {
+        let image = image(args);
+        debugfs(&image.path(), "ea_set f0 user.x y");
+        let volume = image.volume();
+        let mut inode = volume.inode(FIRST).unwrap();
+        assert_eq!(volume.attributes(&inode).unwrap().len(), 1);
+        let good = inode.xattr_block();
+        for number in [1, good + 1, volume.superblock.blocks, u64::from(u32::MAX) << 8] {
+            inode.set_xattr_block(number);
+            let error = volume.attributes(&inode).unwrap_err();
+            assert!(matches!(error, Error::Damaged(_)), "{number}: {error}");
+        }
+        inode.set_xattr_block(good);
+        for (at, bytes) in [(0, [0; 4]), (4, [0; 4]), (8, [2, 0, 0, 0])] {
+            let mut volume = image.volume();
+            let mut block = volume.read_block(good).unwrap();
+            put(&mut block, at, &bytes);
+            volume.write_attribute_block(good, block).unwrap();
+            assert!(volume.attributes(&inode).is_err(), "{at}");
+        }
+        if volume.superblock.has_metadata_csum() {
+            let mut volume = image.volume();
+            let mut block = volume.read_block(good).unwrap();
+            block[1000] ^= 1;
+            volume.write_block(good, block).unwrap();
+            let error = volume.attributes(&inode).unwrap_err().to_string();
+            assert!(error.contains("checksum"), "{error}");
+        }
+    }
+}
