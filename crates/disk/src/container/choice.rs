@@ -38,9 +38,7 @@ pub(super) trait Archive {
 pub(super) enum Likeness {
     /// Nothing speaks against it.
     Possible,
-    /// Its name is that of a disk.
-    Named,
-    /// It begins as a disk does.
+    /// It begins as a disk does, or its name is that of a disk.
     Disk,
     /// The user has named it.
     Asked,
@@ -57,8 +55,7 @@ const DISK_MAGIC: &[(usize, &[u8])] = &[
     (512, b"LABELONE"),
 ];
 /// Suffixes of the names of disks.
-const SUFFIXES: &[&str] =
-    &["img", "raw", "qcow2", "qcow", "disk", "dd", "image", "vmdk", "vhd", "hdd", "bin"];
+const SUFFIXES: &[&str] = &["img", "raw", "qcow2", "qcow", "disk", "dd", "vmdk", "vhd", "hdd"];
 
 /// Rates a file by its first bytes, its name and its size (none: not known yet). None: it is no
 /// disk.
@@ -82,11 +79,11 @@ pub(super) fn rate(head: &[u8], name: &str, size: Option<u64>) -> Option<Likenes
     if size.is_some_and(|size| !size.is_multiple_of(512)) {
         return None;
     }
-    let mut parts = Path::new(name).file_name()?.to_str()?.rsplit('.');
+    let mut parts = name.rsplit('/').next().unwrap_or_default().rsplit('.');
     // A compressed member has the suffix of its compression behind that of the disk.
     let named =
         parts.by_ref().take(2).any(|part| SUFFIXES.iter().any(|suffix| part.eq_ignore_ascii_case(suffix)));
-    Some(if named { Likeness::Named } else { Likeness::Possible })
+    Some(if named { Likeness::Disk } else { Likeness::Possible })
 }
 
 /// A boot sector with a partition.

@@ -26,6 +26,8 @@ pub(super) struct Cpio<'a> {
     next: u64,
     size: u64,
     ended: bool,
+    /// "cpio", or "rpm" for the payload of a package.
+    format: &'static str,
 }
 
 struct Header {
@@ -37,12 +39,12 @@ struct Header {
 }
 
 impl<'a> Cpio<'a> {
-    pub(super) fn new(input: Input<'a>, path: &'a Path) -> Self {
-        Self { walk: Walk::new(input), path, next: 0, size: 0, ended: false }
+    pub(super) fn new(input: Input<'a>, path: &'a Path, format: &'static str) -> Self {
+        Self { walk: Walk::new(input), path, next: 0, size: 0, ended: false, format }
     }
 
     fn corrupt(&self, what: impl Into<String>) -> Error {
-        Error::Corrupt { path: self.path.to_owned(), format: "cpio", what: what.into() }
+        Error::Corrupt { path: self.path.to_owned(), format: self.format, what: what.into() }
     }
 
     fn fill(&mut self, length: u64) -> Result<Vec<u8>, Error> {
@@ -87,7 +89,7 @@ impl<'a> Cpio<'a> {
             b"07070X" => {
                 let what =
                     "it holds a file of more than 4 GiB: `rpm2cpio FILE | cpio -id` unpacks it".to_owned();
-                return Err(Error::Unsupported { path: self.path.to_owned(), format: "cpio", what });
+                return Err(Error::Unsupported { path: self.path.to_owned(), format: self.format, what });
             }
             other => {
                 let magic = String::from_utf8_lossy(other).into_owned();
@@ -129,7 +131,7 @@ impl<'a> Cpio<'a> {
 
 impl Archive for Cpio<'_> {
     fn format(&self) -> &'static str {
-        "cpio"
+        self.format
     }
 
     fn next(&mut self) -> Result<Option<Entry>, Error> {

@@ -14,7 +14,7 @@ use super::vhd::VhdSource;
 use super::vmdk::VmdkSource;
 use super::{Opened, Source, SourceOptions, rpm, scratch};
 use crate::detect::{HEAD, Kind, TAIL, kind_of};
-use crate::{BlockSource, Error, Qcow2Source, RawSource, Window};
+use crate::{Backing, BlockSource, Error, Qcow2Source, RawSource, Window};
 
 /// Containers in each other; an archive and its compression count as one.
 const DEEPEST: u32 = 4;
@@ -87,7 +87,7 @@ impl Explorer<'_> {
                 self.within(codec.name(), self.explore(Input::Stream(Box::new(unpacked)), inner)?)
             }
             Kind::Tar => self.within("tar", self.search(&mut Tar::new(input, self.path), inner)?),
-            Kind::Cpio => self.within("cpio", self.search(&mut Cpio::new(input, self.path), inner)?),
+            Kind::Cpio => self.within("cpio", self.search(&mut Cpio::new(input, self.path, "cpio"), inner)?),
             Kind::Rpm => {
                 let payload = rpm::payload(input, self.path)?;
                 self.within("rpm", self.package(payload, inner)?)
@@ -104,7 +104,7 @@ impl Explorer<'_> {
                     None => Some(Likeness::Disk),
                 };
                 match likeness {
-                    Some(likeness) => Ok(match self.disk(input, likeness)? {
+                    Some(likeness) => Ok(match self.disk(input, likeness, place.depth == 0)? {
                         // A file of any kind that turns out to be no disk.
                         Found { image: Err(error), .. } if likeness < Likeness::Disk => {
                             Outcome::Nothing(error)
@@ -154,7 +154,7 @@ impl Explorer<'_> {
             }
             None => payload,
         };
-        self.search(&mut Cpio::new(archive, self.path), place)
+        self.search(&mut Cpio::new(archive, self.path, "rpm"), place)
     }
 
     /// Looks for the disk among the members of an archive.
@@ -170,9 +170,11 @@ impl Explorer<'_> {
             }
             choice.see(&entry.name);
             let here = place.wanted.is_some_and(|wanted| is_named(&entry.name, wanted));
+            // An initial RAM disk holds files of all kinds, and their names tell nothing.
+            let telling = if format == "cpio" { "" } else { &entry.name };
             let inner = Place {
                 is_unpacked: false,
-                member: Some(&entry.name),
+                member: Some(telling),
                 wanted: place.wanted.filter(|_| !here),
                 asked: here,
                 ..place
@@ -185,14 +187,14 @@ impl Explorer<'_> {
                 _ => {
                     let likeness = match here {
                         true => Some(Likeness::Asked),
-                        false => rate(&head, &entry.name, Some(entry.size)),
+                        false => rate(&head, telling, Some(entry.size)),
                     };
                     let Some(likeness) = likeness else { continue };
                     if !choice.wants(likeness, &entry.name) {
                         continue;
                     }
                     self.budget.check(format, entry.size)?;
-                    self.disk(content, likeness).map(Outcome::Found)
+                    self.disk(content, likeness, false).map(Outcome::Found)
                 }
             };
             match result {
@@ -200,7 +202,7 @@ impl Explorer<'_> {
                     if here {
                         found.likeness = Likeness::Asked;
                     }
-                    // An archive in an archive (an initial RAM disk) holds files of all kinds.
+                    // Nor is every file in an archive in an archive meant to be a disk.
                     let is_nested = found.members.is_empty();
                     if found.likeness > Likeness::Possible || is_nested {
                         choice.offer(&entry.name, found);
@@ -217,7 +219,7 @@ impl Explorer<'_> {
     }
 
     /// Opens the disk that `input` is. A format that is not read is found, and refused later.
-    fn disk(&self, input: Input<'_>, likeness: Likeness) -> Result<Found, Error> {
+    fn disk(&self, input: Input<'_>, likeness: Likeness, is_direct: bool) -> Result<Found, Error> {
         let region = match input {
             Input::File(region, _) => region,
             Input::Stream(mut stream) => self.land(&mut stream, "raw")?,
@@ -227,7 +229,7 @@ impl Explorer<'_> {
         let kind = kind_of(&head, &tail);
         let format = self.name_of(kind);
         let image = match kind {
-            Kind::Qcow2 => self.qcow2(region),
+            Kind::Qcow2 => self.qcow2(region, is_direct),
             Kind::Vmdk => VmdkSource::new(region).map(Source::Vmdk),
             Kind::Vhd => VhdSource::new(region).map(Source::Vhd),
             Kind::Foreign(foreign) => Err(foreign.error(self.path)),
@@ -251,16 +253,16 @@ impl Explorer<'_> {
         scratch::land(stream, self.scratch(format)?, self.path, format, &self.budget)
     }
 
-    /// A qcow2 image needs a file of its own.
-    fn qcow2(&self, region: Region) -> Result<Source, Error> {
-        let length =
-            region.file.metadata().map_err(|source| Error::io(self.path, "find its length", source))?;
-        let region = match region.range.start == 0 && (region.len() >= length.len()) {
-            true => region,
-            false => self.land(&mut Input::File(region, None).into_reader(), "qcow2")?,
+    /// A qcow2 image needs a file of its own. From inside a container it may name no other file.
+    fn qcow2(&self, region: Region, is_direct: bool) -> Result<Source, Error> {
+        let is_member = region.range.start > 0;
+        let region = match is_member {
+            true => self.land(&mut Input::File(region, None).into_reader(), "qcow2")?,
+            false => region,
         };
-        let length = region.len();
-        Qcow2Source::new(self.file_of(&region)?, self.path, length).map(|disk| Source::Qcow2(Box::new(disk)))
+        let backing = if is_direct { &self.options.backing } else { &Backing::Refuse };
+        let (file, length) = (self.file_of(&region)?, region.len());
+        Qcow2Source::new_with(file, self.path, length, backing).map(|disk| Source::Qcow2(Box::new(disk)))
     }
 
     fn raw(&self, region: Region) -> Result<Source, Error> {

@@ -170,11 +170,8 @@ impl<'a> Walk<'a> {
     /// Moves on to the offset `to`; false when the archive ends before it.
     pub(super) fn advance(&mut self, to: u64) -> io::Result<bool> {
         match self {
-            Self::File { region, at, report } => {
+            Self::File { region, at, .. } => {
                 *at = to;
-                if let Some(report) = report {
-                    report(region.range.start.saturating_add(to), region.range.end);
-                }
                 Ok(to <= region.len())
             }
             Self::Stream { .. } => {

@@ -26,11 +26,12 @@ mod vhd;
 mod vmdk;
 
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::lock::refuse_locked;
 use crate::raw::open_file;
-use crate::{BlockSource, Error, Qcow2Source, RawSource, Window};
+use crate::{Backing, BlockSource, Error, Qcow2Source, RawSource, Window};
 
 pub(crate) use self::codec::Codec;
 pub(crate) use self::tar::is_tar_header;
@@ -40,6 +41,8 @@ pub use self::vmdk::VmdkSource;
 /// How a source may be opened. The default opens what can be read in place.
 #[derive(Clone, Default)]
 pub struct SourceOptions<'a> {
+    /// Whether the file may be an image with a backing file. One inside a container never may.
+    pub backing: Backing,
     /// The directory for the temporary file into which a source is unpacked. Without it, a source
     /// that has to be unpacked is refused.
     pub scratch: Option<PathBuf>,
@@ -80,6 +83,18 @@ impl Source {
         }
     }
 
+    /// The number of internal snapshots, which nothing here reads (`nb_snapshots`, bytes 60 to 63
+    /// of a qcow2 header).
+    pub fn snapshots(&self) -> Result<u32, Error> {
+        let Self::Qcow2(source) = self else { return Ok(0) };
+        let mut bytes = [0; 4];
+        source
+            .file()
+            .read_exact_at(&mut bytes, 60)
+            .map_err(|error| Error::io(source.path(), "read the number of snapshots at 0x3c", error))?;
+        Ok(u32::from_be_bytes(bytes))
+    }
+
     fn disk(&self) -> &dyn BlockSource {
         match self {
             Self::Raw(disk) => disk,
@@ -116,6 +131,11 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// True when the file itself is the disk, without a container around it.
+    pub fn is_direct(&self) -> bool {
+        self.formats.len() == 1
+    }
+
     /// The chain of formats in words: "qcow2 in tar in gzip".
     pub fn describe(&self) -> String {
         self.formats.join(" in ")
