@@ -2,11 +2,13 @@
 
 mod build;
 mod console;
+mod convert;
 mod demo;
 mod enroll;
 
 pub(crate) use build::{BuildArgs, Format};
 pub(crate) use console::ConsoleArgs;
+pub(crate) use convert::{CompressionName, ConvertArgs};
 pub(crate) use demo::DemoArgs;
 pub(crate) use enroll::EnrollArgs;
 
@@ -35,6 +37,8 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Harden an image: apply a recipe to a copy of it.
     Build(BuildArgs),
+    /// Write a disk in another format, out of whatever it is packed in.
+    Convert(ConvertArgs),
     /// Read the credentials block that a machine printed on its console.
     Console(ConsoleArgs),
     /// Give a user of an image a new second factor, offline, or none.

@@ -128,7 +128,7 @@ fn check_output(output: &Path, arguments: &BuildArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-fn same_file(one: &Path, other: &Path) -> bool {
+pub(super) fn same_file(one: &Path, other: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     match (one.metadata(), other.metadata()) {
         (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
@@ -136,7 +136,7 @@ fn same_file(one: &Path, other: &Path) -> bool {
     }
 }
 
-fn format_of(output: &Path, given: Option<Format>) -> ImageFormat {
+pub(super) fn format_of(output: &Path, given: Option<Format>) -> ImageFormat {
     match given {
         Some(Format::Qcow2) => ImageFormat::Qcow2,
         Some(Format::Raw) => ImageFormat::Raw,

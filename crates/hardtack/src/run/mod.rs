@@ -2,6 +2,7 @@
 
 mod build;
 mod console;
+mod convert;
 mod demo;
 mod enroll;
 
@@ -12,6 +13,7 @@ use crate::error::CliError;
 pub(crate) fn run(arguments: &Cli) -> Result<u8, CliError> {
     match &arguments.verb {
         Verb::Build(arguments) => build::run(arguments),
+        Verb::Convert(arguments) => convert::run(arguments),
         Verb::Console(arguments) => console::run(arguments),
         Verb::Enroll(arguments) => enroll::run(arguments),
         Verb::Demo(arguments) => demo::run(arguments),
