@@ -63,16 +63,26 @@ impl Image {
         let disk = volume.disk();
         let file = std::fs::File::create(&path).unwrap();
         file.set_len(disk.len()).unwrap();
-        let mut buf = vec![0; 1 << 20];
+        let zeros = vec![0; 1 << 20];
+        let mut buf = zeros.clone();
         let mut at = 0;
         while at < disk.len() {
             let count = usize::try_from(disk.len() - at).unwrap().min(buf.len());
             disk.read_at(at, &mut buf[..count]).unwrap();
-            if buf[..count].iter().any(|byte| *byte != 0) {
+            // Compared as slices: fast without optimisation too.
+            if buf[..count] != zeros[..count] {
                 std::os::unix::fs::FileExt::write_all_at(&file, &buf[..count], at).unwrap();
             }
             at += count as u64;
         }
+        path
+    }
+
+    /// A copy of the image as mke2fs left it, in a file of `size` bytes.
+    pub(crate) fn copy_of_size(&self, size: u64) -> PathBuf {
+        let path = self.dir.path().join("copy");
+        std::fs::copy(self.path(), &path).unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(size).unwrap();
         path
     }
 
@@ -93,4 +103,10 @@ pub(crate) fn debugfs(path: &Path, command: &str) -> String {
     let output = run("debugfs", &["-w", "-R", command, path.to_str().unwrap()]);
     assert!(output.status.success(), "debugfs {command}: {}", said(&output));
     said(&output)
+}
+
+/// Grows the file system to its file.
+pub(crate) fn resize2fs(path: &Path) {
+    let output = run("resize2fs", &["-f", path.to_str().unwrap()]);
+    assert!(output.status.success(), "resize2fs: {}", said(&output));
 }

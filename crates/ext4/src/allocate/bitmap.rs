@@ -53,9 +53,8 @@ impl Volume {
     /// Those bits of a group's bitmap that stand for `blocks`.
     pub(super) fn bits_of(&self, number: u32, blocks: &Range<u64>) -> Range<u32> {
         let group = self.group_range(number);
-        let bit = |block: u64| {
-            u32::try_from(block.clamp(group.start, group.end) - group.start).unwrap_or(u32::MAX)
-        };
+        let bit =
+            |block: u64| u32::try_from(block.clamp(group.start, group.end) - group.start).unwrap_or(u32::MAX);
         bit(blocks.start)..bit(blocks.end)
     }
 
@@ -114,7 +113,7 @@ impl Volume {
     }
 
     /// Stores a block bitmap. Counters are the caller's.
-    pub(super) fn store_block_bitmap(&mut self, number: u32, bitmap: Vec<u8>) -> Result<(), Error> {
+    pub(crate) fn store_block_bitmap(&mut self, number: u32, bitmap: Vec<u8>) -> Result<(), Error> {
         let sum = self.bitmap_checksum(&bitmap, self.superblock.blocks_per_group);
         let csum = self.superblock.has_metadata_csum();
         let group = self.group_mut(number)?;
@@ -127,7 +126,7 @@ impl Volume {
     }
 
     /// Stores an inode bitmap. Counters are the caller's.
-    pub(super) fn store_inode_bitmap(&mut self, number: u32, bitmap: Vec<u8>) -> Result<(), Error> {
+    pub(crate) fn store_inode_bitmap(&mut self, number: u32, bitmap: Vec<u8>) -> Result<(), Error> {
         let sum = self.bitmap_checksum(&bitmap, self.superblock.inodes_per_group);
         let csum = self.superblock.has_metadata_csum();
         let group = self.group_mut(number)?;

@@ -62,9 +62,16 @@ impl Volume {
             Some(run) => vec![run],
             None => self.find_pieces(count, goal)?,
         };
-        self.mark_blocks(&ranges, true)?;
-        self.superblock.free_blocks = self.superblock.free_blocks.saturating_sub(count);
+        self.take_blocks(&ranges)?;
         Ok(ranges)
+    }
+
+    /// Gives out these blocks, sorted and disjoint, which are free.
+    pub(crate) fn take_blocks(&mut self, ranges: &[Range<u64>]) -> Result<(), Error> {
+        self.mark_blocks(ranges, true)?;
+        let count = ranges.iter().map(length).sum();
+        self.superblock.free_blocks = self.superblock.free_blocks.saturating_sub(count);
+        Ok(())
     }
 
     /// The groups from that of `goal` on, wrapping around; those known to be full are left out.
@@ -95,7 +102,8 @@ impl Volume {
 
     /// A free run of `count` blocks at or soon behind `goal`.
     fn find_run(&mut self, count: u64, goal: u64) -> Result<Option<Range<u64>>, Error> {
-        let Some(wanted) = u32::try_from(count).ok().filter(|count| *count <= self.superblock.blocks_per_group)
+        let Some(wanted) =
+            u32::try_from(count).ok().filter(|count| *count <= self.superblock.blocks_per_group)
         else {
             return Ok(None);
         };

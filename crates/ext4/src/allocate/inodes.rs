@@ -40,7 +40,13 @@ impl Volume {
         Err(Error::NoInodes { path: String::new(), inodes: self.superblock.inodes })
     }
 
-    fn take_inode(&mut self, number: u32, bit: u32, mut bitmap: Vec<u8>, directory: bool) -> Result<(), Error> {
+    fn take_inode(
+        &mut self,
+        number: u32,
+        bit: u32,
+        mut bitmap: Vec<u8>,
+        directory: bool,
+    ) -> Result<(), Error> {
         self.initialise_block_bitmap(number)?;
         let per_group = self.superblock.inodes_per_group;
         let lazy = self.superblock.has_group_checksums();
@@ -99,7 +105,9 @@ impl Volume {
         group.free_inodes = free;
         if directory {
             let Some(left) = group.directories.checked_sub(1) else {
-                return Err(Error::Damaged(format!("group {group_number}: it is said to have no directories")));
+                return Err(Error::Damaged(format!(
+                    "group {group_number}: it is said to have no directories"
+                )));
             };
             group.directories = left;
         }

@@ -102,7 +102,10 @@ impl Volume {
         }
         let old = inode.size();
         let Some(size) = old.checked_add(content.len() as u64) else {
-            return Err(Error::Damaged(format!("inode {}: its size is said to be {old} bytes", inode.number)));
+            return Err(Error::Damaged(format!(
+                "inode {}: its size is said to be {old} bytes",
+                inode.number
+            )));
         };
         if inode.has(flag::INLINE_DATA) {
             let mut whole = self.inline_content(inode)?;

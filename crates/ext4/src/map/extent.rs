@@ -131,7 +131,10 @@ impl Volume {
         let level = u16_at(bytes, 6);
         let place = || format!("inode {}: extent root", inode.number);
         if level > MOST_LEVELS {
-            return Err(Error::Damaged(format!("{}: {level} levels; there are at most {MOST_LEVELS}", place())));
+            return Err(Error::Damaged(format!(
+                "{}: {level} levels; there are at most {MOST_LEVELS}",
+                place()
+            )));
         }
         Ok((self.parse_node(bytes, level, ROOT_ENTRIES, 0..END, &place)?, level))
     }
@@ -155,7 +158,9 @@ impl Volume {
             let wanted = crc32c(self.inode_seed(inode), bytes.get(..tail).unwrap_or_default());
             if found != wanted {
                 let place = place();
-                return Err(Error::Damaged(format!("{place}: its checksum is {found:#010x}, not {wanted:#010x}")));
+                return Err(Error::Damaged(format!(
+                    "{place}: its checksum is {found:#010x}, not {wanted:#010x}"
+                )));
             }
         }
         Ok(node)

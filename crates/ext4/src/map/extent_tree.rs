@@ -38,7 +38,8 @@ impl Volume {
 
     /// Looks up one block of a file: reads one node per level.
     pub(super) fn map_extent(&self, inode: &Inode, logical: u64) -> Result<Run, Error> {
-        let hole = |end: u64| Run { physical: None, length: end.saturating_sub(logical).max(1), unwritten: false };
+        let hole =
+            |end: u64| Run { physical: None, length: end.saturating_sub(logical).max(1), unwritten: false };
         if logical >= END {
             return Ok(hole(u64::MAX));
         }
@@ -232,10 +233,7 @@ impl Volume {
         let tree = self.read_tree(inode)?;
         let holes = holes(&tree.extents, &logical);
         let count: u64 = holes.iter().map(|hole| hole.end - hole.start).sum();
-        let unwritten = tree
-            .extents
-            .iter()
-            .any(|extent| extent.unwritten && extent.part(&logical).is_some());
+        let unwritten = tree.extents.iter().any(|extent| extent.unwritten && extent.part(&logical).is_some());
         let mut extents = Vec::new();
         if count == 0 && !unwritten {
             extents.clone_from(&tree.extents);
@@ -295,6 +293,17 @@ impl Volume {
         let tree = self.read_tree(inode)?;
         let content = tree.extents.iter().map(Extent::blocks).collect();
         Ok((merge(content), tree.blocks()))
+    }
+}
+
+#[cfg(test)]
+impl Volume {
+    /// Gives a file without blocks extents of the test's choice; their blocks are taken.
+    pub(super) fn take_and_map(&mut self, inode: &mut Inode, extents: Vec<Extent>) -> Result<(), Error> {
+        let tree = self.read_tree(inode)?;
+        self.take_blocks(&merge(extents.iter().map(Extent::blocks).collect()))?;
+        inode.add_blocks(&self.superblock, extents.len() as i64);
+        self.write_tree(inode, &tree, extents)
     }
 }
 

@@ -173,7 +173,10 @@ impl Volume {
             let run = self.map_indirect(inode, next)?;
             let length = run.length.min(logical.end - next);
             let Some(start) = run.physical else {
-                return Err(Error::Damaged(format!("inode {}: block {next} of its map is lost", inode.number)));
+                return Err(Error::Damaged(format!(
+                    "inode {}: block {next} of its map is lost",
+                    inode.number
+                )));
             };
             match runs.last_mut() {
                 Some(last) if last.end == start => last.end = start + length,
@@ -283,7 +286,10 @@ impl Volume {
     ) -> Result<bool, Error> {
         if level > 0 {
             if !gone.maps.insert(block) {
-                return Err(Error::Damaged(format!("inode {}: map block {block} is used twice", inode.number)));
+                return Err(Error::Damaged(format!(
+                    "inode {}: map block {block} is used twice",
+                    inode.number
+                )));
             }
             let span = self.pointers().pow(level - 1);
             let mut bytes = self.read_block(block)?;

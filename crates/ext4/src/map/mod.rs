@@ -55,7 +55,11 @@ impl Volume {
     /// Where the file's block `logical` and those that follow it lie. Not for inline data.
     pub(crate) fn map_block(&self, inode: &Inode, logical: u64) -> Result<Run, Error> {
         check_mapped(inode)?;
-        if inode.has(flag::EXTENTS) { self.map_extent(inode, logical) } else { self.map_indirect(inode, logical) }
+        if inode.has(flag::EXTENTS) {
+            self.map_extent(inode, logical)
+        } else {
+            self.map_indirect(inode, logical)
+        }
     }
 
     /// Allocates `count` blocks for the file from its block `logical` on, where it has none, and maps
