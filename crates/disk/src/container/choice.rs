@@ -19,6 +19,8 @@ pub(super) struct Entry {
     pub(super) name: String,
     /// Bytes of its content, holes included.
     pub(super) size: u64,
+    /// Bytes that the archive has of it.
+    pub(super) stored: u64,
 }
 
 /// An archive, read once from front to back.

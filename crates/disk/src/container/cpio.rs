@@ -123,7 +123,7 @@ impl<'a> Cpio<'a> {
             // Of the names of a hard link, in newc the last one has the content.
             if mode & TYPE == REGULAR {
                 self.size = size;
-                return Ok(Some(Entry { name, size }));
+                return Ok(Some(Entry { name, size, stored: size }));
             }
         }
     }

@@ -2,17 +2,17 @@
 //! disk itself is ever written to a temporary file.
 
 use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use super::choice::{Archive, Choice, Found, Likeness, Outcome, is_named, rate};
 use super::codec::{Budget, Codec, Unpacked};
 use super::cpio::Cpio;
 use super::input::{Input, Region, uncarry};
+use super::scratch::{self, Stream};
 use super::tar::Tar;
 use super::vhd::VhdSource;
 use super::vmdk::VmdkSource;
-use super::{Opened, Source, SourceOptions, rpm, scratch};
+use super::{Opened, Source, SourceOptions, rpm};
 use crate::detect::{HEAD, Kind, TAIL, kind_of};
 use crate::{Backing, BlockSource, Error, Qcow2Source, RawSource, Window};
 
@@ -193,7 +193,9 @@ impl Explorer<'_> {
                     if !choice.wants(likeness, &entry.name) {
                         continue;
                     }
-                    self.budget.check(format, entry.size)?;
+                    // Holes take no room, but the caller's limit is for the whole.
+                    let counted = if self.budget.is_space { entry.stored } else { entry.size };
+                    self.budget.check(format, counted)?;
                     self.disk(content, likeness, false).map(Outcome::Found)
                 }
             };
@@ -222,7 +224,8 @@ impl Explorer<'_> {
     fn disk(&self, input: Input<'_>, likeness: Likeness, is_direct: bool) -> Result<Found, Error> {
         let region = match input {
             Input::File(region, _) => region,
-            Input::Stream(mut stream) => self.land(&mut stream, "raw")?,
+            Input::Stream(stream) => self.land(Stream::Plain(stream), "raw")?,
+            Input::Sparse(stream) => self.land(Stream::Sparse(stream), "raw")?,
         };
         let head = region.read_some(0, HEAD)?;
         let tail = region.read_some(region.len().saturating_sub(TAIL), TAIL)?;
@@ -249,15 +252,15 @@ impl Explorer<'_> {
         })
     }
 
-    fn land(&self, stream: &mut dyn Read, format: &'static str) -> Result<Region, Error> {
-        scratch::land(stream, self.scratch(format)?, self.path, format, &self.budget)
+    fn land(&self, mut stream: Stream<'_>, format: &'static str) -> Result<Region, Error> {
+        scratch::land(&mut stream, self.scratch(format)?, self.path, format, &self.budget)
     }
 
     /// A qcow2 image needs a file of its own. From inside a container it may name no other file.
     fn qcow2(&self, region: Region, is_direct: bool) -> Result<Source, Error> {
         let is_member = region.range.start > 0;
         let region = match is_member {
-            true => self.land(&mut Input::File(region, None).into_reader(), "qcow2")?,
+            true => self.land(Stream::Plain(Input::File(region, None).into_reader()), "qcow2")?,
             false => region,
         };
         let backing = if is_direct { &self.options.backing } else { &Backing::Refuse };

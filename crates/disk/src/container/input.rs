@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::tar::Expanded;
 use crate::error::check_range;
 use crate::{BlockSource, Error};
 
@@ -92,6 +93,8 @@ pub(super) enum Input<'a> {
     File(Region, Report<'a>),
     /// A stream.
     Stream(Box<dyn Read + 'a>),
+    /// A stream that knows its holes.
+    Sparse(Expanded<'a>),
 }
 
 impl<'a> Input<'a> {
@@ -108,6 +111,7 @@ impl<'a> Input<'a> {
                 let again = Cursor::new(head.clone()).chain(stream);
                 Ok((head, Self::Stream(Box::new(again))))
             }
+            Self::Sparse(mut stream) => Ok((stream.peek(length)?, Self::Sparse(stream))),
         }
     }
 
@@ -119,6 +123,7 @@ impl<'a> Input<'a> {
                 Box::new(RegionReader { region, at, report })
             }
             Self::Stream(stream) => stream,
+            Self::Sparse(stream) => Box::new(stream),
         }
     }
 }
@@ -134,6 +139,7 @@ impl<'a> Walk<'a> {
         match input {
             Input::File(region, report) => Self::File { region, at: 0, report },
             Input::Stream(stream) => Self::Stream { stream, at: 0 },
+            Input::Sparse(stream) => Self::Stream { stream: Box::new(stream), at: 0 },
         }
     }
 

@@ -49,7 +49,7 @@ pub struct SourceOptions<'a> {
     /// The archive's member that is the disk, by its path or its last component. Without it, an
     /// archive must hold one disk only.
     pub member: Option<String>,
-    /// The largest unpacked size in bytes, holes included; else what is free in the scratch
+    /// The largest unpacked size in bytes, zeros included; else what is free in the scratch
     /// directory. Nothing fills that directory: [`MARGIN`] bytes stay free in it.
     pub limit: Option<u64>,
     /// Called with (bytes of the file read, all bytes of the file) while it is unpacked, often.

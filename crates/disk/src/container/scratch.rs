@@ -15,6 +15,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use super::MARGIN;
 use super::codec::Budget;
 use super::input::{Region, uncarry};
+use super::tar::Expanded;
 use crate::Error;
 
 /// Bytes per buffer, and buffers on their way between the two threads.
@@ -50,9 +51,27 @@ fn unnamed_file(directory: &Path) -> Result<File, Error> {
     Ok(File::from(file))
 }
 
+/// What is read from first to last, with or without knowledge of holes.
+pub(super) enum Stream<'a> {
+    Plain(Box<dyn Read + 'a>),
+    Sparse(Expanded<'a>),
+}
+
+impl Stream<'_> {
+    /// Reads up to a buffer of bytes, and tells how many bytes of a hole are before them.
+    fn next(&mut self, bytes: &mut Vec<u8>) -> io::Result<u64> {
+        let (hole, stream): (u64, &mut dyn Read) = match self {
+            Self::Plain(stream) => (0, stream),
+            Self::Sparse(stream) => (stream.skip_hole(), stream),
+        };
+        stream.take(BUFFER as u64).read_to_end(bytes)?;
+        Ok(hole)
+    }
+}
+
 /// Writes all of `stream` to a temporary file in `directory`.
 pub(super) fn land(
-    stream: &mut dyn Read,
+    stream: &mut Stream<'_>,
     directory: &Path,
     path: &Path,
     format: &'static str,
@@ -60,12 +79,13 @@ pub(super) fn land(
 ) -> Result<Region, Error> {
     let file = unnamed_file(directory)?;
     let length = std::thread::scope(|scope| {
-        let (full, to_write) = mpsc::sync_channel::<Vec<u8>>(BUFFERS);
+        let (full, to_write) = mpsc::sync_channel::<(u64, Vec<u8>)>(BUFFERS);
         let (empty, to_fill) = mpsc::channel::<Vec<u8>>();
         let file = &file;
         let writer = scope.spawn(move || -> Result<u64, Error> {
             let mut at = 0_u64;
-            for bytes in to_write {
+            for (hole, bytes) in to_write {
+                at += hole;
                 // Asked for every time, since others write as well.
                 if free_space(directory)? < bytes.len() as u64 {
                     let full = io::Error::new(io::ErrorKind::StorageFull, "too little is free there");
@@ -85,14 +105,12 @@ pub(super) fn land(
             loop {
                 let mut bytes = to_fill.try_recv().unwrap_or_default();
                 bytes.clear();
-                let got = (&mut *stream)
-                    .take(BUFFER as u64)
-                    .read_to_end(&mut bytes)
-                    .map_err(|error| uncarry(path, error))?;
-                total = total.saturating_add(got as u64);
+                let hole = stream.next(&mut bytes).map_err(|error| uncarry(path, error))?;
+                let got = bytes.len() as u64;
+                total = total.saturating_add(got);
                 budget.check(format, total)?;
                 // A writer that is gone has an error of its own.
-                if got == 0 || full.send(bytes).is_err() {
+                if (got == 0 && hole == 0) || full.send((hole, bytes)).is_err() {
                     return Ok(());
                 }
             }

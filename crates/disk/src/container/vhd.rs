@@ -76,8 +76,9 @@ impl VhdSource {
                     break;
                 }
             }
-            footer.resize(SECTOR as usize, 0);
         }
+        // Of the file's end there may be less, and of the older footer there is.
+        footer.resize(SECTOR as usize, 0);
         let (stored, computed) = (u32_at(&footer, 64), checksum(&footer, 64));
         if stored != computed {
             return Err(corrupt(format!(

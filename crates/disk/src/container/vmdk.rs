@@ -20,6 +20,7 @@ const AT_END: u64 = u64::MAX;
 const FOOTER: u64 = 2 * SECTOR;
 const HAS_ZERO_GRAINS: u32 = 1 << 2;
 const IS_COMPRESSED: u32 = 1 << 16;
+const HAS_MARKERS: u32 = 1 << 17;
 const DEFLATE: u16 = 1;
 /// The entry of a grain that is all zeros, where the header says that there are such.
 const ZERO_GRAIN: u32 = 1;
@@ -159,11 +160,17 @@ impl VmdkSource {
             return Err(corrupt(&region, format!("its grain tables have {} entries", header.entries)));
         }
         let is_compressed = header.flags & IS_COMPRESSED != 0;
-        if is_compressed && header.compression != DEFLATE {
-            return Err(unsupported(&region, format!("its compression is {}", header.compression)));
+        if is_compressed && (header.compression != DEFLATE || header.flags & HAS_MARKERS == 0) {
+            let (method, flags) = (header.compression, header.flags);
+            return Err(unsupported(
+                &region,
+                format!(
+                    "its compression is {method} with the flags {flags:#x}, and deflate with markers is known"
+                ),
+            ));
         }
         let needed = size.div_ceil(grain).div_ceil(header.entries);
-        let at = header.directory.checked_mul(SECTOR).unwrap_or(u64::MAX);
+        let at = header.directory.saturating_mul(SECTOR);
         // No longer than the file is, so no allocation by what a header claims.
         let directory = region.read_some(at, needed.saturating_mul(4))?;
         if (directory.len() as u64) < needed.saturating_mul(4) {

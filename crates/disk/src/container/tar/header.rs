@@ -68,9 +68,9 @@ pub(super) fn number(field: &[u8]) -> Result<u64, String> {
     let strange = || format!("{:?}", text(field));
     match field.first() {
         Some(first) if first & 0x80 != 0 => {
-            let bytes = std::iter::once(first & 0x7f).chain(field[1..].iter().copied());
+            let mut bytes = std::iter::once(first & 0x7f).chain(field[1..].iter().copied());
             bytes
-                .fold(Some(0_u64), |value, byte| value?.checked_mul(256)?.checked_add(byte.into()))
+                .try_fold(0_u64, |value, byte| value.checked_mul(256)?.checked_add(byte.into()))
                 .ok_or_else(|| "larger than any disk".to_owned())
         }
         _ => {

@@ -14,9 +14,10 @@ use super::input::{Input, Walk, uncarry};
 use crate::Error;
 
 use self::header::{BLOCK, Header, Pax};
-use self::sparse::{Expanded, Map};
+use self::sparse::Map;
 
 pub(crate) use self::header::is_tar_header;
+pub(super) use self::sparse::Expanded;
 
 /// Bytes of a long name or of a pax header that are read: a name has at most 4096, the rest is a
 /// sparse map of the older pax form.
@@ -127,7 +128,7 @@ impl<'a> Tar<'a> {
                     let size = map.as_ref().map_or(left, |map| map.size);
                     (self.map, self.size) = (map, left);
                     let name = pax.name.take().or(name).unwrap_or(header.name);
-                    return Ok(Some(Entry { name, size }));
+                    return Ok(Some(Entry { name, size, stored: left }));
                 }
                 _ => {
                     // The size of a hard link tells of the file, and nothing is stored.
@@ -191,7 +192,7 @@ impl Archive for Tar<'_> {
     fn content(&mut self) -> Input<'_> {
         let content = self.walk.content(self.size);
         match self.map.take() {
-            Some(map) => Input::Stream(Box::new(Expanded::new(content.into_reader(), map))),
+            Some(map) => Input::Sparse(Expanded::new(content.into_reader(), map)),
             None => content,
         }
     }

@@ -121,29 +121,60 @@ fn too_many() -> String {
 }
 
 /// The file with its holes, of the stored bytes.
-pub(super) struct Expanded<'a> {
+pub(in crate::container) struct Expanded<'a> {
     stored: Box<dyn Read + 'a>,
     map: Map,
     /// The range that is next, or that `at` is in.
     index: usize,
     at: u64,
+    /// Bytes before `at` that are to be read again.
+    again: Vec<u8>,
 }
 
 impl<'a> Expanded<'a> {
     pub(super) fn new(stored: Box<dyn Read + 'a>, map: Map) -> Self {
-        Self { stored, map, index: 0, at: 0 }
+        Self { stored, map, index: 0, at: 0, again: Vec::new() }
+    }
+
+    /// The first `length` bytes, or all, which are then read again.
+    pub(in crate::container) fn peek(&mut self, length: u64) -> io::Result<Vec<u8>> {
+        let mut head = Vec::new();
+        self.take(length).read_to_end(&mut head)?;
+        self.again.clone_from(&head);
+        Ok(head)
+    }
+
+    /// Passes over a hole, if one is next, and tells its length.
+    pub(in crate::container) fn skip_hole(&mut self) -> u64 {
+        if !self.again.is_empty() {
+            return 0;
+        }
+        let hole = self.range().0.saturating_sub(self.at);
+        self.at += hole;
+        hole
+    }
+
+    /// The range that is next or that `at` is in; behind the last one, an empty one at the end.
+    fn range(&mut self) -> (u64, u64) {
+        while let Some((offset, length)) = self.map.ranges.get(self.index) {
+            if self.at < offset + length {
+                return (*offset, offset + length);
+            }
+            self.index += 1;
+        }
+        (self.map.size, self.map.size)
     }
 }
 
 impl Read for Expanded<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        while self.map.ranges.get(self.index).is_some_and(|(offset, length)| self.at >= offset + length) {
-            self.index += 1;
+        if !self.again.is_empty() {
+            let length = self.again.len().min(buf.len());
+            buf[..length].copy_from_slice(&self.again[..length]);
+            self.again.drain(..length);
+            return Ok(length);
         }
-        let (start, end) = match self.map.ranges.get(self.index) {
-            Some((offset, length)) => (*offset, offset + length),
-            None => (self.map.size, self.map.size),
-        };
+        let (start, end) = self.range();
         let is_hole = self.at < start;
         let left = if is_hole { start } else { end } - self.at;
         let length = buf.len().min(usize::try_from(left).unwrap_or(usize::MAX));
