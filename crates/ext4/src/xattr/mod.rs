@@ -59,11 +59,16 @@ struct Placement {
 struct Room {
     inside: usize,
     outside: usize,
+    /// Entries in the inode may have value inodes. Not those of links: they make `i_blocks` of a link that
+    /// has no block at all more than zero, and e2fsck 1.47 takes its target for a block number then.
+    values_inside: bool,
 }
 
 impl Room {
     fn holds(&self, placement: &Placement) -> bool {
-        (placement.inside.is_empty() || entry::table_room(&placement.inside) <= self.inside)
+        let values = || placement.inside.iter().any(|entry| matches!(entry.value, Value::Inode { .. }));
+        (self.values_inside || !values())
+            && (placement.inside.is_empty() || entry::table_room(&placement.inside) <= self.inside)
             && (placement.outside.is_empty() || entry::table_room(&placement.outside) <= self.outside)
     }
 }
@@ -155,6 +160,7 @@ impl Volume {
         Room {
             inside: inode.xattr_area().len().saturating_sub(4),
             outside: self.block_size().saturating_sub(block::HEADER),
+            values_inside: !inode.is_symlink(),
         }
     }
 

@@ -1,14 +1,15 @@
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Command;
+mod access_lists;
+mod hostile;
+mod kernel;
 
-use super::entry::{self, Entry, Value};
+use std::collections::BTreeMap;
+
 use super::*;
-use crate::bytes::{put, u16_at};
 use crate::inode::flag;
 use crate::testing::{Image, assert_clean, debugfs};
+use kernel::kernel_sees;
 
 /// Files, a directory and a link, all with names; in this order, from `FIRST` on.
 const FILES: [&str; 6] = ["f0", "f1", "f2", "f3", "d0", "l0"];
@@ -80,60 +81,6 @@ impl Dice {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % sides
     }
-}
-
-/// What the kernel sees of the files, by getfattr; `None` where it cannot be asked.
-fn kernel_sees(path: &Path) -> Option<BTreeMap<String, BTreeMap<String, Vec<u8>>>> {
-    let dir = tempfile::tempdir().unwrap();
-    let mount = Command::new("mount").args(["-o", "loop,ro"]).arg(path).arg(dir.path()).output().unwrap();
-    if !mount.status.success() {
-        assert!(std::env::var_os("CI").is_none(), "mount: {}", String::from_utf8_lossy(&mount.stderr));
-        eprintln!("SKIPPED: loop mount: {}", String::from_utf8_lossy(&mount.stderr));
-        return None;
-    }
-    let files: Vec<_> = FILES.iter().map(|name| dir.path().join(name)).collect();
-    let said = Command::new("getfattr")
-        .args(["-h", "-d", "-m", "-", "-e", "hex", "--absolute-names"])
-        .args(&files)
-        .output();
-    let unmount = Command::new("umount").arg(dir.path()).output().unwrap();
-    assert!(unmount.status.success(), "{}", String::from_utf8_lossy(&unmount.stderr));
-    let said = said.unwrap();
-    assert!(said.stderr.is_empty(), "{}", String::from_utf8_lossy(&said.stderr));
-    let mut seen: BTreeMap<String, BTreeMap<String, Vec<u8>>> =
-        FILES.iter().map(|name| ((*name).to_owned(), BTreeMap::new())).collect();
-    let mut file = String::new();
-    for line in String::from_utf8(said.stdout).unwrap().lines() {
-        if let Some(path) = line.strip_prefix("# file: ") {
-            file = path.rsplit('/').next().unwrap().to_owned();
-        } else if let Some((name, value)) = line.split_once('=') {
-            let digits = value.strip_prefix("0x").unwrap();
-            let bytes = (0..digits.len() / 2)
-                .map(|at| u8::from_str_radix(&digits[at * 2..at * 2 + 2], 16).unwrap())
-                .collect();
-            seen.get_mut(&file).unwrap().insert(unquoted(name), bytes);
-        } else if !line.is_empty() {
-            seen.get_mut(&file).unwrap().insert(unquoted(line), Vec::new());
-        }
-    }
-    Some(seen)
-}
-
-/// getfattr writes unusual bytes of names as \ooo.
-fn unquoted(name: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = name.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        if *first == b'\\' {
-            let octal = std::str::from_utf8(&after[..3]).unwrap();
-            bytes.push(u8::from_str_radix(octal, 8).unwrap());
-            rest = &after[3..];
-        } else {
-            bytes.push(*first);
-            rest = after;
-        }
-    }
-    String::from_utf8(bytes).unwrap()
 }
 
 #[test]
@@ -346,71 +293,6 @@ fn many_random_sequences() {
     }
 }
 
-fn list(entries: &[(u16, u16, u32)]) -> Vec<u8> {
-    let mut bytes = 2_u32.to_le_bytes().to_vec();
-    for (tag, bits, number) in entries {
-        bytes.extend(tag.to_le_bytes());
-        bytes.extend(bits.to_le_bytes());
-        bytes.extend(number.to_le_bytes());
-    }
-    bytes
-}
-
-const NONE: u32 = u32::MAX;
-
-#[test]
-fn access_lists_in_both_forms() {
-    let full = list(&[(1, 6, NONE), (2, 7, 1000), (4, 4, NONE), (8, 5, 70000), (16, 7, NONE), (32, 0, NONE)]);
-    let stored = acl::to_disk(&full).unwrap().unwrap();
-    assert_eq!(stored.stored.len(), 4 + 4 * 4 + 2 * 8);
-    assert_eq!((stored.mode, stored.is_mode), (0o670, false));
-    assert_eq!(acl::from_disk(&stored.stored).unwrap(), full);
-    let plain = acl::to_disk(&list(&[(1, 7, NONE), (4, 5, NONE), (32, 4, NONE)])).unwrap().unwrap();
-    assert_eq!((plain.mode, plain.is_mode), (0o754, true));
-    assert!(acl::to_disk(&list(&[])).unwrap().is_none());
-    for wrong in [
-        vec![],
-        vec![1, 0, 0, 0],
-        full[..10].to_vec(),
-        list(&[(1, 6, NONE), (4, 4, NONE)]),
-        list(&[(1, 8, NONE), (4, 4, NONE), (32, 0, NONE)]),
-        list(&[(4, 4, NONE), (1, 6, NONE), (32, 0, NONE)]),
-        list(&[(1, 6, NONE), (1, 6, NONE), (4, 4, NONE), (32, 0, NONE)]),
-        list(&[(1, 6, NONE), (2, 7, 1000), (4, 4, NONE), (32, 0, NONE)]),
-        list(&[(1, 6, NONE), (2, 7, 5), (2, 7, 5), (4, 4, NONE), (16, 7, NONE), (32, 0, NONE)]),
-        list(&[(3, 6, NONE)]),
-    ] {
-        assert!(acl::to_disk(&wrong).is_err(), "{wrong:?}");
-    }
-    for wrong in [&[][..], &[2, 0, 0, 0], &[1, 0, 0, 0, 1, 0], &[1, 0, 0, 0, 2, 0, 7, 0]] {
-        assert!(acl::from_disk(wrong).is_err(), "{wrong:?}");
-    }
-}
-
-#[test]
-fn access_lists_as_the_kernel_sees_them() {
-    let image = image(&["-t", "ext4", "-I", "256"]);
-    let mut volume = image.volume();
-    let full = list(&[(1, 6, NONE), (2, 7, 1000), (4, 4, NONE), (16, 7, NONE), (32, 4, NONE)]);
-    set(&mut volume, FIRST, "system.posix_acl_access", Some(&full)).unwrap();
-    set(&mut volume, FIRST + 4, "system.posix_acl_default", Some(&full)).unwrap();
-    let plain = list(&[(1, 7, NONE), (4, 5, NONE), (32, 4, NONE)]);
-    set(&mut volume, FIRST + 1, "system.posix_acl_access", Some(&plain)).unwrap();
-    assert_eq!(volume.inode(FIRST).unwrap().mode() & 0o777, 0o674);
-    assert_eq!(volume.inode(FIRST + 1).unwrap().mode() & 0o777, 0o754);
-    assert!(set(&mut volume, FIRST, "system.posix_acl_default", Some(&full)).is_err());
-    assert!(set(&mut volume, FIRST + 5, "system.posix_acl_access", Some(&full)).is_err());
-    assert!(set(&mut volume, FIRST + 5, "user.x", Some(b"1")).is_err());
-    assert!(set(&mut volume, FIRST, "system.data", Some(b"1")).is_err());
-    let path = image.save(&volume);
-    assert_clean(&path, "lists");
-    if let Some(seen) = kernel_sees(&path) {
-        assert_eq!(seen["f0"]["system.posix_acl_access"], full);
-        assert_eq!(seen["d0"]["system.posix_acl_default"], full);
-        assert!(seen["f1"].is_empty());
-    }
-}
-
 #[test]
 fn what_does_not_fit_is_refused_with_numbers() {
     let image = image(&["-t", "ext4", "-b", "1024", "-I", "256"]);
@@ -435,78 +317,4 @@ fn others_move_to_make_room() {
     set(&mut volume, FIRST, "user.n", Some(&[4; 40])).unwrap_err();
     assert_eq!(get(&volume, FIRST).len(), 3);
     image.assert_clean(&volume, "full");
-}
-
-/// Tables with single faults.
-#[test]
-fn hostile_tables_are_refused() {
-    let entries = vec![
-        Entry { index: 1, name: b"one".to_vec(), value: Value::Here(vec![1; 10]) },
-        Entry { index: 6, name: b"two".to_vec(), value: Value::Here(vec![2; 20]) },
-    ];
-    let mut table = vec![0; 160];
-    assert!(entry::store(&entries, &mut table, 0, true));
-    assert_eq!(entry::parse(&table, 0).unwrap(), entries);
-    let first = u16_at(&table, 2);
-    for (what, at, bytes) in [
-        ("a long name", 0, vec![255]),
-        ("a value at the end", 2, vec![157, 0]),
-        ("a value beyond the end", 2, vec![0xff, 0xff]),
-        ("a value on the names", 2, vec![8, 0]),
-        ("a value on the other", 22, first.to_le_bytes().to_vec()),
-        ("a huge value", 8, vec![0xff, 0xff, 0xff, 0xff]),
-        ("a long value", 8, vec![0, 1]),
-        ("a zero in the name", 16, vec![0]),
-        ("no end", 40, vec![1; 120]),
-    ] {
-        let mut bad = table.clone();
-        put(&mut bad, at, &bytes);
-        assert!(entry::parse(&bad, 0).is_err(), "{what}");
-    }
-    // All single bytes of a table changed: an answer, never a panic.
-    for at in 0..table.len() {
-        for byte in [0, 1, 2, 4, 0x7f, 0xff] {
-            let mut bad = table.clone();
-            bad[at] = byte;
-            if let Ok(entries) = entry::parse(&bad, 0) {
-                assert!(entry::table_room(&entries) <= bad.len());
-            }
-        }
-    }
-    for length in 0..20 {
-        let _ = entry::parse(&vec![1; length], 0);
-    }
-}
-
-#[test]
-fn hostile_blocks_are_refused() {
-    for args in [&["-t", "ext4", "-I", "128"][..], &["-t", "ext4", "-I", "128", "-O", "^metadata_csum"]] {
-        let image = image(args);
-        debugfs(&image.path(), "ea_set f0 user.x y");
-        let volume = image.volume();
-        let mut inode = volume.inode(FIRST).unwrap();
-        assert_eq!(volume.attributes(&inode).unwrap().len(), 1);
-        let good = inode.xattr_block();
-        for number in [1, good + 1, volume.superblock.blocks, u64::from(u32::MAX) << 8] {
-            inode.set_xattr_block(number);
-            let error = volume.attributes(&inode).unwrap_err();
-            assert!(matches!(error, Error::Damaged(_)), "{number}: {error}");
-        }
-        inode.set_xattr_block(good);
-        for (at, bytes) in [(0, [0; 4]), (4, [0; 4]), (8, [2, 0, 0, 0])] {
-            let mut volume = image.volume();
-            let mut block = volume.read_block(good).unwrap();
-            put(&mut block, at, &bytes);
-            volume.write_attribute_block(good, block).unwrap();
-            assert!(volume.attributes(&inode).is_err(), "{at}");
-        }
-        if volume.superblock.has_metadata_csum() {
-            let mut volume = image.volume();
-            let mut block = volume.read_block(good).unwrap();
-            block[1000] ^= 1;
-            volume.write_block(good, block).unwrap();
-            let error = volume.attributes(&inode).unwrap_err().to_string();
-            assert!(error.contains("checksum"), "{error}");
-        }
-    }
 }
