@@ -83,7 +83,6 @@ impl Volume {
             if inline {
                 self.clear_inline_content(inode)?;
             }
-            self.init_map(inode);
         }
         let needed = (content.len() as u64).div_ceil(self.superblock.block_size.into());
         self.truncate_map(inode, needed)?;
@@ -136,6 +135,9 @@ impl Volume {
         let count = (content.len() as u64).div_ceil(size as u64);
         if count == 0 {
             return Ok(());
+        }
+        if self.has_no_blocks(inode)? {
+            self.init_map(inode);
         }
         let runs = self.fill_map(inode, logical..logical.saturating_add(count))?;
         self.check_owned(runs.clone())?;

@@ -23,12 +23,6 @@ struct Tree {
     levels: Vec<Vec<u64>>,
 }
 
-impl Tree {
-    fn blocks(&self) -> Vec<u64> {
-        self.levels.iter().flatten().copied().collect()
-    }
-}
-
 impl Volume {
     /// An empty root.
     pub(super) fn init_extents(inode: &mut Inode) {
@@ -118,11 +112,6 @@ impl Volume {
             self.read_nodes(inode, node, below, within, seen, tree)?;
         }
         Ok(())
-    }
-
-    /// The extents of a file, in order.
-    fn extents(&self, inode: &Inode) -> Result<Vec<Extent>, Error> {
-        Ok(self.read_tree(inode)?.extents)
     }
 
     /// Stores `extents` as the file's tree, in the place of `old`.
@@ -287,13 +276,6 @@ impl Volume {
         inode.add_blocks(&self.superblock, -i64::try_from(count).unwrap_or(i64::MAX));
         self.write_tree(inode, &tree, kept)
     }
-
-    /// All blocks that the tree names: contents, and the tree's own.
-    pub(super) fn extent_blocks(&self, inode: &Inode) -> Result<(Vec<Range<u64>>, Vec<u64>), Error> {
-        let tree = self.read_tree(inode)?;
-        let content = tree.extents.iter().map(Extent::blocks).collect();
-        Ok((merge(content), tree.blocks()))
-    }
 }
 
 #[cfg(test)]
@@ -304,6 +286,13 @@ impl Volume {
         self.take_blocks(&merge(extents.iter().map(Extent::blocks).collect()))?;
         inode.add_blocks(&self.superblock, extents.len() as i64);
         self.write_tree(inode, &tree, extents)
+    }
+
+    /// All blocks that the tree names: contents, and the tree's own.
+    pub(super) fn extent_blocks(&self, inode: &Inode) -> Result<(Vec<Range<u64>>, Vec<u64>), Error> {
+        let tree = self.read_tree(inode)?;
+        let content = tree.extents.iter().map(Extent::blocks).collect();
+        Ok((merge(content), tree.levels.concat()))
     }
 }
 

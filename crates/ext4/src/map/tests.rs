@@ -81,6 +81,7 @@ const LAYOUTS: &[(&[&str], u64)] = &[
     (&["-t", "ext4", "-b", "1024", "-O", "^metadata_csum,uninit_bg,^64bit", "-I", "128"], 10),
     (&["-t", "ext4", "-b", "1024", "-O", "^extents,^64bit"], 10),
     (&["-t", "ext4", "-b", "65536"], 20),
+    (&["-t", "ext4", "-b", "1024", "-O", "inline_data", "-I", "256"], 10),
     (&["-t", "ext2", "-b", "1024"], 10),
     (&["-t", "ext3", "-b", "4096"], 16),
 ];
@@ -101,7 +102,8 @@ fn random_changes_stay_clean_and_readable() {
             let length = random.next(below);
             let mut inode = volume.inode(numbers[index]).unwrap();
             let mut content: Vec<u8> = model[index].clone();
-            let result = match random.next(4) {
+            let inline = inode.has(flag::INLINE_DATA);
+            let result = match random.next(if inline { 2 } else { 4 }) {
                 0 => {
                     content = random.bytes(length);
                     volume.set_content(&mut inode, &content)
@@ -444,4 +446,112 @@ fn what_has_no_map_is_refused() {
     let mut buf = [0; 9];
     assert_eq!(volume.read_content(&inode, 2, &mut buf).unwrap(), 3);
     assert_eq!(&buf[..3], b"b/c");
+}
+
+#[test]
+fn a_long_link_target_lies_in_a_block() {
+    for args in [["-t", "ext4", "-b", "1024"], ["-t", "ext2", "-b", "1024"]] {
+        let (image, numbers) = image_with_files(&args, 8, 1);
+        let mut volume = image.volume();
+        let mut inode = volume.inode(numbers[0]).unwrap();
+        inode.set_mode(0o120_777);
+        volume.set_content(&mut inode, &[b'x'; 60]).unwrap();
+        volume.write_inode(&mut inode).unwrap();
+        volume.commit().unwrap();
+        assert!(!is_fast_link(&inode));
+        assert_eq!(read_all(&volume, numbers[0]), [b'x'; 60]);
+        let path = image.save(&volume);
+        debugfs(&path, "unlink f0");
+        debugfs(&path, &format!("link <{}> f0", numbers[0]));
+        assert_clean(&path, "a link");
+    }
+}
+
+/// Everything that can be done to a file, on an inode and a map of which some bytes are wrong: no
+/// panic, no endless loop, and after the roll back nothing has happened.
+#[test]
+fn wrong_bytes_do_no_harm() {
+    for (args, mib) in [
+        (["-t", "ext4", "-b", "1024", "-O", "^metadata_csum"].as_slice(), 8),
+        (&["-t", "ext2", "-b", "1024"], 8),
+    ] {
+        let (_image, mut volume, number) = if args[1] == "ext4" {
+            let (image, volume, numbers) = shattered(args, mib);
+            (image, volume, numbers[0])
+        } else {
+            let (image, numbers) = image_with_files(args, mib, 1);
+            let mut volume = image.volume();
+            assert!(set(&mut volume, numbers[0], &[1; 3_000_000]));
+            (image, volume, numbers[0])
+        };
+        let good = volume.inode(number).unwrap();
+        let free = volume.free_ranges().unwrap();
+        let mut maps = Vec::new();
+        if good.has(flag::EXTENTS) {
+            maps = volume.extent_blocks(&good).unwrap().1;
+        } else {
+            for slot in [12, 13] {
+                let at = slot * 4;
+                maps.push(u32::from_le_bytes(good.block_area()[at..at + 4].try_into().unwrap()).into());
+            }
+        }
+        let mut random = Random(77);
+        let mut refused = 0;
+        for _ in 0..600 {
+            let mut inode = good.clone();
+            for _ in 0..=random.next(2) {
+                let bytes = 1 + random.next(3) as usize;
+                if random.next(2) == 0 {
+                    let area = inode.block_area_mut();
+                    let at = random.next(56) as usize;
+                    area[at..at + bytes].fill_with(|| random.next(256) as u8);
+                } else {
+                    let map = maps[random.next(maps.len() as u64) as usize];
+                    let mut block = volume.read_block(map).unwrap();
+                    let near = random.next(2) == 0;
+                    let at = random.next(if near { 40 } else { 1020 }) as usize;
+                    block[at..at + bytes].fill_with(|| random.next(256) as u8);
+                    volume.write_block(map, block).unwrap();
+                }
+            }
+            let mut buf = vec![0; 5000];
+            let offset = random.next(inode.size());
+            let read = volume.read_content(&inode, offset, &mut buf).map(|_| ());
+            let result = match random.next(4) {
+                0 => volume.set_content(&mut inode, &buf),
+                1 => volume.append_content(&mut inode, &buf),
+                2 => volume.truncate_map(&mut inode, offset / 1024),
+                _ => volume.extend_map(&mut inode, offset, 3).map(|_| ()),
+            };
+            refused += u32::from(read.and(result).is_err());
+            volume.rollback().unwrap();
+        }
+        assert!(refused > 50, "{args:?}: {refused} refused");
+        assert_eq!(volume.free_ranges().unwrap(), free, "{args:?}");
+    }
+}
+
+#[test]
+#[ignore = "a measurement: cargo test --release -p hardtack-ext4 --lib map::tests::speed -- --ignored --nocapture"]
+#[allow(clippy::print_stderr)]
+fn speed() {
+    let (image, numbers) = image_with_files(&["-t", "ext4"], 2000, 1);
+    let mut volume = image.volume();
+    let content = Random(1).bytes(20 << 20);
+    let mut best = std::time::Duration::MAX;
+    for _ in 0..5 {
+        let start = std::time::Instant::now();
+        for _ in 0..600 {
+            let mut inode = volume.allocate_inode(2, false).unwrap();
+            inode.set_mode(0o100_644);
+            volume.set_content(&mut inode, &content[..3000]).unwrap();
+            volume.write_inode(&mut inode).unwrap();
+            volume.commit().unwrap();
+        }
+        assert!(set(&mut volume, numbers[0], &content));
+        best = best.min(start.elapsed());
+        assert!(set(&mut volume, numbers[0], b""));
+    }
+    eprintln!("600 files and 20 MiB: {best:?}");
+    assert!(best.as_millis() <= 50);
 }
