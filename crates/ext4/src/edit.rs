@@ -1,20 +1,20 @@
-//! Changing a file system, through `rust-fs-ext4` 0.8.0.
+//! Changing a file system by path. Each operation happens as a whole or not at all.
 //!
-//! What the driver leaves undone is done here: it does not touch a parent directory's times; its
-//! "replace content" needs one contiguous free run, so content goes in as writes of 1 MiB; it
-//! appends to extent-mapped files only, so block-mapped ones (ext2, ext3) are replaced whole.
+//! What the kernel does beside the change itself (Linux, fs/ext4/namei.c) is done here too: times of
+//! the file and of its directory, numbers of links, `..`.
 
-use fs_ext4::fs::UTIME_OMIT;
-use fs_ext4::{Error as DriverError, InodeRef};
+use crate::directory::tag_of;
+use crate::fs::NAME_LIMIT;
+use crate::inode::{Inode, S_IFDIR, S_IFLNK, S_IFREG, Time, flag};
+use crate::superblock::layout;
+use crate::volume::Volume;
+use crate::{Error, Ext4, Kind};
 
-use crate::fs::{mount, stat};
-use crate::{Error, Ext4, Kind, Superblock};
+/// `EXT4_LINK_MAX`: names of one file, and subdirectories of a directory without a hash tree.
+const LINK_LIMIT: u16 = 65_000;
 
-/// One write of the driver: its transaction and its extents stay small, whatever the file.
-const CHUNK: usize = 1024 * 1024;
-
-/// The longest block-mapped file that is read to be appended to.
-const LEGACY_APPEND_LIMIT: u64 = 256 * 1024 * 1024;
+/// The longest target of a link: `PATH_MAX` without its NUL.
+const TARGET_LIMIT: usize = 4095;
 
 /// No owner has this number: the kernel's "leave it as it is".
 const NO_ID: u32 = u32::MAX;
@@ -26,12 +26,10 @@ impl Ext4 {
     /// [`Error::Exists`], [`Error::Missing`] for the directory, [`Error::NoSpace`],
     /// [`Error::NoInodes`], [`Error::ReadOnly`].
     pub fn create(&mut self, path: &str, mode: u32, uid: u32, gid: u32) -> Result<(), Error> {
-        let (parent, name) = self.new_entry(path)?;
-        let number = self
-            .driver
-            .apply_create_at(parent, name, permissions(mode))
-            .map_err(|error| self.full(path, "create it", 0, &error))?;
-        self.settle_new(path, number, parent, mode, uid, gid)
+        self.add(path, S_IFREG | permissions(mode), uid, gid, |volume, inode, _| {
+            volume.init_map(inode);
+            Ok(())
+        })
     }
 
     /// Creates a directory.
@@ -39,25 +37,36 @@ impl Ext4 {
     /// # Errors
     /// As [`create`](Self::create).
     pub fn mkdir(&mut self, path: &str, mode: u32, uid: u32, gid: u32) -> Result<(), Error> {
-        let (parent, name) = self.new_entry(path)?;
-        let number = self
-            .driver
-            .apply_mkdir_at(parent, name, permissions(mode))
-            .map_err(|error| self.full(path, "create the directory", self.block(), &error))?;
-        self.settle_new(path, number, parent, mode, uid, gid)
+        self.add(path, S_IFDIR | permissions(mode), uid, gid, |volume, inode, parent| {
+            volume.init_map(inode);
+            volume.init_directory(inode, parent.number)?;
+            inode.set_links(2);
+            volume.add_subdirectory(parent)
+        })
     }
 
     /// Creates a symbolic link to `target`; its mode is 0777.
     ///
     /// # Errors
-    /// As [`create`](Self::create); a target is at most one block and 4096 bytes long.
+    /// As [`create`](Self::create); a target is at most one block and 4095 bytes long.
     pub fn symlink(&mut self, path: &str, target: &str, uid: u32, gid: u32) -> Result<(), Error> {
-        let (parent, name) = self.new_entry(path)?;
-        let number = self
-            .driver
-            .apply_symlink_at(parent, name, target.as_bytes())
-            .map_err(|error| self.full(path, "create the link", self.block(), &error))?;
-        self.settle_new(path, number, parent, 0o777, uid, gid)
+        let limit = TARGET_LIMIT.min(self.volume.block_size() - 1);
+        if target.is_empty() || target.len() > limit || target.contains('\0') {
+            let what = format!("a target has 1 to {limit} bytes without NUL, this one has {}", target.len());
+            return Err(Error::Operation { path: path.to_owned(), action: "create the link", what });
+        }
+        self.add(path, S_IFLNK | 0o777, uid, gid, |volume, inode, _| {
+            let area = inode.block_area_mut();
+            if target.len() < area.len() {
+                area[..target.len()].copy_from_slice(target.as_bytes());
+                inode.set_size(target.len() as u64);
+                return Ok(());
+            }
+            volume.init_map(inode);
+            // Without extents its length tells a link with blocks from one without.
+            inode.set_size(target.len() as u64);
+            volume.set_content(inode, target.as_bytes())
+        })
     }
 
     /// Creates a hard link `path` to the existing file `original`.
@@ -65,17 +74,23 @@ impl Ext4 {
     /// # Errors
     /// As [`create`](Self::create); directories are [`Error::WrongType`].
     pub fn hard_link(&mut self, original: &str, path: &str) -> Result<(), Error> {
-        let number = self.lookup(original)?;
-        let found = stat(number, &self.inode(original, number)?).kind;
+        let mut inode = self.lookup(original)?;
+        let found = Kind::of(&inode);
         if found == Kind::Directory {
             return Err(Error::WrongType { path: original.to_owned(), found, wanted: "a file" });
         }
-        let (parent, name) = self.new_entry(path)?;
-        self.driver
-            .apply_link_at(number, parent, name)
-            .map_err(|error| self.full(path, "create the hard link", self.block(), &error))?;
-        self.touch_changed(original, number)?;
-        self.touch_parent(path, parent)
+        let (mut parent, name) = self.new_entry(path)?;
+        if inode.links() >= LINK_LIMIT {
+            let what = format!("{original} has {} names, which is the most", inode.links());
+            return Err(Error::Operation { path: path.to_owned(), action: "create the hard link", what });
+        }
+        self.change(path, |volume| {
+            volume.insert_name(&mut parent, name, inode.number, tag_of(inode.mode()))?;
+            volume.touch_and_write(&mut parent)?;
+            inode.set_links(inode.links() + 1);
+            volume.stamp(&mut inode, &[Time::Change])?;
+            volume.write_inode(&mut inode)
+        })
     }
 
     /// Replaces the content of an existing file; inode, owner, mode, attributes and hard links
@@ -84,22 +99,7 @@ impl Ext4 {
     /// # Errors
     /// [`Error::Missing`], [`Error::WrongType`], [`Error::NoSpace`], [`Error::ReadOnly`].
     pub fn set_content(&mut self, path: &str, content: &[u8]) -> Result<(), Error> {
-        self.writable()?;
-        let number = self.existing(path, Kind::Regular)?;
-        let inode = self.inode(path, number)?;
-        let held = if inode.has_inline_data() { 0 } else { inode.blocks.saturating_mul(512) };
-        self.room_for(path, content.len() as u64, held)?;
-        if inode.has_extents() || inode.has_inline_data() {
-            self.driver
-                .apply_truncate_ino(number, 0)
-                .map_err(|error| self.full(path, "empty it", 0, &error))?;
-            self.write_chunks(path, number, 0, content)?;
-        } else {
-            self.driver
-                .apply_replace_file_content(path, content)
-                .map_err(|error| self.full(path, "replace its content", content.len() as u64, &error))?;
-        }
-        self.touch_modified(path, number)
+        self.change_content(path, |volume, inode| volume.set_content(inode, content))
     }
 
     /// Adds bytes to the end of an existing file.
@@ -107,30 +107,7 @@ impl Ext4 {
     /// # Errors
     /// As [`set_content`](Self::set_content).
     pub fn append(&mut self, path: &str, content: &[u8]) -> Result<(), Error> {
-        self.writable()?;
-        let number = self.existing(path, Kind::Regular)?;
-        let inode = self.inode(path, number)?;
-        if content.is_empty() {
-            return Ok(());
-        }
-        if !inode.has_extents() && !inode.has_inline_data() {
-            if inode.size > LEGACY_APPEND_LIMIT {
-                return Err(Error::Operation {
-                    path: path.to_owned(),
-                    action: "append to it",
-                    what: format!(
-                        "{} bytes in a block map (ext2, ext3); at most {LEGACY_APPEND_LIMIT} are rewritten",
-                        inode.size
-                    ),
-                });
-            }
-            let mut whole = self.read_whole(path, inode.size)?;
-            whole.extend_from_slice(content);
-            return self.set_content(path, &whole);
-        }
-        self.room_for(path, content.len() as u64, 0)?;
-        self.write_chunks(path, number, inode.size, content)?;
-        self.touch_modified(path, number)
+        self.change_content(path, |volume, inode| volume.append_content(inode, content))
     }
 
     /// Removes a file, link, special file or empty directory.
@@ -140,41 +117,49 @@ impl Ext4 {
     pub fn remove(&mut self, path: &str) -> Result<(), Error> {
         self.writable()?;
         let (above, name) = split(path)?;
-        let number = self.lookup(path)?;
-        let parent = self.lookup(above)?;
-        let inode = self.inode(path, number)?;
-        let done = if inode.is_dir() {
-            self.driver.apply_rmdir_at(parent, name)
-        } else {
-            self.driver.apply_unlink_at(parent, name)
-        };
-        done.map_err(|error| self.failed(path, "remove it", &error))?;
-        self.touch_parent(path, parent)
+        let inode = self.lookup(path)?;
+        let mut parent = self.existing(above, Kind::Directory)?;
+        self.change(path, |volume| {
+            volume.remove_name(&mut parent, name)?;
+            volume.drop_name_of(inode, &mut parent)?;
+            volume.touch_and_write(&mut parent)
+        })
     }
 
     /// Renames; an existing file (or empty directory) at `to` is replaced.
     ///
     /// # Errors
-    /// [`Error::Missing`], [`Error::NotEmpty`], [`Error::NoSpace`], [`Error::ReadOnly`].
+    /// [`Error::Missing`], [`Error::NotEmpty`], [`Error::WrongType`], [`Error::NoSpace`],
+    /// [`Error::ReadOnly`].
     pub fn rename(&mut self, from: &str, to: &str) -> Result<(), Error> {
         self.writable()?;
         let (above, old_name) = split(from)?;
         let (below, new_name) = split(to)?;
-        let number = self.lookup(from)?;
+        let inode = self.lookup(from)?;
         if from == to {
             return Ok(());
         }
+        if to.strip_prefix(from).is_some_and(|rest| rest.starts_with('/')) {
+            let what = "a directory cannot be moved into itself".to_owned();
+            return Err(Error::Operation { path: to.to_owned(), action: "rename to it", what });
+        }
+        let replaced = self.find(to).map_err(|error| error.at(to))?;
         // rename(2) does nothing when both names are links to one file; here `from` must go.
-        if self.driver.lookup_path_bytes(to.as_bytes()).is_ok_and(|other| other == number) {
+        if replaced.as_ref().is_some_and(|other| other.number == inode.number) {
             return self.remove(from);
         }
-        let (old_parent, new_parent) = (self.lookup(above)?, self.lookup(below)?);
-        self.driver
-            .apply_rename_at(old_parent, old_name, new_parent, new_name, true)
-            .map_err(|error| self.full(to, "rename to it", self.block(), &error))?;
-        self.touch_changed(to, number)?;
-        self.touch_parent(from, old_parent)?;
-        self.touch_parent(to, new_parent)
+        if let Some(other) = &replaced
+            && other.is_directory() != inode.is_directory()
+        {
+            let wanted = if inode.is_directory() { "a directory" } else { "a file" };
+            return Err(Error::WrongType { path: to.to_owned(), found: Kind::of(other), wanted });
+        }
+        let old_parent = self.existing(above, Kind::Directory)?;
+        let new_parent = self.existing(below, Kind::Directory)?;
+        check_name(to, new_name)?;
+        self.change(to, |volume| {
+            volume.move_name((old_parent, old_name), (new_parent, new_name), inode, replaced)
+        })
     }
 
     /// Sets permission bits (0o7777).
@@ -182,11 +167,10 @@ impl Ext4 {
     /// # Errors
     /// [`Error::Missing`], [`Error::ReadOnly`].
     pub fn set_mode(&mut self, path: &str, mode: u32) -> Result<(), Error> {
-        self.writable()?;
-        let number = self.lookup(path)?;
-        self.driver
-            .apply_chmod_ino(number, permissions(mode))
-            .map_err(|error| self.failed(path, "set its mode", &error))
+        self.change_inode(path, |_, inode| {
+            inode.set_mode(inode.file_type() | permissions(mode));
+            Ok(())
+        })
     }
 
     /// Sets owner and group.
@@ -194,9 +178,11 @@ impl Ext4 {
     /// # Errors
     /// [`Error::Missing`], [`Error::ReadOnly`].
     pub fn set_owner(&mut self, path: &str, uid: u32, gid: u32) -> Result<(), Error> {
-        self.writable()?;
-        let number = self.lookup(path)?;
-        self.chown(path, number, uid, gid)
+        check_owner(path, uid, gid)?;
+        self.change_inode(path, |_, inode| {
+            inode.set_owner(uid, gid);
+            Ok(())
+        })
     }
 
     /// Sets modification and access time, seconds since 1970.
@@ -205,11 +191,18 @@ impl Ext4 {
     /// [`Error::Missing`], [`Error::ReadOnly`]; a time that the inode cannot hold (before 1901,
     /// after 2446, after 2038 in inodes of 128 bytes).
     pub fn set_mtime(&mut self, path: &str, seconds: i64) -> Result<(), Error> {
-        self.writable()?;
-        let number = self.lookup(path)?;
-        self.driver
-            .apply_utimens_ino(number, seconds, 0, seconds, 0)
-            .map_err(|error| self.failed(path, "set its times", &error))
+        self.change_inode(path, |_, inode| {
+            for time in [Time::Modify, Time::Access] {
+                if !inode.set_time(time, seconds, 0) {
+                    return Err(Error::Operation {
+                        path: path.to_owned(),
+                        action: "set its times",
+                        what: format!("the inode cannot hold the time {seconds}"),
+                    });
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Sets one extended attribute, by its full name.
@@ -218,162 +211,254 @@ impl Ext4 {
     /// [`Error::Missing`], [`Error::NoSpace`] (attributes of one file share one block),
     /// [`Error::ReadOnly`], or a name of no known kind.
     pub fn set_xattr(&mut self, path: &str, name: &str, value: &[u8]) -> Result<(), Error> {
-        self.writable()?;
-        let number = self.lookup(path)?;
-        self.driver
-            .apply_setxattr(path, name, value)
-            .map_err(|error| self.full(path, "set an attribute", value.len() as u64, &error))?;
-        self.touch_changed(path, number)
+        self.change_inode(path, |volume, inode| volume.set_named_attribute(inode, name, Some(value)))
     }
 
-    /// Ends the changes: the superblock says "clean" again. Reading goes on, changing does not.
+    /// Removes one extended attribute, by its full name; one that is not there is no error.
     ///
     /// # Errors
-    /// [`Error::Damaged`] when the driver could not write everything.
+    /// As [`set_xattr`](Self::set_xattr).
+    pub fn remove_xattr(&mut self, path: &str, name: &str) -> Result<(), Error> {
+        self.change_inode(path, |volume, inode| volume.set_named_attribute(inode, name, None))
+    }
+
+    /// Grows the file system to `size` bytes (at most its disk): answers the size that it has then, in
+    /// whole blocks and without a last group too small to be of use.
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`]; [`Error::Unsupported`] when descriptors for so many groups have no room.
+    pub fn grow(&mut self, size: u64) -> Result<u64, Error> {
+        self.writable()?;
+        self.changed = true;
+        self.volume.grow(size)
+    }
+
+    /// Ends the changes: the superblock says when. Reading goes on, changing does not.
+    ///
+    /// # Errors
+    /// [`Error::Disk`].
     pub fn finish(&mut self) -> Result<(), Error> {
-        if self.finished || self.superblock.read_only_reason.is_some() {
-            self.finished = true;
-            return Ok(());
+        if self.changed && !self.finished {
+            self.volume.mark_clean()?;
         }
         self.finished = true;
-        let reader = mount(&self.disk, &self.superblock, self.epoch, false)?;
-        let writer = std::mem::replace(&mut self.driver, reader);
-        writer.finish().map_err(|error| Error::Damaged(error.to_string()))?;
-        // The reader above was opened before the last write, which is the superblock's state.
-        self.driver = mount(&self.disk, &self.superblock, self.epoch, false)?;
         Ok(())
     }
 
     fn writable(&self) -> Result<(), Error> {
-        match &self.superblock.read_only_reason {
-            Some(reason) => Err(Error::ReadOnly(reason.clone())),
+        match self.read_only_reason() {
+            Some(reason) => Err(Error::ReadOnly(reason.to_owned())),
             None if self.finished => Err(Error::ReadOnly("its changes have been finished".to_owned())),
             None => Ok(()),
         }
     }
 
-    fn new_entry<'p>(&self, path: &'p str) -> Result<(u32, &'p [u8]), Error> {
+    /// Runs one operation: all of it, or none.
+    fn change(&mut self, path: &str, edit: impl FnOnce(&mut Volume) -> Result<(), Error>) -> Result<(), Error> {
+        self.writable()?;
+        self.changed = true;
+        match edit(&mut self.volume) {
+            Ok(()) => self.volume.commit(),
+            Err(error) => {
+                self.volume.rollback()?;
+                Err(error.at(path))
+            }
+        }
+    }
+
+    /// Changes an inode, and its change time.
+    fn change_inode(
+        &mut self,
+        path: &str,
+        edit: impl FnOnce(&mut Volume, &mut Inode) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.writable()?;
+        let mut inode = self.lookup(path)?;
+        self.change(path, |volume| {
+            edit(volume, &mut inode)?;
+            volume.stamp(&mut inode, &[Time::Change])?;
+            volume.write_inode(&mut inode)
+        })
+    }
+
+    fn change_content(
+        &mut self,
+        path: &str,
+        edit: impl FnOnce(&mut Volume, &mut Inode) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.writable()?;
+        let mut inode = self.existing(path, Kind::Regular)?;
+        for (bit, why) in [(flag::VERITY, "its content is sealed by fs-verity"), (flag::ENCRYPT, "its content is encrypted")] {
+            if inode.has(bit) {
+                return Err(Error::ReadOnly(why.to_owned()).at(path));
+            }
+        }
+        self.change(path, |volume| {
+            edit(volume, &mut inode)?;
+            volume.stamp(&mut inode, &[Time::Modify, Time::Change])?;
+            volume.write_inode(&mut inode)
+        })
+    }
+
+    /// Adds a new inode; `fill` gets it and its parent directory.
+    fn add(
+        &mut self,
+        path: &str,
+        mode: u16,
+        uid: u32,
+        gid: u32,
+        fill: impl FnOnce(&mut Volume, &mut Inode, &mut Inode) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        check_owner(path, uid, gid)?;
+        let (mut parent, name) = self.new_entry(path)?;
+        self.change(path, |volume| {
+            let mut inode = volume.allocate_inode(parent.number, mode & crate::inode::S_IFMT == S_IFDIR)?;
+            inode.set_mode(mode);
+            inode.set_owner(uid, gid);
+            inode.set_links(1);
+            fill(volume, &mut inode, &mut parent)?;
+            volume.write_inode(&mut inode)?;
+            volume.insert_name(&mut parent, name, inode.number, tag_of(mode))?;
+            volume.touch_and_write(&mut parent)
+        })
+    }
+
+    /// The directory and the last component of a path at which nothing is yet.
+    fn new_entry<'p>(&self, path: &'p str) -> Result<(Inode, &'p [u8]), Error> {
         self.writable()?;
         let (above, name) = split(path)?;
         let parent = self.existing(above, Kind::Directory)?;
-        if self.now()?.free_inodes == 0 {
-            return Err(Error::NoInodes { path: path.to_owned(), inodes: self.superblock.inodes });
+        check_name(path, name)?;
+        if self.volume.find_name(&parent, name).map_err(|error| error.at(path))?.is_some() {
+            return Err(Error::Exists { path: path.to_owned() });
         }
         Ok((parent, name))
     }
+}
 
-    fn settle_new(
-        &mut self,
-        path: &str,
-        number: u32,
-        parent: u32,
-        mode: u32,
-        uid: u32,
-        gid: u32,
-    ) -> Result<(), Error> {
-        if (uid, gid) != (0, 0) {
-            self.chown(path, number, uid, gid)?;
+impl Volume {
+    /// Sets times of an inode to the clock.
+    pub(crate) fn stamp(&self, inode: &mut Inode, times: &[Time]) -> Result<(), Error> {
+        match times.iter().all(|time| inode.set_time(*time, self.epoch, 0)) {
+            true => Ok(()),
+            false => Err(Error::Operation {
+                path: String::new(),
+                action: "set its times",
+                what: format!("the inode cannot hold the time {}", self.epoch),
+            }),
         }
-        if stat(number, &self.inode(path, number)?).mode != u32::from(permissions(mode)) {
-            self.driver
-                .apply_chmod_ino(number, permissions(mode))
-                .map_err(|error| self.failed(path, "set its mode", &error))?;
-        }
-        self.touch_parent(path, parent)
     }
 
-    fn chown(&self, path: &str, number: u32, uid: u32, gid: u32) -> Result<(), Error> {
-        if uid == NO_ID || gid == NO_ID {
+    /// Stores a directory whose names have changed.
+    fn touch_and_write(&mut self, directory: &mut Inode) -> Result<(), Error> {
+        self.stamp(directory, &[Time::Modify, Time::Change])?;
+        self.write_inode(directory)
+    }
+
+    /// One more subdirectory (Linux, fs/ext4/namei.c `ext4_inc_count`): with dir_nlink a directory
+    /// that has a hash tree stops counting, and has one link then.
+    fn add_subdirectory(&mut self, parent: &mut Inode) -> Result<(), Error> {
+        let links = parent.links();
+        if links == 1 {
+            return Ok(());
+        }
+        if links.saturating_add(1) < LINK_LIMIT {
+            parent.set_links(links + 1);
+        } else if parent.has(flag::INDEX) {
+            parent.set_links(1);
+            self.superblock.features[2] |= layout::RO_COMPAT_DIR_NLINK;
+        } else {
             return Err(Error::Operation {
-                path: path.to_owned(),
-                action: "set its owner",
-                what: format!("{NO_ID} is no user or group number"),
+                path: String::new(),
+                action: "create a directory",
+                what: format!("the directory above has {links} links, which is the most"),
             });
         }
-        self.driver
-            .apply_chown_ino(number, uid, gid)
-            .map_err(|error| self.failed(path, "set its owner", &error))
-    }
-
-    fn write_chunks(&self, path: &str, number: u32, offset: u64, content: &[u8]) -> Result<(), Error> {
-        let mut at = offset;
-        for chunk in content.chunks(CHUNK) {
-            self.driver
-                .apply_pwrite_ino(number, at, chunk)
-                .map_err(|error| self.full(path, "write its content", content.len() as u64, &error))?;
-            at += chunk.len() as u64;
-        }
         Ok(())
     }
 
-    fn read_whole(&self, path: &str, size: u64) -> Result<Vec<u8>, Error> {
-        let mut whole = Vec::new();
-        let mut chunk = vec![0; CHUNK];
-        loop {
-            let count = self.read_at(path, whole.len() as u64, &mut chunk)?;
-            if count == 0 || whole.len() as u64 >= size {
-                return Ok(whole);
+    /// One subdirectory less (`ext4_dec_count`).
+    fn lose_subdirectory(parent: &mut Inode) {
+        if parent.links() > 2 {
+            parent.set_links(parent.links() - 1);
+        }
+    }
+
+    /// `inode` has lost a name in `parent`: with its last one it goes.
+    fn drop_name_of(&mut self, mut inode: Inode, parent: &mut Inode) -> Result<(), Error> {
+        if inode.is_directory() {
+            let names = self.list_names(&inode)?;
+            if names.iter().any(|entry| entry.name != b"." && entry.name != b"..") {
+                return Err(Error::NotEmpty { path: String::new() });
             }
-            whole.extend_from_slice(&chunk[..count]);
+            Self::lose_subdirectory(parent);
+            return self.remove_inode(inode);
         }
-    }
-
-    /// Modification time to the clock, access time kept.
-    fn touch_modified(&self, path: &str, number: u32) -> Result<(), Error> {
-        self.driver
-            .apply_utimens_ino(InodeRef::any(number), 0, UTIME_OMIT, self.epoch, 0)
-            .map_err(|error| self.failed(path, "set its times", &error))
-    }
-
-    fn touch_parent(&self, path: &str, parent: u32) -> Result<(), Error> {
-        self.touch_modified(path, parent)
-    }
-
-    /// Change time to the clock, nothing else: what setting the same mode again does.
-    fn touch_changed(&self, path: &str, number: u32) -> Result<(), Error> {
-        let mode = self.inode(path, number)?.mode & 0o7777;
-        self.driver.apply_chmod_ino(number, mode).map_err(|error| self.failed(path, "set its times", &error))
-    }
-
-    /// The superblock as it is now; the driver keeps its copy from opening.
-    fn now(&self) -> Result<Superblock, Error> {
-        Superblock::read(&self.disk)
-    }
-
-    fn block(&self) -> u64 {
-        u64::from(self.superblock.block_size)
-    }
-
-    /// Asks before anything is written whether `length` bytes fit, `held` being given back first.
-    fn room_for(&self, path: &str, length: u64, held: u64) -> Result<(), Error> {
-        let needed = length.div_ceil(self.block()).saturating_mul(self.block());
-        let free = self.now()?.free_bytes();
-        if needed > free.saturating_add(held) {
-            return Err(Error::NoSpace { path: path.to_owned(), needed, free });
+        if inode.links() > 1 {
+            inode.set_links(inode.links() - 1);
+            self.stamp(&mut inode, &[Time::Change])?;
+            return self.write_inode(&mut inode);
         }
-        Ok(())
+        self.remove_inode(inode)
     }
 
-    /// As [`failed`](Self::failed), with "no space" in bytes: the driver reports a full disk in
-    /// several ways.
-    fn full(&self, path: &str, action: &'static str, length: u64, error: &DriverError) -> Error {
-        let exhausted = match error {
-            DriverError::NoSpaceLeftOnDevice => true,
-            DriverError::Corrupt(what) => what.contains("free run") || what.contains("free block"),
-            _ => false,
-        };
-        let Ok(now) = self.now() else { return self.failed(path, action, error) };
-        let needed = length.max(1).div_ceil(self.block()).saturating_mul(self.block());
-        // Room elsewhere: an attribute block that is full, or free space in pieces. Say which.
-        if exhausted && now.free_bytes() < needed.saturating_add(self.block().saturating_mul(8)) {
-            return Error::NoSpace { path: path.to_owned(), needed, free: now.free_bytes() };
+    fn move_name(
+        &mut self,
+        (mut old_parent, old_name): (Inode, &[u8]),
+        (new_parent, new_name): (Inode, &[u8]),
+        mut inode: Inode,
+        replaced: Option<Inode>,
+    ) -> Result<(), Error> {
+        let tag = tag_of(inode.mode());
+        // One directory must not be changed through two copies of its inode.
+        let mut other = (new_parent.number != old_parent.number).then_some(new_parent);
+        let target = other.as_mut().unwrap_or(&mut old_parent);
+        match replaced {
+            Some(replaced) => {
+                self.retarget_name(target, new_name, inode.number, tag)?;
+                self.drop_name_of(replaced, target)?;
+            }
+            None => self.insert_name(target, new_name, inode.number, tag)?,
         }
-        self.failed(path, action, error)
+        if let Some(new_parent) = &mut other {
+            if inode.is_directory() {
+                self.retarget_name(&mut inode, b"..", new_parent.number, 2)?;
+                self.add_subdirectory(new_parent)?;
+                Self::lose_subdirectory(&mut old_parent);
+            }
+            self.touch_and_write(new_parent)?;
+        }
+        self.remove_name(&mut old_parent, old_name)?;
+        self.touch_and_write(&mut old_parent)?;
+        self.stamp(&mut inode, &[Time::Change])?;
+        self.write_inode(&mut inode)
     }
 }
 
 fn permissions(mode: u32) -> u16 {
     u16::try_from(mode & 0o7777).unwrap_or(0)
+}
+
+fn check_owner(path: &str, uid: u32, gid: u32) -> Result<(), Error> {
+    if uid == NO_ID || gid == NO_ID {
+        return Err(Error::Operation {
+            path: path.to_owned(),
+            action: "set its owner",
+            what: format!("{NO_ID} is no user or group number"),
+        });
+    }
+    Ok(())
+}
+
+fn check_name(path: &str, name: &[u8]) -> Result<(), Error> {
+    if name.len() > NAME_LIMIT || name == b"." || name == b".." || name.contains(&0) {
+        return Err(Error::Operation {
+            path: path.to_owned(),
+            action: "create it",
+            what: format!("a name has 1 to {NAME_LIMIT} bytes without NUL and is not . or .."),
+        });
+    }
+    Ok(())
 }
 
 /// The directory above and the last name. The root has neither.

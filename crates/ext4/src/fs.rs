@@ -1,18 +1,16 @@
-//! Opening a file system and reading it, through `rust-fs-ext4` 0.8.0.
+//! Opening a file system and reading it by path.
 
 use std::sync::Arc;
 
-use fs_ext4::dir::{DirBlockIter, DirEntryType};
-use fs_ext4::inode::{self, Inode};
-use fs_ext4::{Error as DriverError, Filesystem};
 use hardtack_disk::BlockWrite;
 
-use crate::device::{Device, Fixed};
+use crate::inode::{self, Inode, Time, flag};
+use crate::map::is_fast_link;
+use crate::volume::Volume;
 use crate::{Error, Superblock};
 
-/// The most bytes one directory may have: a million entries fit, and a crafted size does not
-/// become an endless walk.
-const DIRECTORY_LIMIT: u64 = 256 * 1024 * 1024;
+/// The longest name, in bytes.
+pub(crate) const NAME_LIMIT: usize = 255;
 
 /// The type of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +37,7 @@ impl Kind {
         }
     }
 
-    fn of(inode: &Inode) -> Self {
+    pub(crate) fn of(inode: &Inode) -> Self {
         match inode.file_type() {
             inode::S_IFREG => Self::Regular,
             inode::S_IFDIR => Self::Directory,
@@ -81,53 +79,50 @@ pub struct Entry {
 
 /// An open file system. Reading takes `&self`, changing `&mut self`.
 pub struct Ext4 {
-    pub(crate) driver: Filesystem,
-    pub(crate) disk: Arc<dyn BlockWrite>,
-    pub(crate) superblock: Superblock,
-    pub(crate) epoch: i64,
+    pub(crate) volume: Volume,
+    pub(crate) changed: bool,
     pub(crate) finished: bool,
 }
 
 impl Ext4 {
     /// Opens the file system that fills `disk`; `epoch` (seconds since 1970) is the time that
-    /// every edit writes. Nothing is written before the first edit; a file system that must not
-    /// be changed opens too, and says why in [`read_only_reason`](Self::read_only_reason).
+    /// every edit writes.
+    ///
+    /// A file system that was not unmounted cleanly is recovered first, as the kernel would: its
+    /// journal is replayed and its orphans are removed, on `disk`. Otherwise nothing is written
+    /// before the first edit. A file system that must not be changed opens too, and says why in
+    /// [`read_only_reason`](Self::read_only_reason).
     ///
     /// # Errors
-    /// See [`Superblock::read`]; [`Error::Damaged`] when checksums or descriptors are wrong.
+    /// See [`Superblock::read`]; [`Error::Damaged`] when checksums, descriptors or the journal are
+    /// wrong.
     pub fn open(disk: Arc<dyn BlockWrite>, epoch: i64) -> Result<Self, Error> {
-        let superblock = Superblock::read(&disk)?;
-        let writable = superblock.read_only_reason.is_none();
-        let driver = mount(&disk, &superblock, epoch, writable)?;
-        check_groups(&driver, &superblock)?;
-        Ok(Self { driver, disk, superblock, epoch, finished: false })
+        let mut volume = Volume::open(disk, epoch)?;
+        if volume.superblock.read_only_reason.is_none() {
+            volume.recover()?;
+        }
+        Ok(Self { volume, changed: false, finished: false })
     }
 
-    /// The superblock as it was at opening.
+    /// The superblock as it is now.
     #[must_use]
     pub fn superblock(&self) -> &Superblock {
-        &self.superblock
+        &self.volume.superblock
     }
 
     /// Why this file system must not be changed, if so.
     #[must_use]
     pub fn read_only_reason(&self) -> Option<&str> {
-        self.superblock.read_only_reason.as_deref()
+        self.volume.superblock.read_only_reason.as_deref()
     }
 
     /// What `path` is; `None` when it, or a directory above it, does not exist.
     ///
     /// # Errors
-    /// [`Error::Operation`] when a structure on the way is damaged.
+    /// [`Error::Damaged`] when a structure on the way is.
     pub fn lstat(&self, path: &str) -> Result<Option<Stat>, Error> {
-        match self.driver.lookup_path_bytes(path.as_bytes()) {
-            Ok(number) => {
-                let inode = self.inode(path, number)?;
-                Ok(Some(stat(number, &inode)))
-            }
-            Err(DriverError::NotFound | DriverError::NotADirectory | DriverError::NameTooLong) => Ok(None),
-            Err(error) => Err(self.failed(path, "look it up", &error)),
-        }
+        let inode = self.find(path).map_err(|error| error.at(path))?;
+        Ok(inode.as_ref().map(stat))
     }
 
     /// The names in the directory `path`, sorted, without `.` and `..`.
@@ -135,19 +130,20 @@ impl Ext4 {
     /// # Errors
     /// [`Error::Missing`], [`Error::WrongType`], or a damaged directory.
     pub fn read_dir(&self, path: &str) -> Result<Vec<Entry>, Error> {
-        let number = self.existing(path, Kind::Directory)?;
+        let directory = self.existing(path, Kind::Directory)?;
+        let names = self.volume.list_names(&directory).map_err(|error| error.at(path))?;
         let mut entries = Vec::new();
-        for (name, target, tag) in self.raw_entries(path, number)? {
-            let Ok(name) = String::from_utf8(name) else { continue };
+        for found in names {
+            let Ok(name) = String::from_utf8(found.name) else { continue };
             if name == "." || name == ".." {
                 continue;
             }
-            let kind = match tag {
-                DirEntryType::RegFile => Kind::Regular,
-                DirEntryType::Directory => Kind::Directory,
-                DirEntryType::Symlink => Kind::Symlink,
+            let kind = match found.tag {
+                1 => Kind::Regular,
+                2 => Kind::Directory,
+                7 => Kind::Symlink,
                 // Without the filetype feature only the inode knows.
-                DirEntryType::Unknown => Kind::of(&self.inode(path, target)?),
+                0 => Kind::of(&self.volume.inode(found.inode).map_err(|error| error.at(path))?),
                 _ => Kind::Special,
             };
             entries.push(Entry { name, kind });
@@ -156,50 +152,16 @@ impl Ext4 {
         Ok(entries)
     }
 
-    fn raw_entries(&self, path: &str, number: u32) -> Result<Vec<(Vec<u8>, u32, DirEntryType)>, Error> {
-        let fail = |error: &DriverError| self.failed(path, "list it", error);
-        let (inode, _) = self.driver.read_inode_verified(number).map_err(|error| fail(&error))?;
-        if inode.has_inline_data() || inode.has_extents() {
-            let entries = self.driver.read_dir_ino(number).map_err(|error| fail(&error))?;
-            return Ok(entries.into_iter().map(|entry| (entry.name, entry.inode, entry.file_type)).collect());
-        }
-        // The driver's listing knows extents only; ext2 and ext3 map blocks.
-        if inode.size > DIRECTORY_LIMIT {
-            return Err(Error::Damaged(format!("{path}: a directory of {} bytes", inode.size)));
-        }
-        let has_type = self.driver.sb.feature_incompat & 2 != 0;
-        let mut entries = Vec::new();
-        for logical in 0..inode.size.div_ceil(u64::from(self.superblock.block_size)) {
-            let Some(physical) =
-                self.driver.map_inode_logical(&inode, logical).map_err(|error| fail(&error))?
-            else {
-                continue;
-            };
-            let block = self.driver.read_block(physical).map_err(|error| fail(&error))?;
-            for entry in DirBlockIter::new(&block, has_type) {
-                let entry = entry.map_err(|error| fail(&error))?;
-                entries.push((entry.name, entry.inode, entry.file_type));
-            }
-        }
-        Ok(entries)
-    }
-
     /// Up to `buf.len()` bytes of the file `path` from `offset`; returns how many, 0 at its end.
     ///
     /// # Errors
     /// [`Error::Missing`], [`Error::WrongType`], or a damaged block map.
     pub fn read_at(&self, path: &str, offset: u64, buf: &mut [u8]) -> Result<usize, Error> {
-        let number = self.existing(path, Kind::Regular)?;
-        let size = self.inode(path, number)?.size;
-        if offset >= size {
-            return Ok(0);
+        let inode = self.existing(path, Kind::Regular)?;
+        if inode.has(flag::ENCRYPT) {
+            return Err(Error::ReadOnly("its content is encrypted".to_owned()).at(path));
         }
-        let wanted = usize::try_from(size - offset).unwrap_or(usize::MAX).min(buf.len());
-        let count = self
-            .driver
-            .read_ino(number, offset, &mut buf[..wanted])
-            .map_err(|error| self.failed(path, "read it", &error))?;
-        Ok(count.min(wanted))
+        self.volume.read_content(&inode, offset, buf).map_err(|error| error.at(path))
     }
 
     /// The target of the symbolic link `path`.
@@ -207,8 +169,8 @@ impl Ext4 {
     /// # Errors
     /// [`Error::Missing`], [`Error::WrongType`]; [`Error::Operation`] when it is not UTF-8.
     pub fn read_link(&self, path: &str) -> Result<String, Error> {
-        let number = self.existing(path, Kind::Symlink)?;
-        let target = self.link_target(number).map_err(|error| self.failed(path, "read the link", &error))?;
+        let inode = self.existing(path, Kind::Symlink)?;
+        let target = self.volume.link_target(&inode).map_err(|error| error.at(path))?;
         String::from_utf8(target).map_err(|_| Error::Operation {
             path: path.to_owned(),
             action: "read the link",
@@ -216,131 +178,81 @@ impl Ext4 {
         })
     }
 
-    fn link_target(&self, number: u32) -> fs_ext4::Result<Vec<u8>> {
-        let (inode, raw) = self.driver.read_inode_verified(number)?;
-        // The driver's own function does not know a long target that lies in the inode.
-        if inode.has_inline_data() && inode.size <= u64::from(self.superblock.inode_size) {
-            return fs_ext4::file_io::read_inline(&self.driver, &inode, &raw);
-        }
-        self.driver.read_link(number)
-    }
-
     /// The extended attributes of `path`, by full name ("security.selinux"), sorted.
     ///
     /// # Errors
     /// [`Error::Missing`], or damaged attributes.
     pub fn xattrs(&self, path: &str) -> Result<Vec<(String, Vec<u8>)>, Error> {
-        let fail = |error: &DriverError| self.failed(path, "read its attributes", error);
-        let number = self.lookup(path)?;
-        let (inode, raw) = self.driver.read_inode_verified(number).map_err(|error| fail(&error))?;
-        let entries =
-            fs_ext4::xattr::read_all_resolved(&self.driver, &inode, &raw).map_err(|error| fail(&error))?;
-        // "system.data" is where inline_data keeps a small file's content; the kernel hides it.
-        let mut attributes: Vec<_> = entries
-            .into_iter()
-            .filter(|entry| entry.name != "system.data")
-            .map(|entry| (entry.name, entry.value))
-            .collect();
-        attributes.sort();
-        Ok(attributes)
+        let inode = self.lookup(path)?;
+        self.volume.named_attributes(&inode).map_err(|error| error.at(path))
     }
 
-    pub(crate) fn lookup(&self, path: &str) -> Result<u32, Error> {
-        self.driver
-            .lookup_path_bytes(path.as_bytes())
-            .map_err(|error| self.failed(path, "look it up", &error))
+    /// The inode that `path` leads to. Links are not followed.
+    pub(crate) fn find(&self, path: &str) -> Result<Option<Inode>, Error> {
+        let mut inode = self.volume.inode(inode::ROOT)?;
+        if !inode.is_directory() {
+            return Err(Error::Damaged("the root directory's inode is no directory".to_owned()));
+        }
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            if !inode.is_directory() || name.len() > NAME_LIMIT {
+                return Ok(None);
+            }
+            let Some(found) = self.volume.find_name(&inode, name.as_bytes())? else { return Ok(None) };
+            inode = self.volume.inode(found.inode)?;
+            if inode.links() == 0 {
+                return Err(Error::Damaged(format!("{name} leads to inode {}, which was removed", found.inode)));
+            }
+        }
+        Ok(Some(inode))
     }
 
-    pub(crate) fn inode(&self, path: &str, number: u32) -> Result<Inode, Error> {
-        self.driver
-            .read_inode_verified(number)
-            .map(|(inode, _)| inode)
-            .map_err(|error| self.failed(path, "read its inode", &error))
+    pub(crate) fn lookup(&self, path: &str) -> Result<Inode, Error> {
+        let found = self.find(path).map_err(|error| error.at(path))?;
+        found.ok_or_else(|| Error::Missing { path: path.to_owned() })
     }
 
-    pub(crate) fn existing(&self, path: &str, wanted: Kind) -> Result<u32, Error> {
-        let number = self.lookup(path)?;
-        let found = Kind::of(&self.inode(path, number)?);
+    pub(crate) fn existing(&self, path: &str, wanted: Kind) -> Result<Inode, Error> {
+        let inode = self.lookup(path)?;
+        let found = Kind::of(&inode);
         if found != wanted {
             return Err(Error::WrongType { path: path.to_owned(), found, wanted: wanted.describe() });
         }
-        Ok(number)
-    }
-
-    /// The driver's error as ours, with the path and what was tried.
-    pub(crate) fn failed(&self, path: &str, action: &'static str, error: &DriverError) -> Error {
-        let path = path.to_owned();
-        match error {
-            DriverError::NotFound | DriverError::NotADirectory => Error::Missing { path },
-            DriverError::AlreadyExists => Error::Exists { path },
-            DriverError::DirectoryNotEmpty => Error::NotEmpty { path },
-            other => Error::Operation { path, action, what: other.to_string() },
-        }
+        Ok(inode)
     }
 }
 
-pub(crate) fn mount(
-    disk: &Arc<dyn BlockWrite>,
-    superblock: &Superblock,
-    epoch: i64,
-    writable: bool,
-) -> Result<Filesystem, Error> {
-    let device = Arc::new(Device::new(disk.clone(), writable));
-    let runtime = Arc::new(Fixed::new(epoch, superblock.uuid_word));
-    let mut driver = Filesystem::mount_with_runtime(device, runtime).map_err(|error| match error {
-        DriverError::Io(source) => Error::Damaged(format!("cannot be opened: {source}")),
-        DriverError::UnsupportedIncompat(bits) => {
-            Error::Unsupported(format!("s_feature_incompat bits {bits:#x}"))
+impl Volume {
+    /// Where a symbolic link points to, in bytes.
+    pub(crate) fn link_target(&self, inode: &Inode) -> Result<Vec<u8>, Error> {
+        if inode.has(flag::ENCRYPT) {
+            return Err(Error::ReadOnly("the link's target is encrypted".to_owned()));
         }
-        other => Error::Damaged(other.to_string()),
-    })?;
-    // Our copy becomes visible as a whole or not at all, so edits go straight to their place: the
-    // journal stays empty and no content (a secret's, say) is left behind in it.
-    driver.journal = None;
-    Ok(driver)
-}
-
-/// Bitmaps and inode tables that lie on top of each other or outside: without metadata_csum
-/// nothing else tells, and an edit would write one over the other.
-fn check_groups(driver: &Filesystem, superblock: &Superblock) -> Result<(), Error> {
-    let table = u64::from(driver.sb.inodes_per_group) * u64::from(superblock.inode_size);
-    let table = table.div_ceil(u64::from(superblock.block_size));
-    let mut places: Vec<(u64, u64, usize, &str)> = Vec::new();
-    for (group, descriptor) in driver.groups.iter().enumerate() {
-        for (first, count, what) in [
-            (descriptor.block_bitmap, 1, "block bitmap"),
-            (descriptor.inode_bitmap, 1, "inode bitmap"),
-            (descriptor.inode_table, table, "inode table"),
-        ] {
-            let end = first.checked_add(count).filter(|end| *end <= superblock.blocks);
-            let Some(end) = end.filter(|_| first > u64::from(driver.sb.first_data_block)) else {
-                return Err(Error::Damaged(format!(
-                    "group {group}: its {what} is said to be at block {first} of {}",
-                    superblock.blocks
-                )));
-            };
-            places.push((first, end, group, what));
+        let size = usize::try_from(inode.size()).unwrap_or(usize::MAX);
+        if inode.has(flag::INLINE_DATA) {
+            return self.inline_content(inode);
         }
-    }
-    places.sort_unstable();
-    match places.windows(2).find(|pair| pair[0].1 > pair[1].0) {
-        None => Ok(()),
-        Some(pair) => Err(Error::Damaged(format!(
-            "the {} of group {} lies on top of the {} of group {} at block {}",
-            pair[1].3, pair[1].2, pair[0].3, pair[0].2, pair[1].0
-        ))),
+        if is_fast_link(inode) {
+            return Ok(inode.block_area().get(..size).unwrap_or_default().to_vec());
+        }
+        if size > self.block_size() {
+            return Err(Error::Damaged(format!("inode {}: a link's target of {size} bytes", inode.number)));
+        }
+        let mut target = vec![0; size];
+        let count = self.read_content(inode, 0, &mut target)?;
+        target.truncate(count);
+        Ok(target)
     }
 }
 
-pub(crate) fn stat(number: u32, inode: &Inode) -> Stat {
+fn stat(inode: &Inode) -> Stat {
     Stat {
         kind: Kind::of(inode),
-        mode: u32::from(inode.mode & 0o7777),
-        uid: inode.uid,
-        gid: inode.gid,
-        size: inode.size,
-        mtime: inode.mtime,
-        links: inode.links_count,
-        inode: number,
+        mode: u32::from(inode.mode() & 0o7777),
+        uid: inode.uid(),
+        gid: inode.gid(),
+        size: inode.size(),
+        mtime: inode.time(Time::Modify).0,
+        links: inode.links(),
+        inode: inode.number,
     }
 }

@@ -5,6 +5,7 @@
 use crate::Error;
 use crate::bytes::low_u32;
 use crate::inode::{Inode, flag};
+use crate::map::is_fast_link;
 use crate::volume::Volume;
 
 impl Volume {
@@ -18,7 +19,7 @@ impl Volume {
     pub(crate) fn remove_inode(&mut self, mut inode: Inode) -> Result<(), Error> {
         if inode.has(flag::INLINE_DATA) {
             self.clear_inline_content(&mut inode)?;
-        } else if self.has_map(&inode) {
+        } else if has_map(&inode) {
             self.truncate_map(&mut inode, 0)?;
         }
         self.release_attributes(&mut inode)?;
@@ -29,22 +30,9 @@ impl Volume {
         gone.set_dtime(low_u32(self.epoch.clamp(1, i64::from(u32::MAX)).cast_unsigned()));
         self.write_inode(&mut gone)
     }
+}
 
-    /// True when `i_block` maps blocks: not for devices, and not for links whose target stands there.
-    pub(crate) fn has_map(&self, inode: &Inode) -> bool {
-        if inode.is_symlink() {
-            return inode.has(flag::EXTENTS) || !self.is_fast_link(inode);
-        }
-        inode.is_regular() || inode.is_directory()
-    }
-
-    /// True when the target of a link stands in `i_block` (Linux, fs/ext4/inode.c
-    /// `ext4_inode_is_fast_symlink`): it owns no blocks but one for attributes.
-    pub(crate) fn is_fast_link(&self, inode: &Inode) -> bool {
-        if !inode.is_symlink() || inode.has(flag::INLINE_DATA) || inode.has(flag::EXTENTS) {
-            return false;
-        }
-        let attributes = if inode.xattr_block() == 0 { 0 } else { u64::from(self.superblock.block_size) };
-        inode.allocated_bytes(&self.superblock) == attributes && inode.size() < 60
-    }
+/// True when `i_block` maps blocks: not for devices, and not for links whose target stands there.
+fn has_map(inode: &Inode) -> bool {
+    inode.is_regular() || inode.is_directory() || (inode.is_symlink() && !is_fast_link(inode))
 }

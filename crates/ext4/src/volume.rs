@@ -36,6 +36,8 @@ pub(crate) struct Volume {
     runs: Vec<(u64, Vec<u8>)>,
     /// Blocks that it has freed: not to be given out again before the commit.
     freed: Vec<Range<u64>>,
+    /// Blocks that committed operations have freed; some may be in use again.
+    given_up: Vec<Range<u64>>,
     dirty_groups: BTreeSet<u32>,
     /// What the allocator remembers.
     pub(crate) space: Space,
@@ -55,6 +57,7 @@ impl Volume {
             pending: BTreeMap::new(),
             runs: Vec::new(),
             freed: Vec::new(),
+            given_up: Vec::new(),
             dirty_groups: BTreeSet::new(),
             space: Space::default(),
         };
@@ -101,6 +104,7 @@ impl Volume {
     }
 
     fn reload_groups(&mut self) -> Result<(), Error> {
+        self.space = Space::default();
         let count = self.superblock.group_count();
         let mut groups = Vec::new();
         let mut held: Option<(u64, Vec<u8>)> = None;
@@ -286,6 +290,11 @@ impl Volume {
         &self.freed
     }
 
+    /// Blocks that committed operations have freed, in their order; some may be in use again.
+    pub(crate) fn given_up(&self) -> &[Range<u64>] {
+        &self.given_up
+    }
+
     /// True when the operation under way has freed one of `blocks`: a roll back would give it back
     /// to its owner, so it must not be used before the commit.
     pub(crate) fn is_freed(&self, block: u64) -> bool {
@@ -364,7 +373,7 @@ impl Volume {
             self.disk.write_at(block * size, &bytes)?;
         }
         if !self.freed.is_empty() {
-            self.freed.clear();
+            self.given_up.append(&mut self.freed);
             self.space.forget();
         }
         self.write_superblock()

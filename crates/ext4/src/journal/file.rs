@@ -66,6 +66,12 @@ impl JournalFile {
         Ok(())
     }
 
+    /// The blocks behind the journal's superblock.
+    pub(super) fn log(&self) -> Vec<Range<u64>> {
+        let behind = |(logical, range): &(u64, Range<u64>)| range.start + u64::from(*logical == 0)..range.end;
+        self.runs.iter().map(behind).filter(|range| !range.is_empty()).collect()
+    }
+
     /// Makes everything behind the journal's superblock zeros. What is zeros already is not written.
     pub(super) fn clear_log(&self) -> Result<(), Error> {
         let mut buf = Vec::new();

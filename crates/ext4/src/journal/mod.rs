@@ -97,6 +97,14 @@ impl Volume {
         journal.clear_log()
     }
 
+    /// The blocks of an empty journal's log: nobody reads what they hold.
+    pub(crate) fn journal_log(&self) -> Result<Vec<std::ops::Range<u64>>, Error> {
+        match self.journal()? {
+            Some(journal) if journal.superblock.start == 0 => Ok(journal.log()),
+            _ => Ok(Vec::new()),
+        }
+    }
+
     /// The journal; `None` when there is none.
     fn journal(&self) -> Result<Option<JournalFile>, Error> {
         if !self.superblock.has_compat(disk_layout::COMPAT_HAS_JOURNAL) {

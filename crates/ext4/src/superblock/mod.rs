@@ -308,6 +308,12 @@ impl Superblock {
         }
     }
 
+    /// Size of the file system in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.blocks.saturating_mul(u64::from(self.block_size))
+    }
+
     /// Bytes free, in whole blocks, those reserved for root included.
     #[must_use]
     pub fn free_bytes(&self) -> u64 {
