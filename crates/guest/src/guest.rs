@@ -1,5 +1,8 @@
 //! One guest over an image: its partitions, its root, and its mounts as the guest sees them.
 
+mod grow;
+mod residue;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,8 +13,11 @@ use crate::volume::fat::FatVolume;
 use crate::volume::fstab::{self, Entry, Spec};
 use crate::volume::opaque::Opaque;
 use crate::volume::root::{self, Candidate, FSTAB_LIMIT};
+use crate::volume::usr;
 use crate::volume::{self, Place, ext4::Ext4Volume};
 use crate::{Attributes, DirEntry, Error, FileSystem, FileType, GuestPath, Metadata, Stage, Tree, Volumes};
+
+pub use grow::{Grown, grow_root};
 
 /// Mount points that hold the system itself: one that cannot be read is a refusal.
 const SYSTEM: &[&str] = &["/boot", "/usr", "/etc", "/var", "/bin", "/sbin", "/lib", "/root", "/home"];
@@ -98,6 +104,10 @@ impl Guest {
         };
         guest.volumes[root].mount = Some(GuestPath::root());
         guest.mount_all(&disk, &candidates, epoch)?;
+        for entry in usr::without_fstab(&guest, &disk, &candidates, epoch)? {
+            guest.mount_one(&disk, &candidates, &entry, epoch)?;
+            guest.mounts.sort_by_key(|mounted| mounted.mount.components().count());
+        }
         Ok(guest)
     }
 
@@ -171,7 +181,11 @@ impl Guest {
     ) -> Result<(), Error> {
         let system = SYSTEM.contains(&entry.mount.as_str());
         let boot = entry.mount.starts_with(&GuestPath::new("/boot"));
-        let at = format!("/etc/fstab:{}: {} on {}", entry.line, entry.text, entry.mount);
+        let at = match entry.line {
+            // Not from fstab at all.
+            0 => format!("{} on {}", entry.text, entry.mount),
+            line => format!("/etc/fstab:{line}: {} on {}", entry.text, entry.mount),
+        };
         let found: Vec<usize> = all
             .iter()
             .enumerate()
@@ -220,7 +234,7 @@ impl Guest {
             self.notes.push(format!("{at}: something is mounted there already"));
             return Ok(());
         }
-        let fs = match open(disk, &all[index], &mount, epoch) {
+        let fs = match open(disk, &all[index], &mount, epoch, &entry.options) {
             Ok(fs) => fs,
             Err(Error::Disk(error)) => return Err(Error::Disk(error)),
             Err(error) if system => {
@@ -236,6 +250,11 @@ impl Guest {
         self.volumes[index].read_only = fs.read_only();
         self.mounts.push(Mounted { mount, fs });
         Ok(())
+    }
+
+    /// The partition that is mounted exactly there.
+    pub(crate) fn mounted_at(&self, mount: &GuestPath) -> Option<&Volume> {
+        self.volumes.iter().find(|volume| volume.mount.as_ref() == Some(mount))
     }
 
     fn index(&self, path: &GuestPath) -> (usize, GuestPath) {
@@ -286,6 +305,7 @@ fn open(
     candidate: &Candidate,
     mount: &GuestPath,
     epoch: i64,
+    options: &[String],
 ) -> Result<Box<dyn FileSystem>, Error> {
     let place = Place { name: candidate.describe(), mount: mount.clone() };
     match candidate.kind {
@@ -294,7 +314,7 @@ fn open(
             volume.set_mount(mount.clone());
             Ok(Box::new(volume))
         }
-        FsKind::Fat => Ok(Box::new(FatVolume::open(candidate.window(disk)?, place)?)),
+        FsKind::Fat => Ok(Box::new(FatVolume::open(candidate.window(disk)?, epoch, place, options)?)),
         _ => Err(place.error("only ext4 (and ext2, ext3) and FAT can be read here")),
     }
 }

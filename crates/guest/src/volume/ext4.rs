@@ -1,12 +1,13 @@
 //! An ext4 file system of the guest.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use hardtack_disk::BlockWrite;
 use hardtack_ext4::{Error as Ext4Error, Ext4, Kind};
 
 use crate::volume::Place;
-use crate::{Attributes, DirEntry, Error, FileSystem, FileType, GuestPath, Metadata, Tree};
+use crate::{Attributes, DirEntry, Error, FileSystem, FileType, GuestPath, Metadata, Residue, Tree};
 
 /// An ext4 file system and where it belongs.
 pub(crate) struct Ext4Volume {
@@ -151,5 +152,13 @@ impl FileSystem for Ext4Volume {
 
     fn finish(&mut self) -> Result<(), Error> {
         edit!(self, finish())
+    }
+
+    fn residue(&self, which: Residue) -> Result<Vec<Range<u64>>, Error> {
+        let found = match which {
+            Residue::OfEdits => self.fs.given_up(),
+            Residue::All => self.fs.unowned(),
+        };
+        found.map_err(|error| self.failed(error))
     }
 }

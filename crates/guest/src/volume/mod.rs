@@ -6,6 +6,7 @@ pub(crate) mod fat;
 pub(crate) mod fstab;
 pub(crate) mod opaque;
 pub(crate) mod root;
+pub(crate) mod usr;
 
 use hardtack_partition::FsKind;
 

@@ -22,6 +22,22 @@ const ROOT_TYPES: &[&str] = &[
     "c31c45e6-3f39-412e-80fb-4809c4980599", // ppc64le
     "5eead9a9-fe09-4a1e-a1d7-520d00531306", // s390x
     "77055800-792c-4f94-b39a-98c91b762bb6", // loongarch64
+    COREOS_ROOT,
+];
+
+/// CoreOS' ("coreos-resize"): nearly empty until it has booted, for the system is in `/usr`.
+const COREOS_ROOT: &str = "3884dd41-8582-4404-b9a8-e9b84f2df50e";
+
+/// "/usr" partition types (the same source; the last one is CoreOS').
+const USR_TYPES: &[&str] = &[
+    "8484680c-9521-48c6-9c11-b0720656f69e", // x86-64
+    "b0e01050-ee5f-4390-949a-9101b17104e9", // arm64
+    "75250d76-8cc6-458e-bd66-bd47cc81a812", // x86
+    "beaec34b-8442-439b-a40b-984381ed097d", // riscv64
+    "15bb03af-77e7-4d4a-b12b-c0d084f7491c", // ppc64le
+    "8a4f5770-50aa-4ed3-874a-99b710db6fea", // s390x
+    "e611c702-575c-4cbe-9a46-434fa0bf7e3f", // loongarch64
+    "5dfbf5f4-2848-4bac-aa5e-0d9a20b745a6",
 ];
 
 /// Labels, of file systems and of GPT partitions, that say "root", in lower case.
@@ -80,6 +96,17 @@ impl Candidate {
         self.label.as_deref().is_some_and(says) || says(&self.partition.name)
     }
 
+    /// A root that may be empty, because the disk has a `/usr` of its own.
+    fn is_empty_root(&self, all: &[Self]) -> bool {
+        let named = self.has_root_label() || self.partition.type_guid.as_deref() == Some(COREOS_ROOT);
+        self.kind.is_ext() && named && all.iter().any(Self::has_usr_type)
+    }
+
+    /// By its type, the partition is one for `/usr`.
+    pub(crate) fn has_usr_type(&self) -> bool {
+        self.partition.type_guid.as_deref().is_some_and(|guid| USR_TYPES.contains(&guid))
+    }
+
     /// Could hold a root that is none of ours to read.
     fn is_foreign_root(&self) -> bool {
         matches!(
@@ -89,6 +116,10 @@ impl Candidate {
                 | FsKind::LvmPv
                 | FsKind::Luks
                 | FsKind::Raid
+                | FsKind::Bcachefs
+                | FsKind::Bcache
+                | FsKind::ZfsMember
+                | FsKind::BitLocker
                 | FsKind::F2fs
                 | FsKind::Erofs
                 | FsKind::Squashfs
@@ -119,6 +150,11 @@ pub(crate) fn find(disk: &Arc<dyn BlockWrite>, all: &[Candidate], epoch: i64) ->
     if let Some(index) = decide(disk, all, &labelled, epoch, false)? {
         return Ok(index);
     }
+    // The system is in a `/usr` of its own, and the root waits to be filled.
+    let empty: Vec<usize> = labelled.iter().copied().filter(|index| all[*index].is_empty_root(all)).collect();
+    if let [index] = empty.as_slice() {
+        return Ok(*index);
+    }
     let every: Vec<usize> = indices(all, |candidate| candidate.kind.is_ext());
     if let Some(index) = decide(disk, all, &every, epoch, false)? {
         return Ok(index);
@@ -143,6 +179,7 @@ fn decide(
         accept(&all[*index])?;
         // One that cannot be read explains itself when it is opened.
         return match look(disk, &all[*index], epoch) {
+            Ok(Looks::No) if all[*index].is_empty_root(all) => Ok(Some(*index)),
             Ok(Looks::No) => Err(Error::Refused(format!(
                 "by its type, {} is the root, but it holds neither /etc/os-release nor /etc/passwd",
                 all[*index].describe()

@@ -2,8 +2,10 @@
 //! what an edit leaves behind.
 #![allow(clippy::unwrap_used, clippy::print_stderr, unreachable_pub)]
 
+mod coreos;
 mod disk;
 mod hostile;
+mod labels;
 mod mounts;
 mod roots;
 mod whole;

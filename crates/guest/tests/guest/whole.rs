@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use hardtack_disk::BlockWrite;
-use hardtack_guest::{FileType, Guest, GuestPath, OsRelease, Set, Stage, Tree, apply};
+use hardtack_disk::{BlockSource, BlockWrite};
+use hardtack_guest::{FileType, Guest, GuestPath, Location, OsRelease, Set, Stage, Tree, apply, confirm};
 use hardtack_partition::FsKind;
 
 use crate::disk::{BIOS, Bench, EPOCH, ESP, LINUX, Part, overlay, save, succeed, tools};
@@ -71,7 +71,11 @@ fn a_guest_is_seen_and_changed_through_its_own_mounts() {
         guest.read_dir(&at("/boot/efi/EFI")).unwrap().into_iter().map(|entry| entry.name).collect();
     assert_eq!(names, ["A long name with blanks.txt", "debian"]);
     let metadata = guest.lstat(&at("/boot/efi/EFI/debian/grub.cfg")).unwrap().unwrap();
-    assert_eq!((metadata.kind, metadata.mode, metadata.uid), (FileType::Regular, 0o755, 0));
+    assert_eq!(
+        (metadata.kind, metadata.mode, metadata.uid),
+        (FileType::Regular, 0o700, 0),
+        "as umask=0077 shows it"
+    );
     assert!(metadata.mtime > 1_600_000_000, "{}", metadata.mtime);
     let (volume, inside) = guest.locate(&at("/boot/grub/grub.cfg"));
     assert_eq!((volume.describe().as_str(), inside.as_str()), ("ext4 on partition 16", "/grub/grub.cfg"));
@@ -106,23 +110,64 @@ fn a_guest_is_seen_and_changed_through_its_own_mounts() {
 }
 
 #[test]
-fn edits_on_fat_are_refused_before_anything_is_changed() {
+fn edits_on_fat_are_made_and_confirmed() {
     if !tools() {
         return;
     }
     let bench = Bench::new();
     let path = ubuntu(&bench);
-    let disk = overlay(&path);
+    let disk: Arc<dyn BlockWrite> = overlay(&path);
     let mut guest = Guest::open(disk.clone(), EPOCH).unwrap();
+    let stage = |guest: &Guest| {
+        let mut stage = Stage::new(guest);
+        stage.write("/etc/motd", "hardened\n", Set::default()).unwrap();
+        stage.write("/boot/efi/loader/entries/new.conf", "title x\n", Set::default()).unwrap();
+        stage.write("/boot/efi/EFI/debian/grub.cfg", "short\n", Set::default()).unwrap();
+        stage.remove("/boot/efi/EFI/A long name with blanks.txt").unwrap();
+        stage.edits().unwrap()
+    };
+    let edits = stage(&guest);
+    apply(&edits, &mut guest).unwrap();
+    guest.finish_all().unwrap();
+    assert!(stage(&guest).is_empty(), "an applied plan is empty when it is computed again");
+    let finished: Arc<dyn BlockSource> = Arc::new(disk.clone());
+    let locate = |path: &GuestPath| {
+        let (volume, inside) = guest.locate(path);
+        Location { range: volume.range.clone(), file_system: volume.describe(), inside }
+    };
+    let confirmation = confirm(&edits, EPOCH, &finished, &locate).unwrap();
+    assert_eq!((confirmation.confirmed, &confirmation.unread[..]), (edits.len(), &[][..]));
+    let out = bench.path("esp.out");
+    save(&disk, guest.volumes()[2].range.clone(), &out);
+    succeed("fsck.vfat", &["-n", out.to_str().unwrap()]);
+    let told = succeed("mtype", &["-i", out.to_str().unwrap(), "::loader/entries/new.conf"]);
+    assert_eq!(told, "title x\n");
+    let bytes = std::fs::read(&out).unwrap();
+    assert!(!bytes.windows(14).any(|part| part == b"search.fs_uuid"), "what was replaced is gone");
+    // Another build's edits are not confirmed by this disk.
+    let other = {
+        let mut stage = Stage::new(&guest);
+        stage.write("/boot/efi/EFI/debian/grub.cfg", "other\n", Set::default()).unwrap();
+        stage.edits().unwrap()
+    };
+    let error = confirm(&other, EPOCH, &finished, &locate).unwrap_err().to_string();
+    assert!(error.contains("/boot/efi/EFI/debian/grub.cfg") && error.contains("other content"), "{error}");
+}
+
+#[test]
+fn what_fat_cannot_keep_is_refused() {
+    if !tools() {
+        return;
+    }
+    let bench = Bench::new();
+    let mut guest = Guest::open(overlay(&ubuntu(&bench)), EPOCH).unwrap();
     let edits = {
         let mut stage = Stage::new(&guest);
-        stage.write("/etc/motd", "hardened\n", Set::default()).unwrap();
-        stage.write("/boot/efi/new", "x", Set::default()).unwrap();
+        stage.symlink("/boot/efi/link", "EFI").unwrap();
         stage.edits().unwrap()
     };
     let error = apply(&edits, &mut guest).unwrap_err().to_string();
-    assert!(error.contains("FAT on partition 15") && error.contains("only read"), "{error}");
-    assert_eq!(disk.changed_bytes(), 0);
+    assert!(error.contains("FAT on partition 15: /boot/efi/link: FAT has no symbolic links"), "{error}");
 }
 
 #[test]
