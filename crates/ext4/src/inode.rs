@@ -20,7 +20,7 @@ pub(crate) const S_IFLNK: u16 = 0o120_000;
 
 /// `i_flags` (`EXT4_*_FL`).
 pub(crate) mod flag {
-    /// `chattr +i`: no user may change it. An image builder may.
+    /// The content and the names in it are encrypted.
     pub(crate) const ENCRYPT: u32 = 0x0800;
     /// The directory has a hash tree.
     pub(crate) const INDEX: u32 = 0x1000;
@@ -34,8 +34,6 @@ pub(crate) mod flag {
     pub(crate) const EA_INODE: u32 = 0x20_0000;
     /// The content lies in the inode.
     pub(crate) const INLINE_DATA: u32 = 0x1000_0000;
-    /// The project number is inherited.
-    pub(crate) const PROJECT_INHERIT: u32 = 0x2000_0000;
     /// Names in the directory do not know case.
     pub(crate) const CASEFOLD: u32 = 0x4000_0000;
 }
@@ -59,7 +57,6 @@ const GID_HIGH: usize = 0x7a;
 const CHECKSUM_LOW: usize = 0x7c;
 const EXTRA_ISIZE: usize = 0x80;
 const CHECKSUM_HIGH: usize = 0x82;
-const PROJECT: usize = 0x9c;
 
 /// Length of an inode without its extra part.
 const CLASSIC: usize = 128;
@@ -248,18 +245,6 @@ impl Inode {
     /// True when the four bytes at `at` lie in the extra fields.
     fn has_extra(&self, at: usize) -> bool {
         at + 4 <= CLASSIC + self.extra_isize() && at + 4 <= self.raw.len()
-    }
-
-    /// The project number; 0 when there is no field for it.
-    pub(crate) fn project(&self) -> u32 {
-        if self.has_extra(PROJECT) { u32_at(&self.raw, PROJECT) } else { 0 }
-    }
-
-    /// Sets the project number where there is a field for it.
-    pub(crate) fn set_project(&mut self, project: u32) {
-        if self.has_extra(PROJECT) {
-            put_u32(&mut self.raw, PROJECT, project);
-        }
     }
 
     /// Bytes on the disk that the inode owns, maps and attribute block included.
