@@ -46,6 +46,13 @@ impl Image {
         image
     }
 
+    /// A copy of an image that others made.
+    pub(crate) fn copy_of(path: &Path) -> Self {
+        let image = Self { dir: tempfile::tempdir().unwrap() };
+        std::fs::copy(path, image.path()).unwrap();
+        image
+    }
+
     /// The image as mke2fs (and debugfs) left it.
     pub(crate) fn path(&self) -> PathBuf {
         self.dir.path().join("fs")
@@ -109,4 +116,31 @@ pub(crate) fn debugfs(path: &Path, command: &str) -> String {
 pub(crate) fn resize2fs(path: &Path) {
     let output = run("resize2fs", &["-f", path.to_str().unwrap()]);
     assert!(output.status.success(), "resize2fs: {}", said(&output));
+}
+
+/// Mounts the image ("ro" or "rw") and calls `act` with the mount point; a visible skip where that cannot
+/// be done (no root, or blocks larger than the kernel takes), and false then.
+#[allow(clippy::print_stderr)]
+pub(crate) fn mounted(path: &Path, mode: &str, act: impl FnOnce(&Path)) -> bool {
+    let point = tempfile::tempdir().unwrap();
+    let target = point.path().to_str().unwrap();
+    let output = run("mount", &["-o", &format!("loop,{mode}"), path.to_str().unwrap(), target]);
+    if !output.status.success() {
+        eprintln!("SKIPPED: no loop mount: {}", said(&output).trim());
+        return false;
+    }
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| act(point.path())));
+    // Somebody else on the machine may be looking at every new mount for a moment.
+    let unmounted = (0..50).any(|_| {
+        let done = run("umount", &[target]).status.success();
+        if !done {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        done
+    });
+    assert!(unmounted, "{target} stays mounted");
+    if let Err(panic) = result {
+        std::panic::resume_unwind(panic);
+    }
+    true
 }

@@ -87,7 +87,7 @@ impl Volume {
             return Err(damaged(directory, format!("its size is {size}; without large_dir it has 32 bits")));
         }
         match u32::try_from(size / block_size) {
-            Ok(blocks) if size % block_size == 0 => Ok(blocks),
+            Ok(blocks) if size.is_multiple_of(block_size) => Ok(blocks),
             _ => Err(damaged(directory, format!("its size is {size}, in blocks of {block_size}"))),
         }
     }

@@ -99,7 +99,7 @@ impl<'a> Entries<'a> {
         let length = decode_length(stored, self.block_size);
         let rest = self.region.len() - at;
         if length < SHORTEST
-            || length % 4 != 0
+            || !length.is_multiple_of(4)
             || length > rest
             || (length < rest && rest - length < SHORTEST)
         {

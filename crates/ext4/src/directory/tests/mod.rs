@@ -5,6 +5,7 @@
 mod entries;
 mod hashes;
 mod hostile;
+mod kernel;
 mod small;
 mod trees;
 
@@ -128,7 +129,8 @@ impl Tree {
             .filter_map(|line| line.split('/').nth(5))
             .map(|name| name.as_bytes().to_vec())
             .collect();
-        names.retain(|name| name != b"." && name != b"..");
+        // Nodes of the index are listed as unused entries.
+        names.retain(|name| !name.is_empty() && name != b"." && name != b"..");
         sorted(names)
     }
 
