@@ -7,5 +7,6 @@ mod kernel;
 mod matrix;
 mod model;
 mod mutation;
+mod recovery;
 mod refusals;
 mod tools;
