@@ -113,7 +113,8 @@ pub(crate) fn location(superblock: &Superblock, number: u32) -> (u64, usize) {
         let first = meta_group * per_block;
         superblock.group_start(first) + u64::from(superblock.has_backup(first))
     } else {
-        u64::from(superblock.first_data_block) + 1 + u64::from(meta_group)
+        // Not the first data block: with bigalloc that is 0 even when blocks have 1 KiB.
+        u64::from(superblock.block_size == 1024) + 1 + u64::from(meta_group)
     };
     (block, within)
 }
