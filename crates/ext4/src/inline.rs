@@ -9,7 +9,7 @@ use crate::inode::{Inode, flag};
 use crate::volume::Volume;
 
 /// Bytes of `i_block`, where inline content starts.
-pub(crate) const HEAD: usize = 60;
+const HEAD: usize = 60;
 
 #[cfg(test)]
 mod tests;
@@ -57,14 +57,6 @@ impl Volume {
         crate::bytes::put(area, 0, head);
         inode.set_flags(inode.flags() & !flag::EXTENTS | flag::INLINE_DATA);
         Ok(true)
-    }
-
-    /// The most bytes that `set_inline_content` could put into this inode as it is; 0: none at all.
-    pub(crate) fn inline_capacity(&self, inode: &Inode) -> Result<usize, Error> {
-        if !self.superblock.has_inline_data() {
-            return Ok(0);
-        }
-        Ok(self.inline_tail_room(inode)?.map_or(0, |tail| HEAD + tail))
     }
 
     /// Takes the inline data away (flag, `i_block`, `system.data`): the inode has an empty map then.

@@ -148,9 +148,10 @@ pub(super) fn parse(bytes: &[u8], first: usize) -> Result<Vec<Entry>, String> {
         }
         let head = bytes.get(at..at + ENTRY).ok_or_else(|| format!("the entry at byte {at} is cut off"))?;
         let (length, index) = (usize::from(head[0]), head[1]);
+        // Without kind and name it would read as the end once its value has moved.
         let name = bytes
             .get(at + ENTRY..at + ENTRY + length)
-            .filter(|name| !name.contains(&0))
+            .filter(|name| !name.contains(&0) && (index != 0 || length != 0))
             .ok_or_else(|| format!("the name of {length} bytes at byte {} is no name", at + ENTRY))?;
         let offset = usize::from(u16_at(head, 2));
         let (number, size, hash) = (u32_at(head, 4), u32_at(head, 8), u32_at(head, 12));

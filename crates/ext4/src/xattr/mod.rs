@@ -387,16 +387,4 @@ impl Volume {
         }
         Ok(fits)
     }
-
-    /// The longest `system.data` that the inode has room for beside its other attributes; `None` when not
-    /// even an empty one fits.
-    pub(crate) fn inline_tail_room(&self, inode: &Inode) -> Result<Option<usize>, Error> {
-        let mut grown = inode.clone();
-        self.use_inode_tail(&mut grown);
-        let mut entries = self.attributes_inside(&grown)?;
-        entries.retain(|entry| !entry.is(INDEX_SYSTEM, DATA));
-        entries.push(Entry { index: INDEX_SYSTEM, name: DATA.to_vec(), value: Value::Here(Vec::new()) });
-        let room = self.attribute_room(&grown).inside.checked_sub(entry::table_room(&entries));
-        Ok(room.map(|room| room & !3))
-    }
 }

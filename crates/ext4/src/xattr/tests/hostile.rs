@@ -139,3 +139,76 @@ fn hostile_value_inodes_are_refused() {
     volume.release_attributes(&mut owner).unwrap();
     assert_eq!(volume.inode(number).unwrap().links(), 0);
 }
+
+/// Random bytes in everything that holds attributes: answers and errors, never a panic, and what an edit
+/// makes of it can be read.
+#[test]
+fn mutated_attributes_do_no_harm() {
+    for args in [
+        &["-t", "ext4", "-b", "1024", "-I", "256", "-O", "^metadata_csum,ea_inode,inline_data"][..],
+        &["-t", "ext4", "-b", "1024", "-I", "128", "-O", "^metadata_csum"],
+    ] {
+        let image = image(args);
+        let mut volume = image.volume();
+        for (name, length) in
+            [("user.a", 5), ("security.selinux", 30), ("user.b", 300), ("trusted.long", 400)]
+        {
+            set(&mut volume, FIRST, name, Some(&vec![b'v'; length])).unwrap();
+        }
+        let good = volume.inode(FIRST).unwrap();
+        let block = volume.read_block(good.xattr_block()).unwrap();
+        let mut dice = Dice(7);
+        let mut accepted = 0;
+        for _ in 0..3000 {
+            let mut inode = good.clone();
+            let mut bytes = block.clone();
+            for _ in 0..=dice.roll(3) {
+                let byte = [0, 1, 4, 0x20, 0x7f, 0xff][dice.roll(6)];
+                if dice.roll(2) == 0 && inode.raw.len() > 128 {
+                    let at = 128 + dice.roll(inode.raw.len() - 128);
+                    inode.raw[at] = byte;
+                } else {
+                    // Names and headers are where it hurts.
+                    let among = if dice.roll(2) == 0 { 160 } else { bytes.len() };
+                    let at = dice.roll(among);
+                    bytes[at] = byte;
+                }
+            }
+            volume.write_block(good.xattr_block(), bytes).unwrap();
+            let _ = volume.attributes(&inode);
+            let _ = volume.inline_content(&inode);
+            let mut edited = inode.clone();
+            let value = (dice.roll(2) == 0).then(|| vec![b'w'; dice.roll(400)]);
+            if volume.set_named_attribute(&mut edited, "user.a", value.as_deref()).is_ok() {
+                accepted += 1;
+                let seen = volume.attributes(&edited);
+                if let Ok(seen) = seen {
+                    let found = seen.into_iter().find(|one| one.index == 1 && one.name == b"a");
+                    assert_eq!(found.map(|one| one.value), value);
+                }
+            }
+            let _ = volume.set_inline_content(&mut edited, b"content");
+            let _ = volume.release_attributes(&mut edited);
+            volume.rollback().unwrap();
+        }
+        assert!(accepted > 100, "{accepted}");
+    }
+}
+
+#[test]
+fn a_full_file_system_stays_as_it_was() {
+    let image = image(&["-t", "ext4", "-b", "1024", "-I", "128", "-O", "ea_inode"]);
+    let mut volume = image.volume();
+    set(&mut volume, FIRST, "user.a", Some(b"a")).unwrap();
+    for (name, length) in [("user.one", 100), ("user.inode", 5000)] {
+        let left = if length > 1000 { 3 } else { 0 };
+        let all = volume.superblock.free_blocks - left;
+        volume.allocate_blocks(all, 1).unwrap();
+        let mut inode = volume.inode(FIRST + 1).unwrap();
+        let error = volume.set_named_attribute(&mut inode, name, Some(&vec![1; length])).unwrap_err();
+        assert!(matches!(error, Error::NoSpace { .. }), "{error}");
+        assert_eq!(inode, volume.inode(FIRST + 1).unwrap());
+        volume.rollback().unwrap();
+        image.assert_clean(&volume, name);
+    }
+}

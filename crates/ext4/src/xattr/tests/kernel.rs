@@ -4,37 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use super::*;
+use crate::testing::mounted;
 use crate::xattr::entry::Value;
-
-/// Mounts the image and calls `act`; a visible skip where that cannot be done (no root, or blocks larger
-/// than the kernel takes), and false then.
-fn mounted(image: &Path, mode: &str, act: impl FnOnce(&Path)) -> bool {
-    let dir = tempfile::tempdir().unwrap();
-    let mount = Command::new("mount")
-        .args(["-o", &format!("loop,{mode}")])
-        .arg(image)
-        .arg(dir.path())
-        .output()
-        .unwrap();
-    if !mount.status.success() {
-        eprintln!("SKIPPED: loop mount: {}", String::from_utf8_lossy(&mount.stderr));
-        return false;
-    }
-    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| act(dir.path())));
-    // Somebody else on the machine may be looking at every new mount for a moment.
-    let unmounted = (0..50).any(|_| {
-        let done = Command::new("umount").arg(dir.path()).output().unwrap().status.success();
-        if !done {
-            std::thread::sleep(std::time::Duration::from_millis(100));
-        }
-        done
-    });
-    assert!(unmounted, "{} stays mounted", dir.path().display());
-    if let Err(panic) = result {
-        std::panic::resume_unwind(panic);
-    }
-    true
-}
 
 fn setfattr(root: &Path, file: &str, name: &str, value: &[u8]) {
     let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod access_lists;
 mod hostile;
@@ -43,7 +43,7 @@ fn image(args: &[&str]) -> Image {
     let host = tempfile::tempdir().unwrap();
     for (name, length) in [("f0", 5), ("f1", 40), ("f2", 100), ("f3", 3000)] {
         let path = host.path().join(name);
-        std::fs::write(&path, "0123456789".repeat(300)[..length].as_bytes()).unwrap();
+        std::fs::write(&path, &"0123456789".repeat(300).as_bytes()[..length]).unwrap();
         debugfs(&image.path(), &format!("write {} {name}", path.display()));
     }
     debugfs(&image.path(), "mkdir d0");
@@ -256,17 +256,20 @@ fn sequence(what: &str, args: &[&str], seed: u64, steps: usize) {
     for (file, length) in [(0, 5), (1, 40), (2, 100)] {
         let inode = volume.inode(number_of(file)).unwrap();
         if inode.has(flag::INLINE_DATA) {
-            assert_eq!(volume.inline_content(&inode).unwrap(), "0123456789".repeat(300)[..length].as_bytes());
+            assert_eq!(
+                volume.inline_content(&inode).unwrap(),
+                &"0123456789".repeat(300).as_bytes()[..length]
+            );
         }
     }
-    for file in 0..FILES.len() {
+    for (file, expected) in model.iter().enumerate() {
         let mut inode = volume.inode(number_of(file)).unwrap();
         if !inode.has(flag::INLINE_DATA) {
             volume.release_attributes(&mut inode).unwrap();
             volume.write_inode(&mut inode).unwrap();
             volume.commit().unwrap();
         } else {
-            for name in model[file].keys() {
+            for name in expected.keys() {
                 set(&mut volume, number_of(file), name, None).unwrap();
             }
         }
@@ -310,11 +313,15 @@ fn what_does_not_fit_is_refused_with_numbers() {
 fn others_move_to_make_room() {
     let image = image(&["-t", "ext4", "-b", "1024", "-I", "256"]);
     let mut volume = image.volume();
-    set(&mut volume, FIRST, "user.small", Some(&[1; 40])).unwrap();
-    set(&mut volume, FIRST, "user.large", Some(&[2; 850])).unwrap();
-    // Neither the inode (92 bytes, 60 taken) nor the block (988, 872 taken) has room for 116.
-    set(&mut volume, FIRST, "user.mid", Some(&[3; 92])).unwrap();
-    set(&mut volume, FIRST, "user.n", Some(&[4; 40])).unwrap_err();
+    set(&mut volume, FIRST, "user.a", Some(&[1; 20])).unwrap();
+    set(&mut volume, FIRST, "user.b", Some(&[2; 910])).unwrap();
+    // 80 bytes: the inode holds 40 of 88, the block 932 of 988. The 40 move to the block.
+    set(&mut volume, FIRST, "user.c", Some(&[3; 60])).unwrap();
+    let inode = volume.inode(FIRST).unwrap();
+    assert!(volume.attributes_inside(&inode).unwrap()[0].is(1, b"c"));
+    assert_eq!(volume.attribute_block(&inode).unwrap().unwrap().entries.len(), 2);
+    image.assert_clean(&volume, "moved");
+    set(&mut volume, FIRST, "user.d", Some(&[4; 40])).unwrap_err();
     assert_eq!(get(&volume, FIRST).len(), 3);
     image.assert_clean(&volume, "full");
 }
