@@ -147,7 +147,8 @@ fn parent(path: &Path) -> PathBuf {
     }
 }
 
-fn proc_path(file: &File) -> PathBuf {
+/// The kernel's name for an open file, which may have no other.
+pub(crate) fn proc_path(file: &File) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 

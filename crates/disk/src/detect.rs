@@ -7,10 +7,11 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use crate::atomic::proc_path;
 use crate::container::{Codec, is_tar_header};
 use crate::lock::refuse_locked;
 use crate::raw::open_file;
-use crate::{BlockSource, Error, Qcow2Source, RawSource, qcow2};
+use crate::{AtomicFile, Backing, BlockSource, Error, Qcow2Source, RawSource, qcow2};
 
 /// The formats that [`open_source`] reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,21 @@ pub fn open_source(path: &Path) -> Result<Box<dyn BlockSource>, Error> {
         SourceFormat::Raw => Box::new(RawSource::new(file, path, length)?),
         SourceFormat::Qcow2 => Box::new(Qcow2Source::new(file, path, length)?),
     })
+}
+
+impl AtomicFile {
+    /// What was written so far, read-only, while it has no name yet. Its backing file is found as if it
+    /// had its name.
+    ///
+    /// # Errors
+    /// As [`open_source`].
+    pub fn read_back(&self, backing: &Backing) -> Result<Box<dyn BlockSource>, Error> {
+        let (file, length) = open_file(&proc_path(self.file()))?;
+        Ok(match format_of(&file, self.path(), length)? {
+            SourceFormat::Raw => Box::new(RawSource::new(file, self.path(), length)?),
+            SourceFormat::Qcow2 => Box::new(Qcow2Source::new_with(file, self.path(), length, backing)?),
+        })
+    }
 }
 
 /// Tells the format of an image file; refuses those that [`open_source`] does not read.

@@ -18,6 +18,7 @@ use crate::volume::{self, Place, ext4::Ext4Volume};
 use crate::{Attributes, DirEntry, Error, FileSystem, FileType, GuestPath, Metadata, Stage, Tree, Volumes};
 
 pub use grow::{Grown, grow_root};
+pub use residue::{VolumeResidue, disk_residue};
 
 /// Mount points that hold the system itself: one that cannot be read is a refusal.
 const SYSTEM: &[&str] = &["/boot", "/usr", "/etc", "/var", "/bin", "/sbin", "/lib", "/root", "/home"];

@@ -1,18 +1,25 @@
 //! One image through the whole pipeline: source, overlay, guest, stage, output, second opinion.
 
-use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
-use hardtack_disk::{AtomicFile, BlockSource, ImageFormat, Overlay, Written, open_source, write_image};
-use hardtack_guest::{Confirmation, Edit, FileType, Guest, GuestPath, Location, Tree, confirm};
+use hardtack_disk::{AtomicFile, Backing, BlockSource, BlockWrite, ImageFormat, Overlay, Source, Written};
+use hardtack_guest::{
+    Confirmation, Content, Edit, FileType, Guest, GuestPath, Location, Residue, State, Tree, confirm, grow_root,
+};
 
+use crate::args::TargetArgs;
 use crate::error::CliError;
 use crate::progress::Progress;
+use crate::source::Input;
+use crate::talk;
+use crate::target::{self, Job};
 
 /// An image that was opened to be changed in a copy.
 pub(crate) struct Image {
-    disk: Arc<Overlay<Box<dyn BlockSource>>>,
+    input: Input,
+    disk: Arc<Overlay<Arc<Source>>>,
     /// The guest in it.
     pub(crate) guest: Guest,
     /// The clock of the build, seconds since 1970.
@@ -23,53 +30,109 @@ pub(crate) struct Image {
 pub(crate) struct Finished {
     /// Sizes.
     pub(crate) written: Written,
+    /// The format.
+    pub(crate) format: ImageFormat,
     /// The second opinion.
     pub(crate) confirmation: Confirmation,
+    /// Bytes of the disk that were left out because nobody owns them, where they held anything.
+    pub(crate) left_out: u64,
 }
 
 impl Image {
-    /// Opens the image read-only, and the guest in it. Without `epoch` the clock is the time at
-    /// which the image itself was last changed, so that builds repeat.
-    pub(crate) fn open(path: &Path, epoch: Option<i64>) -> Result<Self, CliError> {
-        let disk = Arc::new(Overlay::new(open_source(path)?));
-        let in_image = |error: hardtack_guest::Error| {
-            let error = CliError::from(error);
-            error.within(path)
-        };
+    /// Opens the guest in the image. Without `epoch` the clock is the time at which the image itself
+    /// was last changed, so that builds repeat. With `size` the disk becomes so large, and the root
+    /// fills it.
+    pub(crate) fn open(input: Input, epoch: Option<i64>, size: Option<u64>) -> Result<Self, CliError> {
+        let path = input.path.clone();
+        let in_image = |error: hardtack_guest::Error| CliError::from(error).within(&path);
         let epoch = match epoch {
             Some(epoch) => epoch,
-            None => image_time(&Guest::open(disk.clone(), 0).map_err(in_image)?).map_err(in_image)?,
+            // On a disk of its own: what opening recovers is to carry the right time.
+            None => {
+                let probe = Arc::new(Overlay::new(input.disk.clone()));
+                image_time(&Guest::open(probe, 0).map_err(in_image)?).map_err(in_image)?
+            }
         };
+        let old = input.disk.len();
+        let disk = Arc::new(Overlay::with_size(input.disk.clone(), size.unwrap_or(old)));
+        if let Some(size) = size {
+            if size < old {
+                let text = format!("{}: its disk has {old} bytes, more than --grow {size}", path.display());
+                return Err(CliError::usage(text).hint("a disk can only become larger"));
+            }
+            let disk: Arc<dyn BlockWrite> = disk.clone();
+            let grown = grow_root(&disk, old, epoch).map_err(in_image)?;
+            talk::note(&format!(
+                "{}; its file system has {} MiB instead of {}",
+                grown.partition.describe(),
+                grown.new >> 20,
+                grown.old >> 20
+            ));
+            for note in &grown.partition.notes {
+                talk::note(note);
+            }
+        }
         let guest = Guest::open(disk.clone(), epoch).map_err(in_image)?;
-        Ok(Self { disk, guest, epoch })
+        Ok(Self { input, disk, guest, epoch })
     }
 
-    /// Carries `edits` out in the overlay and writes the whole disk to `output`; it gets its name
-    /// only when the second reader has found every edit in it.
+    /// Carries `edits` out in the overlay and writes the disk to `output`; it gets its name only when
+    /// the second reader has found every edit in it.
     pub(crate) fn write(
         mut self,
         edits: &[Edit],
         output: &Path,
-        format: ImageFormat,
-        force: bool,
+        options: &TargetArgs,
     ) -> Result<Finished, CliError> {
         hardtack_guest::apply(edits, &mut self.guest)?;
         self.guest.finish_all()?;
+        if !options.overlay {
+            self.input.note_snapshots();
+        }
+        let (residue, left_out) = self.residue(edits, options)?;
         let mut file = AtomicFile::create(output)?;
         let progress = Progress::start(format!("writing {}", output.display()));
-        let written = write_image(&*self.disk, &mut file, format, &|done, total| progress.at(done, total))?;
-        progress.finish(written.data);
-        // The file may have no name yet; the kernel's name for an open one does.
-        let finished = PathBuf::from(format!("/proc/self/fd/{}", file.file().as_raw_fd()));
-        let finished: Arc<dyn BlockSource> = Arc::from(open_source(&finished)?);
+        let changed = self.disk.changed_ranges(0..self.disk.len());
+        let job = Job { input: &self.input, disk: &*self.disk, changed, residue };
+        let written = target::write(job, options, &mut file, &|done, total| progress.at(done, total))?;
+        progress.finish(written.written.data);
+        let backing = if options.overlay { self.input.backing_of_overlay() } else { Backing::Refuse };
+        let finished: Arc<dyn BlockSource> = Arc::from(file.read_back(&backing)?);
         let confirmation = confirm(edits, self.epoch, &finished, &|path: &GuestPath| self.locate(path))?;
-        file.commit(force)?;
-        Ok(Finished { written, confirmation })
+        file.commit(options.force)?;
+        Ok(Finished { written: written.written, format: written.format, confirmation, left_out })
+    }
+
+    /// What is not to reach the output, and how much of it the source really holds.
+    fn residue(&self, edits: &[Edit], options: &TargetArgs) -> Result<(Vec<Range<u64>>, u64), CliError> {
+        // An overlay cannot hide what lies in its backing file.
+        if options.no_sparsify || options.overlay {
+            return Ok((Vec::new(), 0));
+        }
+        let all = options.sparsify || edits.iter().any(ends_a_secret);
+        let residue = self.guest.residue(if all { Residue::All } else { Residue::OfEdits })?;
+        let mut left_out = 0;
+        for range in &residue {
+            let data = self.disk.data_ranges(range.clone())?;
+            left_out += data.iter().map(|data| data.end - data.start).sum::<u64>();
+        }
+        Ok((residue, left_out))
     }
 
     fn locate(&self, path: &GuestPath) -> Location {
         let (volume, inside) = self.guest.locate(path);
         Location { range: volume.range.clone(), file_system: volume.describe(), inside }
+    }
+}
+
+/// True when an edit takes something away that not everybody could read, or any file at all: older
+/// copies of it may lie in blocks that no file owns.
+fn ends_a_secret(edit: &Edit) -> bool {
+    let Some(before) = edit.before.filter(|before| before.kind == FileType::Regular) else { return false };
+    match &edit.state {
+        State::File(Content::Kept | Content::Appended(_), _) => false,
+        State::File(Content::Bytes(_), _) => before.mode & 0o004 == 0,
+        _ => true,
     }
 }
 

@@ -10,6 +10,9 @@ mod image;
 mod progress;
 mod run;
 mod signals;
+mod source;
+mod talk;
+mod target;
 mod terminal;
 
 use std::io::Write;

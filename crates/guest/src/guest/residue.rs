@@ -1,9 +1,14 @@
 //! What a disk holds that no file owns: deleted files, old versions, copies in a journal.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::Guest;
-use crate::{Error, GuestPath, Residue};
+use hardtack_disk::{BlockWrite, Window};
+use hardtack_ext4::Ext4;
+use hardtack_partition::{FsKind, read_table};
+
+use super::{Guest, partition_error};
+use crate::{Error, GuestPath, Residue, volume};
 
 impl Guest {
     /// Byte ranges of the disk that hold nothing any more, ascending; asked after
@@ -31,4 +36,41 @@ impl Guest {
     pub fn root_volume(&self) -> &super::Volume {
         self.locate(&GuestPath::root()).0
     }
+}
+
+/// What nobody owns on one partition.
+pub struct VolumeResidue {
+    /// The file system and its place: "ext4 on partition 1".
+    pub name: String,
+    /// The partition's bytes on the disk.
+    pub range: Range<u64>,
+    /// Byte ranges of the disk, ascending, or why they cannot be told.
+    pub ranges: Result<Vec<Range<u64>>, String>,
+}
+
+/// What no file owns on the ext4 file systems of a disk, without asking what system is on it. A file
+/// system that was not unmounted cleanly is recovered on `disk` for that.
+///
+/// # Errors
+/// When the partition table cannot be read.
+pub fn disk_residue(disk: Arc<dyn BlockWrite>) -> Result<Vec<VolumeResidue>, Error> {
+    let table = read_table(&disk).map_err(partition_error)?;
+    let mut all = Vec::new();
+    for partition in table.partitions {
+        let window = Window::new(disk.clone(), partition.range.clone())?;
+        let kind = FsKind::detect(&window).map_err(partition_error)?.kind;
+        if !kind.is_ext() {
+            continue;
+        }
+        let start = partition.range.start;
+        let ranges = Ext4::open(Arc::new(window), 0).and_then(|fs| fs.unowned());
+        all.push(VolumeResidue {
+            name: volume::describe(kind, partition.number),
+            ranges: ranges
+                .map(|ranges| ranges.into_iter().map(|range| start + range.start..start + range.end).collect())
+                .map_err(|error| error.to_string()),
+            range: partition.range,
+        });
+    }
+    Ok(all)
 }

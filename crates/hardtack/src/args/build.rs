@@ -2,14 +2,23 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+
+use super::size::size;
+use super::{SourceArgs, TargetArgs};
 
 const EXAMPLE: &str = "\
 Examples:
   hardtack build image-recipes/debian-3fa.yaml --source debian-12-genericcloud-amd64.qcow2 \\
       --output hardened.qcow2
   hardtack build recipe.yaml --source base.raw --plan          # what would change, as a diff
+  hardtack build recipe.yaml --source base.qcow2 --output big.qcow2 --grow 20G
   hardtack build recipe.yaml --source base.raw --plan --json   # the same for programs
+
+From qcow2 to qcow2, clusters without a change are taken over as they are stored. What the edits gave
+up is not in the output; when a file is removed or one that not everybody may read is replaced,
+nothing that no file owns is (--sparsify, --no-sparsify). An --overlay hides it in the guest only: its
+backing file still holds it.
 
 The source is never changed. The output appears whole or not at all, readable by its owner only
 (it holds password hashes). Times in the image come from SOURCE_DATE_EPOCH; without it, from the
@@ -24,7 +33,7 @@ pub(crate) struct BuildArgs {
     /// The recipe, a YAML file.
     pub(crate) recipe: PathBuf,
 
-    /// The image to start from: qcow2 or raw. It is only read.
+    /// The image to start from: qcow2, raw, VMDK or VHD, also compressed or in an archive. It is only read.
     #[arg(long, short, value_name = "IMAGE")]
     pub(crate) source: PathBuf,
 
@@ -32,13 +41,17 @@ pub(crate) struct BuildArgs {
     #[arg(long, short, value_name = "FILE", required_unless_present = "plan")]
     pub(crate) output: Option<PathBuf>,
 
-    /// The output's format; else by its suffix (.qcow2, .raw, .img), else raw.
-    #[arg(long, value_enum)]
-    pub(crate) format: Option<Format>,
+    /// How the source is opened.
+    #[command(flatten)]
+    pub(crate) open: SourceArgs,
 
-    /// Replace an existing output.
-    #[arg(long)]
-    pub(crate) force: bool,
+    /// How the output is written.
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+
+    /// Make the disk this large (10G), and let the root partition and its file system fill it.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) grow: Option<u64>,
 
     /// Print what would change as a diff, and change nothing.
     #[arg(long)]
@@ -55,13 +68,4 @@ pub(crate) struct BuildArgs {
     /// The first-boot program; else hardtack-agent beside this program or in ../lib/hardtack/.
     #[arg(long, value_name = "PATH")]
     pub(crate) agent: Option<PathBuf>,
-}
-
-/// Formats of outputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// The disk's bytes, sparse.
-    Raw,
-    /// qcow2 with compressed clusters.
-    Qcow2,
 }

@@ -5,12 +5,17 @@ mod console;
 mod convert;
 mod demo;
 mod enroll;
+mod size;
+mod source;
+mod target;
 
-pub(crate) use build::{BuildArgs, Format};
+pub(crate) use build::BuildArgs;
 pub(crate) use console::ConsoleArgs;
-pub(crate) use convert::{CompressionName, ConvertArgs};
+pub(crate) use convert::ConvertArgs;
 pub(crate) use demo::DemoArgs;
 pub(crate) use enroll::EnrollArgs;
+pub(crate) use source::SourceArgs;
+pub(crate) use target::{CompressionName, Format, TargetArgs};
 
 use clap::{Parser, Subcommand};
 

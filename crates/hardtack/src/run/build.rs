@@ -3,16 +3,17 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use hardtack_disk::ImageFormat;
 use hardtack_guest::{Edit, Stage};
 use hardtack_recipe::{Facts, Note, Options, Plan, RealFiles, Recipe, Surroundings, Weight};
 use hardtack_recipe::{load_recipe, redact, stage_recipe};
 use serde_json::json;
 
 use crate::agent_file;
-use crate::args::{BuildArgs, Format};
-use crate::error::{CliError, LOCAL_IO};
+use crate::args::BuildArgs;
+use crate::error::CliError;
 use crate::image::{Finished, Image};
+use crate::source::Input;
+use crate::{talk, target};
 
 /// A recipe is text that people write; this is a thousand times the largest one seen.
 const LARGEST_RECIPE: u64 = 4 << 20;
@@ -23,9 +24,10 @@ pub(crate) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
         check_output(output, arguments)?;
     }
     let recipe = read_recipe(&arguments.recipe)?;
-    let image = Image::open(&arguments.source, epoch_from_environment()?)?;
+    let input = Input::open(&arguments.source, &arguments.open, arguments.output.as_deref())?;
+    let image = Image::open(input, epoch_from_environment()?, arguments.grow)?;
     for note in image.guest.notes() {
-        eprintln_line(&format!("note: {}: {note}", arguments.source.display()));
+        talk::note(&format!("{}: {note}", arguments.source.display()));
     }
     let surroundings = Surroundings {
         facts: Facts {
@@ -72,10 +74,10 @@ fn build(
     changes: usize,
     arguments: &BuildArgs,
 ) -> Result<u8, CliError> {
-    let format = format_of(output, arguments.format);
-    let Finished { written, confirmation } = image.write(edits, output, format, arguments.force)?;
+    let finished = image.write(edits, output, &arguments.target)?;
+    let Finished { written, format, confirmation, left_out } = finished;
     for unread in &confirmation.unread {
-        eprintln_line(&format!("note: not read back by a second implementation: {unread}"));
+        talk::note(&format!("not read back by a second implementation: {unread}"));
     }
     let mut out = std::io::stdout().lock();
     let told = if arguments.json {
@@ -85,6 +87,7 @@ fn build(
             "virtual_size": written.virtual_size,
             "file_size": written.file_size,
             "data": written.data,
+            "left_out": left_out,
             "changes": changes,
             "confirmed": confirmation.confirmed,
             "unconfirmed": confirmation.unread,
@@ -104,47 +107,17 @@ fn build(
     Ok(0)
 }
 
+/// Everything that is wrong with the output's name is told before any work is done.
+fn check_output(output: &Path, arguments: &BuildArgs) -> Result<(), CliError> {
+    let mut inputs = vec![(&*arguments.source, "source"), (&*arguments.recipe, "recipe")];
+    inputs.extend(arguments.agent.as_deref().map(|agent| (agent, "agent")));
+    target::format(output, &arguments.target)?;
+    target::check_output(output, arguments.plan || arguments.target.force, &inputs)
+}
+
 fn show(text: &str) -> Result<u8, CliError> {
     std::io::stdout().write_all(text.as_bytes()).map_err(CliError::stream)?;
     Ok(0)
-}
-
-/// Everything that is wrong with the output's name is told before any work is done.
-fn check_output(output: &Path, arguments: &BuildArgs) -> Result<(), CliError> {
-    if same_file(output, &arguments.source) {
-        return Err(CliError::usage(format!("{}: the output is the source", output.display()))
-            .hint("the source is never changed; give another --output"));
-    }
-    for (input, what) in [(Some(&arguments.recipe), "recipe"), (arguments.agent.as_ref(), "agent")] {
-        if input.is_some_and(|input| same_file(output, input)) {
-            return Err(CliError::usage(format!("{}: the output is the {what}", output.display()))
-                .hint("give another --output"));
-        }
-    }
-    if !arguments.plan && !arguments.force && output.symlink_metadata().is_ok() {
-        return Err(CliError::new(LOCAL_IO, format!("{}: exists already", output.display()))
-            .hint("--force replaces it"));
-    }
-    Ok(())
-}
-
-pub(super) fn same_file(one: &Path, other: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    match (one.metadata(), other.metadata()) {
-        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
-        _ => one == other,
-    }
-}
-
-pub(super) fn format_of(output: &Path, given: Option<Format>) -> ImageFormat {
-    match given {
-        Some(Format::Qcow2) => ImageFormat::Qcow2,
-        Some(Format::Raw) => ImageFormat::Raw,
-        None if output.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("qcow2")) => {
-            ImageFormat::Qcow2
-        }
-        None => ImageFormat::Raw,
-    }
 }
 
 fn read_recipe(path: &PathBuf) -> Result<Recipe, CliError> {
@@ -167,7 +140,7 @@ fn read_recipe(path: &PathBuf) -> Result<Recipe, CliError> {
     let environment = |name: &str| std::env::var(name).ok();
     let recipe = load_recipe(path, &text, &environment, &RealFiles)?;
     if !recipe.warnings.is_empty() {
-        eprintln_line(hardtack_yaml::render(&text, &recipe.warnings).trim_end());
+        talk::line(hardtack_yaml::render(&text, &recipe.warnings).trim_end());
     }
     Ok(recipe)
 }
@@ -193,10 +166,6 @@ fn notes_text(notes: &[Note], secrets: &[String]) -> String {
         redact(&format!("{word}: {}: {}\n", note.step, note.text), secrets)
     };
     notes.iter().map(line).collect()
-}
-
-fn eprintln_line(text: &str) {
-    eprint_text(&format!("{text}\n"));
 }
 
 fn eprint_text(text: &str) {

@@ -1,140 +1,62 @@
 //! `hardtack convert`: a disk written in another format.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::ops::Range;
+use std::sync::Arc;
 
-use hardtack_disk::{
-    AtomicFile, Backing, BlockSource, Compression, ImageFormat, Opened, OverlayBase, Qcow2Options,
-    RewriteOptions, Source, SourceOptions, Written, backing_name, open_source_with, write_overlay,
-    write_qcow2, write_qcow2_from, write_raw,
-};
+use hardtack_disk::{AtomicFile, Overlay};
+use hardtack_guest::disk_residue;
 use serde_json::json;
 
-use super::build::{format_of, same_file};
-use crate::args::{CompressionName, ConvertArgs, Format};
-use crate::error::{CliError, LOCAL_IO};
+use crate::args::ConvertArgs;
+use crate::error::CliError;
 use crate::progress::Progress;
-
-/// What was written, and how.
-struct Finished {
-    written: Written,
-    format: ImageFormat,
-    /// Clusters of a qcow2 source that were taken over as they are stored.
-    kept: Option<u64>,
-}
+use crate::source::Input;
+use crate::talk::note;
+use crate::target::{self, Finished, Job};
 
 /// Runs `hardtack convert`.
 pub(crate) fn run(arguments: &ConvertArgs) -> Result<u8, CliError> {
-    check_output(arguments)?;
-    let format = format(arguments)?;
-    let mut out = AtomicFile::create(&arguments.output)?;
-    let opened = open(arguments)?;
-    if !opened.is_direct() {
-        let members = opened.members.join(", in it ");
-        let member = if members.is_empty() { String::new() } else { format!(", member {members}") };
-        note(&format!("{}: {}{member}", arguments.source.display(), opened.describe()));
+    let ConvertArgs { source, output, target: options, .. } = arguments;
+    target::check_output(output, options.force, &[(source, "source")])?;
+    target::format(output, options)?;
+    let mut out = AtomicFile::create(output)?;
+    let input = Input::open(source, &arguments.open, Some(output))?;
+    if !options.overlay {
+        input.note_snapshots();
     }
-    let snapshots = opened.source.snapshots()?;
-    if snapshots > 0 && !arguments.overlay {
-        let plural = if snapshots == 1 { "" } else { "s" };
-        note(&format!(
-            "{}: {snapshots} internal snapshot{plural} dropped: the output holds the present state only",
-            arguments.source.display()
-        ));
-    }
-    let progress = Progress::start(format!("writing {}", arguments.output.display()));
-    let at = |done, total| progress.at(done, total);
-    let finished = write(arguments, format, &opened, &mut out, &at)?;
-    out.commit(arguments.force)?;
+    let residue = if options.sparsify { residue(&input)? } else { Vec::new() };
+    let progress = Progress::start(format!("writing {}", output.display()));
+    let job = Job { input: &input, disk: &input.disk, changed: Vec::new(), residue };
+    let finished = target::write(job, options, &mut out, &|done, total| progress.at(done, total))?;
+    out.commit(options.force)?;
     progress.finish(finished.written.data);
-    tell(arguments, &opened, snapshots, &finished)
+    tell(arguments, &input, &finished)
 }
 
-/// Opens the source; what has to be unpacked is unpacked now.
-fn open(arguments: &ConvertArgs) -> Result<Opened, CliError> {
-    let unpacking: OnceLock<Progress> = OnceLock::new();
-    let progress = |done, total| {
-        let name = || Progress::start(format!("unpacking {}", arguments.source.display()));
-        unpacking.get_or_init(name).at(done, total);
-    };
-    let beside = || match arguments.output.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    let options = SourceOptions {
-        backing: arguments.backing_dir.clone().map_or(Backing::Refuse, Backing::Within),
-        scratch: Some(arguments.scratch.clone().unwrap_or_else(beside)),
-        member: arguments.member.clone(),
-        limit: arguments.unpack_limit,
-        progress: Some(&progress),
-    };
-    let opened = open_source_with(&arguments.source, &options)?;
-    if let Some(progress) = unpacking.into_inner() {
-        progress.finish(opened.source.len());
+/// What no file of the disk owns. Recovering a journal would change the disk, which is not what a
+/// conversion does: such file systems are left alone.
+fn residue(input: &Input) -> Result<Vec<Range<u64>>, CliError> {
+    let disk = Arc::new(Overlay::new(input.disk.clone()));
+    let found = disk_residue(disk.clone()).map_err(|error| CliError::from(error).within(&input.path))?;
+    let mut residue = Vec::new();
+    for volume in found {
+        let name = format!("{}: {}", input.path.display(), volume.name);
+        match volume.ranges {
+            Ok(_) if !disk.changed_ranges(volume.range).is_empty() => {
+                note(&format!("{name} was not unmounted cleanly: it is taken over as it is"));
+            }
+            Ok(ranges) => residue.extend(ranges),
+            Err(why) => note(&format!("{name} is taken over as it is: {why}")),
+        }
     }
-    Ok(opened)
+    Ok(residue)
 }
 
-fn write(
-    arguments: &ConvertArgs,
-    format: ImageFormat,
-    opened: &Opened,
-    out: &mut AtomicFile,
-    progress: &(dyn Fn(u64, u64) + Sync),
-) -> Result<Finished, CliError> {
-    let source = &opened.source;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let written = |written| Finished { written, format, kept: None };
-    if arguments.overlay {
-        let base = overlay_base(arguments, opened)?;
-        let options = Qcow2Options { threads, ..Qcow2Options::default() };
-        return Ok(written(write_overlay(source, &base, source, &[], out, &options, progress)?));
-    }
-    let compression = match arguments.compression {
-        Some(CompressionName::None) => Compression::None,
-        Some(CompressionName::Zstd) => Compression::Zstd,
-        Some(CompressionName::Zlib) | None => Compression::Zlib,
-    };
-    Ok(match (format, source.as_qcow2()) {
-        (ImageFormat::Raw, _) => written(write_raw(source, out, threads, progress)?),
-        (ImageFormat::Qcow2, Some(qcow2)) if arguments.compression.is_none() => {
-            let options = RewriteOptions { threads, ..RewriteOptions::default() };
-            let rewritten = write_qcow2_from(qcow2, source, &[], out, &options, progress)?;
-            Finished { written: rewritten.written, format, kept: Some(rewritten.kept) }
-        }
-        (ImageFormat::Qcow2, _) => {
-            let options = Qcow2Options { threads, compression, ..Qcow2Options::default() };
-            written(write_qcow2(source, out, &options, progress)?)
-        }
-    })
-}
-
-/// The source as the file below an overlay: a virtual machine must be able to open it as it is.
-fn overlay_base(arguments: &ConvertArgs, opened: &Opened) -> Result<OverlayBase, CliError> {
-    let format = match &opened.source {
-        Source::Raw(_) if opened.is_direct() => ImageFormat::Raw,
-        Source::Qcow2(_) if opened.is_direct() => ImageFormat::Qcow2,
-        _ => {
-            let text = format!(
-                "{}: {} cannot lie below an overlay, only raw and qcow2",
-                arguments.source.display(),
-                opened.describe()
-            );
-            return Err(CliError::refused(text).hint("convert it to qcow2, and make the overlay above that"));
-        }
-    };
-    Ok(OverlayBase { name: backing_name(&arguments.output, &arguments.source, false)?, format })
-}
-
-fn tell(
-    arguments: &ConvertArgs,
-    opened: &Opened,
-    snapshots: u32,
-    finished: &Finished,
-) -> Result<u8, CliError> {
+fn tell(arguments: &ConvertArgs, input: &Input, finished: &Finished) -> Result<u8, CliError> {
     let Finished { written, format, kept } = finished;
     let output = arguments.output.display().to_string();
+    let overlay = arguments.target.overlay;
     let mut out = std::io::stdout().lock();
     let told = if arguments.json {
         let result = json!({
@@ -143,21 +65,17 @@ fn tell(
             "virtual_size": written.virtual_size,
             "file_size": written.file_size,
             "data": written.data,
-            "source_formats": opened.formats,
-            "members": opened.members,
-            "snapshots_dropped": if arguments.overlay { 0 } else { snapshots },
+            "source_formats": input.formats,
+            "members": input.members,
+            "snapshots_dropped": if overlay { 0 } else { input.snapshots },
             "clusters_kept": kept,
-            "overlay": arguments.overlay,
+            "overlay": overlay,
         });
         writeln!(out, "{result}")
     } else {
         let (disk, data) = (mebibytes(written.virtual_size), mebibytes(written.data));
-        let what = if arguments.overlay { "qcow2 overlay" } else { format.name() };
-        writeln!(
-            out,
-            "{output}: {what}, a disk of {disk} MiB with {data} MiB of data, from {}",
-            opened.describe()
-        )
+        let what = if overlay { "qcow2 overlay" } else { format.name() };
+        writeln!(out, "{output}: {what}, a disk of {disk} MiB with {data} MiB of data, from {}", input.described)
     };
     told.map_err(CliError::stream)?;
     Ok(0)
@@ -165,46 +83,4 @@ fn tell(
 
 fn mebibytes(bytes: u64) -> u64 {
     bytes.div_ceil(1 << 20)
-}
-
-fn note(text: &str) {
-    // Names of members are nothing that a terminal should obey.
-    let safe: String = text
-        .chars()
-        .flat_map(|char| match char.is_control() {
-            true => char.escape_unicode().collect::<Vec<_>>(),
-            false => vec![char],
-        })
-        .collect();
-    // What is said on standard error is talk; the work goes on without a listener.
-    let _ = writeln!(std::io::stderr(), "note: {safe}");
-}
-
-fn format(arguments: &ConvertArgs) -> Result<ImageFormat, CliError> {
-    if arguments.overlay {
-        return match arguments.format {
-            Some(Format::Raw) => Err(CliError::usage("--overlay writes qcow2, and --format is raw")),
-            _ => Ok(ImageFormat::Qcow2),
-        };
-    }
-    let format = format_of(&arguments.output, arguments.format);
-    if format == ImageFormat::Raw && arguments.compression.is_some() {
-        return Err(CliError::usage("--compression is for qcow2, and the output is raw")
-            .hint("give --format qcow2, or an output with the suffix .qcow2"));
-    }
-    Ok(format)
-}
-
-/// Everything that is wrong with the output's name is told before any work is done.
-fn check_output(arguments: &ConvertArgs) -> Result<(), CliError> {
-    let output: &Path = &arguments.output;
-    if same_file(output, &arguments.source) {
-        return Err(CliError::usage(format!("{}: the output is the source", output.display()))
-            .hint("the source is never changed; give another output"));
-    }
-    if !arguments.force && output.symlink_metadata().is_ok() {
-        return Err(CliError::new(LOCAL_IO, format!("{}: exists already", output.display()))
-            .hint("--force replaces it"));
-    }
-    Ok(())
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::build;
-use crate::args::{BuildArgs, DemoArgs};
+use crate::args::{BuildArgs, DemoArgs, SourceArgs, TargetArgs};
 use crate::error::{CliError, LOCAL_IO};
 
 /// The sample cloud image; `tests/images/make-sample.sh` makes it.
@@ -33,8 +33,9 @@ pub(crate) fn run(arguments: &DemoArgs) -> Result<u8, CliError> {
         recipe: directory.join("demo.yaml"),
         source: directory.join("sample.qcow2"),
         output: Some(directory.join(RESULT)),
-        format: None,
-        force: true,
+        open: SourceArgs::default(),
+        target: TargetArgs { force: true, ..TargetArgs::default() },
+        grow: None,
         plan: true,
         json: false,
         no_deferred: false,

@@ -3,17 +3,16 @@
 mod stage;
 
 use std::io::Write;
-use std::path::Path;
 
 use hardtack_credentials::secret_file::Random;
 use hardtack_credentials::{SecretFile, UserCredentials, otpauth};
-use hardtack_disk::{ImageFormat, SourceFormat, detect_format};
 use hardtack_guest::Stage;
 
-use crate::args::EnrollArgs;
+use crate::args::{EnrollArgs, Format, TargetArgs};
 use crate::error::{CliError, LOCAL_IO};
 use crate::image::Image;
 use crate::run::console::{Picture, show_user};
+use crate::source::Input;
 use crate::terminal::Terminal;
 
 /// Runs `hardtack enroll`.
@@ -40,8 +39,9 @@ fn enroll(
     let output = arguments.output.as_deref().unwrap_or(&arguments.image);
     check_output(arguments)?;
     let picture = arguments.qr.as_deref().map(|path| Picture::at(path, arguments.force)).transpose()?;
-    let format = format(&arguments.image)?;
-    let image = Image::open(&arguments.image, None)?;
+    let input = Input::open_in_place(&arguments.image)?;
+    let target = target(&input, arguments.output.is_none() || arguments.force);
+    let image = Image::open(input, None, None)?;
     let mut stage = Stage::new(&image.guest);
     let facts = stage::facts(&stage)?;
     let new = match arguments.clear {
@@ -60,8 +60,7 @@ fn enroll(
             .map_err(CliError::stream)?;
         return Ok(0);
     }
-    let replace = arguments.output.is_none() || arguments.force;
-    let finished = image.write(&edits, output, format, replace)?;
+    let finished = image.write(&edits, output, &target)?;
     for unread in &finished.confirmation.unread {
         writeln!(err, "hardtack: note: not read back by a second implementation: {unread}")
             .map_err(CliError::stream)?;
@@ -104,11 +103,9 @@ fn enroll(
 }
 
 /// The output's format is the image's.
-fn format(image: &Path) -> Result<ImageFormat, CliError> {
-    Ok(match detect_format(image)? {
-        SourceFormat::Qcow2 => ImageFormat::Qcow2,
-        SourceFormat::Raw => ImageFormat::Raw,
-    })
+fn target(input: &Input, force: bool) -> TargetArgs {
+    let format = if input.disk.as_qcow2().is_some() { Format::Qcow2 } else { Format::Raw };
+    TargetArgs { format: Some(format), force, ..TargetArgs::default() }
 }
 
 fn check_output(arguments: &EnrollArgs) -> Result<(), CliError> {

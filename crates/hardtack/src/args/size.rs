@@ -1,0 +1,36 @@
+//! Sizes on the command line.
+
+/// A number of bytes with an optional K, M, G or T, powers of 1024.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let bad = || "a size is a number of bytes, or one with K, M, G or T, as 10G".to_owned();
+    let (digits, shift) = match text.char_indices().next_back() {
+        Some((at, unit)) if !unit.is_ascii_digit() => {
+            let shift = "KMGT".find(unit.to_ascii_uppercase()).ok_or_else(bad)?;
+            (&text[..at], 10 * (shift as u32 + 1))
+        }
+        _ => (text, 0),
+    };
+    let number: u64 = digits.parse().map_err(|_| bad())?;
+    number.checked_mul(1 << shift).ok_or_else(|| "no disk is so large".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("512", Some(512)),
+            ("3k", Some(3072)),
+            ("10G", Some(10 << 30)),
+            ("2T", Some(2 << 40)),
+        ] {
+            assert_eq!(size(text).ok(), expected, "{text}");
+        }
+        for text in ["", "G", "-1", "1.5G", "1GiB", "10 G", "99999999T", "1µ"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! An image that is read: opened out of whatever it is packed in.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use hardtack_disk::{Backing, BlockSource, ImageFormat, Opened, Source, SourceOptions, open_source_with};
+
+use crate::args::SourceArgs;
+use crate::error::CliError;
+use crate::progress::Progress;
+use crate::talk::note;
+
+/// An open source.
+pub(crate) struct Input {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// The disk in it.
+    pub(crate) disk: Arc<Source>,
+    /// The disk's format, then those around it from the inside out.
+    pub(crate) formats: Vec<&'static str>,
+    /// The names of archives' members on the way to the disk, from the outside in.
+    pub(crate) members: Vec<String>,
+    /// Internal snapshots of a qcow2 image, which no output has.
+    pub(crate) snapshots: u32,
+    /// "qcow2 in tar in gzip".
+    pub(crate) described: String,
+    /// Where its backing files may lie.
+    backing_dir: Option<PathBuf>,
+}
+
+impl Input {
+    /// Opens `path`; what has to be unpacked is unpacked now, beside `output` unless told otherwise.
+    /// What people should know about it is said on standard error.
+    pub(crate) fn open(path: &Path, options: &SourceArgs, output: Option<&Path>) -> Result<Self, CliError> {
+        let unpacking: OnceLock<Progress> = OnceLock::new();
+        let progress = |done, total| {
+            unpacking.get_or_init(|| Progress::start(format!("unpacking {}", path.display()))).at(done, total);
+        };
+        let beside = || match output.and_then(Path::parent) {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let opened = open_source_with(
+            path,
+            &SourceOptions {
+                backing: options.backing_dir.clone().map_or(Backing::Refuse, Backing::Within),
+                scratch: Some(options.scratch.clone().unwrap_or_else(beside)),
+                member: options.member.clone(),
+                limit: options.unpack_limit,
+                progress: Some(&progress),
+            },
+        )?;
+        if let Some(progress) = unpacking.into_inner() {
+            progress.finish(opened.source.len());
+        }
+        if !opened.is_direct() {
+            let members = opened.members.join(", in it ");
+            let member = if members.is_empty() { String::new() } else { format!(", member {members}") };
+            note(&format!("{}: {}{member}", path.display(), opened.describe()));
+        }
+        Self::new(path, opened, options.backing_dir.clone())
+    }
+
+    fn new(path: &Path, opened: Opened, backing_dir: Option<PathBuf>) -> Result<Self, CliError> {
+        let described = opened.describe();
+        let Opened { source, formats, members } = opened;
+        Ok(Self {
+            path: path.to_owned(),
+            snapshots: source.snapshots()?,
+            disk: Arc::new(source),
+            formats,
+            members,
+            described,
+            backing_dir,
+        })
+    }
+
+    /// Opens an image that is to be replaced by a changed one: nothing is unpacked for that.
+    pub(crate) fn open_in_place(path: &Path) -> Result<Self, CliError> {
+        let opened = open_source_with(path, &SourceOptions::default())?;
+        Self::new(path, opened, None)
+    }
+
+    /// Says that snapshots are left behind, where they are.
+    pub(crate) fn note_snapshots(&self) {
+        if self.snapshots > 0 {
+            let plural = if self.snapshots == 1 { "" } else { "s" };
+            note(&format!(
+                "{}: {} internal snapshot{plural} dropped: the output holds the present state only",
+                self.path.display(),
+                self.snapshots
+            ));
+        }
+    }
+
+    /// The format in which the file itself can lie below an overlay.
+    pub(crate) fn base_format(&self) -> Result<ImageFormat, CliError> {
+        match &*self.disk {
+            Source::Raw(_) if self.formats.len() == 1 => Ok(ImageFormat::Raw),
+            Source::Qcow2(_) if self.formats.len() == 1 => Ok(ImageFormat::Qcow2),
+            _ => {
+                let text = format!(
+                    "{}: {} cannot lie below an overlay, only raw and qcow2",
+                    self.path.display(),
+                    self.described
+                );
+                Err(CliError::refused(text).hint("convert it to qcow2, and make the overlay above that"))
+            }
+        }
+    }
+
+    /// Where the backing files of an overlay above this source lie.
+    pub(crate) fn backing_of_overlay(&self) -> Backing {
+        let own = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        Backing::Within(self.backing_dir.clone().or(own.map(Path::to_owned)).unwrap_or_else(|| ".".into()))
+    }
+}

@@ -1,0 +1,118 @@
+//! An image that is written: in the format asked for, with as little work as its source allows.
+
+use std::ops::Range;
+use std::path::Path;
+
+use hardtack_disk::{
+    AtomicFile, BlockSource, Compression, Holes, ImageFormat, OverlayBase, Progress, Qcow2Options,
+    RewriteOptions, Written, backing_name, write_overlay, write_qcow2, write_qcow2_from, write_raw,
+};
+
+use crate::args::{CompressionName, Format, TargetArgs};
+use crate::error::{CliError, LOCAL_IO};
+use crate::source::Input;
+
+/// What is to be written.
+pub(crate) struct Job<'a> {
+    /// The image that was opened.
+    pub(crate) input: &'a Input,
+    /// Its disk with all edits.
+    pub(crate) disk: &'a dyn BlockSource,
+    /// The bytes of the disk that may differ from the source's.
+    pub(crate) changed: Vec<Range<u64>>,
+    /// The bytes of the disk that nobody owns, to be left out.
+    pub(crate) residue: Vec<Range<u64>>,
+}
+
+/// What was written, and how.
+pub(crate) struct Finished {
+    /// Sizes.
+    pub(crate) written: Written,
+    /// The format.
+    pub(crate) format: ImageFormat,
+    /// Clusters of a qcow2 source that were taken over as they are stored.
+    pub(crate) kept: Option<u64>,
+}
+
+/// The format of the output, or why the options contradict each other.
+pub(crate) fn format(output: &Path, options: &TargetArgs) -> Result<ImageFormat, CliError> {
+    if options.overlay {
+        return match options.format {
+            Some(Format::Raw) => Err(CliError::usage("--overlay writes qcow2, and --format is raw")),
+            _ => Ok(ImageFormat::Qcow2),
+        };
+    }
+    let format = match options.format {
+        Some(Format::Qcow2) => ImageFormat::Qcow2,
+        Some(Format::Raw) => ImageFormat::Raw,
+        None if output.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("qcow2")) => {
+            ImageFormat::Qcow2
+        }
+        None => ImageFormat::Raw,
+    };
+    if format == ImageFormat::Raw && options.compression.is_some() {
+        return Err(CliError::usage("--compression is for qcow2, and the output is raw")
+            .hint("give --format qcow2, or an output with the suffix .qcow2"));
+    }
+    Ok(format)
+}
+
+/// Everything that is wrong with the output's name is told before any work is done. `inputs` are the
+/// files that must not be it, with what they are.
+pub(crate) fn check_output(output: &Path, force: bool, inputs: &[(&Path, &str)]) -> Result<(), CliError> {
+    if let Some((_, what)) = inputs.iter().find(|(input, _)| same_file(output, input)) {
+        return Err(CliError::usage(format!("{}: the output is the {what}", output.display()))
+            .hint("inputs are never changed; give another output"));
+    }
+    if !force && output.symlink_metadata().is_ok() {
+        return Err(CliError::new(LOCAL_IO, format!("{}: exists already", output.display()))
+            .hint("--force replaces it"));
+    }
+    Ok(())
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (one.metadata(), other.metadata()) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => one == other,
+    }
+}
+
+/// Writes the whole disk, or what an overlay needs of it, to `out`.
+pub(crate) fn write(
+    job: Job<'_>,
+    options: &TargetArgs,
+    out: &mut AtomicFile,
+    progress: Progress<'_>,
+) -> Result<Finished, CliError> {
+    let Job { input, disk, mut changed, residue } = job;
+    let format = format(out.path(), options)?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    changed.extend(residue.iter().cloned());
+    let disk = &Holes::new(disk, residue);
+    let finished = |written| Finished { written, format, kept: None };
+    if options.overlay {
+        let name = backing_name(out.path(), &input.path, false)?;
+        let base = OverlayBase { name, format: input.base_format()? };
+        let options = Qcow2Options { threads, ..Qcow2Options::default() };
+        return Ok(finished(write_overlay(&input.disk, &base, disk, &changed, out, &options, progress)?));
+    }
+    let compression = match options.compression {
+        Some(CompressionName::None) => Compression::None,
+        Some(CompressionName::Zstd) => Compression::Zstd,
+        Some(CompressionName::Zlib) | None => Compression::Zlib,
+    };
+    Ok(match (format, input.disk.as_qcow2()) {
+        (ImageFormat::Raw, _) => finished(write_raw(disk, out, threads, progress)?),
+        (ImageFormat::Qcow2, Some(source)) if options.compression.is_none() => {
+            let options = RewriteOptions { threads, ..RewriteOptions::default() };
+            let rewritten = write_qcow2_from(source, disk, &changed, out, &options, progress)?;
+            Finished { written: rewritten.written, format, kept: Some(rewritten.kept) }
+        }
+        (ImageFormat::Qcow2, _) => {
+            let options = Qcow2Options { threads, compression, ..Qcow2Options::default() };
+            finished(write_qcow2(disk, out, &options, progress)?)
+        }
+    })
+}
