@@ -214,7 +214,8 @@ impl Rule {
         }
         // Thousands of rules, and a handful is ever asked.
         let compiled = self.compiled.get_or_init(|| {
-            RegexBuilder::new(&format!("^(?:{expression})$"))
+            // Without a group: a choice outside all groups is left open at one end, there as here.
+            RegexBuilder::new(&format!("^{expression}$"))
                 .dot_matches_new_line(true)
                 .size_limit(RULE_LIMIT)
                 .build()

@@ -75,7 +75,7 @@ fn rules_are_chosen_as_matchpathcon_chooses_them() {
         ("/proc/1", Regular, ""),
         ("/one", Regular, "either_t"),
         ("/two/x", Regular, "either_t"),
-        ("/onex", Regular, "default_t"),
+        ("/onex", Regular, "either_t"),
         ("/home/joe", Directory, "home_t"),
         ("/home/joe/.ssh/authorized_keys", Regular, "ssh_home_t"),
         ("/etc/local/abc", Regular, "local_t"),
@@ -126,7 +126,7 @@ fn have() -> bool {
 /// Both answer the same for every path.
 fn compare(contexts: &FileContexts, file: &Path, paths: &[(String, FileType)]) {
     for (kind, name) in
-        [(FileType::Regular, "file"), (FileType::Directory, "dir"), (FileType::Symlink, "symlink")]
+        [(FileType::Regular, "file"), (FileType::Directory, "dir"), (FileType::Symlink, "lnk_file")]
     {
         let some: Vec<&String> =
             paths.iter().filter(|(_, each)| *each == kind).map(|(path, _)| path).collect();
