@@ -6,6 +6,10 @@ use zstd::bulk;
 use super::{Compression, Method};
 use crate::sink::is_zero;
 
+/// Half a percent larger than libdeflate's own default of 6, and done in little more than half the
+/// time (600 clusters of a Debian root).
+const DEFLATE_LEVEL: i32 = 5;
+
 /// What is left of a cluster to be placed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Cluster {
@@ -32,7 +36,9 @@ impl ClusterCompressor {
     pub(super) fn new(compression: Compression, cluster: u64) -> Self {
         let engine = match compression.method() {
             None => Engine::None,
-            Some(Method::Zlib) => Engine::Deflate(Compressor::new(CompressionLvl::default())),
+            Some(Method::Zlib) => {
+                Engine::Deflate(Compressor::new(CompressionLvl::new(DEFLATE_LEVEL).unwrap_or_default()))
+            }
             Some(Method::Zstd) => Engine::Zstd(bulk::Compressor::new(zstd::DEFAULT_COMPRESSION_LEVEL).ok()),
         };
         Self { engine, out: vec![0; cluster as usize] }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use crate::ranges::touching;
 use crate::sink::work::lock;
 use crate::{BlockSource, Error};
 
@@ -14,10 +15,14 @@ use crate::{BlockSource, Error};
 pub(super) const BATCH: u64 = 16 << 20;
 /// Bytes of the disk that one thread takes at once, when a cluster is not longer.
 pub(super) const RUN: u64 = 256 << 10;
-/// Bytes of the disk whose data are asked for at once; a multiple of every cluster size.
-pub(super) const SPAN: u64 = 256 << 20;
 /// Memory of all threads for clusters, in bytes.
 const MEMORY: u64 = 32 << 20;
+
+/// Bytes of the disk whose data are asked for at once: the answer takes 8 MiB at most, and the
+/// largest disk that a header can claim (2^61 bytes) is passed in seconds when it is empty.
+pub(super) fn span(cluster: u64) -> u64 {
+    cluster << 19
+}
 
 /// How many of `threads` are worth their memory, when each holds four runs of clusters.
 pub(super) fn useful_threads(threads: usize, cluster: u64) -> usize {
@@ -72,6 +77,32 @@ pub(super) fn read_run(
     let there = disk.len().saturating_sub(start).min(buf.len() as u64) as usize;
     // Nothing at all may lie behind the end, where even an empty read is an error.
     if there == 0 { Ok(()) } else { disk.read_at(start, &mut buf[..there]) }
+}
+
+/// True when `source` holds `bytes` from `start` on, and zeros behind its end. Only `changed` is
+/// looked at: pieces of a cluster that the disk above was just read through are still in memory.
+pub(super) fn same(
+    source: &dyn BlockSource,
+    changed: &[Range<u64>],
+    start: u64,
+    bytes: &[u8],
+    buf: &mut Vec<u8>,
+) -> Result<bool, Error> {
+    let within = start..start + bytes.len() as u64;
+    for range in touching(changed, &within) {
+        let piece = range.start.max(within.start)..range.end.min(within.end);
+        let new = &bytes[(piece.start - start) as usize..(piece.end - start) as usize];
+        buf.clear();
+        buf.resize(new.len(), 0);
+        let there = source.len().saturating_sub(piece.start).min(new.len() as u64) as usize;
+        if there > 0 {
+            source.read_at(piece.start, &mut buf[..there])?;
+        }
+        if buf != new {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Clusters in ascending order, collected into runs.

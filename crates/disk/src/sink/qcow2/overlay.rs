@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::compress::{Cluster, ClusterCompressor};
-use super::fresh::{self, BATCH, Runs, SPAN, in_parallel, read_run};
+use super::fresh::{self, BATCH, Runs, in_parallel, read_run, same};
 use super::layout::{Output, Tables, ZERO};
 use super::{Method, OverlayBase, Progress, Qcow2Options, Written};
 use crate::ranges::merge;
@@ -35,14 +35,15 @@ pub fn write_overlay(
     let output = Output { file: out.file(), path: out.path() };
     let cluster = options.cluster_size;
     let mut tables = Tables::new(out, disk.len(), cluster)?;
-    let mut writer = Writer { source, disk, cluster, options, output: &output, tables: &mut tables };
+    let changed = merge(changed.iter().map(|range| range.start..range.end.min(disk.len())).collect());
+    let mut writer =
+        Writer { source, disk, changed: &changed, cluster, options, output: &output, tables: &mut tables };
     let (mut runs, mut waiting) = (Runs::default(), 0);
-    let clipped = changed.iter().map(|range| range.start..range.end.min(disk.len())).collect();
-    for range in fresh::clusters(merge(clipped), cluster) {
+    for range in fresh::clusters(changed.clone(), cluster) {
         let mut start = range.start * cluster;
         let end = (range.end * cluster).min(disk.len());
         while start < end {
-            let span = start..(start - start % SPAN).saturating_add(SPAN).min(end);
+            let span = start..start.saturating_add(fresh::span(cluster)).min(end);
             progress(start, disk.len());
             // Where neither of them holds data, both read as zeros.
             let mut data = disk.data_ranges(span.clone())?;
@@ -71,6 +72,7 @@ pub fn write_overlay(
 struct Writer<'a, 'o> {
     source: &'a dyn BlockSource,
     disk: &'a dyn BlockSource,
+    changed: &'a [Range<u64>],
     cluster: u64,
     options: &'a Qcow2Options,
     output: &'a Output<'o>,
@@ -84,11 +86,12 @@ impl Writer<'_, '_> {
         let state = || (ClusterCompressor::new(self.options.compression, cluster), Vec::new(), Vec::new());
         let clusters = in_parallel(threads, runs, state, |(compressor, new, old), run| {
             read_run(disk, cluster, run, new)?;
-            read_run(source, cluster, run, old)?;
-            let pairs = new.chunks(cluster as usize).zip(old.chunks(cluster as usize));
-            Ok(pairs
-                .map(|(new, old)| (new != old).then(|| compressor.cluster(new)))
-                .collect::<Vec<Option<Cluster>>>())
+            let mut results = Vec::new();
+            for (index, bytes) in run.clone().zip(new.chunks(cluster as usize)) {
+                let same = same(source, self.changed, index * cluster, bytes, old)?;
+                results.push((!same).then(|| compressor.cluster(bytes)));
+            }
+            Ok(results)
         })?;
         let mut writes = Vec::new();
         let numbered = runs.iter().cloned().flatten().zip(clusters.into_iter().flatten());

@@ -15,7 +15,7 @@ use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 use super::plan::Kept;
 use crate::qcow2::{Compression as Method, Stored};
 use crate::ranges::touching;
-use crate::sink::qcow2::fresh::{self, SPAN};
+use crate::sink::qcow2::fresh;
 use crate::{BlockSource, Error, Qcow2Source};
 
 const SECTOR: u64 = 512;
@@ -30,7 +30,7 @@ impl Starts {
         let mut starts = Vec::new();
         let mut at = 0;
         while at < source.len() {
-            let span = at..at.saturating_add(SPAN).min(source.len());
+            let span = at..at.saturating_add(fresh::span(cluster)).min(source.len());
             at = span.end;
             for index in fresh::clusters(source.data_ranges(span)?, cluster).into_iter().flatten() {
                 if let Stored::Compressed { offset, length } = source.cluster_at(index)?

@@ -25,7 +25,7 @@ use self::copy::{Copier, Copy};
 use self::lengths::Starts;
 use self::plan::{Kept, Planner, Window};
 use super::compress::{Cluster, ClusterCompressor};
-use super::fresh::{self, in_parallel, read_run};
+use super::fresh::{self, in_parallel, read_run, same};
 use super::layout::{Output, Tables};
 use super::{Compression, Method, Progress, Written};
 use crate::qcow2::Stored;
@@ -45,8 +45,8 @@ pub struct RewriteOptions {
     ///
     /// Without it, clusters that some other program superseded in the source, and that shrank to
     /// less than 512 bytes, can be taken along behind their neighbour. Clusters that `changed`
-    /// names never are. It takes about three times as long. An image with internal snapshots is
-    /// always treated like this.
+    /// names never are. It takes as long as it takes to decompress the image. An image with
+    /// internal snapshots is always treated like this.
     pub scrub: bool,
     /// Number of threads; 12 at most are used.
     pub threads: usize,
@@ -94,6 +94,7 @@ pub fn write_qcow2_from(
     let mut rewrite = Rewrite {
         source,
         disk,
+        changed: &changed,
         output: &output,
         cluster,
         method: source.header().compression,
@@ -118,6 +119,7 @@ pub fn write_qcow2_from(
 struct Rewrite<'a> {
     source: &'a Qcow2Source,
     disk: &'a dyn BlockSource,
+    changed: &'a [Range<u64>],
     output: &'a Output<'a>,
     cluster: u64,
     method: Method,
@@ -143,7 +145,8 @@ impl Rewrite<'_> {
         self.result.kept += window.kept.len() as u64;
 
         let copier = Copier { source: self.source, output: self.output };
-        let renewal = Renewal { source: self.source, disk: self.disk, cluster: self.cluster };
+        let Self { source, disk, changed, cluster, .. } = *self;
+        let renewal = Renewal { source, disk, changed, cluster };
         let compression = match (self.compress, self.method) {
             (false, _) => Compression::None,
             (true, Method::Zlib) => Compression::Zlib,
@@ -238,6 +241,7 @@ struct Worker {
 struct Renewal<'a> {
     source: &'a Qcow2Source,
     disk: &'a dyn BlockSource,
+    changed: &'a [Range<u64>],
     cluster: u64,
 }
 
@@ -267,8 +271,7 @@ impl Renewal<'_> {
         if !matches!(stored, Stored::Plain { .. } | Stored::Compressed { .. }) {
             return Ok(None);
         }
-        read_run(self.source, self.cluster, &(index..index + 1), &mut worker.old)?;
-        if worker.old != bytes {
+        if !same(self.source, self.changed, index * self.cluster, bytes, &mut worker.old)? {
             return Ok(None);
         }
         Ok(Some(match stored {

@@ -6,11 +6,13 @@ use std::os::unix::fs::FileExt;
 
 use crate::qcow2::Stored;
 use crate::ranges::touching;
-use crate::sink::qcow2::fresh::{self, BATCH, Runs, SPAN};
+use crate::sink::qcow2::fresh::{self, BATCH, Runs};
 use crate::{BlockSource, Error, Qcow2Source};
 
 /// Kept clusters of a window at most.
 const WINDOW: usize = 1 << 16;
+/// Stored bytes of the kept clusters of a window at most, so that progress is seen.
+const WINDOW_BYTES: u64 = 512 << 20;
 
 /// A cluster that is taken over as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +66,7 @@ impl<'a> Planner<'a> {
             if self.next >= self.disk.len() {
                 return Ok(None);
             }
-            let span = self.next..self.next.saturating_add(SPAN).min(self.disk.len());
+            let span = self.next..self.next.saturating_add(fresh::span(self.cluster)).min(self.disk.len());
             self.next = span.end;
             self.data = fresh::clusters(self.disk.data_ranges(span)?, self.cluster).into();
         }
@@ -72,14 +74,20 @@ impl<'a> Planner<'a> {
 
     pub(super) fn next(&mut self) -> Result<Option<Window>, Error> {
         let mut window: Option<Window> = None;
-        let (mut runs, mut waiting) = (Runs::default(), 0);
-        while waiting < BATCH && window.as_ref().is_none_or(|window| window.kept.len() < WINDOW) {
+        let (mut runs, mut waiting, mut copied) = (Runs::default(), 0, 0);
+        while waiting < BATCH
+            && copied < WINDOW_BYTES
+            && window.as_ref().is_none_or(|window| window.kept.len() < WINDOW)
+        {
             let Some(index) = self.next_cluster()? else { break };
             let start = index * self.cluster;
             let window =
                 window.get_or_insert_with(|| Window { start, kept: Vec::new(), renewed: Vec::new() });
             match self.kept(index)? {
-                Fate::Keep(kept) => window.kept.push(kept),
+                Fate::Keep(kept) => {
+                    copied += kept.length;
+                    window.kept.push(kept);
+                }
                 Fate::Renew => {
                     runs.push(index, self.cluster);
                     waiting += self.cluster;
