@@ -6,7 +6,7 @@ use super::block::{Block, Place};
 use super::entry::{self, Entry, Target};
 use super::{Name, damaged};
 use crate::Error;
-use crate::inode::Inode;
+use crate::inode::{Inode, flag};
 use crate::volume::Volume;
 
 /// An entry as a name of its own.
@@ -91,6 +91,8 @@ impl Volume {
         if length == 0 {
             return Err(damaged(directory, "it has no block"));
         }
+        // An index from before dir_index was taken away would not know of the new name.
+        directory.set_flags(directory.flags() & !flag::INDEX);
         for extent in self.directory_extents(directory)? {
             for (logical, physical) in extent.blocks() {
                 let mut block = self.directory_block(directory, logical, physical)?;

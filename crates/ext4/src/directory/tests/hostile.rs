@@ -123,18 +123,48 @@ fn checksums_of_names_and_nodes_are_verified() {
     }
 }
 
+/// Numbers below the one given, always the same.
+fn random() -> impl FnMut(u64) -> u64 {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % below
+    }
+}
+
+#[test]
+fn random_damage_to_inline_directories_never_panics() {
+    let mut tree = Tree::make(&["-t", "ext4", "-b", "1024", "-O", "inline_data,^metadata_csum"], 16, 1);
+    let file = tree.file_of(0);
+    for number in 0..3 {
+        tree.insert(format!("file-{number:06}.conf").as_bytes(), file);
+    }
+    assert!(tree.directory.has(flag::INLINE_DATA) && tree.directory.size() > 60);
+    tree.volume.commit().unwrap();
+    let mut random = random();
+    let mut refused = 0;
+    for _ in 0..2000 {
+        let mut directory = tree.directory.clone();
+        for _ in 0..=random(4) {
+            // i_block, or what lies behind the extra fields.
+            let at = if random(2) == 0 { 0x28 + random(60) } else { 0xa0 + random(96) };
+            let byte = [0, 1, 4, 12, 0x7f, 0xff, 56][usize::try_from(random(7)).unwrap()];
+            put(&mut directory.raw, usize::try_from(at).unwrap(), &[byte]);
+        }
+        refused += usize::from(tree.volume.list_names(&directory).is_err());
+        exercise(&mut tree.volume, &directory, file);
+    }
+    assert!((100..2000).contains(&refused), "{refused}");
+}
+
 #[test]
 fn random_damage_never_panics() {
     let mut tree = two_levels();
     let file = tree.file_of(0);
     let blocks = tree.directory.size() / 1024;
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = move |below: u64| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state % below
-    };
+    let mut random = random();
     for _ in 0..400 {
         for _ in 0..=random(6) {
             let logical = u32::try_from(if random(2) == 0 { random(3) } else { random(blocks) }).unwrap();

@@ -84,6 +84,30 @@ fn a_directory_with_an_index_is_moved() {
 }
 
 #[test]
+fn an_index_without_the_feature_is_given_up() {
+    let mut tree = Tree::make(&["-t", "ext4", "-b", "1024", "-O", "^metadata_csum"], 16, 1);
+    let file = tree.file_of(0);
+    for name in names(200) {
+        tree.insert(&name, file);
+    }
+    assert!(tree.directory.has(flag::INDEX));
+    tree.commit_clean("with dir_index");
+    let path = tree.image.save(&tree.volume);
+    debugfs(&path, "feature -dir_index");
+    tree.image = Image::copy_of(&path);
+    tree.volume = tree.image.volume();
+    assert!(tree.volume.find_name(&tree.directory, &names(200)[77]).unwrap().is_some());
+    let number = tree.directory.number;
+    tree.directory = tree.volume.inode(number).unwrap();
+    for number in 0..100 {
+        tree.insert(format!("without-{number}").as_bytes(), file);
+    }
+    assert!(!tree.directory.has(flag::INDEX));
+    tree.commit_clean("without dir_index");
+    assert_eq!(tree.listed().len(), 300);
+}
+
+#[test]
 fn an_inline_directory_grows_out_of_its_inode() {
     for (what, args) in LAYOUTS.into_iter().filter(|(what, _)| what.starts_with("inline")) {
         let mut tree = Tree::make(args, 16, 1);
