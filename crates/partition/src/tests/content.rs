@@ -73,6 +73,107 @@ fn other_magics_and_none() {
     }
 }
 
+/// What other programs make, where they are installed.
+#[test]
+fn what_is_refused_is_known_by_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key");
+    std::fs::write(&key, "a passphrase").unwrap();
+    type Case<'a> = (FsKind, &'a [&'a str], Option<&'a str>);
+    let luks = [
+        "cryptsetup",
+        "luksFormat",
+        "-q",
+        "--pbkdf-force-iterations",
+        "1000",
+        "--pbkdf",
+        "pbkdf2",
+        "--key-file",
+        text(&key),
+        "--type",
+    ];
+    let (luks1, luks2) =
+        ([&luks[..], &["luks1"]].concat(), [&luks[..], &["luks2", "--label", "vault"]].concat());
+    let cases: &[Case<'_>] = &[
+        (FsKind::Xfs, &["mkfs.xfs", "-q", "-L", "data"], Some("data")),
+        (FsKind::Btrfs, &["mkfs.btrfs", "-q", "-L", "fedora"], Some("fedora")),
+        (FsKind::F2fs, &["mkfs.f2fs", "-q", "-l", "größe"], Some("größe")),
+        (FsKind::Luks, &luks1, None),
+        (FsKind::Luks, &luks2, Some("vault")),
+        (FsKind::Swap, &["mkswap"], None),
+    ];
+    for (kind, command, label) in cases {
+        if !have(&command[..1]) {
+            continue;
+        }
+        let path = blank(directory.path(), 320 * MIB);
+        run(command[0], &[&command[1..], &[text(&path)]].concat(), "");
+        let found = FsKind::detect(&RawSource::open(&path).unwrap()).unwrap();
+        assert_eq!((found.kind, found.label.as_deref()), (*kind, *label), "{command:?}");
+        assert!(found.uuid.is_some(), "{command:?}");
+        std::fs::remove_file(&path).unwrap();
+    }
+    let tree = directory.path().join("tree");
+    std::fs::create_dir(&tree).unwrap();
+    for (kind, program) in [(FsKind::Squashfs, "mksquashfs"), (FsKind::Erofs, "mkfs.erofs")] {
+        if !have(&[program]) {
+            continue;
+        }
+        let image = directory.path().join("image");
+        let order =
+            if program == "mksquashfs" { [text(&tree), text(&image)] } else { [text(&image), text(&tree)] };
+        run(program, &order, "");
+        assert_eq!(FsKind::detect(&RawSource::open(&image).unwrap()).unwrap().kind, kind, "{program}");
+        std::fs::remove_file(&image).unwrap();
+    }
+}
+
+/// Superblocks that their programs write to real devices only, by their kernels' headers.
+#[test]
+fn members_of_arrays_and_pools() {
+    let blank = || vec![0; 4 << 20];
+    let put = |disk: &mut Vec<u8>, at: usize, bytes: &[u8]| disk[at..at + bytes.len()].copy_from_slice(bytes);
+    // An ext4 that is one half of a mirror: mdp_superblock_1 at the end, and mdp_superblock_s.
+    let magic = 0xa92b_4efc_u32.to_le_bytes();
+    let mut ext4 = blank();
+    put(&mut ext4, 1080, &[0x53, 0xef]);
+    let mut one = ext4.clone();
+    let sector = (4 << 20) / 512 - 16;
+    put(&mut one, sector * 512, &magic);
+    put(&mut one, sector * 512 + 4, &[1]);
+    put(&mut one, sector * 512 + 144, &(sector as u64).to_le_bytes());
+    let mut old = ext4.clone();
+    let at = (4 << 20) - 0x10000;
+    put(&mut old, at, &magic);
+    put(&mut old, at + 32, &(at as u32 / 1024).to_le_bytes());
+    // One that is said to lie elsewhere is left over from another layout.
+    let mut stale = one.clone();
+    put(&mut stale, sector * 512 + 144, &8_u64.to_le_bytes());
+    let mut zfs = blank();
+    for index in 0..4 {
+        put(&mut zfs, (128 << 10) + index * 1024, &0x00ba_b10c_u64.to_be_bytes());
+    }
+    let mut bcachefs = blank();
+    put(
+        &mut bcachefs,
+        4096 + 24,
+        &[0xc6, 0x85, 0x73, 0xf6, 0x66, 0xce, 0x90, 0xa9, 0xd9, 0x6a, 0x60, 0xcf, 0x80, 0x3d, 0xf7, 0xef],
+    );
+    put(&mut bcachefs, 4096 + 72, b"pool");
+    let mut bitlocker = blank();
+    put(&mut bitlocker, 3, b"-FVE-FS-");
+    for (what, kind, disk) in [
+        ("1.0", FsKind::Raid, one),
+        ("0.90", FsKind::Raid, old),
+        ("stale", FsKind::Ext2, stale),
+        ("zfs", FsKind::ZfsMember, zfs),
+        ("bcachefs", FsKind::Bcachefs, bcachefs),
+        ("bitlocker", FsKind::BitLocker, bitlocker),
+    ] {
+        assert_eq!(FsKind::detect(&disk).unwrap().kind, kind, "{what}");
+    }
+}
+
 /// The bytes that mkfs.xfs 6.1, mkfs.btrfs 6.2 and cryptsetup 2.6 write there; those programs are
 /// not asked themselves because nothing else here needs them.
 #[test]
