@@ -16,7 +16,7 @@ const CONFIG: &str = "/etc/selinux/config";
 /// The longest file of a policy that is read: a distribution's has 0.4 MB.
 const LIMIT: u64 = 32 << 20;
 /// What one rule may cost to compile, in bytes.
-const RULE_LIMIT: usize = 1 << 20;
+const RULE_LIMIT: usize = 8 << 20;
 
 /// What an image says about SELinux.
 #[derive(Debug)]

@@ -1,17 +1,32 @@
 //! What is mounted without fstab: a `/usr` partition of its own, which the initramfs mounts by its type,
 //! and beside CoreOS' its OEM and EFI partitions, which units in `/usr` mount by their labels
-//! (`usr-share-oem.mount` and `boot.mount` of coreos/init and flatcar/init).
+//! (`usr-share-oem.mount` and `boot.mount` of coreos/init and flatcar/init); and what systemd mounts
+//! by partition type (systemd-gpt-auto-generator(8)).
 
 use std::sync::Arc;
 
 use hardtack_disk::BlockWrite;
+use hardtack_partition::{FsKind, type_guid};
 
 use crate::volume::fstab::{Entry, Spec};
 use crate::volume::root::Candidate;
-use crate::{Error, Guest, GuestPath, Tree};
+use crate::{Error, FileType, Guest, GuestPath, Tree};
 
 /// Where CoreOS and its descendants keep what a provider adds.
 const OEM_MOUNTS: &[&str] = &["/usr/share/oem", "/oem"];
+
+/// Programs that show that a guest's systemd mounts by type.
+const GENERATORS: &[&str] = &[
+    "/usr/lib/systemd/system-generators/systemd-gpt-auto-generator",
+    "/lib/systemd/system-generators/systemd-gpt-auto-generator",
+];
+/// Partition types and where their partitions belong (UAPI group, "Discoverable Partitions
+/// Specification"). `/var` is left out: that one belongs to a machine's id, which an image has not yet.
+const BY_TYPE: &[(&str, &str)] = &[
+    ("933ac7e1-2eb4-4f13-b844-0e14e2aef915", "/home"),
+    ("3b8f8425-20e0-4f3b-907f-1a25a76f98e8", "/srv"),
+    (type_guid::XBOOTLDR, "/boot"),
+];
 
 /// The mounts that are missing in `guest`, parents first, in the form of lines of fstab.
 pub(crate) fn without_fstab(
@@ -20,7 +35,7 @@ pub(crate) fn without_fstab(
     all: &[Candidate],
     epoch: i64,
 ) -> Result<Vec<Entry>, Error> {
-    let mut entries = Vec::new();
+    let mut entries = by_type(guest, all)?;
     let Some(usr) = usr(guest, disk, all, epoch)? else { return Ok(entries) };
     entries.push(entry(usr, "/usr", "ro"));
     let inside = usr.open(disk, epoch)?;
@@ -45,11 +60,41 @@ pub(crate) fn without_fstab(
     }
     if let Some(boot) = labelled("EFI-SYSTEM")
         && guest.mounted_at(&GuestPath::new("/boot")).is_none()
-        && !matches!(guest.read_dir(&GuestPath::new("/boot")), Ok(names) if !names.is_empty())
+        && is_bare(guest, "/boot")?
     {
         entries.push(entry(boot, "/boot", "nofail"));
     }
     Ok(entries)
+}
+
+/// What systemd finds by type: the only one of its kind, where nothing is yet.
+fn by_type(guest: &Guest, all: &[Candidate]) -> Result<Vec<Entry>, Error> {
+    let mut entries = Vec::new();
+    let mut systemd = false;
+    for path in GENERATORS {
+        systemd = systemd || guest.lstat(&GuestPath::new(path))?.is_some();
+    }
+    for (guid, mount) in BY_TYPE.iter().filter(|_| systemd) {
+        let mut found = all.iter().filter(|each| each.partition.type_guid.as_deref() == Some(*guid));
+        if let (Some(candidate), None) = (found.next(), found.next())
+            && (candidate.kind.is_ext() || candidate.kind == FsKind::Fat)
+            && guest.mounted_at(&GuestPath::new(mount)).is_none()
+            && is_bare(guest, mount)?
+        {
+            entries.push(entry(candidate, mount, "nofail"));
+        }
+    }
+    Ok(entries)
+}
+
+/// Nothing is at `path`, or an empty directory.
+fn is_bare(guest: &Guest, path: &str) -> Result<bool, Error> {
+    let path = GuestPath::new(path);
+    match guest.lstat(&path)? {
+        None => Ok(true),
+        Some(found) if found.kind == FileType::Directory => Ok(guest.read_dir(&path)?.is_empty()),
+        Some(_) => Ok(false),
+    }
 }
 
 /// The partition that is `/usr`, when nothing is there yet. Of several (CoreOS has two, A and B, and

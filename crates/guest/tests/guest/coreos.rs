@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hardtack_disk::BlockWrite;
 use hardtack_guest::{Guest, GuestPath, Location, OsRelease, Set, Stage, Tree, apply, confirm};
 
-use crate::disk::{BIOS, Bench, EPOCH, ESP, LINUX, Part, overlay, save, succeed, tools};
+use crate::disk::{BIOS, Bench, EPOCH, ESP, LINUX, Part, ROOT_X86_64, overlay, save, succeed, tools};
 
 const COREOS_USR: &str = "5dfbf5f4-2848-4bac-aa5e-0d9a20b745a6";
 const COREOS_ROOT: &str = "3884dd41-8582-4404-b9a8-e9b84f2df50e";
@@ -140,4 +140,34 @@ fn an_edit_of_usr_is_refused_by_name() {
     assert!(error.contains("partition 3") && error.contains("/usr/bin/new"), "{error}");
     assert_eq!(disk.changed_bytes(), 0);
     assert_eq!(guest.lstat(&GuestPath::new("/usr/bin/bash")).unwrap().map(|found| found.size), Some(3));
+}
+
+#[test]
+fn systemd_mounts_by_type_what_fstab_does_not_name() {
+    if !tools() {
+        return;
+    }
+    const HOME: &str = "933ac7e1-2eb4-4f13-b844-0e14e2aef915";
+    const XBOOTLDR: &str = "bc13c2ff-59e6-4262-a352-b275fd6f7172";
+    const GENERATOR: &str = "/usr/lib/systemd/system-generators/systemd-gpt-auto-generator";
+    let bench = Bench::new();
+    for (files, fstab, wanted) in [
+        (&[(GENERATOR, "elf"), ("/home/", "")][..], "", &["/", "/boot", "/home"][..]),
+        (&[(GENERATOR, "elf"), ("/home/joe/", "")], "", &["/", "/boot"]),
+        (&[(GENERATOR, "elf")], "LABEL=home /home ext4\nLABEL=boot /mnt ext4\n", &["/", "/mnt", "/home"]),
+        (&[("/home/", "")], "", &["/"]),
+    ] {
+        let mut all = vec![("/etc/os-release", "ID=x\n"), ("/etc/fstab", fstab)];
+        all.extend(files);
+        let root = bench.ext4("root", 32, &[], &all);
+        let home = bench.ext4("home", 16, &["-L", "home"], &[("/joe/", "")]);
+        let boot = bench.ext4("boot", 16, &["-L", "boot"], &[("/loader/", "")]);
+        let part = |number, kind, content| Part { number, kind, name: "", content: Some(content) };
+        let disk =
+            bench.gpt("disk", &[part(1, ROOT_X86_64, root), part(2, XBOOTLDR, boot), part(3, HOME, home)]);
+        let guest = Guest::open(overlay(&disk), EPOCH).unwrap();
+        let mounts: Vec<_> =
+            guest.volumes().iter().filter_map(|volume| Some(volume.mount.as_ref()?.as_str())).collect();
+        assert_eq!(mounts, wanted, "{files:?} {fstab:?} {:?}", guest.notes());
+    }
 }

@@ -87,6 +87,10 @@ impl Geometry {
             ));
         }
         let fat32 = width == Width::Fat32;
+        // What lies above are marks.
+        if clusters + 2 > 0x0fff_fff6 {
+            return Err(format!("damaged boot sector: {clusters} clusters, more than can be numbered"));
+        }
         let root_cluster = u32_at(44);
         if fat32 && !(2..clusters + 2).contains(&root_cluster) {
             return Err(format!(

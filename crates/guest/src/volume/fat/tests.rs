@@ -358,6 +358,67 @@ fn mtools_reads_what_was_written() {
 }
 
 #[test]
+fn the_kernel_sees_the_same_tree() {
+    if !have(&["mkfs.vfat", "mount", "umount"]) {
+        return;
+    }
+    for arguments in [&["-F", "12"][..], &["-F", "16", "-s", "1"], &["-F", "32", "-s", "1"]] {
+        let kib = match arguments[1] {
+            "12" => 5000,
+            "16" => 16_000,
+            _ => 40_000,
+        };
+        let mut bench = Bench::new(kib, arguments);
+        let mut model = Model::from([("/".to_owned(), None)]);
+        random_edits(&mut bench, &mut Random(77), &mut model, 120, 9000);
+        let path = bench.save();
+        let point = bench.dir.path().join("mnt");
+        std::fs::create_dir(&point).unwrap();
+        let (ok, told) = run(
+            "mount",
+            &["-o", "loop,ro,utf8,tz=UTC", "-t", "vfat", path.to_str().unwrap(), point.to_str().unwrap()],
+        );
+        if !ok {
+            eprintln!("SKIPPED: no loop mounts here: {told}");
+            return;
+        }
+        let seen: Vec<Result<(), String>> =
+            model.iter().map(|(path, content)| same_there(&bench, &point, path, content)).collect();
+        let (ok, told) = run("umount", &[point.to_str().unwrap()]);
+        assert!(ok, "{told}");
+        let wrong: Vec<_> = seen.into_iter().filter_map(Result::err).collect();
+        assert!(wrong.is_empty(), "{arguments:?}: {wrong:#?}");
+    }
+}
+
+fn same_there(bench: &Bench, point: &Path, path: &str, content: &Option<Vec<u8>>) -> Result<(), String> {
+    use std::os::unix::fs::MetadataExt;
+    let there = point.join(path.trim_start_matches('/'));
+    let found = std::fs::metadata(&there).map_err(|error| format!("{path}: {error}"))?;
+    let ours = bench.fs.lstat(&at(path)).unwrap().unwrap();
+    if path != "/" && (found.mode() & 0o7777, found.mtime()) != (ours.mode, ours.mtime) {
+        return Err(format!("{path}: {:o} {} and {ours:?}", found.mode(), found.mtime()));
+    }
+    let same = match content {
+        Some(content) => std::fs::read(&there).is_ok_and(|there| there == *content),
+        None => {
+            let names = std::fs::read_dir(&there).map_err(|error| error.to_string())?.flatten();
+            let mut names: Vec<_> = names.map(|entry| entry.file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+                == bench
+                    .fs
+                    .read_dir(&at(path))
+                    .unwrap()
+                    .into_iter()
+                    .map(|entry| entry.name)
+                    .collect::<Vec<_>>()
+        }
+    };
+    if same { Ok(()) } else { Err(format!("{path}: other content")) }
+}
+
+#[test]
 fn a_full_file_system_says_how_much_is_missing_and_stays_as_it_is() {
     if !have(&["mkfs.vfat", "fsck.vfat"]) {
         return;
