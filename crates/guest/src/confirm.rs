@@ -102,7 +102,7 @@ impl From<String> for Finding {
 /// One file system through its second reader.
 enum View {
     Ext4(ViewTree),
-    Fat(FatView),
+    Fat(Box<FatView>),
 }
 
 /// What a second reader says of a path.
@@ -118,7 +118,9 @@ impl View {
     fn open(disk: Window<Arc<dyn BlockSource>>) -> Result<Self, Finding> {
         let content = FsKind::detect(&disk).map_err(|error| Finding::Differs(error.to_string()))?;
         if content.kind == FsKind::Fat {
-            return FatView::open(Arc::new(disk)).map(Self::Fat).map_err(Finding::NoOpinion);
+            return FatView::open(Arc::new(disk))
+                .map(|view| Self::Fat(Box::new(view)))
+                .map_err(Finding::NoOpinion);
         }
         Ok(Self::Ext4(ViewTree::open(disk)?))
     }

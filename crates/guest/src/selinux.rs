@@ -58,10 +58,13 @@ impl Policy {
     pub fn load(tree: &dyn Tree) -> Result<Option<Self>, Error> {
         let stage = Stage::new(tree);
         let Some(config) = read(&stage, CONFIG)? else { return Ok(None) };
+        // The last line counts, and the keys' case does not.
         let value = |key: &str| {
-            let lines =
-                config.lines().filter_map(|line| line.trim_start().strip_prefix(key)?.strip_prefix('='));
-            lines.last().map(|value| value.trim().to_owned())
+            let mut values = config.lines().filter_map(|line| {
+                let (found, value) = line.trim_start().split_once('=')?;
+                found.eq_ignore_ascii_case(key).then_some(value)
+            });
+            values.next_back().map(|value| value.trim().to_owned())
         };
         let enabled = value("SELINUX").is_none_or(|mode| !mode.eq_ignore_ascii_case("disabled"));
         let kind =

@@ -106,7 +106,7 @@ fn usr<'c>(
     epoch: i64,
 ) -> Result<Option<&'c Candidate>, Error> {
     let mount = GuestPath::new("/usr");
-    let is_filled = matches!(guest.lstat(&mount.join("lib"))?, Some(_));
+    let is_filled = guest.lstat(&mount.join("lib"))?.is_some();
     if is_filled || guest.mounted_at(&mount).is_some() {
         return Ok(None);
     }

@@ -115,6 +115,7 @@ fn pack(stem: &[u8], extension: &[u8]) -> Short {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -37,8 +37,8 @@ pub(super) fn stored(seconds: i64) -> (u16, u16) {
     let seconds = seconds.clamp(least, most);
     let (year, month, day) = civil(seconds.div_euclid(86_400));
     let of_day = seconds.rem_euclid(86_400);
-    let date = (year - 1980) << 9 | month << 5 | day;
-    let time = of_day / 3600 << 11 | of_day / 60 % 60 << 5 | of_day % 60 / 2;
+    let date = ((year - 1980) << 9) | (month << 5) | day;
+    let time = ((of_day / 3600) << 11) | ((of_day / 60 % 60) << 5) | (of_day % 60 / 2);
     (u16::try_from(date).unwrap_or(0x21), u16::try_from(time).unwrap_or(0))
 }
 

@@ -124,7 +124,7 @@ impl FatView {
             let kind = if entry.is_dir() { FileType::Directory } else { FileType::Regular };
             let (date, clock) = (entry.modified().date, entry.modified().time);
             let date = date.year.saturating_sub(1980) << 9 | date.month << 5 | date.day;
-            let clock = clock.hour << 11 | clock.min << 5 | clock.sec / 2;
+            let clock = (clock.hour << 11) | (clock.min << 5) | (clock.sec / 2);
             Seen { kind, size: entry.len(), mtime: time::seconds(date, clock) }
         }))
     }
