@@ -42,6 +42,8 @@ pub(crate) fn uncovered(list: &[Range<u64>], within: Range<u64>) -> Vec<Range<u6
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::single_range_in_vec_init)]
+
     use super::*;
 
     #[test]
