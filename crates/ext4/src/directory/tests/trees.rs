@@ -5,6 +5,7 @@ use super::{Tree, names, shuffled, sorted};
 use crate::Error;
 use crate::directory::hash::Hasher;
 use crate::inode::flag;
+use crate::testing::{debugfs, mounted};
 
 /// Fills a directory, empties it in another order, and asks the others on the way.
 fn fill_and_empty(what: &str, args: &[&str], mib: u64, count: usize) -> Tree {
@@ -103,7 +104,7 @@ fn every_hash_orders_a_tree() {
                 format!("ssv def_hash_version {hash}"),
                 format!("ssv flags {bits}"),
             ] {
-                crate::testing::debugfs(&path, &command);
+                debugfs(&path, &command);
             }
             tree.volume = tree.image.volume();
             let file = tree.file_of(0);
@@ -166,15 +167,28 @@ fn a_tree_has_three_levels_with_large_dir_only() {
         let found =
             |number| tree.volume.find_name(&tree.volume.inode(tree.directory.number).unwrap(), &name(number));
         assert!((0..inserted).step_by(977).all(|number| found(number).unwrap().is_some()), "{feature}");
+        mounted(&tree.image.save(&tree.volume), "ro", |root| {
+            let directory = root.join("d");
+            assert_eq!(
+                std::fs::read_dir(&directory).unwrap().count(),
+                inserted,
+                "{feature}: the kernel's count"
+            );
+            for number in (0..inserted).step_by(389) {
+                let name = String::from_utf8(name(number)).unwrap();
+                assert!(
+                    directory.join(&name).symlink_metadata().is_ok(),
+                    "{feature}: the kernel finds {name}"
+                );
+            }
+        });
         assert!(inserted > 30_000, "{feature}");
     }
 }
 
 #[test]
 fn a_full_file_system_keeps_what_it_has() {
-    for args in
-        [["-b", "1024", "-O", "^has_journal"], ["-b", "1024", "-O", "^has_journal,^extent,^64bit,^dir_index"]]
-    {
+    for args in [["-b", "1024", "-O", "^has_journal"], ["-b", "1024", "-O", "^has_journal,^extent,^64bit"]] {
         let mut tree = Tree::make(&[&["-t", "ext4"], args.as_slice()].concat(), 1, 1);
         let file = tree.file_of(0);
         let mut names = Vec::new();
@@ -211,7 +225,7 @@ const SAME_HASH: [&str; 16] = [
 #[test]
 fn names_of_one_hash_go_on_in_the_next_block() {
     let mut tree = Tree::make(&["-t", "ext4", "-b", "1024"], 32, 1);
-    crate::testing::debugfs(&tree.image.path(), "ssv def_hash_version legacy");
+    debugfs(&tree.image.path(), "ssv def_hash_version legacy");
     tree.volume = tree.image.volume();
     let hasher = Hasher::new(0, false, [0; 4]).unwrap();
     let same = SAME_HASH.map(|end| format!("{}{end}", "n".repeat(240)).into_bytes());
