@@ -248,6 +248,28 @@ fn sectors_of_4096_bytes_grow() {
 }
 
 #[test]
+fn tables_of_other_lengths_grow() {
+    if !have(&["sgdisk"]) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    for (entries, number) in [("4", 3), ("256", 200), ("1000", 1000)] {
+        let path = blank(directory.path(), 16 * MIB);
+        let new = format!("{number}:4096:0");
+        run("sgdisk", &["-S", entries, "-n", &new, text(&path)], "");
+        let (growth, _, after) = grow(&path, 24 * MIB, number, Repair::Refuse).unwrap();
+        // Fewer than 128 are a warning, whoever wrote them.
+        let told = run("sgdisk", &["-v", text(&path)], "");
+        assert!(told.contains("No problems found"), "{entries}: {told}");
+        assert_eq!(sgdisk_end(&path, number), growth.new.end / 512 - 1, "{entries}");
+        let mut headless = after;
+        headless[512..520].fill(0);
+        let from_backup = read_table(&headless).unwrap();
+        assert_eq!(from_backup.partitions[0].range, growth.new, "{entries}: both halves say the same");
+    }
+}
+
+#[test]
 fn a_damaged_half_is_refused_or_repaired() {
     if !have(&["sgdisk"]) {
         return;

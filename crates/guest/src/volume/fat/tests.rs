@@ -27,8 +27,12 @@ fn have(programs: &[&str]) -> bool {
 }
 
 fn run(program: &str, arguments: &[&str]) -> (bool, String) {
-    let output =
-        Command::new(program).args(arguments).env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin").output().unwrap();
+    let output = Command::new(program)
+        .args(arguments)
+        .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")
+        .env("LC_ALL", "C.UTF-8")
+        .output()
+        .unwrap();
     let told =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     (output.status.success(), told)
@@ -354,6 +358,40 @@ fn mtools_reads_what_was_written() {
         let path = bench.save();
         let (_, told) = run("mdir", &["-/", "-a", "-i", path.to_str().unwrap(), "::"]);
         assert!(told.contains("2023-11-14  22:13"), "times are the epoch's: {told}");
+    }
+}
+
+#[test]
+fn mtools_sees_the_same_tree() {
+    if !have(&["mkfs.vfat", "mcopy"]) {
+        return;
+    }
+    for (seed, (name, kib, arguments, most)) in (200..).zip(LAYOUTS) {
+        let mut bench = Bench::new(*kib, arguments);
+        let mut model = Model::from([("/".to_owned(), None)]);
+        random_edits(&mut bench, &mut Random(seed), &mut model, 100, *most);
+        let path = bench.save();
+        let view = FatView::open(bench.disk.clone());
+        if view.is_err() {
+            // A FAT32 of few clusters is one to the kernel and fsck.vfat, but not to these two.
+            assert!(name.contains("FAT32"), "{name}");
+            continue;
+        }
+        let out = bench.dir.path().join("out");
+        std::fs::create_dir(&out).unwrap();
+        let (ok, told) =
+            run("mcopy", &["-s", "-n", "-i", path.to_str().unwrap(), "::/", out.to_str().unwrap()]);
+        assert!(ok, "{name}: {told}");
+        for (path, content) in &model {
+            let there = out.join(path.trim_start_matches('/'));
+            match content {
+                Some(content) => assert!(std::fs::read(&there).unwrap() == *content, "{name}: {path}"),
+                None => {
+                    let names = std::fs::read_dir(&there).unwrap().count();
+                    assert_eq!(names, bench.fs.read_dir(&at(path)).unwrap().len(), "{name}: {path}");
+                }
+            }
+        }
     }
 }
 
