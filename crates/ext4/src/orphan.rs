@@ -147,8 +147,9 @@ impl Volume {
         {
             return refuse(format!("flags {:#x}, next orphan {}", inode.flags(), inode.dtime()));
         }
-        let truncatable =
-            inode.is_regular() || inode.is_directory() || inode.is_symlink() && !crate::map::is_fast_link(&inode);
+        let truncatable = inode.is_regular()
+            || inode.is_directory()
+            || inode.is_symlink() && !crate::map::is_fast_link(&inode);
         if inode.links() != 0 && (!truncatable || inode.has(flag::VERITY)) {
             return refuse(format!("mode {:o}, {} links", inode.mode(), inode.links()));
         }

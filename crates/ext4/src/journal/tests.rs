@@ -430,3 +430,39 @@ fn damage_at_random_never_panics() {
     }
     assert!((200..800).contains(&sound), "{sound} of 800");
 }
+
+#[test]
+fn what_a_clean_journal_still_holds_is_cleared() {
+    use crate::testing::{Image, debugfs};
+    use hardtack_disk::BlockSource;
+
+    let image = Image::make(&["-t", "ext4", "-b", "1024"], 16);
+    let secret = b"$6$saltsalt$a-secret-that-was-journalled".repeat(16);
+    let dir = tempfile::tempdir().unwrap();
+    let (file, commands) = (dir.path().join("secret"), dir.path().join("commands"));
+    std::fs::write(&file, &secret).unwrap();
+    let block = debugfs(&image.path(), "testb 12000").contains("not in use").then_some(12000).unwrap();
+    std::fs::write(&commands, format!("jo\njw -b {block} {}\njc\njr\n", file.display())).unwrap();
+    let output = std::process::Command::new("debugfs")
+        .args(["-w", "-f", commands.to_str().unwrap(), image.path().to_str().unwrap()])
+        .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+
+    let mut volume = image.volume();
+    volume.recover().unwrap();
+    let journal = volume.journal().unwrap().unwrap();
+    let holds = |volume: &crate::volume::Volume| {
+        let mut bytes = vec![0; SIZE];
+        journal.log().into_iter().flatten().any(|block| {
+            volume.disk().read_at(block * SIZE as u64, &mut bytes).unwrap();
+            bytes.iter().any(|byte| *byte != 0)
+        })
+    };
+    assert!(holds(&volume), "the log holds the copy");
+    volume.clear_journal().unwrap();
+    assert!(!holds(&volume));
+    // The block that was replayed belongs to nobody: only the journal is cleared here.
+    image.assert_clean(&volume, "an empty journal of zeros");
+}
