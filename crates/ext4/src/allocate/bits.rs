@@ -81,9 +81,9 @@ mod tests {
         let runs: Vec<_> = clear_runs(&bits, 2..216).collect();
         assert_eq!(runs, [2..3, 9..16, 24..63, 65..100, 191..200, 201..216]);
         assert_eq!(clear_runs(&bits, 100..190).next(), None);
-        assert_eq!(clear_runs(&bits, 70..80).collect::<Vec<_>>(), [70..80]);
+        assert_eq!(clear_runs(&bits, 70..80).next(), Some(70..80));
         fill(&mut bits, 101..190, false);
-        assert_eq!(clear_runs(&bits, 100..191).collect::<Vec<_>>(), [101..190]);
+        assert_eq!(clear_runs(&bits, 100..191).next(), Some(101..190));
         assert!(is_set(&bits, 216), "beyond the end");
         assert_eq!(find(&bits, 201..500, true), 216);
     }

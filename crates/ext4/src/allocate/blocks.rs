@@ -259,11 +259,16 @@ impl Volume {
         Ok(())
     }
 
-    /// Refuses blocks that are free according to the bitmaps, or metadata: a map that names them is
-    /// wrong, and writing there would damage something else. `ranges` in any order.
+    /// Refuses blocks that are free according to the bitmaps, metadata, or named twice: a map that names
+    /// them is wrong, and writing there would damage something else. `ranges` in any order.
     pub(crate) fn check_owned(&self, ranges: Vec<Range<u64>>) -> Result<(), Error> {
+        let named: u64 = ranges.iter().map(length).sum();
+        let ranges = merge(ranges);
+        if ranges.iter().map(length).sum::<u64>() != named {
+            return Err(Error::Damaged("a file's map names a block twice".to_owned()));
+        }
         let mut held: Option<(u32, Vec<u8>)> = None;
-        for range in merge(ranges) {
+        for range in ranges {
             self.check_blocks("content", &range)?;
             if let Some(block) = self.first_metadata(&range) {
                 return Err(Error::Damaged(format!("block {block} belongs to a file, but it is metadata")));

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::single_range_in_vec_init)]
 
 use std::collections::BTreeSet;
 
@@ -155,7 +155,8 @@ fn metadata_and_free_blocks_cannot_be_taken_back() {
     volume.commit().unwrap();
     let twice = vec![taken.clone(), taken.start + 1..taken.end];
     assert!(volume.free_ranges_of(twice).unwrap_err().to_string().contains("owned twice"));
-    assert!(volume.check_owned(vec![taken]).is_ok());
+    assert!(volume.check_owned(vec![taken.clone()]).is_ok());
+    assert!(volume.check_owned(vec![taken.clone(), taken]).is_err());
     assert!(volume.check_owned(vec![free + 1000..free + 1001]).is_err());
     assert!(volume.check_owned(vec![metadata[1].clone()]).is_err());
 }

@@ -147,8 +147,10 @@ impl Volume {
             let room = blocks.saturating_mul(size);
             let (part, behind) = rest.split_at(room.min(rest.len()));
             rest = behind;
-            let mut bytes = part.to_vec();
-            bytes.resize(part.len().next_multiple_of(size), 0);
+            let whole = part.len().next_multiple_of(size);
+            let mut bytes = Vec::with_capacity(whole);
+            bytes.extend_from_slice(part);
+            bytes.resize(whole, 0);
             self.write_run(run.start, bytes)?;
         }
         Ok(())
