@@ -105,7 +105,7 @@ pub(crate) fn checksum(superblock: &Superblock, number: u32, bytes: &[u8]) -> Op
 
 /// The block and the byte in it where the descriptor of group `number` lies.
 pub(crate) fn location(superblock: &Superblock, number: u32) -> (u64, usize) {
-    let per_block = superblock.block_size / superblock.descriptor_size as u32;
+    let per_block = descriptors_per_block(superblock);
     let meta_group = number / per_block;
     let within = (number % per_block) as usize * superblock.descriptor_size;
     let block = if superblock.has_meta_bg() && meta_group >= superblock.first_meta_bg {
@@ -117,4 +117,38 @@ pub(crate) fn location(superblock: &Superblock, number: u32) -> (u64, usize) {
         u64::from(superblock.block_size == 1024) + 1 + u64::from(meta_group)
     };
     (block, within)
+}
+
+/// Descriptors in one block.
+pub(crate) fn descriptors_per_block(superblock: &Superblock) -> u32 {
+    superblock.block_size / u32::try_from(superblock.descriptor_size.max(1)).unwrap_or(u32::MAX)
+}
+
+/// Blocks of descriptors for that many groups, if all stood together.
+pub(crate) fn descriptor_blocks(superblock: &Superblock, groups: u32) -> u32 {
+    groups.div_ceil(descriptors_per_block(superblock))
+}
+
+/// The block of a group that holds its meta group's descriptors, or a copy of them: in the first, second
+/// and last group of a meta group.
+pub(crate) fn own_descriptors(superblock: &Superblock, group: u32) -> Option<u64> {
+    let per_block = descriptors_per_block(superblock);
+    let place = group % per_block;
+    let meta = superblock.has_meta_bg() && group / per_block >= superblock.first_meta_bg;
+    (meta && (place < 2 || place == per_block - 1))
+        .then(|| superblock.group_start(group) + u64::from(superblock.has_backup(group)))
+}
+
+/// Blocks at the start of a group that hold copies of the superblock and of descriptors.
+pub(crate) fn head_blocks(superblock: &Superblock, group: u32) -> u64 {
+    let backup = u64::from(superblock.has_backup(group));
+    if superblock.has_meta_bg() && group / descriptors_per_block(superblock) >= superblock.first_meta_bg {
+        return backup + u64::from(own_descriptors(superblock, group).is_some());
+    }
+    let descriptors = if superblock.has_meta_bg() {
+        superblock.first_meta_bg
+    } else {
+        descriptor_blocks(superblock, superblock.group_count()) + u32::from(superblock.reserved_gdt_blocks)
+    };
+    backup * (1 + u64::from(descriptors))
 }

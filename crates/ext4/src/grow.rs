@@ -8,7 +8,10 @@
 
 use crate::Error;
 use crate::bytes::{low_u32, put_split_u32, put_u16, put_u32, u32_at};
-use crate::group::{BLOCK_UNINIT, Group, INODE_UNINIT, INODE_ZEROED};
+use crate::group::{
+    BLOCK_UNINIT, Group, INODE_UNINIT, INODE_ZEROED, descriptor_blocks, descriptors_per_block, head_blocks,
+    own_descriptors,
+};
 use crate::inode::Time;
 use crate::superblock::{Superblock, layout};
 use crate::volume::Volume;
@@ -137,7 +140,7 @@ impl Volume {
     fn add_group(&mut self, number: u32, is_last: bool) -> Result<(), Error> {
         let superblock = self.superblock.clone();
         let start = superblock.group_start(number);
-        let head = backup_blocks(&superblock, number);
+        let head = head_blocks(&superblock, number);
         let block_bitmap = start + head;
         let used = overhead(&superblock, number);
         let blocks = superblock.group_blocks(number);
@@ -291,45 +294,9 @@ impl Volume {
     }
 }
 
-fn descriptors_per_block(superblock: &Superblock) -> u32 {
-    superblock.block_size / u32::try_from(superblock.descriptor_size).unwrap_or(32)
-}
-
-/// The block of a group that holds its meta group's descriptors, or a copy of them: in the first, second
-/// and last group of a meta group.
-fn own_descriptors(superblock: &Superblock, group: u32) -> Option<u64> {
-    let per_block = descriptors_per_block(superblock);
-    let place = group % per_block;
-    let meta = superblock.has_meta_bg() && group / per_block >= superblock.first_meta_bg;
-    (meta && (place == 0 || place == 1 || place == per_block - 1))
-        .then(|| superblock.group_start(group) + u64::from(superblock.has_backup(group)))
-}
-
-/// Blocks of descriptors for that many groups, if all stood together.
-fn descriptor_blocks(superblock: &Superblock, groups: u32) -> u32 {
-    groups.div_ceil(descriptors_per_block(superblock))
-}
-
-/// Blocks at the start of a group that hold copies of the superblock and of descriptors.
-fn backup_blocks(superblock: &Superblock, group: u32) -> u64 {
-    let backup = superblock.has_backup(group);
-    if superblock.has_meta_bg() && group / descriptors_per_block(superblock) >= superblock.first_meta_bg {
-        return u64::from(backup) + u64::from(own_descriptors(superblock, group).is_some());
-    }
-    if !backup {
-        return 0;
-    }
-    let all = if superblock.has_meta_bg() {
-        superblock.first_meta_bg
-    } else {
-        descriptor_blocks(superblock, superblock.group_count())
-    };
-    1 + u64::from(all) + u64::from(superblock.reserved_gdt_blocks)
-}
-
 /// Blocks of a new group that hold its metadata.
 fn overhead(superblock: &Superblock, group: u32) -> u64 {
-    backup_blocks(superblock, group) + 2 + superblock.inode_table_blocks()
+    head_blocks(superblock, group) + 2 + superblock.inode_table_blocks()
 }
 
 fn fill_bits(bitmap: &mut [u8], from: u64, to: u64) {

@@ -5,30 +5,9 @@
 
 use std::ops::Range;
 
-use crate::group::Group;
+use crate::group::{Group, head_blocks};
 use crate::superblock::Superblock;
 use crate::volume::Volume;
-
-/// Blocks that the copies of superblock and descriptors take at the start of a group.
-fn base_blocks(superblock: &Superblock, group: u32) -> u64 {
-    let per_block = superblock.block_size / superblock.descriptor_size.max(1) as u32;
-    let backup = superblock.has_backup(group);
-    let first_meta_group = if superblock.has_meta_bg() { superblock.first_meta_bg } else { u32::MAX };
-    let within = group % per_block;
-    if group / per_block >= first_meta_group {
-        let descriptors = within < 2 || within == per_block - 1;
-        u64::from(backup) + u64::from(descriptors)
-    } else if backup {
-        let descriptors = superblock.group_count().div_ceil(per_block);
-        if superblock.has_meta_bg() {
-            1 + u64::from(first_meta_group)
-        } else {
-            1 + u64::from(descriptors) + u64::from(superblock.reserved_gdt_blocks)
-        }
-    } else {
-        0
-    }
-}
 
 /// The metadata of all groups: sorted, merged.
 pub(super) fn ranges(superblock: &Superblock, groups: &[Group]) -> Vec<Range<u64>> {
@@ -36,7 +15,7 @@ pub(super) fn ranges(superblock: &Superblock, groups: &[Group]) -> Vec<Range<u64
     let mut ranges = Vec::with_capacity(groups.len());
     for (number, group) in (0..).zip(groups) {
         let start = superblock.group_start(number);
-        let base = base_blocks(superblock, number).min(superblock.group_blocks(number).into());
+        let base = head_blocks(superblock, number).min(superblock.group_blocks(number).into());
         ranges.extend([
             start..start + base,
             group.block_bitmap..group.block_bitmap.saturating_add(1),
