@@ -295,12 +295,6 @@ impl Volume {
         &self.given_up
     }
 
-    /// True when the operation under way has freed one of `blocks`: a roll back would give it back
-    /// to its owner, so it must not be used before the commit.
-    pub(crate) fn is_freed(&self, block: u64) -> bool {
-        self.freed.iter().any(|range| range.contains(&block))
-    }
-
     /// The generation number for a new inode. Nothing is random: the same edits give the same bytes.
     pub(crate) fn new_generation(&mut self) -> u32 {
         self.next_generation = self.next_generation.wrapping_add(1);

@@ -77,7 +77,6 @@ pub(crate) const INCOMPAT_META_BG: u32 = 0x0010;
 pub(crate) const INCOMPAT_EXTENTS: u32 = 0x0040;
 pub(crate) const INCOMPAT_64BIT: u32 = 0x0080;
 pub(crate) const INCOMPAT_MMP: u32 = 0x0100;
-pub(crate) const INCOMPAT_FLEX_BG: u32 = 0x0200;
 pub(crate) const INCOMPAT_EA_INODE: u32 = 0x0400;
 pub(crate) const INCOMPAT_CSUM_SEED: u32 = 0x2000;
 pub(crate) const INCOMPAT_LARGE_DIR: u32 = 0x4000;

@@ -262,10 +262,6 @@ impl Superblock {
         self.has_compat(layout::COMPAT_DIR_INDEX)
     }
 
-    pub(crate) fn has_dir_nlink(&self) -> bool {
-        self.has_ro_compat(layout::RO_COMPAT_DIR_NLINK)
-    }
-
     /// Number of groups.
     pub(crate) fn group_count(&self) -> u32 {
         let blocks = self.blocks.saturating_sub(self.first_data_block.into());
