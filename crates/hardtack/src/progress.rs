@@ -49,7 +49,8 @@ impl Progress {
         }
         *last = Instant::now();
         self.shown.store(true, Ordering::Relaxed);
-        let percent = (done * 100).checked_div(total).unwrap_or(100);
+        // In 128 bits: a disk may have more bytes than a hundredth of what 64 can count.
+        let percent = (u128::from(done) * 100).checked_div(total.into()).unwrap_or(100);
         eprint_line(&format!("\r{}: {percent:3} %", self.name));
     }
 

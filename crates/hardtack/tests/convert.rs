@@ -251,6 +251,43 @@ fn wrong_usage_and_names_are_told_before_any_work() {
     folder.expect(&["disk.raw", "there.raw", "--force"], "there.raw", "raw");
 }
 
+/// A small file system, unmounted on drop.
+struct Small(PathBuf);
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_nothing() {
+    if !have(&["gzip", "mount"]) {
+        return;
+    }
+    let folder = Folder::new();
+    run("gzip", &["-k", "-1", text(&folder.path("disk.raw"))]);
+    std::fs::create_dir(folder.path("small")).unwrap();
+    let small = Small(folder.path("small"));
+    let mount = ["-t", "tmpfs", "-o", "size=2m", "tmpfs", text(&small.0)];
+    if !Command::new("mount").args(mount).output().unwrap().status.success() {
+        // Only root may mount.
+        eprintln!("SKIPPED: no file system can be mounted");
+        return;
+    }
+    for (arguments, words) in [
+        (&["disk.raw", "small/out.raw"][..], "No space left"),
+        (&["disk.raw", "small/out.qcow2", "--compression", "none"], "No space left"),
+        (&["disk.raw.gz", "small/out.raw"], "--scratch"),
+        (&["disk.raw.gz", "small/out.raw", "--unpack-limit", "1G"], "--scratch"),
+        (&["disk.raw.gz", "small/out.raw", "--scratch", "."], "No space left"),
+    ] {
+        let (code, told) = folder.fail(arguments);
+        assert!(code == 4 && told.contains(words), "{arguments:?}: {code}: {told}");
+        assert_eq!(std::fs::read_dir(&small.0).unwrap().count(), 0, "{arguments:?}");
+    }
+}
+
 #[test]
 fn killed_at_any_moment_it_leaves_nothing() {
     if !have(&["gzip"]) {

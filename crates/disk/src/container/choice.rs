@@ -56,6 +56,8 @@ const DISK_MAGIC: &[(usize, &[u8])] = &[
     (0x1_0040, b"_BHRfS_M"),
     (512, b"LABELONE"),
 ];
+/// What macOS adds to archives for each file, under a name like the file's (RFC 1740).
+const APPLE_DOUBLE: &[u8] = &[0, 5, 0x16, 7];
 /// Suffixes of the names of disks.
 const SUFFIXES: &[&str] = &["img", "raw", "qcow2", "qcow", "disk", "dd", "vmdk", "vhd", "hdd"];
 
@@ -70,7 +72,7 @@ pub(super) fn rate(head: &[u8], name: &str, size: Option<u64>) -> Option<Likenes
         Kind::Foreign(foreign) => return foreign.is_disk().then_some(Likeness::Disk),
         _ => {}
     }
-    if is_text(head) || is_kernel(head) {
+    if is_text(head) || is_kernel(head) || head.starts_with(APPLE_DOUBLE) {
         return None;
     }
     let has_magic =

@@ -97,8 +97,8 @@ impl Budget {
         let limit = self.limit;
         if self.is_space {
             let what = format!(
-                "the {format} holds more than the {limit} bytes that are free there, zeros included: give \
-                 a limit if most of them are zeros"
+                "the {format} holds more than the {limit} bytes that are free there, zeros included \
+                 (--scratch names another directory, --unpack-limit allows more zeros)"
             );
             let full = io::Error::new(io::ErrorKind::StorageFull, what);
             return Err(Error::io(&self.path, "unpack it into the scratch directory", full));

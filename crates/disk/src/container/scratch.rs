@@ -88,7 +88,8 @@ pub(super) fn land(
                 at += hole;
                 // Asked for every time, since others write as well.
                 if free_space(directory)? < bytes.len() as u64 {
-                    let full = io::Error::new(io::ErrorKind::StorageFull, "too little is free there");
+                    let what = "too little is free there (--scratch names another directory)";
+                    let full = io::Error::new(io::ErrorKind::StorageFull, what);
                     return Err(Error::io(directory, format!("unpack {} into it", path.display()), full));
                 }
                 write_runs(file, at, &bytes).map_err(|source| {

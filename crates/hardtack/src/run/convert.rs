@@ -75,7 +75,11 @@ fn tell(arguments: &ConvertArgs, input: &Input, finished: &Finished) -> Result<u
     } else {
         let (disk, data) = (mebibytes(written.virtual_size), mebibytes(written.data));
         let what = if overlay { "qcow2 overlay" } else { format.name() };
-        writeln!(out, "{output}: {what}, a disk of {disk} MiB with {data} MiB of data, from {}", input.described)
+        writeln!(
+            out,
+            "{output}: {what}, a disk of {disk} MiB with {data} MiB of data, from {}",
+            input.described
+        )
     };
     told.map_err(CliError::stream)?;
     Ok(0)
