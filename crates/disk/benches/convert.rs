@@ -39,7 +39,11 @@ fn main() {
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap();
         match argument.as_str() {
-            "--one" => return one(&value(), &value(), value() == "sync"),
+            "--one" => {
+                let (source, output, sync) = (value(), value(), value() == "sync");
+                let threads = arguments.next().map_or_else(cores, |number| number.parse().unwrap());
+                return one(&source, &output, sync, threads);
+            }
             "--image" => options.image = Some(value().into()),
             "--directory" => options.directory = value().into(),
             "--runs" => options.runs = value().parse().unwrap(),
@@ -50,11 +54,14 @@ fn main() {
     compare(&options);
 }
 
+fn cores() -> usize {
+    std::thread::available_parallelism().unwrap().get()
+}
+
 /// One conversion of ours; prints its peak memory in KiB.
-fn one(source: &str, output: &str, sync: bool) {
+fn one(source: &str, output: &str, sync: bool, threads: usize) {
     let disk = open_source(Path::new(source)).unwrap();
     let mut out = AtomicFile::create(Path::new(output)).unwrap();
-    let threads = std::thread::available_parallelism().unwrap().get();
     write_raw(&*disk, &mut out, threads, &|_, _| {}).unwrap();
     if sync {
         out.commit(true).unwrap();

@@ -176,7 +176,7 @@ fn backing_files_are_read_as_qemu_reads_them() {
         ("qcow2", "zstd", Some(&["-c", "-o", "compression_type=zstd"])),
         ("qcow2", "extended", Some(&["-o", "extended_l2=on"])),
     ];
-    for (format, name, making) in bases {
+    for (number, (format, name, making)) in bases.into_iter().enumerate() {
         if let Some(making) = making {
             let mut arguments = vec!["convert", "-q", "-f", "raw", "-O", "qcow2"];
             arguments.extend(making);

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use zstd::bulk::Decompressor;
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
 use super::header::Compression;
@@ -12,7 +13,8 @@ const WINDOW_LOG_MAX: u32 = 23;
 
 thread_local! {
     static DEFLATE: RefCell<libdeflater::Decompressor> = RefCell::new(libdeflater::Decompressor::new());
-    static ZSTD: RefCell<Option<Decoder<'static>>> = const { RefCell::new(None) };
+    static ZSTD: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+    static ZSTD_STREAM: RefCell<Option<Decoder<'static>>> = const { RefCell::new(None) };
     static INPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -34,7 +36,10 @@ pub(super) fn inflate(kind: Compression, input: &[u8], cluster: &mut [u8]) -> Re
         Compression::Zlib => DEFLATE
             .with_borrow_mut(|deflate| deflate.deflate_decompress(input, cluster))
             .map_err(|error| format!("deflate: {error}"))?,
-        Compression::Zstd => zstd_frames(input, cluster).map_err(|error| format!("zstd: {error}"))?,
+        Compression::Zstd => match zstd_frame(input, cluster) {
+            Some(filled) => filled,
+            None => zstd_stream(input, cluster).map_err(|error| format!("zstd: {error}"))?,
+        },
     };
     if filled != cluster.len() {
         return Err(format!("it holds {filled} bytes instead of {}", cluster.len()));
@@ -42,8 +47,24 @@ pub(super) fn inflate(kind: Compression, input: &[u8], cluster: &mut [u8]) -> Re
     Ok(())
 }
 
-fn zstd_frames(input: &[u8], cluster: &mut [u8]) -> std::io::Result<usize> {
+/// One frame that holds the cluster, as everybody writes it: decompressed into place, without
+/// memory for a window. None when the input is something else.
+fn zstd_frame(input: &[u8], cluster: &mut [u8]) -> Option<usize> {
+    let length = zstd::zstd_safe::find_frame_compressed_size(input).ok()?;
+    let frame = input.get(..length)?;
     ZSTD.with_borrow_mut(|slot| {
+        let decompressor = match slot {
+            Some(decompressor) => decompressor,
+            None => slot.insert(Decompressor::new().ok()?),
+        };
+        let filled = decompressor.decompress_to_buffer(frame, cluster).ok()?;
+        (filled == cluster.len()).then_some(filled)
+    })
+}
+
+/// Any frames that hold the cluster one after another, as QEMU reads them.
+fn zstd_stream(input: &[u8], cluster: &mut [u8]) -> std::io::Result<usize> {
+    ZSTD_STREAM.with_borrow_mut(|slot| {
         let decoder = match slot {
             Some(decoder) => {
                 decoder.reinit()?;

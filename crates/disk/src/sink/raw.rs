@@ -1,19 +1,127 @@
 //! Raw images: written with `pwrite` where the disk is not zero, and nothing elsewhere.
+//!
+//! A file system lets one thread at a time write to a file (ext4 takes the inode's lock for the
+//! whole of a `pwrite`), so threads that each write what they have read wait for each other, and
+//! for whoever was interrupted with the lock. Here one thread writes at a time what all have
+//! read, and the others read on: [`Queue`].
 
+use std::collections::VecDeque;
+use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 
-use super::work::{self, Turns};
+use super::work::{self, Turns, lock};
 use super::{Progress, Written, is_zero};
 use crate::{AtomicFile, BlockSource, Error};
 
 /// Bytes that a thread reads at once: a whole cluster of any image, so that none is inflated twice.
 const PIECE: u64 = 2 << 20;
+/// Threads beyond this number only take memory, two clusters each, and one writes at a time.
+const THREADS: usize = 9;
 /// Length of a hole: a block of nearly every file system.
 const BLOCK: usize = 4096;
+/// Pieces that may wait to be written.
+const WAITING: usize = 6;
 
-/// Writes `disk` as a sparse raw image on up to `threads` threads. Memory: 2 MiB per thread,
-/// 12 threads at most.
+/// A part of the disk that was read.
+#[derive(Default)]
+struct Piece {
+    offset: u64,
+    bytes: Vec<u8>,
+    /// Those of the bytes that are not zero, in whole blocks.
+    runs: Vec<Range<usize>>,
+}
+
+impl Piece {
+    /// Reads `range` of the disk in place of what was there.
+    fn read(&mut self, disk: &dyn BlockSource, range: &Range<u64>) -> Result<(), Error> {
+        self.offset = range.start;
+        self.bytes.resize((range.end - range.start) as usize, 0);
+        disk.read_at(range.start, &mut self.bytes)?;
+        self.runs.clear();
+        for (number, block) in self.bytes.chunks(BLOCK).enumerate().filter(|(_, block)| !is_zero(block)) {
+            let start = number * BLOCK;
+            match self.runs.last_mut() {
+                Some(last) if last.end == start => last.end = start + block.len(),
+                _ => self.runs.push(start..start + block.len()),
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, file: &File, path: &Path) -> Result<(), Error> {
+        for run in &self.runs {
+            let (bytes, to) = (&self.bytes[run.clone()], self.offset + run.start as u64);
+            file.write_all_at(bytes, to).map_err(|source| {
+                Error::io(path, format!("write {} bytes at {to:#x}", bytes.len()), source)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Pieces that were read and are not written yet, and others to be used again.
+#[derive(Default)]
+struct Queue {
+    state: Mutex<State>,
+    /// There is room again, or nobody writes any more.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Piece>,
+    free: Vec<Piece>,
+    /// Some thread is writing.
+    writing: bool,
+}
+
+/// Lets others go on when the thread that writes fails.
+struct Failed<'a>(&'a Queue);
+
+impl Drop for Failed<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.state).writing = false;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Queue {
+    fn take(&self) -> Piece {
+        lock(&self.state).free.pop().unwrap_or_default()
+    }
+
+    /// Leaves `piece` to the thread that writes, or becomes that thread for all that waits.
+    fn put(&self, piece: Piece, write: impl Fn(&Piece) -> Result<(), Error>) -> Result<(), Error> {
+        let mut state = lock(&self.state);
+        while state.writing && state.waiting.len() >= WAITING {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.waiting.push_back(piece);
+        if state.writing {
+            return Ok(());
+        }
+        state.writing = true;
+        let failed = Failed(self);
+        while let Some(piece) = state.waiting.pop_front() {
+            drop(state);
+            self.changed.notify_one();
+            write(&piece)?;
+            state = lock(&self.state);
+            state.free.push(piece);
+        }
+        // Under the lock that showed the queue empty: who comes next finds nobody writing.
+        state.writing = false;
+        std::mem::forget(failed);
+        Ok(())
+    }
+}
+
+/// Writes `disk` as a sparse raw image on `threads` threads and one more, since one of them is
+/// mostly in the file system. Memory: 2 MiB for each thread (9 at most) and 12 MiB.
 pub fn write_raw(
     disk: &dyn BlockSource,
     out: &mut AtomicFile,
@@ -24,28 +132,23 @@ pub fn write_raw(
     let size = disk.len();
     file.set_len(size).map_err(|source| Error::io(path, format!("make it {size} bytes long"), source))?;
     let data = AtomicU64::new(0);
-    let buffer = || vec![0_u8; PIECE as usize];
-    work::run(disk, PIECE, threads, progress, &Turns::default(), buffer, |buffer, _, range| {
-        let bytes = &mut buffer[..(range.end - range.start) as usize];
-        disk.read_at(range.start, bytes)?;
-        let mut at = 0;
-        while at < bytes.len() {
-            let zero = |at: usize| is_zero(&bytes[at..bytes.len().min(at + BLOCK)]);
-            if zero(at) {
-                at += BLOCK;
-                continue;
+    let queue = Queue::default();
+    work::run(
+        disk,
+        PIECE,
+        threads.saturating_add(1).min(THREADS),
+        progress,
+        &Turns::default(),
+        || (),
+        |(), _, range| {
+            let mut piece = queue.take();
+            piece.read(disk, &range)?;
+            if piece.runs.is_empty() {
+                return Ok(());
             }
-            let start = at;
-            while at < bytes.len() && !zero(at) {
-                at += BLOCK;
-            }
-            let run = &bytes[start..bytes.len().min(at)];
-            let to = range.start + start as u64;
-            file.write_all_at(run, to)
-                .map_err(|source| Error::io(path, format!("write {} bytes at {to:#x}", run.len()), source))?;
-            data.fetch_add(run.len() as u64, Ordering::Relaxed);
-        }
-        Ok(())
-    })?;
+            data.fetch_add(piece.runs.iter().map(|run| run.len() as u64).sum(), Ordering::Relaxed);
+            queue.put(piece, |piece| piece.write(file, path))
+        },
+    )?;
     Ok(Written { virtual_size: size, file_size: size, data: data.into_inner() })
 }
