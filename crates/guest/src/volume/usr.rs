@@ -111,7 +111,16 @@ fn usr<'c>(
         return Ok(None);
     }
     let mut reason = None;
-    for candidate in all.iter().filter(|candidate| candidate.has_usr_type() && candidate.kind.is_ext()) {
+    for candidate in all.iter().filter(|candidate| candidate.has_usr_type()) {
+        if !candidate.kind.is_ext() {
+            // Flatcar's is btrfs. The second one of two may not be a file system yet.
+            if candidate.kind != FsKind::Unknown {
+                let what =
+                    format!("/usr is {}: only ext4 (and ext2, ext3) can be read here", candidate.describe());
+                reason = reason.or(Some(Error::Refused(what)));
+            }
+            continue;
+        }
         match candidate.open(disk, epoch) {
             Ok(volume) if volume.lstat(&GuestPath::new("/lib/os-release"))?.is_some() => {
                 return Ok(Some(candidate));

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use hardtack_disk::BlockWrite;
 use hardtack_guest::{Guest, GuestPath, Location, OsRelease, Set, Stage, Tree, apply, confirm};
 
-use crate::disk::{BIOS, Bench, EPOCH, ESP, LINUX, Part, ROOT_X86_64, overlay, save, succeed, tools};
+use crate::disk::{
+    BIOS, Bench, EPOCH, ESP, LINUX, Part, ROOT_X86_64, overlay, refusal, save, succeed, tools,
+};
 
 const COREOS_USR: &str = "5dfbf5f4-2848-4bac-aa5e-0d9a20b745a6";
 const COREOS_ROOT: &str = "3884dd41-8582-4404-b9a8-e9b84f2df50e";
@@ -140,6 +142,23 @@ fn an_edit_of_usr_is_refused_by_name() {
     assert!(error.contains("partition 3") && error.contains("/usr/bin/new"), "{error}");
     assert_eq!(disk.changed_bytes(), 0);
     assert_eq!(guest.lstat(&GuestPath::new("/usr/bin/bash")).unwrap().map(|found| found.size), Some(3));
+}
+
+#[test]
+fn a_usr_that_cannot_be_read_is_refused_by_name() {
+    if !tools() {
+        return;
+    }
+    let bench = Bench::new();
+    let root = bench.ext4("root", 16, &["-L", "ROOT"], &[]);
+    let usr = bench.magic("btrfs", 0x10040, b"_BHRfS_M");
+    let part = |number, kind, content| Part { number, kind, name: "", content };
+    let disk = bench.gpt(
+        "disk",
+        &[part(3, COREOS_USR, Some(usr)), part(4, COREOS_USR, None), part(9, COREOS_ROOT, Some(root))],
+    );
+    let told = refusal(&disk);
+    assert!(told.contains("/usr is btrfs on partition 3"), "{told}");
 }
 
 #[test]

@@ -81,6 +81,14 @@ fn roots_of_other_kinds_are_refused_by_name() {
     for (name, at, magic, kind) in [
         ("xfs", 0, &b"XFSB"[..], "XFS on partition 2"),
         ("btrfs", 0x10040, b"_BHRfS_M", "btrfs on partition 2"),
+        ("bitlocker", 3, b"-FVE-FS-", "BitLocker on partition 2"),
+        ("f2fs", 1024, &[0x10, 0x20, 0xf5, 0xf2], "F2FS on partition 2"),
+        (
+            "bcachefs",
+            4120,
+            &[0xc6, 0x85, 0x73, 0xf6, 0x66, 0xce, 0x90, 0xa9, 0xd9, 0x6a, 0x60, 0xcf, 0x80, 0x3d, 0xf7, 0xef],
+            "bcachefs on partition 2",
+        ),
         ("luks", 0, b"LUKS\xba\xbe\0\x02", "LUKS on partition 2"),
         (
             "lvm",

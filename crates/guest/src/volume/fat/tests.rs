@@ -530,6 +530,35 @@ fn what_fat_does_not_know_is_refused_by_name() {
 }
 
 #[test]
+fn names_change_their_case_and_places() {
+    if !have(&["mkfs.vfat", "fsck.vfat"]) {
+        return;
+    }
+    for arguments in [&["-F", "12"][..], &["-F", "32", "-s", "1"]] {
+        let mut bench = Bench::new(if arguments[1] == "12" { 4096 } else { 40_000 }, arguments);
+        let fs = &mut bench.fs;
+        fs.mkdir(&at("/efi"), FOLDER).unwrap();
+        fs.mkdir(&at("/efi/boot"), FOLDER).unwrap();
+        fs.create(&at("/efi/boot/readme"), PLAIN).unwrap();
+        fs.set_content(&at("/efi/boot/readme"), b"text").unwrap();
+        fs.rename(&at("/efi/boot/readme"), &at("/efi/boot/README")).unwrap();
+        fs.rename(&at("/efi"), &at("/EFI")).unwrap();
+        fs.rename(&at("/efi/BOOT"), &at("/boot")).unwrap();
+        assert!(fs.rename(&at("/boot"), &at("/BOOT/inside")).is_err(), "not into itself by another spelling");
+        fs.rename(&at("/boot"), &at("/EFI/boot")).unwrap();
+        let names = |path: &str| -> Vec<String> {
+            fs.read_dir(&at(path)).unwrap().into_iter().map(|entry| entry.name).collect()
+        };
+        assert_eq!(
+            (names("/"), names("/efi"), names("/efi/boot")),
+            (vec!["EFI".to_owned()], vec!["boot".to_owned()], vec!["README".to_owned()])
+        );
+        assert_eq!(fs.read_file(&at("/EFI/BOOT/Readme"), 10).unwrap(), b"text");
+        bench.check("case");
+    }
+}
+
+#[test]
 fn the_mounts_options_say_what_is_shown() {
     let shown = |text: &str| Shown::new(&text.split(',').map(str::to_owned).collect::<Vec<_>>());
     for (options, wanted) in [
