@@ -54,7 +54,7 @@ impl Policy {
     /// Reads the policy that `/etc/selinux/config` names; `None` when there is no such file.
     ///
     /// # Errors
-    /// When the disk or a file system fails; a policy that is missing or damaged is no error.
+    /// When the disk fails; a policy that is missing or damaged is no error.
     pub fn load(tree: &dyn Tree) -> Result<Option<Self>, Error> {
         let stage = Stage::new(tree);
         let Some(config) = read(&stage, CONFIG)? else { return Ok(None) };
@@ -100,14 +100,12 @@ impl Policy {
     }
 }
 
-/// A file's text; `None` when there is none that can be read.
+/// A file's text; `None` when there is none that can be read, whatever the reason but a failing disk.
 fn read(stage: &Stage<'_>, path: &str) -> Result<Option<String>, Error> {
     match stage.read_limited(path, LIMIT) {
         Ok(content) => Ok(content.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
-        Err(
-            Error::WrongType { .. } | Error::LinkLoop { .. } | Error::TooLarge { .. } | Error::Missing { .. },
-        ) => Ok(None),
-        Err(error) => Err(error),
+        Err(error @ Error::Disk(_)) => Err(error),
+        Err(_) => Ok(None),
     }
 }
 

@@ -203,6 +203,15 @@ fn a_distributions_policy_labels_a_whole_root_as_matchpathcon_does() {
             paths.push((format!("{path}1"), FileType::Symlink));
         }
     }
+    let foreign: Vec<_> = contexts
+        .rules
+        .iter()
+        .filter(|rule| {
+            let _ = rule.matches(&format!("{}x", rule.prefix));
+            rule.expression.is_some() && !matches!(rule.compiled.get(), Some(Some(_)))
+        })
+        .collect();
+    assert!(foreign.is_empty(), "expressions that are not understood: {foreign:?}");
     assert!(paths.len() > 10_000, "{}", paths.len());
     paths.truncate(14_000);
     compare(&contexts, &root.join("etc/selinux/default/contexts/files/file_contexts"), &paths);

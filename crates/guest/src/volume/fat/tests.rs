@@ -322,7 +322,7 @@ fn random_edits_leave_nothing_for_fsck() {
 #[test]
 #[ignore = "takes minutes"]
 fn many_random_edits_leave_nothing_for_fsck() {
-    sequences(100..140, 200);
+    sequences(100..110, 200);
 }
 
 #[test]
