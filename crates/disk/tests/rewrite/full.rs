@@ -1,4 +1,4 @@
-//! A full disk leaves nothing behind.
+//! Other file systems: a full one is left as it was, one that shares blocks stores them once.
 
 use std::path::Path;
 use std::process::Command;
@@ -27,6 +27,53 @@ impl Drop for Small<'_> {
 }
 
 #[test]
+fn clusters_are_shared_where_the_file_system_can() {
+    if !have(&["qemu-img"]) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mount = directory.path().join("shared");
+    std::fs::create_dir(&mount).unwrap();
+    let device = directory.path().join("device");
+    std::fs::File::create(&device).unwrap().set_len(400 << 20).unwrap();
+    let done = |program: &str, arguments: &[&str]| {
+        Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+    };
+    if !done("mkfs.xfs", &["-q", "-m", "reflink=1", text(&device)])
+        || !done("mount", &["-o", "loop", text(&device), text(&mount)])
+    {
+        skip("no file system that shares blocks can be mounted here");
+        return;
+    }
+    let mounted = Small(&mount);
+    let raw = file(directory.path(), "disk.raw", &pattern(64 << 20, 67));
+    for options in [&["-c"][..], &["-c", "-m", "16", "-W"], &[]] {
+        let path = mount.join("source.qcow2");
+        let mut arguments = vec!["convert", "-f", "raw", "-O", "qcow2"];
+        arguments.extend(options);
+        arguments.extend([text(&raw), text(&path)]);
+        run("qemu-img", &arguments);
+        let source = Qcow2Source::open(&path).unwrap();
+        let disk = Overlay::new(&source);
+        disk.write_at(30 << 20, b"an edit").unwrap();
+        let changed = disk.changed_ranges(0..u64::MAX);
+        std::fs::File::open(&path).unwrap().sync_all().unwrap();
+        let free = || rustix::fs::statvfs(&mount).unwrap().f_bfree * 4096;
+        let before = free();
+        let out = mount.join("out.qcow2");
+        let result = crate::rewrite(&source, &disk, &changed, &out, &RewriteOptions::default());
+        let used = before.saturating_sub(free());
+        let size = result.written.file_size;
+        assert!(used < size / 4, "{options:?}: {used} bytes of {size} are new");
+        run("qemu-img", &["check", "-q", "-f", "qcow2", text(&out)]);
+        let taken = crate::common::read_all(&Qcow2Source::open(&out).unwrap());
+        crate::common::assert_same(&taken, &crate::common::read_all(&disk), "shared");
+        std::fs::remove_file(&out).unwrap();
+    }
+    drop(mounted);
+}
+
+#[test]
 fn a_full_disk_leaves_no_file_behind() {
     if !have(&["qemu-img"]) {
         return;
@@ -35,8 +82,7 @@ fn a_full_disk_leaves_no_file_behind() {
     let mount = directory.path().join("small");
     std::fs::create_dir(&mount).unwrap();
     let Some(small) = Small::mount(&mount) else {
-        assert!(std::env::var_os("CI").is_none(), "nothing can be mounted here");
-        common_skip();
+        skip("no file system can be mounted here");
         return;
     };
     let raw = file(directory.path(), "disk.raw", &pattern(16 << 20, 61));
@@ -75,6 +121,7 @@ fn a_full_disk_leaves_no_file_behind() {
 }
 
 #[allow(clippy::print_stderr)]
-fn common_skip() {
-    eprintln!("SKIPPED: no file system can be mounted here");
+fn skip(reason: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{reason}");
+    eprintln!("SKIPPED: {reason}");
 }

@@ -1,4 +1,8 @@
 //! Bytes of the old file that become bytes of the new one, copied by the kernel where it can.
+//!
+//! XFS and btrfs make two files share whole blocks that lie at the same place of a block in both
+//! (`generic_remap_file_range_prep` in Linux' `fs/remap_range.c`); a range with one odd end is
+//! copied whole. So long ranges are cut at the borders of blocks.
 
 use std::os::unix::fs::FileExt;
 
@@ -12,6 +16,11 @@ use crate::{Error, Qcow2Source};
 const PIECE: u64 = 8 << 20;
 /// Bytes in memory where the kernel cannot copy between the two files.
 const BUFFER: u64 = 1 << 20;
+
+/// A block of the file systems that can share blocks.
+const BLOCK: u64 = 4096;
+/// Shorter ranges are not worth three calls.
+const WORTH_SHARING: u64 = 256 << 10;
 
 /// A part of the old file and its place in the new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +60,20 @@ pub(super) struct Copier<'a> {
 
 impl Copier<'_> {
     pub(super) fn copy(&self, copy: &Copy) -> Result<(), Error> {
-        let Copy { mut from, mut to, length } = *copy;
+        let Copy { from, to, length } = *copy;
+        if length < WORTH_SHARING || from % BLOCK != to % BLOCK {
+            return self.part(*copy);
+        }
+        let head = from.next_multiple_of(BLOCK) - from;
+        let whole = (length - head) / BLOCK * BLOCK;
+        for (start, length) in [(0, head), (head, whole), (head + whole, length - head - whole)] {
+            self.part(Copy { from: from + start, to: to + start, length })?;
+        }
+        Ok(())
+    }
+
+    fn part(&self, copy: Copy) -> Result<(), Error> {
+        let Copy { mut from, mut to, length } = copy;
         let end = from + length;
         while from < end {
             let left = usize::try_from(end - from).unwrap_or(usize::MAX);

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use flate2::{Decompress, FlushDecompress, Status};
-use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
+use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
 use super::plan::Kept;
 use crate::qcow2::{Compression as Method, Stored};
@@ -19,6 +19,9 @@ use crate::sink::qcow2::fresh;
 use crate::{BlockSource, Error, Qcow2Source};
 
 const SECTOR: u64 = 512;
+/// The largest window that a zstd frame may ask memory for, as a power of two: 8 MiB, as when the
+/// image is read.
+const WINDOW_LOG_MAX: u32 = 23;
 
 /// Where compressed clusters begin that could hide behind a kept one of the same window: those
 /// that are not kept, and those that end in the sector in which they begin.
@@ -152,7 +155,11 @@ fn frames(
 ) -> std::io::Result<(u64, u64)> {
     let decoder = match slot {
         Some(decoder) => decoder,
-        None => slot.insert(Decoder::new()?),
+        None => {
+            let mut decoder = Decoder::new()?;
+            decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX))?;
+            slot.insert(decoder)
+        }
     };
     decoder.reinit()?;
     let (mut input, mut out) = (InBuffer::around(input), OutBuffer::around(out));
