@@ -498,7 +498,7 @@ fn mutated_journals_never_panic() {
 #[test]
 #[ignore = "takes minutes"]
 fn many_mutated_journals_never_panic() {
-    mutate_journals(10_000);
+    mutate_journals(3_000);
 }
 
 fn mutate_journals(rounds: usize) {
