@@ -21,8 +21,11 @@ use crate::Error;
 
 /// Bytes of compressed input that are held.
 const BUFFER: usize = 128 << 10;
-/// Memory for xz in bytes: `xz -9` needs 65 MiB. zstd keeps to its own limit, a window of 128 MiB.
-const XZ_MEMORY: u64 = 160 << 20;
+/// What xz and zstd may remember: memory for xz (`xz -9` needs 65 MiB), and the window of zstd as a
+/// power of two. In a nest of them the outermost may have more, so that they stay below 256 MiB
+/// together.
+const OUTER: Memory = Memory { mebibytes: 160, window_log: 27 };
+const INNER: Memory = Memory { mebibytes: 20, window_log: 24 };
 /// Times the limit that all streams of a source may unpack together: they are nested.
 const TOGETHER: u64 = 8;
 
@@ -73,6 +76,12 @@ impl Codec {
     }
 }
 
+#[derive(Clone, Copy)]
+struct Memory {
+    mebibytes: u64,
+    window_log: u32,
+}
+
 /// How much may be unpacked.
 #[derive(Clone, Debug)]
 pub(super) struct Budget {
@@ -82,11 +91,13 @@ pub(super) struct Budget {
     pub(super) is_space: bool,
     path: Arc<Path>,
     spent: Arc<AtomicU64>,
+    /// Streams of xz and zstd that are open now.
+    heavy: Arc<AtomicU64>,
 }
 
 impl Budget {
     pub(super) fn new(path: &Path, limit: u64, is_space: bool) -> Self {
-        Self { limit, is_space, path: path.into(), spent: Arc::default() }
+        Self { limit, is_space, path: path.into(), spent: Arc::default(), heavy: Arc::default() }
     }
 
     /// Refuses what a stream claims to hold or has given, when it is more than the limit.
@@ -125,13 +136,16 @@ enum Member<'a> {
 }
 
 impl<'a> Member<'a> {
-    fn start(codec: Codec, input: Compressed<'a>) -> io::Result<Self> {
+    fn start(codec: Codec, input: Compressed<'a>, memory: Memory) -> io::Result<Self> {
+        let bytes = memory.mebibytes << 20;
         Ok(match codec {
             Codec::Gzip => Self::Gzip(GzDecoder::new(input)),
-            Codec::Xz => Self::Xz(XzDecoder::new_stream(input, Stream::new_stream_decoder(XZ_MEMORY, 0)?)),
-            Codec::Lzma => Self::Xz(XzDecoder::new_stream(input, Stream::new_lzma_decoder(XZ_MEMORY)?)),
+            Codec::Xz => Self::Xz(XzDecoder::new_stream(input, Stream::new_stream_decoder(bytes, 0)?)),
+            Codec::Lzma => Self::Xz(XzDecoder::new_stream(input, Stream::new_lzma_decoder(bytes)?)),
             Codec::Zstd => {
-                Self::Zstd(Box::new(zstd::stream::read::Decoder::with_buffer(input)?.single_frame()))
+                let mut member = zstd::stream::read::Decoder::with_buffer(input)?.single_frame();
+                member.window_log_max(memory.window_log)?;
+                Self::Zstd(Box::new(member))
             }
             Codec::Bzip2 => Self::Bzip2(bzip2::bufread::BzDecoder::new(input)),
         })
@@ -168,15 +182,20 @@ pub(super) struct Unpacked<'a> {
     done: u64,
     /// Why there is no more.
     failed: Option<String>,
+    memory: Memory,
 }
 
 impl<'a> Unpacked<'a> {
     pub(super) fn new(codec: Codec, input: Box<dyn Read + 'a>, budget: &Budget) -> Result<Self, Error> {
         let path = budget.path.clone();
         let input = BufReader::with_capacity(BUFFER, input);
-        let member = Member::start(codec, input)
+        let memory = match is_heavy(codec) && budget.heavy.fetch_add(1, Ordering::Relaxed) > 0 {
+            true => INNER,
+            false => OUTER,
+        };
+        let member = Member::start(codec, input, memory)
             .map_err(|source| Error::io(&path, format!("start to unpack {}", codec.name()), source))?;
-        Ok(Self { codec, path, budget: budget.clone(), member: Some(member), done: 0, failed: None })
+        Ok(Self { codec, path, budget: budget.clone(), member: Some(member), done: 0, failed: None, memory })
     }
 
     /// The decoder's error in our words, unless it is one of ours or of the system already.
@@ -190,15 +209,17 @@ impl<'a> Unpacked<'a> {
             Some(liblzma::stream::Error::MemLimit)
         );
         if is_memory || error.to_string().contains("too much memory") {
-            let what = "more than 160 MiB of memory are needed to unpack it: compress it again with a \
-                        smaller dictionary (xz) or window (zstd)";
-            self.failed = Some(what.to_owned());
-            let format = self.codec.name();
-            return carry(Error::Unsupported {
-                path: self.path.to_path_buf(),
-                format,
-                what: what.to_owned(),
-            });
+            let mebibytes = match self.codec {
+                Codec::Zstd => 1 << (self.memory.window_log - 20),
+                _ => self.memory.mebibytes,
+            };
+            let what = format!(
+                "more than {mebibytes} MiB of memory are needed to unpack it: compress it again with a \
+                 smaller dictionary (xz) or window (zstd)"
+            );
+            self.failed = Some(what.clone());
+            let (path, format) = (self.path.to_path_buf(), self.codec.name());
+            return carry(Error::Unsupported { path, format, what });
         }
         let reason = match error.kind() {
             io::ErrorKind::UnexpectedEof => "the file ends in the middle of it: it is truncated".to_owned(),
@@ -223,7 +244,7 @@ impl<'a> Unpacked<'a> {
         }
         // The magic may be cut by the buffer's end, so one byte decides; zeros begin none.
         if input.fill_buf()?.first().is_some_and(|first| self.codec.begins_with(*first)) {
-            self.member = Some(Member::start(self.codec, input)?);
+            self.member = Some(Member::start(self.codec, input, self.memory)?);
             return Ok(());
         }
         loop {
@@ -255,6 +276,19 @@ impl<'a> Unpacked<'a> {
         }
         Ok(0)
     }
+}
+
+impl Drop for Unpacked<'_> {
+    fn drop(&mut self) {
+        if is_heavy(self.codec) {
+            self.budget.heavy.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// True for those that remember much.
+fn is_heavy(codec: Codec) -> bool {
+    matches!(codec, Codec::Xz | Codec::Zstd | Codec::Lzma)
 }
 
 impl Read for Unpacked<'_> {

@@ -195,7 +195,9 @@ impl Explorer<'_> {
                     }
                     // Holes take no room, but the caller's limit is for the whole.
                     let counted = if self.budget.is_space { entry.stored } else { entry.size };
-                    self.budget.check(format, counted)?;
+                    if !matches!(content, Input::File(..)) {
+                        self.budget.check(format, counted)?;
+                    }
                     self.disk(content, likeness, false).map(Outcome::Found)
                 }
             };

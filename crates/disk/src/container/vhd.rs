@@ -21,6 +21,8 @@ const DYNAMIC: u32 = 3;
 const DIFFERENCING: u32 = 4;
 /// Bytes of the header of a dynamic disk.
 const HEADER: u64 = 1024;
+/// Bytes of a block allocation table: the largest VHD has 2040 GiB, in blocks of 512 KiB or more.
+const LARGEST_TABLE: u64 = 32 << 20;
 /// A block that is not there.
 const UNUSED: u32 = u32::MAX;
 /// Programs write 2 MiB, and 512 KiB.
@@ -128,10 +130,13 @@ impl Blocks {
         }
         let (table_at, entries) = (u64_at(&header, 16), u64::from(u32_at(&header, 28)));
         let needed = disk.div_ceil(size);
+        if needed * 4 > LARGEST_TABLE {
+            return Err(corrupt(format!("its disk of {disk} bytes is larger than any VHD")));
+        }
         if needed > entries {
             return Err(corrupt(format!("its table has {entries} entries, and {needed} blocks need one")));
         }
-        // No longer than the file is, so no allocation by what a header claims.
+        // No longer than the file is, which may be a large one with holes.
         let table = region.read_some(table_at, needed * 4)?;
         if (table.len() as u64) < needed * 4 {
             return Err(corrupt(format!("its block table at {table_at:#x} is truncated")));

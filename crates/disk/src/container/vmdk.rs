@@ -28,6 +28,8 @@ const ZERO_GRAIN: u32 = 1;
 const GRAIN_SIZES: std::ops::RangeInclusive<u64> = 4096..=2 << 20;
 /// Entries of a grain table, more than the format allows to nobody's use.
 const MOST_ENTRIES: u64 = 512;
+/// Bytes of a grain directory: enough for 256 TiB in grains of 64 KiB.
+const LARGEST_DIRECTORY: u64 = 32 << 20;
 /// A descriptor is text of some hundred bytes.
 const LONGEST_DESCRIPTOR: u64 = 64 << 10;
 /// Bytes in front of a compressed grain: its first sector, its length.
@@ -42,7 +44,7 @@ thread_local! {
     static INFLATER: RefCell<libdeflater::Decompressor> = RefCell::new(libdeflater::Decompressor::new());
 }
 
-/// A VMDK, opened read-only. Memory: its directory (never longer than the file), 64 grain tables
+/// A VMDK, opened read-only. Memory: its directory (32 MiB at most), 64 grain tables
 /// of 2 KiB, 64 grains.
 pub struct VmdkSource {
     region: Region,
@@ -171,7 +173,13 @@ impl VmdkSource {
         }
         let needed = size.div_ceil(grain).div_ceil(header.entries);
         let at = header.directory.saturating_mul(SECTOR);
-        // No longer than the file is, so no allocation by what a header claims.
+        if needed > LARGEST_DIRECTORY / 4 {
+            return Err(unsupported(
+                &region,
+                format!("its directory has {needed} entries, too many to keep"),
+            ));
+        }
+        // No longer than the file is, which may be a large one with holes.
         let directory = region.read_some(at, needed.saturating_mul(4))?;
         if (directory.len() as u64) < needed.saturating_mul(4) {
             return Err(corrupt(

@@ -1,6 +1,6 @@
 //! A header of 512 bytes, and the extended header of pax.
 
-use super::sparse::Map;
+use super::sparse::{MOST_RANGES, Map};
 
 /// Archives are made of blocks of this many bytes.
 pub(super) const BLOCK: usize = 512;
@@ -16,6 +16,9 @@ pub(super) struct Header {
     /// Bytes that are stored.
     pub(super) size: u64,
 }
+
+/// No path is longer on Linux.
+pub(super) const LONGEST_NAME: usize = 4096;
 
 /// True when a file begins like an archive.
 pub(crate) fn is_tar_header(head: &[u8]) -> bool {
@@ -125,6 +128,12 @@ impl Pax {
             let bad = || format!("{} in its pax header is {value:?}", String::from_utf8_lossy(key));
             value.parse::<u64>().map_err(|_| bad())
         };
+        if key.ends_with(b"path") | key.ends_with(b"name") && value.len() > LONGEST_NAME {
+            return Err(format!("its name has more than {LONGEST_NAME} bytes"));
+        }
+        if self.numbers.len() > 2 * MOST_RANGES {
+            return Err(format!("its sparse map has more than {MOST_RANGES} ranges"));
+        }
         match key {
             // The name of a sparse file; the path is one that old programs make of it.
             b"GNU.sparse.name" => self.name = Some(value.to_owned()),

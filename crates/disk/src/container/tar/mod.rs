@@ -19,8 +19,8 @@ use self::sparse::Map;
 pub(crate) use self::header::is_tar_header;
 pub(super) use self::sparse::Expanded;
 
-/// Bytes of a long name or of a pax header that are read: a name has at most 4096, the rest is a
-/// sparse map of the older pax form.
+/// Bytes of a pax header that are read: most are less than a block, but the older pax forms have
+/// their sparse map in it.
 const LONGEST_EXTENSION: u64 = 4 << 20;
 
 /// A tar archive, read from its first member to its last.
@@ -98,6 +98,9 @@ impl<'a> Tar<'a> {
                 Header::parse(&block).map_err(|what| self.corrupt(format!("header at {at:#x}: {what}")))?;
             let damaged = |this: &Self, what: String| this.corrupt(format!("header at {at:#x}: {what}"));
             match header.kind {
+                b'L' if header.size > header::LONGEST_NAME as u64 + 1 => {
+                    return Err(damaged(self, format!("the name that follows has {} bytes", header.size)));
+                }
                 b'L' => name = Some(header::text(&self.extension(header.size)?)),
                 b'x' | b'X' => {
                     let content = self.extension(header.size)?;

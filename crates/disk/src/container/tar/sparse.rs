@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use super::header::{BLOCK, number};
 
 /// Ranges in a map: a disk of 1 TiB that is data and hole in turn each MiB has as many.
-const MOST_RANGES: usize = 1 << 20;
+pub(super) const MOST_RANGES: usize = 1 << 20;
 
 /// Where the stored bytes belong.
 #[derive(Default)]
