@@ -143,9 +143,6 @@ pub fn write_raw(
         |(), _, range| {
             let mut piece = queue.take();
             piece.read(disk, &range)?;
-            if piece.runs.is_empty() {
-                return Ok(());
-            }
             data.fetch_add(piece.runs.iter().map(|run| run.len() as u64).sum(), Ordering::Relaxed);
             queue.put(piece, |piece| piece.write(file, path))
         },
