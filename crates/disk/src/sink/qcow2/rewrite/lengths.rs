@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use flate2::{Decompress, FlushDecompress, Status};
+use libdeflater::{DecompressionError, Decompressor};
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
 use super::plan::Kept;
@@ -49,8 +50,9 @@ impl Starts {
     }
 
     /// Sets the lengths of those compressed clusters of which the length is sure. `kept` ascends
-    /// in the file. Answers which others there are; all of them with `scrub`.
-    pub(super) fn prove(&self, kept: &mut [Kept], scrub: bool) -> Vec<usize> {
+    /// in the file. Answers which others there are, and with `scrub` all of them with the length
+    /// that they should have.
+    pub(super) fn prove(&self, kept: &mut [Kept], scrub: bool) -> Vec<(usize, Option<u64>)> {
         let mut unknown = Vec::new();
         // The first cluster of those that begin behind the current one.
         let (mut next, mut last) = (u64::MAX, u64::MAX);
@@ -68,10 +70,10 @@ impl Starts {
             let last_sector = (most - 1) / SECTOR * SECTOR;
             // A cluster that begins where the last sector ends proves nothing: it may be the first of
             // a host cluster, behind room that was too small for anything.
-            if !scrub && end > last_sector && end < most {
-                kept.length = end - kept.offset;
-            } else {
-                unknown.push(number);
+            let likely = (end > last_sector && end < most).then(|| end - kept.offset);
+            match likely {
+                Some(length) if !scrub => kept.length = length,
+                _ => unknown.push((number, likely)),
             }
         }
         unknown.reverse();
@@ -88,6 +90,7 @@ enum Engine {
 /// Decompresses clusters to see where they end.
 pub(super) struct Measure {
     engine: Engine,
+    quick: Decompressor,
     cluster: u64,
     out: Vec<u8>,
 }
@@ -98,7 +101,28 @@ impl Measure {
             Method::Zlib => Engine::Deflate(Box::new(Decompress::new(false))),
             Method::Zstd => Engine::Zstd(None),
         };
-        Self { engine, cluster, out: Vec::new() }
+        Self { engine, quick: Decompressor::new(), cluster, out: Vec::new() }
+    }
+
+    /// The true length of a compressed cluster behind which another one begins after `likely` bytes.
+    ///
+    /// Clusters do not overlap, so it is not longer. If it cannot be decompressed without its last
+    /// byte, it is not shorter: that libdeflate can say, and much faster.
+    pub(super) fn likely(
+        &mut self,
+        source: &Qcow2Source,
+        kept: &Kept,
+        likely: Option<u64>,
+        stored: &mut Vec<u8>,
+    ) -> Result<u64, Error> {
+        if let (Engine::Deflate(_), Some(likely)) = (&self.engine, likely) {
+            read(source, kept.offset, likely - 1, stored)?;
+            self.out.resize(self.cluster as usize + 1, 0);
+            if self.quick.deflate_decompress(stored, &mut self.out) == Err(DecompressionError::BadData) {
+                return Ok(likely);
+            }
+        }
+        self.stored(source, kept.index, kept.offset, kept.length, stored)
     }
 
     /// The true length of the compressed cluster `index` of `source`, of which `stored` gets all
@@ -111,10 +135,7 @@ impl Measure {
         length: u64,
         stored: &mut Vec<u8>,
     ) -> Result<u64, Error> {
-        stored.resize(length as usize, 0);
-        source.file().read_exact_at(stored, offset).map_err(|error| {
-            Error::io(source.path(), format!("read {length} bytes at {offset:#x}"), error)
-        })?;
+        read(source, offset, length, stored)?;
         self.length(stored).map_err(|reason| Error::Corrupt {
             path: source.path().to_owned(),
             format: "qcow2",
@@ -144,6 +165,15 @@ impl Measure {
         }
         Ok(taken)
     }
+}
+
+/// Fills `stored` with `length` bytes of the file.
+fn read(source: &Qcow2Source, offset: u64, length: u64, stored: &mut Vec<u8>) -> Result<(), Error> {
+    stored.resize(length as usize, 0);
+    source
+        .file()
+        .read_exact_at(stored, offset)
+        .map_err(|error| Error::io(source.path(), format!("read {length} bytes at {offset:#x}"), error))
 }
 
 /// Decompresses frames until `cluster` bytes are there and the last frame ends.

@@ -189,14 +189,14 @@ impl Rewrite<'_> {
 
     /// Finds the true lengths of the compressed clusters among `kept`, which ascend in the file.
     fn measure(&self, kept: &mut [Kept]) -> Result<(), Error> {
-        let unknown: Vec<usize> = self.starts.prove(kept, self.scrub);
+        let unknown = self.starts.prove(kept, self.scrub);
         let copy: &[Kept] = kept;
         let worker = || (lengths::Measure::new(self.method, self.cluster), Vec::new());
-        let lengths = in_parallel(self.threads, &unknown, worker, |(measure, stored), number| {
+        let lengths = in_parallel(self.threads, &unknown, worker, |(measure, stored), (number, likely)| {
             let Some(kept) = copy.get(*number) else { return Ok(0) };
-            measure.stored(self.source, kept.index, kept.offset, kept.length, stored)
+            measure.likely(self.source, kept, *likely, stored)
         })?;
-        for (number, length) in unknown.into_iter().zip(lengths) {
+        for ((number, _), length) in unknown.into_iter().zip(lengths) {
             if let Some(kept) = kept.get_mut(number) {
                 kept.length = length;
             }
