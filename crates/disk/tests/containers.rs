@@ -365,11 +365,11 @@ fn disks_of_other_programs() {
         return;
     }
     let bench = Bench::new();
-    // 65 MiB: more than one grain table, and no whole number of cylinders.
-    let mut bytes = disk(3 << 20, 31);
-    bytes.resize(40 << 20, 0);
-    bytes.extend(pattern(2 << 20, 32));
-    bytes.resize((65 << 20) + 512 * 7, 0);
+    // More than the 32 MiB of one grain table, and no whole number of cylinders.
+    let mut bytes = disk(1 << 20, 31);
+    bytes.resize(32 << 20, 0);
+    bytes.extend(pattern(1 << 20, 32));
+    bytes.resize((34 << 20) + 512 * 7, 0);
     let raw = bench.file("raw", &bytes);
     let cases: &[(&str, &str, &str)] = &[
         ("vmdk", "subformat=streamOptimized", "vmdk"),
