@@ -1,8 +1,8 @@
 //! Disks: where an image's bytes come from, where edits go, and how the result is written.
 //!
-//! [`BlockSource`] is the seam: everything above reads through it. [`open_source`] makes one of
-//! an image file, [`Overlay`] puts edits above it, and [`write_image`] writes the result through
-//! an [`AtomicFile`].
+//! [`BlockSource`] is the seam: everything above reads through it. [`open_source_with`] makes
+//! one of an image file, whatever that is packed in; [`Overlay`] puts edits above it, and
+//! [`write_image`] writes the result through an [`AtomicFile`].
 
 #![forbid(unsafe_code)]
 
