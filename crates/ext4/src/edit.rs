@@ -162,15 +162,12 @@ impl Ext4 {
         })
     }
 
-    /// Sets permission bits (0o7777).
+    /// Sets permission bits (0o7777). A list of access rights follows them, as chmod(2) has it.
     ///
     /// # Errors
-    /// [`Error::Missing`], [`Error::ReadOnly`].
+    /// [`Error::Missing`], [`Error::ReadOnly`], or damaged attributes.
     pub fn set_mode(&mut self, path: &str, mode: u32) -> Result<(), Error> {
-        self.change_inode(path, |_, inode| {
-            inode.set_mode(inode.file_type() | permissions(mode));
-            Ok(())
-        })
+        self.change_inode(path, |volume, inode| volume.set_permissions(inode, permissions(mode)))
     }
 
     /// Sets owner and group.

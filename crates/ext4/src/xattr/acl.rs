@@ -2,9 +2,9 @@
 //!
 //! Linux, fs/ext4/acl.h `ext4_acl_header` (version 1, numbers only where there is one);
 //! include/uapi/linux/posix_acl_xattr.h (version 2, all entries of eight bytes); fs/posix_acl.c
-//! `posix_acl_valid`, `posix_acl_equiv_mode`.
+//! `posix_acl_valid`, `posix_acl_equiv_mode`, `posix_acl_chmod`.
 
-use crate::bytes::{low_u16, u16_at, u32_at};
+use crate::bytes::{low_u16, put_u16, u16_at, u32_at};
 
 const DISK_VERSION: u32 = 1;
 const CALL_VERSION: u32 = 2;
@@ -106,4 +106,23 @@ pub(super) fn from_disk(stored: &[u8]) -> Result<Vec<u8>, String> {
         rest = after;
     }
     Ok(value)
+}
+
+/// A stored list after its file got the permission bits `mode`: owner, others, and the mask (without one the
+/// group) follow them.
+pub(super) fn with_mode(stored: &[u8], mode: u16) -> Result<Vec<u8>, String> {
+    let mut changed = from_disk(stored)?;
+    let entries = changed.get_mut(4..).unwrap_or_default();
+    let masked = entries.chunks(8).any(|entry| u16_at(entry, 0) == MASK);
+    for entry in entries.chunks_mut(8) {
+        let bits = match u16_at(entry, 0) {
+            USER_OBJ => mode >> 6,
+            GROUP_OBJ if !masked => mode >> 3,
+            MASK => mode >> 3,
+            OTHER => mode,
+            _ => continue,
+        };
+        put_u16(entry, 2, bits & 7);
+    }
+    Ok(to_disk(&changed)?.map_or_else(Vec::new, |list| list.stored))
 }

@@ -116,4 +116,21 @@ impl Volume {
             _ => self.set_attribute(inode, index, name, value),
         }
     }
+
+    /// Sets the permission bits, set-id and sticky included, as chmod(2) does: a list of access rights
+    /// follows. The inode is changed and not written.
+    ///
+    /// # Errors
+    /// As [`set_attribute`](Self::set_attribute); [`Error::Damaged`] for a list that is none.
+    pub(crate) fn set_permissions(&mut self, inode: &mut Inode, bits: u16) -> Result<(), Error> {
+        let list = self.attributes(inode)?.into_iter().find(|attribute| attribute.index == INDEX_ACCESS);
+        if let Some(list) = list {
+            let changed = acl::with_mode(&list.value, bits).map_err(|what| {
+                Error::Damaged(format!("inode {}: its list of access rights: {what}", inode.number))
+            })?;
+            self.set_attribute(inode, INDEX_ACCESS, &[], Some(&changed))?;
+        }
+        inode.set_mode(inode.file_type() | bits);
+        Ok(())
+    }
 }

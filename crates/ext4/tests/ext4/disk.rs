@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hardtack_disk::{BlockSource, BlockWrite, Error};
@@ -15,13 +16,20 @@ pub struct TestDisk {
     path: PathBuf,
     size: u64,
     pages: Mutex<HashMap<u64, [u8; PAGE as usize]>>,
+    writes: AtomicU64,
 }
 
 impl TestDisk {
     pub fn open(path: &Path) -> Arc<Self> {
         let file = File::open(path).unwrap();
         let size = file.metadata().unwrap().len();
-        Arc::new(Self { file, path: path.to_owned(), size, pages: Mutex::new(HashMap::new()) })
+        Arc::new(Self {
+            file,
+            path: path.to_owned(),
+            size,
+            pages: Mutex::new(HashMap::new()),
+            writes: AtomicU64::new(0),
+        })
     }
 
     /// Writes the edited disk to a file of its own, sparse.
@@ -41,6 +49,11 @@ impl TestDisk {
             self.pages.lock().unwrap().iter().map(|(page, bytes)| (page * PAGE, bytes.to_vec())).collect();
         edits.sort();
         edits
+    }
+
+    /// How many times it was written to.
+    pub fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed)
     }
 
     fn page(&self, page: u64) -> [u8; PAGE as usize] {
@@ -85,6 +98,7 @@ impl BlockSource for TestDisk {
 impl BlockWrite for TestDisk {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
         self.check(offset, bytes.len())?;
+        self.writes.fetch_add(1, Ordering::Relaxed);
         let mut done = 0;
         while done < bytes.len() {
             let at = offset + done as u64;

@@ -4,9 +4,11 @@
 mod disk;
 mod edges;
 mod kernel;
-mod matrix;
+mod layout;
 mod model;
 mod mutation;
+mod operation;
 mod recovery;
 mod refusals;
+mod sequences;
 mod tools;

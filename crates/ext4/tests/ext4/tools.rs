@@ -47,11 +47,11 @@ impl Image {
         self.dir.path().join(name)
     }
 
-    /// An image of `mib` MiB made by mke2fs with `args`, holding [`populate`]'s tree.
+    /// An image of `mib` MiB made by mke2fs with `args`, holding [`fill`]'s tree.
     pub fn make(args: &[&str], mib: u64) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let tree = dir.path().join("tree");
-        populate(&tree);
+        fill(&tree);
         let image = Self { dir };
         image.format(args, mib, Some(&tree));
         image
@@ -65,24 +65,36 @@ impl Image {
     }
 
     fn format(&self, args: &[&str], mib: u64, tree: Option<&Path>) {
-        let path = self.path();
-        std::fs::File::create(&path).unwrap().set_len(mib * 1024 * 1024).unwrap();
-        let mut all = vec!["-q", "-F"];
-        all.extend(["-U", "6b8a1d4e-0f7c-4d51-9a3e-2f1c5b7d9e80", "-L", "cloudimg-rootfs"]);
-        all.extend(["-E", "hash_seed=5d2f1c5b-7d9e-4d51-9a3e-0f7c6b8a1d4e"]);
-        all.extend(args);
+        let mut all = args.to_vec();
         let tree = tree.map(|tree| tree.to_str().unwrap().to_owned());
         if let Some(tree) = &tree {
             all.extend(["-d", tree]);
         }
-        all.push(path.to_str().unwrap());
-        let output = run("mke2fs", &all);
+        let output = self.try_format(&all, mib);
         assert!(output.status.success(), "mke2fs {all:?}: {}", said(&output));
+    }
+
+    /// Makes a file system of `mib` MiB, always with the same UUID, label and hash seed.
+    pub fn try_format(&self, args: &[&str], mib: u64) -> Output {
+        let path = self.path();
+        std::fs::File::create(&path).unwrap().set_len(mib * 1024 * 1024).unwrap();
+        let mut all = vec!["-q", "-F", "-U", "6b8a1d4e-0f7c-4d51-9a3e-2f1c5b7d9e80", "-L", "cloudimg-rootfs"];
+        // mke2fs keeps the last -E only.
+        let mut extended = "hash_seed=5d2f1c5b-7d9e-4d51-9a3e-0f7c6b8a1d4e".to_owned();
+        let mut rest = args.iter();
+        while let Some(arg) = rest.next() {
+            match *arg {
+                "-E" => extended = format!("{extended},{}", rest.next().unwrap()),
+                other => all.push(other),
+            }
+        }
+        all.extend(["-E", &extended, path.to_str().unwrap()]);
+        run("mke2fs", &all)
     }
 }
 
 /// A small root: files of several sizes, links, a hard link, a directory large enough for a tree.
-fn populate(root: &Path) {
+pub fn fill(root: &Path) {
     let etc = root.join("etc");
     std::fs::create_dir_all(&etc).unwrap();
     std::fs::create_dir_all(root.join("usr/lib/deep/er")).unwrap();
@@ -111,4 +123,11 @@ pub fn debugfs(image: &Path, command: &str) -> String {
     let output = run("debugfs", &["-w", "-R", command, image.to_str().unwrap()]);
     assert!(output.status.success(), "debugfs {command}: {}", said(&output));
     said(&output)
+}
+
+/// Many debugfs commands on an image, whether they succeed or not; answers what was said.
+pub fn debugfs_script(image: &Path, commands: &str) -> String {
+    let script = image.with_extension("commands");
+    std::fs::write(&script, commands).unwrap();
+    said(&run("debugfs", &["-w", "-f", script.to_str().unwrap(), image.to_str().unwrap()]))
 }

@@ -45,6 +45,29 @@ fn access_lists_in_both_forms() {
 }
 
 #[test]
+fn access_lists_follow_the_permission_bits() {
+    let image = image(&["-t", "ext4", "-I", "256"]);
+    let mut volume = image.volume();
+    let before = list(&[(1, 6, NONE), (2, 7, 1000), (4, 4, NONE), (16, 7, NONE), (32, 4, NONE)]);
+    set(&mut volume, FIRST, "system.posix_acl_access", Some(&before)).unwrap();
+    let mut inode = volume.inode(FIRST).unwrap();
+    volume.set_permissions(&mut inode, 0o4751).unwrap();
+    assert_eq!(inode.mode() & 0o7777, 0o4751);
+    volume.write_inode(&mut inode).unwrap();
+    volume.commit().unwrap();
+    let after = list(&[(1, 7, NONE), (2, 7, 1000), (4, 4, NONE), (16, 5, NONE), (32, 1, NONE)]);
+    assert_eq!(
+        volume.named_attributes(&inode).unwrap(),
+        [("system.posix_acl_access".to_owned(), after.clone())]
+    );
+    let path = image.save(&volume);
+    assert_clean(&path, "mode");
+    if let Some(seen) = kernel_sees(&path) {
+        assert_eq!(seen["f0"]["system.posix_acl_access"], after);
+    }
+}
+
+#[test]
 fn access_lists_as_the_kernel_sees_them() {
     let image = image(&["-t", "ext4", "-I", "256"]);
     let mut volume = image.volume();
