@@ -194,7 +194,7 @@ fn sparse(path: &Path, size: u64, data: &Path) {
     let piece = SPARSE_DATA / SPARSE_PIECES;
     let commands: Vec<String> = (0..SPARSE_PIECES)
         .map(|number| {
-            let at = size / SPARSE_PIECES * number >> 16 << 16;
+            let at = (size / SPARSE_PIECES * number) & !0xffff;
             format!("write -q -s {} {at} {piece}", text(data))
         })
         .collect();

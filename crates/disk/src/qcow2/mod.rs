@@ -41,7 +41,7 @@ const CACHE: u64 = 16 << 20;
 type Slot = Mutex<Option<(usize, u64, Vec<u8>)>>;
 
 /// A qcow2 image, opened read-only. All memory it takes is bounded, however many backing files
-/// it has: L1 tables (at most 32 MiB, and never longer than the files), 4 MiB of L2 slices,
+/// it has: L1 tables (at most 32 MiB, and never longer than the files), 8 MiB of L2 slices,
 /// 16 MiB of inflated clusters.
 pub struct Qcow2Source {
     /// The image itself and its backing files, each behind the one that names it.

@@ -1,7 +1,7 @@
 //! The L1 and L2 tables: which bytes of the file hold which bytes of the disk.
 //!
 //! L1 is held whole (at most 32 MiB, checked against the file's length). L2 tables are read in
-//! slices of 4 KiB into a direct-mapped cache of fixed size, so a walk over any image needs
+//! slices of 16 KiB into a direct-mapped cache of fixed size, so a walk over any image needs
 //! the same memory. That every L2 table belongs to one L1 entry only is checked when the image
 //! is opened: otherwise a small file could claim endless data and a walk would never end.
 
@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::header::Header;
 use crate::Error;
+use crate::sink::is_zero;
 
 /// Bits 9 to 55 of an L1 or L2 entry: an offset in the file.
 const OFFSET: u64 = 0x00ff_ffff_ffff_fe00;
@@ -21,11 +22,10 @@ const L1_RESERVED: u64 = !(OFFSET | 1 << 63);
 /// Bits that must be clear in a standard L2 entry; bit 0 is judged by version.
 const L2_RESERVED: u64 = !(OFFSET | 1 << 63 | 1);
 
-/// Length of a cached piece of an L2 table in bytes.
-const SLICE: u64 = 4096;
-/// Slices that the first file of a chain keeps; each file below keeps half as many.
-const SLOTS: usize = 512;
-const SLOTS_LEAST: usize = 32;
+/// Length of a cached piece of an L2 table in bytes, when the table is not shorter.
+const SLICE: u64 = 16 << 10;
+/// Memory for the slices of the first file of a chain; each file below keeps half as much.
+const CACHE: u64 = 2 << 20;
 /// Bytes of the L1 table that are read at once.
 const L1_PIECE: usize = 64 << 10;
 
@@ -125,7 +125,8 @@ impl Tables {
                 .map_err(|source| Error::io(path, format!("read the L1 table at {at:#x}"), source))?;
             l1.extend(piece.chunks_exact(8).map(be64));
         }
-        let slots = SLOTS.checked_shr(depth as u32).unwrap_or(0).max(SLOTS_LEAST);
+        let slice = SLICE.min(1 << header.cluster_bits);
+        let slots = (CACHE.checked_shr(depth as u32).unwrap_or(0) / slice).clamp(8, 1024);
         let slices = (0..slots).map(|_| Mutex::new(None)).collect();
         let tables = Self { header, path: path.to_owned(), length, l1, slices };
         tables.check_l1()?;
@@ -196,7 +197,10 @@ impl Tables {
         {
             return Ok(Arc::clone(slice));
         }
-        let mut bytes = vec![0; length as usize];
+        // The memory of the slice that was there before, when nobody looks at it any more.
+        let before = slot.take().and_then(|(_, slice)| Arc::try_unwrap(slice).ok());
+        let mut bytes = before.unwrap_or_default();
+        bytes.resize(length as usize, 0);
         file.read_exact_at(&mut bytes, offset).map_err(|source| {
             Error::io(&self.path, format!("read {length} bytes of an L2 table at {offset:#x}"), source)
         })?;
@@ -335,7 +339,8 @@ impl Tables {
         let size = self.entry_size() as usize;
         let (own, rest) = slice[start..].split_at(size);
         Ok(match host {
-            None => rest.chunks_exact(size).take_while(|entry| entry.iter().all(|byte| *byte == 0)).count(),
+            None if is_zero(rest) => rest.len() / size,
+            None => rest.chunks_exact(size).take_while(|entry| is_zero(entry)).count(),
             Some(host) => {
                 // Only clusters that lie in the file whole, so that nothing is left to check.
                 let whole = (self.length - host) / cluster;

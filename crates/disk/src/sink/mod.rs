@@ -65,7 +65,7 @@ pub fn write_image(
 }
 
 /// True when every byte is zero. A comparison of memory, which is fast in every build.
-fn is_zero(bytes: &[u8]) -> bool {
+pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     static ZEROS: [u8; 4096] = [0; 4096];
     bytes.chunks(ZEROS.len()).all(|chunk| *chunk == ZEROS[..chunk.len()])
 }

@@ -36,20 +36,33 @@ struct Piece {
 }
 
 impl Piece {
-    /// Reads `range` of the disk in place of what was there.
+    /// Reads what may be data in `range` of the disk, in place of what was there.
     fn read(&mut self, disk: &dyn BlockSource, range: &Range<u64>) -> Result<(), Error> {
         self.offset = range.start;
         self.bytes.resize((range.end - range.start) as usize, 0);
-        disk.read_at(range.start, &mut self.bytes)?;
         self.runs.clear();
-        for (number, block) in self.bytes.chunks(BLOCK).enumerate().filter(|(_, block)| !is_zero(block)) {
-            let start = number * BLOCK;
+        let mut done = 0;
+        for data in disk.data_ranges(range.clone())? {
+            // In whole blocks, none of them twice.
+            let start = (data.start.saturating_sub(range.start) as usize / BLOCK * BLOCK).max(done);
+            let end = (data.end.saturating_sub(range.start) as usize).next_multiple_of(BLOCK);
+            done = end.min(self.bytes.len());
+            if start < done {
+                disk.read_at(range.start + start as u64, &mut self.bytes[start..done])?;
+                self.find_runs(start..done);
+            }
+        }
+        Ok(())
+    }
+
+    fn find_runs(&mut self, within: Range<usize>) {
+        let blocks = within.clone().step_by(BLOCK).zip(self.bytes[within].chunks(BLOCK));
+        for (start, block) in blocks.filter(|(_, block)| !is_zero(block)) {
             match self.runs.last_mut() {
                 Some(last) if last.end == start => last.end = start + block.len(),
                 _ => self.runs.push(start..start + block.len()),
             }
         }
-        Ok(())
     }
 
     fn write(&self, file: &File, path: &Path) -> Result<(), Error> {
