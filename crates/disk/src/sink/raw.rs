@@ -8,13 +8,13 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
+use super::direct::{AlignedBytes, Direct};
 use super::work::{self, Turns, lock};
-use super::{Progress, Written, is_zero};
+use super::{Progress, Written, is_zero, write_at};
 use crate::{AtomicFile, BlockSource, Error};
 
 /// Bytes that a thread reads at once: a whole cluster of any image, so that none is inflated twice.
@@ -30,7 +30,7 @@ const WAITING: usize = 6;
 #[derive(Default)]
 struct Piece {
     offset: u64,
-    bytes: Vec<u8>,
+    bytes: AlignedBytes,
     /// Those of the bytes that are not zero, in whole blocks.
     runs: Vec<Range<usize>>,
 }
@@ -39,7 +39,7 @@ impl Piece {
     /// Reads what may be data in `range` of the disk, in place of what was there.
     fn read(&mut self, disk: &dyn BlockSource, range: &Range<u64>) -> Result<(), Error> {
         self.offset = range.start;
-        self.bytes.resize((range.end - range.start) as usize, 0);
+        self.bytes.resize((range.end - range.start) as usize);
         self.runs.clear();
         let mut done = 0;
         for data in disk.data_ranges(range.clone())? {
@@ -65,12 +65,12 @@ impl Piece {
         }
     }
 
-    fn write(&self, file: &File, path: &Path) -> Result<(), Error> {
+    fn write(&self, file: &File, direct: &Direct, path: &Path) -> Result<(), Error> {
         for run in &self.runs {
-            let (bytes, to) = (&self.bytes[run.clone()], self.offset + run.start as u64);
-            file.write_all_at(bytes, to).map_err(|source| {
-                Error::io(path, format!("write {} bytes at {to:#x}", bytes.len()), source)
-            })?;
+            let (at, bytes) = (self.offset + run.start as u64, &self.bytes[run.clone()]);
+            if !direct.write(at, bytes) {
+                write_at(file, path, at, bytes)?;
+            }
         }
         Ok(())
     }
@@ -145,7 +145,7 @@ pub fn write_raw(
     let size = disk.len();
     file.set_len(size).map_err(|source| Error::io(path, format!("make it {size} bytes long"), source))?;
     let data = AtomicU64::new(0);
-    let queue = Queue::default();
+    let (queue, direct) = (Queue::default(), Direct::to(file));
     work::run(
         disk,
         PIECE,
@@ -157,7 +157,7 @@ pub fn write_raw(
             let mut piece = queue.take();
             piece.read(disk, &range)?;
             data.fetch_add(piece.runs.iter().map(|run| run.len() as u64).sum(), Ordering::Relaxed);
-            queue.put(piece, |piece| piece.write(file, path))
+            queue.put(piece, |piece| piece.write(file, &direct, path))
         },
     )?;
     Ok(Written { virtual_size: size, file_size: size, data: data.into_inner() })

@@ -4,11 +4,11 @@
 //! descriptors), "Host cluster management" (refcounts).
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::Method;
 use super::header::{Header, OverlayBase, REFCOUNT_BITS};
+use crate::sink::write_at;
 use crate::{AtomicFile, Error};
 
 /// QEMU's limit for an L1 table in bytes.
@@ -93,9 +93,7 @@ pub(super) struct Output<'a> {
 
 impl Output<'_> {
     pub(super) fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
-        self.file.write_all_at(bytes, offset).map_err(|source| {
-            Error::io(self.path, format!("write {} bytes at {offset:#x}", bytes.len()), source)
-        })
+        write_at(self.file, self.path, offset, bytes)
     }
 
     /// Writes in ascending order, those that follow each other at once.
