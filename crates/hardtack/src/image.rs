@@ -84,7 +84,9 @@ impl Image {
         output: &Path,
         options: &TargetArgs,
     ) -> Result<Finished, CliError> {
-        hardtack_guest::apply(edits, &mut self.guest)?;
+        for note in hardtack_guest::apply(edits, &mut self.guest)? {
+            talk::note(&note);
+        }
         self.guest.finish_all()?;
         if !options.overlay {
             self.input.note_snapshots();

@@ -78,7 +78,13 @@ impl Input {
     /// Opens an image that is to be replaced by a changed one: nothing is unpacked for that.
     pub(crate) fn open_in_place(path: &Path) -> Result<Self, CliError> {
         let opened = open_source_with(path, &SourceOptions::default())?;
-        Self::new(path, opened, None)
+        match &opened.source {
+            Source::Raw(_) | Source::Qcow2(_) if opened.is_direct() => Self::new(path, opened, None),
+            _ => {
+                let text = format!("{}: {} is not written, only raw and qcow2", path.display(), opened.describe());
+                Err(CliError::refused(text).hint("`hardtack convert` makes a qcow2 image of it"))
+            }
+        }
     }
 
     /// Says that snapshots are left behind, where they are.

@@ -1,5 +1,6 @@
 //! An image that is written: in the format asked for, with as little work as its source allows.
 
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::Path;
 
@@ -86,6 +87,67 @@ pub(crate) fn write(
     out: &mut AtomicFile,
     progress: Progress<'_>,
 ) -> Result<Finished, CliError> {
+    let disk = job.disk;
+    write_all(job, options, out, progress).map_err(|failed| match failed {
+        Failed::Disk(error) => match remedy(&error, disk, out) {
+            Some(hint) => CliError::from(error).hint(hint),
+            None => error.into(),
+        },
+        Failed::Other(error) => error,
+    })
+}
+
+/// Why nothing was written, before it is put into words.
+enum Failed {
+    Disk(hardtack_disk::Error),
+    Other(CliError),
+}
+
+impl From<hardtack_disk::Error> for Failed {
+    fn from(error: hardtack_disk::Error) -> Self {
+        Self::Disk(error)
+    }
+}
+
+impl From<CliError> for Failed {
+    fn from(error: CliError) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// What is missing, where an output did not fit.
+fn remedy(error: &hardtack_disk::Error, disk: &dyn BlockSource, out: &AtomicFile) -> Option<String> {
+    let hardtack_disk::Error::Io { source, path, .. } = error else { return None };
+    match source.kind() {
+        ErrorKind::StorageFull if path == out.path() => room(disk, out),
+        ErrorKind::FileTooLarge => {
+            Some("a file may not become so large there: by `ulimit -f`, or by its file system".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// How much room the output found, and how much its disk may need.
+fn room(disk: &dyn BlockSource, out: &AtomicFile) -> Option<String> {
+    let free = rustix::fs::fstatvfs(out.file()).ok()?;
+    let mine = rustix::fs::fstat(out.file()).ok()?;
+    // What was written so far is free again when this ends.
+    let written = u64::try_from(mine.st_blocks).ok()?.saturating_mul(512);
+    let found = free.f_bavail.saturating_mul(free.f_frsize).saturating_add(written);
+    let data: u64 = disk.data_ranges(0..disk.len()).ok()?.iter().map(|range| range.end - range.start).sum();
+    Some(format!(
+        "the disk holds up to {} MiB of data, and there is room for {} MiB: free some, or write elsewhere",
+        data.div_ceil(1 << 20),
+        found >> 20
+    ))
+}
+
+fn write_all(
+    job: Job<'_>,
+    options: &TargetArgs,
+    out: &mut AtomicFile,
+    progress: Progress<'_>,
+) -> Result<Finished, Failed> {
     let Job { input, disk, mut changed, residue } = job;
     let format = format(out.path(), options)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -106,7 +168,7 @@ pub(crate) fn write(
     Ok(match (format, input.disk.as_qcow2()) {
         (ImageFormat::Raw, _) => finished(write_raw(disk, out, threads, progress)?),
         (ImageFormat::Qcow2, Some(source)) if options.compression.is_none() => {
-            let options = RewriteOptions { threads, ..RewriteOptions::default() };
+            let options = RewriteOptions { threads, scrub: options.sparsify, ..RewriteOptions::default() };
             let rewritten = write_qcow2_from(source, disk, &changed, out, &options, progress)?;
             Finished { written: rewritten.written, format, kept: Some(rewritten.kept) }
         }

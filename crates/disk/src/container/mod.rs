@@ -83,16 +83,12 @@ impl Source {
         }
     }
 
-    /// The number of internal snapshots, which nothing here reads (`nb_snapshots`, bytes 60 to 63
-    /// of a qcow2 header).
+    /// The number of internal snapshots, which nothing here reads.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be read.
     pub fn snapshots(&self) -> Result<u32, Error> {
-        let Self::Qcow2(source) = self else { return Ok(0) };
-        let mut bytes = [0; 4];
-        source
-            .file()
-            .read_exact_at(&mut bytes, 60)
-            .map_err(|error| Error::io(source.path(), "read the number of snapshots at 0x3c", error))?;
-        Ok(u32::from_be_bytes(bytes))
+        self.as_qcow2().map_or(Ok(0), Qcow2Source::snapshots)
     }
 
     fn disk(&self) -> &dyn BlockSource {

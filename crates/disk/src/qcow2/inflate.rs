@@ -9,7 +9,7 @@ use super::header::Compression;
 
 /// The largest window that a zstd frame may ask memory for, as a power of two: 8 MiB, what the
 /// zstd format recommends every decoder to support. QEMU's frames ask for one cluster at most.
-const WINDOW_LOG_MAX: u32 = 23;
+pub(crate) const WINDOW_LOG_MAX: u32 = 23;
 
 thread_local! {
     static DEFLATE: RefCell<libdeflater::Decompressor> = RefCell::new(libdeflater::Decompressor::new());

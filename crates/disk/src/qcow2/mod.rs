@@ -32,6 +32,7 @@ use crate::{BlockSource, Error, RawSource, ranges};
 
 pub use self::backing::Backing;
 pub(crate) use self::header::{Compression, Header, MAGIC};
+pub(crate) use self::inflate::WINDOW_LOG_MAX;
 pub(crate) use self::table::Stored;
 
 /// Memory for inflated clusters in bytes. Reads of whole clusters do not use it.
@@ -81,6 +82,19 @@ impl Qcow2Source {
     fn top(&self) -> &Layer {
         // A chain starts with the image itself.
         &self.layers[0]
+    }
+
+    /// The number of internal snapshots (`nb_snapshots`, bytes 60 to 63 of the header), which nothing
+    /// here reads.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be read.
+    pub fn snapshots(&self) -> Result<u32, Error> {
+        let mut bytes = [0; 4];
+        self.file()
+            .read_exact_at(&mut bytes, 60)
+            .map_err(|error| Error::io(self.path(), "read the number of snapshots at 0x3c", error))?;
+        Ok(u32::from_be_bytes(bytes))
     }
 
     /// The size of the image's clusters in bytes.

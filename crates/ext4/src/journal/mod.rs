@@ -19,24 +19,10 @@ use hardtack_disk::{BlockSource, BlockWrite};
 use self::file::JournalFile;
 use self::log::LogBlocks;
 use self::scan::Plan;
+use crate::Error;
 use crate::bytes::{put, put_split_u32, put_u16, put_u32, u16_at, u32_at};
 use crate::superblock::{Superblock, layout as disk_layout};
 use crate::volume::Volume;
-use crate::{Error, Ext4};
-
-impl Ext4 {
-    /// Makes the journal's log zeros where the output is not made sparse: nobody reads it, but it may hold
-    /// copies of what was removed.
-    ///
-    /// # Errors
-    /// [`Error::ReadOnly`], or a damaged journal; nothing is written then.
-    pub fn clear_journal(&mut self) -> Result<(), Error> {
-        match self.read_only_reason() {
-            Some(reason) => Err(Error::ReadOnly(reason.to_owned())),
-            None => self.volume.clear_journal(),
-        }
-    }
-}
 
 impl Volume {
     /// Brings a file system that was not unmounted cleanly into the state in which the kernel would
@@ -96,19 +82,6 @@ impl Volume {
             None => Ok(()),
             Some(reason) => Err(Error::ReadOnly(reason.clone())),
         }
-    }
-
-    /// Makes the journal's log zeros, so that no copy of a removed secret stays in it. The journal must
-    /// be empty, as it is after [`recover`](Self::recover); the operation under way must be committed.
-    ///
-    /// # Errors
-    /// [`Error::Damaged`]; nothing is written then.
-    pub(crate) fn clear_journal(&mut self) -> Result<(), Error> {
-        let Some(journal) = self.journal()? else { return Ok(()) };
-        if journal.superblock.start != 0 {
-            return Err(Error::Damaged("journal: it is to be cleared and has not been replayed".to_owned()));
-        }
-        journal.clear_log()
     }
 
     /// The blocks of an empty journal's log: nobody reads what they hold.

@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hardtack_credentials::TotpConfig;

@@ -14,15 +14,12 @@ use libdeflater::Decompressor;
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
 use super::plan::Kept;
-use crate::qcow2::{Compression as Method, Stored};
+use crate::qcow2::{Compression as Method, Stored, WINDOW_LOG_MAX};
 use crate::ranges::touching;
 use crate::sink::qcow2::fresh;
 use crate::{BlockSource, Error, Qcow2Source};
 
 const SECTOR: u64 = 512;
-/// The largest window that a zstd frame may ask memory for, as a power of two: 8 MiB, as when the
-/// image is read.
-const WINDOW_LOG_MAX: u32 = 23;
 
 /// Where compressed clusters begin that could hide behind a kept one of the same window: those
 /// that are not kept, and those that end in the sector in which they begin.

@@ -90,7 +90,7 @@ pub fn write_qcow2_from(
     let output = Output { file: out.file(), path: out.path() };
     let changed = merge(changed.to_vec());
     let cluster = source.cluster_size();
-    let snapshots_dropped = plan::snapshots(source)?;
+    let snapshots_dropped = source.snapshots()?;
     let mut rewrite = Rewrite {
         source,
         disk,

@@ -120,13 +120,3 @@ enum Fate {
     Renew,
     Zero,
 }
-
-/// The number of internal snapshots: `nb_snapshots`, bytes 60 to 63 of the header.
-pub(super) fn snapshots(source: &Qcow2Source) -> Result<u32, Error> {
-    let mut bytes = [0; 4];
-    source
-        .file()
-        .read_exact_at(&mut bytes, 60)
-        .map_err(|error| Error::io(source.path(), "read the number of snapshots at 0x3c", error))?;
-    Ok(u32::from_be_bytes(bytes))
-}
