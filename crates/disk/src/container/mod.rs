@@ -26,7 +26,6 @@ mod vhd;
 mod vmdk;
 
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::lock::refuse_locked;

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 
 use crate::qcow2::Stored;
 use crate::ranges::touching;
