@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod architecture;
+mod fuzz;
 mod install;
 mod shell;
 
@@ -19,6 +20,7 @@ cargo xtask demo [ARGUMENTS]   build both programs and harden the sample image
 cargo xtask test               all tests, with what they need: packages, images, boots (30 minutes)
 cargo xtask test --quick       formatting, lints and the tests that boot nothing (minutes)
 cargo xtask full               the long suite on top of the tests (hours)
+cargo xtask fuzz [TARGET] [--seconds N]   run the fuzz targets, 60 s each unless told otherwise
 cargo xtask images             make the real images that the end-to-end tests boot
 cargo xtask install            install what the tests need (Debian, as root)";
 
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         ["test"] => test(),
         ["test", "--quick"] => quick(),
         ["full"] => full(),
+        ["fuzz", ref rest @ ..] => fuzz::fuzz(rest),
         ["images"] => images().map(|_| ()),
         ["install"] => install::packages(),
         _ => Err(USAGE.to_owned()),
@@ -56,6 +59,7 @@ fn test() -> Result<(), String> {
     install::packages()?;
     let cache = images()?;
     quick()?;
+    step_of("fuzz targets", || fuzz::fuzz(&[]))?;
     // Two machines at a time: one waits for its clock most of the time.
     let mut tests = cargo(&["test", "--package", "hardtack-tests", "--", "--test-threads=2"]);
     tests.env("CI", "true").env("HARDTACK_CACHE", cache);
@@ -70,7 +74,8 @@ fn quick() -> Result<(), String> {
     step("programs", cargo(&["build", "--release", "--package", "hardtack", "--package", "hardtack-agent"]))?;
     let mut tests = cargo(&["test", "--workspace", "--exclude", "hardtack-tests"]);
     tests.env("CI", "true").env("HARDTACK_CACHE", shell::cache());
-    step("tests", tests)
+    step("tests", tests)?;
+    step_of("old finds of the fuzzers", fuzz::replay)
 }
 
 /// Everything, and the tests that are marked as long.
@@ -78,7 +83,8 @@ fn full() -> Result<(), String> {
     test()?;
     let mut tests = cargo(&["test", "--workspace", "--release", "--", "--ignored", "--test-threads=2"]);
     tests.env("CI", "true").env("HARDTACK_CACHE", shell::cache());
-    step("full suite", tests)
+    step("full suite", tests)?;
+    step_of("fuzz targets, long", || fuzz::fuzz(&["--seconds", "3600"]))
 }
 
 /// Makes the images that are not there yet and returns the folder that they are kept in.
@@ -92,9 +98,13 @@ fn images() -> Result<PathBuf, String> {
 }
 
 fn step(name: &str, command: std::process::Command) -> Result<(), String> {
+    step_of(name, || run(command))
+}
+
+fn step_of(name: &str, work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     println!("==> {name}");
     let started = Instant::now();
-    run(command)?;
+    work()?;
     println!("==> {name}: {:.0} s", started.elapsed().as_secs_f64());
     Ok(())
 }

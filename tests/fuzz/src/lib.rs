@@ -1,0 +1,41 @@
+//! Bodies of the fuzz targets. Each takes any bytes and must come back: without a panic, within seconds,
+//! and with less than [`LIMIT`] bytes of memory.
+//!
+//! A disk image is far too large for a fuzzer to change in places that matter. So an input is the number
+//! of a base image and patches to it; `base` has the encoding. `checksums` makes damage believable.
+//!
+//! The targets differ in how much of an answer they believe: what must agree is asserted (an image
+//! that was converted reads like its source; a table that was grown can be read).
+
+mod base;
+mod checksums;
+mod container;
+mod ext4;
+mod fat;
+mod file;
+mod memory;
+mod partition;
+mod qcow2;
+
+pub use container::container;
+pub use ext4::{ext4, journal};
+pub use fat::fat;
+pub use memory::{Capped, LIMIT};
+pub use partition::partition;
+pub use qcow2::qcow2;
+
+/// A target's body.
+pub type Target = fn(&[u8]);
+
+/// All targets by name.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("ext4", ext4),
+    ("journal", journal),
+    ("qcow2", qcow2),
+    ("partition", partition),
+    ("fat", fat),
+    ("container", container),
+];
+
+/// The time that every edit writes.
+const EPOCH: i64 = 1_700_000_000;
