@@ -72,6 +72,16 @@ impl Half {
         if le64(&header, field::MY_LBA) != lba {
             return bad(format!("says that it lies at sector {}", le64(&header, field::MY_LBA)));
         }
+        // What the reader refuses must not be copied over a half that it reads.
+        let last = disk.len() / sector - 1;
+        for (at, which) in [(field::FIRST_USABLE, "first"), (field::LAST_USABLE, "last")] {
+            let usable = le64(&header, at);
+            if usable > last {
+                return bad(format!(
+                    "says that its {which} usable sector is {usable}, but the disk's last is {last}"
+                ));
+            }
+        }
         let (count, entry) =
             (u64::from(le32(&header, field::ENTRY_COUNT)), u64::from(le32(&header, field::ENTRY_SIZE)));
         if entry != ENTRY || count > ENTRIES {

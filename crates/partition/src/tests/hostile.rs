@@ -1,5 +1,7 @@
 use super::*;
-use crate::{FsKind, read_table};
+use hardtack_disk::Overlay;
+
+use crate::{Error, FsKind, Repair, grow_partition, read_table};
 
 /// xorshift64*: the same mutants in every run.
 pub(super) struct Random(pub(super) u64);
@@ -82,4 +84,33 @@ fn mutants_neither_panic_nor_allocate_by_claims() {
         FsKind::detect(&disk).unwrap();
     }
     assert!(read > 1000, "only {read} mutants had a table: the test misses it");
+}
+
+/// A header that the reader refuses although its checksums hold is never copied over the sound half.
+#[test]
+fn a_header_that_cannot_be_read_is_not_grown() {
+    if !have(&["sgdisk"]) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = blank(directory.path(), 4 * MIB);
+    run("sgdisk", &["-n", "1:2048:4000", text(&path)], "");
+    let bytes = std::fs::read(&path).unwrap();
+    for usable in [40, 48] {
+        let mut bytes = bytes.clone();
+        bytes[512 + usable + 4] = 1;
+        bytes[512 + 16..512 + 20].fill(0);
+        let sum = crc32(&bytes[512..512 + 92]);
+        bytes[512 + 16..512 + 20].copy_from_slice(&sum.to_le_bytes());
+        let length = bytes.len() as u64;
+        assert_eq!(read_table(&bytes).unwrap().partitions.len(), 1);
+        let disk = Overlay::with_size(&bytes, length + MIB);
+        let refused = grow_partition(&disk, length, 1, Repair::Refuse);
+        assert!(matches!(refused, Err(Error::Damaged { .. })), "{refused:?}");
+        assert_eq!(disk.changed_bytes(), 0);
+    }
+    // Sound again, it grows.
+    let length = bytes.len() as u64;
+    let disk = Overlay::with_size(&bytes, length + MIB);
+    assert!(grow_partition(&disk, length, 1, Repair::Refuse).unwrap().gained() > 0);
 }
