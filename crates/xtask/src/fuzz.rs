@@ -112,7 +112,7 @@ fn start(programs: &Path, target: &str, seconds: u32) -> Result<Child, String> {
         "-rss_limit_mb=256",
         "-malloc_limit_mb=256",
         "-timeout=10",
-        "-max_len=4096",
+        "-max_len=8192",
         "-print_final_stats=1",
     ]);
     command.arg(format!("-max_total_time={seconds}"));

@@ -19,17 +19,15 @@ fn main() -> std::io::Result<()> {
         let folder = top.join(target);
         fs::create_dir_all(&folder)?;
         for base in 0..*count {
-            // The base itself, and it with damage at several places in one input.
+            // The base itself, and it with damage all over.
             fs::write(folder.join(format!("base-{base}")), [base])?;
-            for (number, value) in VALUES.iter().enumerate() {
-                let mut input = vec![base | 0x80];
-                for place in 0..3_u32 {
-                    let place = (place * 977 + number as u32 * 57).to_le_bytes();
-                    input.extend([place[0], place[1], place[2], value.len() as u8 - 1]);
-                    input.extend(*value);
-                }
-                fs::write(folder.join(format!("damage-{base}-{number}")), input)?;
+            let mut input = vec![base | 0x80];
+            for (number, value) in (0_u32..).zip(VALUES.iter().cycle().take(3 * VALUES.len())) {
+                let place = (number * 977 + number % 7 * 57).to_le_bytes();
+                input.extend([place[0], place[1], place[2], value.len() as u8 - 1]);
+                input.extend(*value);
             }
+            fs::write(folder.join(format!("damage-{base}")), input)?;
         }
     }
     whole(&top.join("qcow2"))
@@ -38,9 +36,9 @@ fn main() -> std::io::Result<()> {
 /// Small images as our own writers make them.
 fn whole(folder: &Path) -> std::io::Result<()> {
     let fail = |error: hardtack_disk::Error| std::io::Error::other(error);
-    let mut disk = vec![0_u8; 40_960];
+    let mut disk = vec![0_u8; 20_480];
     disk[..9].copy_from_slice(b"the start");
-    for (at, byte) in disk.iter_mut().enumerate().skip(20_000).take(3000) {
+    for (at, byte) in disk.iter_mut().enumerate().skip(10_000).take(2000) {
         *byte = ((at * 7) >> 3) as u8;
     }
     for (name, cluster_size, compression) in [

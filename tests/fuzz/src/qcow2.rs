@@ -104,7 +104,8 @@ fn convert(source: &Qcow2Source, is_sound: bool) {
 }
 
 fn check(disk: &dyn BlockSource, output: &AtomicFile, done: bool, is_sound: bool) {
-    if !is_sound || !done {
+    // An empty disk can be written, but an empty file is no raw image.
+    if !is_sound || !done || disk.is_empty() {
         return;
     }
     let written = output.read_back(&Backing::Refuse).expect("what was written can be opened");
