@@ -10,5 +10,6 @@ mod mutation;
 mod operation;
 mod recovery;
 mod refusals;
+mod samples;
 mod sequences;
 mod tools;

@@ -30,7 +30,7 @@ use crate::tools::{self, Image};
 const PER_LAYOUT: u64 = 4;
 
 /// Cases that have failed once.
-const REGRESSIONS: &[u64] = &[];
+const REGRESSIONS: &[u64] = &[83, 10579];
 
 #[test]
 fn three_hundred_sequences() {

@@ -7,7 +7,6 @@ mod kernel;
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::inode::flag;
 use crate::testing::{Image, assert_clean, debugfs};
 use kernel::kernel_sees;
 
@@ -324,4 +323,28 @@ fn others_move_to_make_room() {
     set(&mut volume, FIRST, "user.d", Some(&[4; 40])).unwrap_err();
     assert_eq!(get(&volume, FIRST).len(), 3);
     image.assert_clean(&volume, "full");
+}
+
+#[test]
+fn a_link_with_inline_data_gets_a_block_before_its_attributes_do() {
+    let target = "target/".repeat(20);
+    for (args, extents) in [
+        (&["-t", "ext4", "-b", "4096", "-I", "512", "-O", "inline_data"][..], true),
+        (&["-t", "ext4", "-b", "4096", "-I", "512", "-O", "inline_data,ea_inode,^extent,^64bit"], false),
+    ] {
+        let image = image(args);
+        debugfs(&image.path(), &format!("symlink l1 {target}"));
+        let mut volume = image.volume();
+        let number = FIRST + 6;
+        assert!(is_inline_link(&volume.inode(number).unwrap()));
+        set(&mut volume, number, "security.selinux", Some(b"label")).unwrap();
+        assert!(is_inline_link(&volume.inode(number).unwrap()), "there is room in the inode");
+        set(&mut volume, number, "trusted.large", Some(&[7; 1900])).unwrap();
+        let inode = volume.inode(number).unwrap();
+        assert!(!is_inline_link(&inode));
+        assert_eq!(inode.has(flag::EXTENTS), extents);
+        assert_eq!(volume.link_target(&inode).unwrap(), target.as_bytes());
+        assert_eq!(volume.named_attributes(&inode).unwrap().len(), 2);
+        assert_clean(&image.save(&volume), "moved out");
+    }
 }
