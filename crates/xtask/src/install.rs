@@ -26,6 +26,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/lz4", "lz4"),
     ("/usr/bin/cpio", "cpio"),
     ("/usr/bin/setpriv", "util-linux"),
+    ("/usr/bin/c++", "g++"),
 ];
 
 /// QEMU and its tools must be of one suite: from different ones they conflict.
