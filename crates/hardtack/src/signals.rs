@@ -2,8 +2,14 @@
 //!
 //! Where the file system has unnamed temporary files nothing can be left anyway; elsewhere
 //! [`hardtack_disk::temporary_files`] knows the names.
+//!
+//! A limit on the size of files (`ulimit -f`) is told by a signal that ends programs. It is caught,
+//! so that the write fails instead and its error is told.
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 /// What a shell reports for a process that a signal ended.
@@ -11,6 +17,8 @@ const SIGNALLED: i32 = 128;
 
 /// Removes temporary files when the program is told to stop, and stops it.
 pub(crate) fn clean_up_when_interrupted() {
+    // A flag that nobody reads: the write's own error says it all.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
     // Without the handler the signals still end the program, only less tidily.
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     std::thread::spawn(move || {
