@@ -32,7 +32,9 @@ pub(crate) fn ext4(disk: &impl BlockWrite) {
     let wide = u32_at(&head, 0x60) & 0x80 != 0;
     let size = if wide { usize::from(u16_at(&head, 0xfe)).clamp(32, 1024) } else { 32 };
     let descriptors = (u64::from(u32_at(&head, 0x14)) + 1) * block;
-    for group in 0..8_u32 {
+    // Behind the last group are no descriptors, and no inodes where they would say.
+    let groups = u32_at(&head, 4).saturating_sub(u32_at(&head, 0x14)).div_ceil(u32_at(&head, 0x20).max(1));
+    for group in 0..groups.min(8) {
         let at = descriptors + u64::from(group) * size as u64;
         let mut descriptor = vec![0; size];
         if disk.read_at(at, &mut descriptor).is_err() {
@@ -49,7 +51,7 @@ pub(crate) fn ext4(disk: &impl BlockWrite) {
 fn inodes(disk: &impl BlockWrite, head: &[u8], seed: u32, group: u32, table: u64) {
     let size = usize::from(u16_at(head, 0x58));
     let count = u32_at(head, 0x28).min(128);
-    if !(128..=1024).contains(&size) {
+    if !(128..=1024).contains(&size) || table < 4096 {
         return;
     }
     for index in 0..count {

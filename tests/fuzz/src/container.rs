@@ -8,7 +8,7 @@ use crate::file::{MemoryFile, SCRATCH};
 use crate::qcow2::WHOLE;
 
 /// `bases/make.sh` says what they are.
-static BASES: [Packed; 14] = [
+pub(crate) static BASES: [Packed; 14] = [
     packed(include_bytes!("../bases/disk.gz.zst")),
     packed(include_bytes!("../bases/disk.xz.zst")),
     packed(include_bytes!("../bases/disk.zst.zst")),

@@ -9,7 +9,7 @@ use crate::base::{Base, Mutant, Packed, packed};
 use crate::{EPOCH, checksums};
 
 /// Clean file systems; `bases/make.sh` says what they are.
-static CLEAN: [Packed; 8] = [
+pub(crate) static CLEAN: [Packed; 8] = [
     packed(include_bytes!("../bases/ext4-1k.zst")),
     packed(include_bytes!("../bases/ext4-1k-csum.zst")),
     packed(include_bytes!("../bases/ext4-4k-inline.zst")),
@@ -21,7 +21,7 @@ static CLEAN: [Packed; 8] = [
 ];
 
 /// File systems that were copied while the kernel had them mounted, and logs written by debugfs.
-static UNCLEAN: [Packed; 6] = [
+pub(crate) static UNCLEAN: [Packed; 6] = [
     packed(include_bytes!("../bases/journal-1k.zst")),
     packed(include_bytes!("../bases/journal-csum.zst")),
     packed(include_bytes!("../bases/journal-ext3.zst")),

@@ -11,7 +11,7 @@ use crate::base::{Mutant, Packed, packed_within};
 const MIB: usize = 1 << 20;
 
 /// Disks with a root on partition 1 and an EFI system partition from 1 MiB on; `bases/make.sh`.
-static BASES: [Packed; 3] = [
+pub(crate) static BASES: [Packed; 3] = [
     packed_within(include_bytes!("../bases/esp-12.zst"), MIB..2 * MIB),
     packed_within(include_bytes!("../bases/esp-16.zst"), MIB..5 * MIB),
     packed_within(include_bytes!("../bases/esp-32.zst"), MIB..36 * MIB),

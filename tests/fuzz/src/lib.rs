@@ -16,6 +16,8 @@ mod file;
 mod memory;
 mod partition;
 mod qcow2;
+#[cfg(test)]
+mod tests;
 
 pub use container::container;
 pub use ext4::{ext4, journal};

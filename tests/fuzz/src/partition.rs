@@ -7,7 +7,7 @@ use crate::base::{Mutant, Packed, packed};
 use crate::checksums;
 
 /// `bases/make.sh` says what they are.
-static BASES: [Packed; 7] = [
+pub(crate) static BASES: [Packed; 7] = [
     packed(include_bytes!("../bases/disk-gpt.zst")),
     packed(include_bytes!("../bases/disk-gpt-hybrid.zst")),
     packed(include_bytes!("../bases/disk-gpt-4096.zst")),

@@ -11,7 +11,7 @@ use crate::base::{Mutant, Packed, packed};
 use crate::file::{MemoryFile, SCRATCH};
 
 /// `bases/make.sh` says what they are.
-static BASES: [Packed; 8] = [
+pub(crate) static BASES: [Packed; 8] = [
     packed(include_bytes!("../bases/qcow2-512.zst")),
     packed(include_bytes!("../bases/qcow2-4k-zstd.zst")),
     packed(include_bytes!("../bases/qcow2-64k.zst")),
