@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use tempfile::TempDir;
 
 use crate::operation::Random;
-use crate::tools::{Image, debugfs_script, fill, run, said};
+use crate::tools::{Image, debugfs_script, fill, run};
 
 /// How a file system is made.
 #[derive(Clone, Debug)]
@@ -119,7 +119,7 @@ impl Layout {
         format!("{} {} MiB, {:?}{hash}{sign}", self.args.join(" "), self.mib, self.filling)
     }
 
-    /// The file system; `None` when mke2fs does not make such a one.
+    /// The file system; `None` when mke2fs does not make such a one, or not a clean one.
     pub fn make(&self) -> Option<Image> {
         let image = Image { dir: tempfile::tempdir().unwrap() };
         let mut args: Vec<&str> = self.args.iter().map(String::as_str).collect();
@@ -159,8 +159,10 @@ impl Layout {
         let judged = run("e2fsck", &["-fn", path.to_str().unwrap()]);
         if !judged.status.success() {
             std::fs::write(&path, kept).unwrap();
-            let judged = run("e2fsck", &["-fn", path.to_str().unwrap()]);
-            assert!(judged.status.success(), "{}: as made: {}", self.name(), said(&judged));
+            // Some mixtures are too much for mke2fs itself (packed_meta_blocks in small groups).
+            if !run("e2fsck", &["-fn", path.to_str().unwrap()]).status.success() {
+                return None;
+            }
         }
         Some(image)
     }

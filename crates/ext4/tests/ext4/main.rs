@@ -8,6 +8,7 @@ mod layout;
 mod model;
 mod mutation;
 mod operation;
+mod real_root;
 mod recovery;
 mod refusals;
 mod samples;

@@ -167,7 +167,7 @@ fn complaints(image: &Path) -> (bool, BTreeSet<String>) {
     let output = run("timeout", &["20", "e2fsck", "-fn", image.to_str().unwrap()]);
     let kinds = said(&output)
         .lines()
-        .filter(|line| line.contains("? no") || line.contains("IGNORED"))
+        .filter(|line| ["? no", "IGNORED", "orrupt"].iter().any(|mark| line.contains(mark)))
         .map(|line| {
             line.split(|letter: char| !letter.is_alphabetic())
                 .filter(|word| word.len() > 3)

@@ -292,7 +292,8 @@ fn kernel_judges(
     kernel::mounted_as(edited, "rw", what, |root| {
         let ours = kernel::tree(root);
         if let Some(theirs) = &theirs {
-            kernel::assert_equal(&ours, theirs, model, what);
+            kernel::assert_equal(&ours, theirs, what);
+            kernel::assert_times(&ours, theirs, model, what);
         }
         for _ in 0..30 {
             let operation = generator.next(model);
