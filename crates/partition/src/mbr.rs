@@ -10,6 +10,8 @@ use crate::{Error, Kind, Partition, Table};
 pub(crate) const SECTOR: u64 = 512;
 /// Announces a GPT.
 const PROTECTIVE: u8 = 0xee;
+/// Tables without a partition that the kernel follows in a row; a chain of millions takes forever.
+const EMPTY_LINKS: u32 = 100;
 /// The kernel gives a disk at most 256 device numbers.
 const LAST_NUMBER: u32 = 255;
 
@@ -124,6 +126,7 @@ impl Reader<'_> {
     fn logical(&mut self, extended: Entry, next_number: &mut u32) -> Result<(), Error> {
         let mut at = extended.first;
         let mut seen = BTreeSet::new();
+        let mut empty = 0;
         loop {
             let offset = at * SECTOR;
             if offset + SECTOR > self.disk.len() {
@@ -145,13 +148,21 @@ impl Reader<'_> {
                 return Ok(());
             }
             let entries = entries(&sector);
+            empty += 1;
             for entry in entries.iter().filter(|entry| entry.is_used() && !entry.is_extended()) {
+                empty = 0;
                 if *next_number > LAST_NUMBER {
                     let what = format!("more than {LAST_NUMBER} partitions");
                     return Err(Error::Damaged { format: "MBR", what });
                 }
                 self.add(*next_number, *entry, at + entry.first);
                 *next_number += 1;
+            }
+            if empty > EMPTY_LINKS {
+                self.warnings.push(format!(
+                    "the chain of logical partitions has {EMPTY_LINKS} empty tables before sector {at}; the rest is ignored"
+                ));
+                return Ok(());
             }
             match entries.iter().find(|entry| entry.is_used() && entry.is_extended()) {
                 Some(link) => at = extended.first + link.first,
@@ -212,6 +223,7 @@ pub(crate) fn chain(disk: &dyn BlockSource, primary: &[Entry; 4]) -> Result<Vec<
     let mut links: Vec<Link> = Vec::new();
     let mut first_number = 5;
     for (container, extended) in primary.iter().enumerate() {
+        let mut empty = 0;
         let mut next = (extended.is_used() && extended.is_extended()).then_some(extended.first);
         while let Some(at) = next {
             let known = links.iter().any(|link| link.at == at && link.container == container);
@@ -229,6 +241,10 @@ pub(crate) fn chain(disk: &dyn BlockSource, primary: &[Entry; 4]) -> Result<Vec<
             links.push(Link { at, container, entries, leads_to: next, first_number });
             let own = entries.iter().filter(|entry| entry.is_used() && !entry.is_extended()).count();
             first_number += own as u32;
+            empty = if own == 0 { empty + 1 } else { 0 };
+            if empty > EMPTY_LINKS {
+                break;
+            }
         }
     }
     Ok(links)

@@ -11,6 +11,8 @@ use crate::{Error, gpt_table};
 
 /// Bytes of an entry; the reader refuses any other.
 const ENTRY: u64 = 128;
+/// Bytes of a header; the reader takes the checksum of no other.
+const HEADER: usize = 92;
 /// The specification's least size of the entry array in bytes.
 const LEAST_ARRAY: u64 = 16 * 1024;
 /// The reader's limit of entries.
@@ -63,8 +65,8 @@ impl Half {
             return bad("has no signature".to_owned());
         }
         let size = le32(&header, field::SIZE) as usize;
-        if !(92..=header.len()).contains(&size) {
-            return bad(format!("says that it is {size} bytes long"));
+        if size != HEADER {
+            return bad(format!("says that it is {size} bytes long, where {HEADER} are known"));
         }
         if header_crc(&header) != le32(&header, field::CRC) {
             return bad("has a wrong checksum".to_owned());

@@ -96,11 +96,12 @@ fn a_header_that_cannot_be_read_is_not_grown() {
     let path = blank(directory.path(), 4 * MIB);
     run("sgdisk", &["-n", "1:2048:4000", text(&path)], "");
     let bytes = std::fs::read(&path).unwrap();
-    for usable in [40, 48] {
+    // The usable sectors, and the header's own length.
+    for (at, value, size) in [(44, 1, 92), (52, 1, 92), (12, 143, 143)] {
         let mut bytes = bytes.clone();
-        bytes[512 + usable + 4] = 1;
+        bytes[512 + at] = value;
         bytes[512 + 16..512 + 20].fill(0);
-        let sum = crc32(&bytes[512..512 + 92]);
+        let sum = crc32(&bytes[512..512 + size]);
         bytes[512 + 16..512 + 20].copy_from_slice(&sum.to_le_bytes());
         let length = bytes.len() as u64;
         assert_eq!(read_table(&bytes).unwrap().partitions.len(), 1);
@@ -113,4 +114,27 @@ fn a_header_that_cannot_be_read_is_not_grown() {
     let length = bytes.len() as u64;
     let disk = Overlay::with_size(&bytes, length + MIB);
     assert!(grow_partition(&disk, length, 1, Repair::Refuse).unwrap().gained() > 0);
+}
+
+/// A chain of tables without partitions ends where the kernel ends it, whatever its length.
+#[test]
+fn a_chain_of_empty_tables_ends() {
+    let links = 60_000;
+    let mut disk = vec![0; (links + 2) * 512];
+    let mut put = |sector: usize, kind: u8, first: u32| {
+        let at = sector * 512;
+        disk[at + 510..at + 512].copy_from_slice(&[0x55, 0xaa]);
+        disk[at + 446 + 4] = kind;
+        disk[at + 446 + 8..at + 446 + 12].copy_from_slice(&first.to_le_bytes());
+        disk[at + 446 + 12..at + 446 + 16].copy_from_slice(&1_u32.to_le_bytes());
+    };
+    put(0, 5, 1);
+    for link in 1..links {
+        put(link, 5, link as u32);
+    }
+    put(links, 0x83, 1);
+    let table = read_table(&disk).unwrap();
+    assert!(table.partitions.is_empty(), "{table:?}");
+    assert!(table.warnings.iter().any(|warning| warning.contains("empty tables")), "{:?}", table.warnings);
+    assert!(grow_partition(&Overlay::new(&disk), disk.len() as u64, 5, Repair::Refuse).is_err());
 }
