@@ -4,8 +4,8 @@
 //! A disk image is far too large for a fuzzer to change in places that matter. So an input is the number
 //! of a base image and patches to it; `base` has the encoding. `checksums` makes damage believable.
 //!
-//! The targets differ in how much of an answer they believe: what must agree is asserted (an image
-//! that was converted reads like its source; a table that was grown can be read).
+//! Beyond that, what must agree is asserted: an image that was converted reads like its source, and a table
+//! that was grown can be read.
 
 mod base;
 mod checksums;

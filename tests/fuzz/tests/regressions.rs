@@ -37,3 +37,52 @@ fn old_finds_are_answered() {
 fn seeds_are_answered() {
     assert!(replay("corpus") > 80, "the corpus is missing");
 }
+
+/// Damage by chance, without a fuzzer: HARDTACK_MUTATIONS inputs for each target.
+#[test]
+fn random_damage_is_answered() {
+    let count: u64 =
+        std::env::var("HARDTACK_MUTATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(100);
+    for (name, target) in hardtack_fuzz::TARGETS {
+        for number in 0..count {
+            let input = damage(number);
+            // Shown when the input makes the test fail.
+            println!("{name} {number}: {input:02x?}");
+            let begun = Instant::now();
+            target(&input);
+            assert!(begun.elapsed() < LIMIT, "{name}: input {number} takes {:?}", begun.elapsed());
+        }
+    }
+}
+
+/// A base, and up to six patches with values that tables do not like.
+fn damage(number: u64) -> Vec<u8> {
+    let mut state = number.wrapping_mul(2).wrapping_add(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut below = |limit: u64| {
+        // xorshift64*: the same inputs in every run.
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16) % limit
+    };
+    let repair = if below(3) > 0 { 0x80 } else { 0 };
+    let mut input = vec![below(126) as u8 | repair];
+    for _ in 0..1 + below(6) {
+        input.extend(&below(1 << 24).to_le_bytes()[..3]);
+        let random = below(1 << 32).to_le_bytes();
+        let small = below(3000).to_le_bytes();
+        let value = match below(8) {
+            0 => &[0xff; 4][..],
+            1 => &[0; 4],
+            2 => &[0x80],
+            3 => &[0xff; 2],
+            4 => &random[..1],
+            5 => &random[..4],
+            6 => &small[..2],
+            _ => &small[..4],
+        };
+        input.push(value.len() as u8 - 1);
+        input.extend(value);
+    }
+    input
+}
