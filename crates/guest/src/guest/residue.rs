@@ -8,7 +8,9 @@ use hardtack_ext4::Ext4;
 use hardtack_partition::{FsKind, read_table};
 
 use super::{Guest, partition_error};
-use crate::{Error, GuestPath, Residue, volume};
+use crate::volume::Place;
+use crate::volume::fat::FatVolume;
+use crate::{Error, FileSystem, GuestPath, Residue, volume};
 
 impl Guest {
     /// Byte ranges of the disk that hold nothing any more, ascending; asked after
@@ -48,8 +50,8 @@ pub struct VolumeResidue {
     pub ranges: Result<Vec<Range<u64>>, String>,
 }
 
-/// What no file owns on the ext4 file systems of a disk, without asking what system is on it. A file
-/// system that was not unmounted cleanly is recovered on `disk` for that.
+/// What no file owns on the ext4 and FAT file systems of a disk, without asking what system is on it. An
+/// ext4 file system that was not unmounted cleanly is recovered on `disk` for that.
 ///
 /// # Errors
 /// When the partition table cannot be read.
@@ -59,16 +61,24 @@ pub fn disk_residue(disk: Arc<dyn BlockWrite>) -> Result<Vec<VolumeResidue>, Err
     for partition in table.partitions {
         let window = Window::new(disk.clone(), partition.range.clone())?;
         let kind = FsKind::detect(&window).map_err(partition_error)?.kind;
-        if !kind.is_ext() {
-            continue;
-        }
+        let name = volume::describe(kind, partition.number);
+        let window = Arc::new(window);
+        let ranges = match kind {
+            FsKind::Fat => {
+                let place = Place { name: name.clone(), mount: GuestPath::root() };
+                let fat = FatVolume::open(window, 0, place, &[]);
+                fat.and_then(|fs| fs.residue(Residue::All)).map_err(|error| error.to_string())
+            }
+            kind if kind.is_ext() => {
+                Ext4::open(window, 0).and_then(|fs| fs.unowned()).map_err(|error| error.to_string())
+            }
+            _ => continue,
+        };
         let start = partition.range.start;
-        let ranges = Ext4::open(Arc::new(window), 0).and_then(|fs| fs.unowned());
+        let on_disk = |range: Range<u64>| start + range.start..start + range.end;
         all.push(VolumeResidue {
-            name: volume::describe(kind, partition.number),
-            ranges: ranges
-                .map(|ranges| ranges.into_iter().map(|range| start + range.start..start + range.end).collect())
-                .map_err(|error| error.to_string()),
+            name,
+            ranges: ranges.map(|ranges| ranges.into_iter().map(on_disk).collect()),
             range: partition.range,
         });
     }

@@ -277,6 +277,19 @@ fn no_residue(bench: &Bench, what: &str) {
     }
 }
 
+#[test]
+fn a_disk_tells_what_nobody_owns_on_it() {
+    if !have(&["mkfs.vfat"]) {
+        return;
+    }
+    let bench = Bench::new(20_000, &["-F", "16", "-s", "4"]);
+    let free = bench.fs.residue(Residue::All).unwrap();
+    assert!(!free.is_empty());
+    let [found] = &crate::disk_residue(bench.disk.clone()).unwrap()[..] else { panic!("one file system") };
+    assert_eq!(found.ranges.as_ref().unwrap(), &free, "{}", found.name);
+    assert!(bench.disk.changed_ranges(0..bench.disk.len()).is_empty(), "it was only read");
+}
+
 const LAYOUTS: &[(&str, u64, &[&str], u64)] = &[
     ("FAT12", 4096, &["-F", "12"], 30_000),
     ("FAT12, one sector", 1440, &["-F", "12", "-s", "1"], 9000),
