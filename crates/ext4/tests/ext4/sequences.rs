@@ -31,7 +31,7 @@ use crate::tools::{self, Image};
 const PER_LAYOUT: u64 = 4;
 
 /// Cases that have failed once.
-const REGRESSIONS: &[u64] = &[83, 10579];
+const REGRESSIONS: &[u64] = &[83, 10_579, 11_560];
 
 #[test]
 fn three_hundred_sequences() {
