@@ -1,9 +1,11 @@
 //! Opening a file system and reading it by path.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hardtack_disk::BlockWrite;
 
+use crate::directory::Name;
 use crate::inode::{self, Inode, Time, flag};
 use crate::map::is_fast_link;
 use crate::volume::Volume;
@@ -125,13 +127,18 @@ impl Ext4 {
         Ok(inode.as_ref().map(stat))
     }
 
-    /// The names in the directory `path`, sorted, without `.` and `..`.
+    /// The names in the directory `path`, sorted, without `.` and `..`. Going on into each of its
+    /// directories comes to an end: one that has several names is damage.
     ///
     /// # Errors
     /// [`Error::Missing`], [`Error::WrongType`], or a damaged directory.
     pub fn read_dir(&self, path: &str) -> Result<Vec<Entry>, Error> {
         let directory = self.existing(path, Kind::Directory)?;
         let names = self.volume.list_names(&directory).map_err(|error| error.at(path))?;
+        let above = path.trim_end_matches('/').rsplit_once('/').map_or("/", |(above, _)| above);
+        let parent = if directory.number == inode::ROOT { inode::ROOT } else { self.lookup(above)?.number };
+        check_parent(&directory, parent, &names).map_err(|error| error.at(path))?;
+        let mut directories = BTreeSet::new();
         let mut entries = Vec::new();
         for found in names {
             let Ok(name) = String::from_utf8(found.name) else { continue };
@@ -146,6 +153,10 @@ impl Ext4 {
                 0 => Kind::of(&self.volume.inode(found.inode).map_err(|error| error.at(path))?),
                 _ => Kind::Special,
             };
+            if kind == Kind::Directory && !directories.insert(found.inode) {
+                let what = format!("{name} is a second name of the directory inode {}", found.inode);
+                return Err(Error::Damaged(what).at(path));
+            }
             entries.push(Entry { name, kind });
         }
         entries.sort_by(|left, right| left.name.cmp(&right.name));
@@ -200,7 +211,10 @@ impl Ext4 {
             let Some(found) = self.volume.find_name(&inode, name.as_bytes())? else { return Ok(None) };
             inode = self.volume.inode(found.inode)?;
             if inode.links() == 0 {
-                return Err(Error::Damaged(format!("{name} leads to inode {}, which was removed", found.inode)));
+                return Err(Error::Damaged(format!(
+                    "{name} leads to inode {}, which was removed",
+                    found.inode
+                )));
             }
         }
         Ok(Some(inode))
@@ -218,6 +232,19 @@ impl Ext4 {
             return Err(Error::WrongType { path: path.to_owned(), found, wanted: wanted.describe() });
         }
         Ok(inode)
+    }
+}
+
+/// Refuses a directory whose `..` is not the one that it stands in: it has another name elsewhere, and
+/// whoever walks through all directories might go round for ever.
+fn check_parent(directory: &Inode, parent: u32, names: &[Name]) -> Result<(), Error> {
+    match names.iter().find(|entry| entry.name == b"..") {
+        Some(entry) if entry.inode == parent => Ok(()),
+        found => Err(Error::Damaged(format!(
+            "directory inode {} stands in {parent}, and its .. leads to {}",
+            directory.number,
+            found.map_or(0, |entry| entry.inode)
+        ))),
     }
 }
 

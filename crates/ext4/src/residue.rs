@@ -2,8 +2,14 @@
 
 use std::ops::Range;
 
+use hardtack_disk::BlockSource;
+
 use crate::allocate::merge;
+use crate::volume::Volume;
 use crate::{Error, Ext4};
+
+/// Bytes of inodes that are read at once: a multiple of their size.
+const AT_ONCE: u64 = 1 << 20;
 
 impl Ext4 {
     /// Byte ranges of the file system that its edits gave up and that nothing uses now, ascending.
@@ -17,21 +23,64 @@ impl Ext4 {
     }
 
     /// Byte ranges that no file owns, and the journal behind its superblock, which holds copies of blocks
-    /// and, being empty, is not read by anybody.
+    /// and, being empty, is not read by anybody. Also inodes that were given back and are not zeros: the
+    /// kernel leaves small contents, attributes and link targets in them.
     ///
     /// # Errors
     /// As [`given_up`](Self::given_up), or a damaged journal inode.
     pub fn unowned(&self) -> Result<Vec<Range<u64>>, Error> {
         let mut ranges = self.volume.free_ranges()?;
-        if self.read_only_reason().is_none() {
-            ranges.extend(self.volume.journal_log()?);
+        if self.read_only_reason().is_some() {
+            return Ok(self.in_bytes(merge(ranges)));
         }
-        Ok(self.in_bytes(merge(ranges)))
+        ranges.extend(self.volume.journal_log()?);
+        let mut bytes = self.in_bytes(ranges);
+        bytes.extend(self.volume.stale_inodes()?);
+        Ok(merge(bytes))
     }
 
     fn in_bytes(&self, blocks: Vec<Range<u64>>) -> Vec<Range<u64>> {
         let size = u64::from(self.volume.superblock.block_size);
         blocks.into_iter().map(|range| range.start * size..range.end * size).collect()
+    }
+}
+
+impl Volume {
+    /// Byte ranges of free inodes that hold anything but zeros.
+    fn stale_inodes(&self) -> Result<Vec<Range<u64>>, Error> {
+        let size = u64::from(self.superblock.inode_size);
+        let mut stale = Vec::new();
+        for (number, group) in (0..).zip(self.groups()) {
+            let table = group.inode_table * u64::from(self.superblock.block_size);
+            for run in self.free_inodes(number)? {
+                let run = table + u64::from(run.start) * size..table + u64::from(run.end) * size;
+                for data in self.disk().data_ranges(run.clone())? {
+                    // Whole inodes.
+                    let first = data.start - (data.start - table) % size;
+                    self.stale_in(first..table + (data.end - table).next_multiple_of(size), &mut stale)?;
+                }
+            }
+        }
+        Ok(stale)
+    }
+
+    /// The same of whole inodes in `inodes`.
+    fn stale_in(&self, inodes: Range<u64>, stale: &mut Vec<Range<u64>>) -> Result<(), Error> {
+        let size = u64::from(self.superblock.inode_size);
+        let mut bytes = Vec::new();
+        let mut at = inodes.start;
+        while at < inodes.end {
+            let end = inodes.end.min(at + AT_ONCE);
+            bytes.resize(usize::try_from(end - at).unwrap_or(0), 0);
+            self.disk().read_at(at, &mut bytes)?;
+            for inode in bytes.chunks(self.superblock.inode_size.into()) {
+                if inode.iter().any(|byte| *byte != 0) {
+                    stale.push(at..at + size);
+                }
+                at += size;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -44,7 +93,11 @@ fn intersection(left: &[Range<u64>], right: &[Range<u64>]) -> Vec<Range<u64>> {
         if !range.is_empty() {
             common.push(range);
         }
-        if one.end < other.end { left.next() } else { right.next() };
+        if one.end < other.end {
+            left.next()
+        } else {
+            right.next()
+        };
     }
     common
 }

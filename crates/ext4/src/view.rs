@@ -148,10 +148,13 @@ fn answer(path: &str, error: &Ext4Error) -> ViewError {
         Ext4Error::Incompatible(what) => ViewError::Unsupported(what.to_string()),
         Ext4Error::Encrypted => ViewError::Unsupported("the file is encrypted".to_owned()),
         // Times before 1970, and some after 2038, are sound and beyond that reader.
-        Ext4Error::Corrupt(what) if what.to_string().contains("timestamp") => {
-            ViewError::Unsupported(what.to_string())
-        }
+        // So are targets of links that are no paths: a part longer than a name, which the kernel lets be.
+        Ext4Error::Corrupt(what) if is_beyond(&what.to_string()) => ViewError::Unsupported(what.to_string()),
         Ext4Error::Corrupt(what) => ViewError::Damaged(format!("{path}: {what}")),
         other => ViewError::Failed { path: path.to_owned(), what: other.to_string() },
     }
+}
+
+fn is_beyond(what: &str) -> bool {
+    ["timestamp", "symlink path"].iter().any(|word| what.contains(word))
 }

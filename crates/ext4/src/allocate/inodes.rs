@@ -2,6 +2,8 @@
 //!
 //! Linux, fs/ext4/ialloc.c `__ext4_new_inode`, `ext4_free_inode`.
 
+use std::ops::Range;
+
 use super::bits;
 use crate::Error;
 use crate::group::INODE_UNINIT;
@@ -114,5 +116,17 @@ impl Volume {
         self.superblock.free_inodes = self.superblock.free_inodes.saturating_add(1);
         self.space.inodes_freed(group_number);
         Ok(())
+    }
+
+    /// Runs of free inodes of a group, counted from its first one, without those that were never used.
+    pub(crate) fn free_inodes(&self, number: u32) -> Result<Vec<Range<u32>>, Error> {
+        let group = self.group(number)?;
+        let per_group = self.superblock.inodes_per_group;
+        let used = match self.superblock.has_group_checksums() {
+            true if group.flags & INODE_UNINIT != 0 => 0,
+            true => per_group.saturating_sub(group.unused_inodes),
+            false => per_group,
+        };
+        Ok(bits::clear_runs(&self.inode_bitmap(number)?, 0..used).collect())
     }
 }

@@ -1,6 +1,6 @@
 //! Single facts that random edits do not reach.
 
-use hardtack_ext4::{Error, Ext4, ViewTree};
+use hardtack_ext4::{Error, Ext4, ViewError, ViewTree};
 
 use crate::disk::TestDisk;
 use crate::kernel;
@@ -223,4 +223,79 @@ fn answers_for_paths_that_are_not_what_was_asked_for() {
     assert!(fs.create(&format!("/{}", "n".repeat(256)), 0o644, 0, 0).is_err());
     assert_eq!(fs.superblock().label, "cloudimg-rootfs");
     assert_eq!(fs.superblock().uuid, "6b8a1d4e-0f7c-4d51-9a3e-2f1c5b7d9e80");
+}
+
+#[test]
+fn directories_with_several_names_are_damage() {
+    if !tools::have("mke2fs") || !tools::have("debugfs") {
+        return;
+    }
+    for features in ["metadata_csum", "^metadata_csum,^filetype", "inline_data"] {
+        let image = Image::empty(&["-t", "ext4", "-I", "256", "-O", features], 32);
+        tools::debugfs_script(
+            &image.path(),
+            "mkdir ring\nmkdir ring/below\nln ring ring/below/again\nmkdir twice\nmkdir twice/one\nln twice/one twice/two\n",
+        );
+        let (_, fs) = open(&image);
+        for (path, told) in
+            [("/ring/below/again", "stands in"), ("/twice", "two is a second name of the directory")]
+        {
+            match fs.read_dir(path) {
+                Err(Error::Damaged(what)) => assert!(what.contains(told), "{features} {path}: {what}"),
+                other => panic!("{features} {path}: {other:?}"),
+            }
+        }
+        for path in ["/", "/ring", "/ring/below", "/twice/one"] {
+            fs.read_dir(path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_link_to_what_is_no_path_is_beyond_the_second_reader() {
+    if !tools::have("mke2fs") {
+        return;
+    }
+    let image = Image::empty(&["-t", "ext4"], 32);
+    let (disk, mut fs) = open(&image);
+    let target = "x".repeat(256);
+    fs.symlink("/lock", &target, 0, 0).unwrap();
+    fs.finish().unwrap();
+    assert_eq!(fs.read_link("/lock").unwrap(), target);
+    let edited = image.beside("edited");
+    disk.save(&edited);
+    tools::assert_clean(&edited, "a long target");
+    let view = ViewTree::open(TestDisk::open(&edited)).unwrap();
+    let told = view.lstat("/lock").and_then(|_| view.read_link("/lock")).unwrap_err();
+    assert!(matches!(told, ViewError::Unsupported(_)), "{told}");
+}
+
+#[test]
+fn what_removed_inodes_still_hold_is_unowned() {
+    if !tools::have("mke2fs") || !tools::have("debugfs") {
+        return;
+    }
+    for args in [&["-t", "ext4", "-O", "inline_data"][..], &["-t", "ext2", "-I", "256"]] {
+        let image = Image::empty(args, 32);
+        // As a kernel leaves them: neither the target nor the attribute is wiped.
+        tools::debugfs_script(
+            &image.path(),
+            "symlink gone a-secret-in-an-inode\nsymlink kept not-a-secret\nea_set gone user.a another-secret\nrm gone\n",
+        );
+        let mut bytes = std::fs::read(image.path()).unwrap();
+        let find = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).any(|window| window == what);
+        assert!(find(&bytes, b"a-secret-in-an-inode") && find(&bytes, b"another-secret"), "{args:?}");
+        let (_, fs) = open(&image);
+        for range in fs.unowned().unwrap() {
+            bytes[range.start as usize..range.end as usize].fill(0);
+        }
+        assert!(!find(&bytes, b"a-secret-in-an-inode") && !find(&bytes, b"another-secret"), "{args:?}");
+        assert!(find(&bytes, b"not-a-secret"), "{args:?}");
+        let wiped = image.beside("wiped");
+        std::fs::write(&wiped, bytes).unwrap();
+        tools::assert_clean(&wiped, &format!("{args:?}"));
+        let fs = Ext4::open(TestDisk::open(&wiped), EPOCH).unwrap();
+        assert_eq!(fs.read_link("/kept").unwrap(), "not-a-secret");
+        assert_eq!(fs.unowned().unwrap().len(), open(&image).1.unowned().unwrap().len() - 1);
+    }
 }
