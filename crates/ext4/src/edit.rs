@@ -251,7 +251,11 @@ impl Ext4 {
     }
 
     /// Runs one operation: all of it, or none.
-    fn change(&mut self, path: &str, edit: impl FnOnce(&mut Volume) -> Result<(), Error>) -> Result<(), Error> {
+    fn change(
+        &mut self,
+        path: &str,
+        edit: impl FnOnce(&mut Volume) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         self.writable()?;
         self.changed = true;
         match edit(&mut self.volume) {
@@ -285,7 +289,10 @@ impl Ext4 {
     ) -> Result<(), Error> {
         self.writable()?;
         let mut inode = self.existing(path, Kind::Regular)?;
-        for (bit, why) in [(flag::VERITY, "its content is sealed by fs-verity"), (flag::ENCRYPT, "its content is encrypted")] {
+        for (bit, why) in [
+            (flag::VERITY, "its content is sealed by fs-verity"),
+            (flag::ENCRYPT, "its content is encrypted"),
+        ] {
             if inode.has(bit) {
                 return Err(Error::ReadOnly(why.to_owned()).at(path));
             }

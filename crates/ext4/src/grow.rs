@@ -82,7 +82,8 @@ impl Volume {
         if inodes > u64::from(u32::MAX) || groups > 1 << 20 {
             return Err(Error::Unsupported(format!("growing to {groups} groups with {inodes} inodes")));
         }
-        let more = descriptor_blocks(superblock, groups) - descriptor_blocks(superblock, superblock.group_count());
+        let more =
+            descriptor_blocks(superblock, groups) - descriptor_blocks(superblock, superblock.group_count());
         let taken = if superblock.has_meta_bg() { 0 } else { more };
         let reserved = u32::from(superblock.reserved_gdt_blocks);
         let reserved = if superblock.has_compat(layout::COMPAT_RESIZE_INODE) { reserved } else { 0 };

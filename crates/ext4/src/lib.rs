@@ -35,9 +35,9 @@ mod orphan;
 mod removal;
 mod residue;
 pub mod superblock;
-pub mod view;
 #[cfg(test)]
 mod testing;
+pub mod view;
 mod volume;
 mod xattr;
 

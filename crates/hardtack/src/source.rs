@@ -34,7 +34,9 @@ impl Input {
     pub(crate) fn open(path: &Path, options: &SourceArgs, output: Option<&Path>) -> Result<Self, CliError> {
         let unpacking: OnceLock<Progress> = OnceLock::new();
         let progress = |done, total| {
-            unpacking.get_or_init(|| Progress::start(format!("unpacking {}", path.display()))).at(done, total);
+            unpacking
+                .get_or_init(|| Progress::start(format!("unpacking {}", path.display())))
+                .at(done, total);
         };
         let beside = || match output.and_then(Path::parent) {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
@@ -54,7 +56,9 @@ impl Input {
             progress.finish(opened.source.len());
         }
         if !opened.is_direct() {
-            let members = opened.members.join(", in it ");
+            // On one line, as in errors: a name with a line's end is not to look like a note of ours.
+            let names = opened.members.iter().map(|name| name.escape_debug().to_string());
+            let members = names.collect::<Vec<_>>().join(", in it ");
             let member = if members.is_empty() { String::new() } else { format!(", member {members}") };
             note(&format!("{}: {}{member}", path.display(), opened.describe()));
         }
@@ -81,7 +85,8 @@ impl Input {
         match &opened.source {
             Source::Raw(_) | Source::Qcow2(_) if opened.is_direct() => Self::new(path, opened, None),
             _ => {
-                let text = format!("{}: {} is not written, only raw and qcow2", path.display(), opened.describe());
+                let text =
+                    format!("{}: {} is not written, only raw and qcow2", path.display(), opened.describe());
                 Err(CliError::refused(text).hint("`hardtack convert` makes a qcow2 image of it"))
             }
         }

@@ -12,8 +12,8 @@ use std::path::Path;
 use crate::{AtomicFile, BlockSource, Error};
 
 pub use self::qcow2::{
-    Compression, OverlayBase, Qcow2Options, RewriteOptions, Rewritten, backing_name, write_overlay, write_qcow2,
-    write_qcow2_from,
+    Compression, OverlayBase, Qcow2Options, RewriteOptions, Rewritten, backing_name, write_overlay,
+    write_qcow2, write_qcow2_from,
 };
 pub use self::raw::write_raw;
 

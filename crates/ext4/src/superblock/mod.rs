@@ -123,7 +123,8 @@ impl Superblock {
         disk.read_at(layout::OFFSET, &mut bytes)?;
         let mut superblock = Self::parse(&bytes, disk.len())?;
         if superblock.read_only_reason.is_none() && superblock.has_incompat(layout::INCOMPAT_MMP) {
-            superblock.read_only_reason = gate::in_use(disk, &superblock, Fields(&bytes).u64(layout::S_MMP_BLOCK))?;
+            superblock.read_only_reason =
+                gate::in_use(disk, &superblock, Fields(&bytes).u64(layout::S_MMP_BLOCK))?;
         }
         Ok(superblock)
     }

@@ -21,7 +21,8 @@ impl Guest {
     pub fn residue(&self, which: Residue) -> Result<Vec<Range<u64>>, Error> {
         let mut ranges = Vec::new();
         for mounted in &self.mounts {
-            let Some(volume) = self.volumes.iter().find(|volume| volume.mount.as_ref() == Some(&mounted.mount))
+            let Some(volume) =
+                self.volumes.iter().find(|volume| volume.mount.as_ref() == Some(&mounted.mount))
             else {
                 continue;
             };
