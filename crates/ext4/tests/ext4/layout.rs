@@ -87,7 +87,8 @@ impl Layout {
     /// The layout of a number: always the same, the fixed ones first.
     pub fn of(number: usize) -> Self {
         let mut random = Random::of(number as u64 ^ 0x1a90_0700);
-        let fixed = if number < FIXED.len() { Some(number) } else { number.is_multiple_of(5).then_some(number / 5) };
+        let fixed =
+            if number < FIXED.len() { Some(number) } else { number.is_multiple_of(5).then_some(number / 5) };
         let args = match fixed {
             Some(index) => FIXED[index % FIXED.len()].split(' ').map(str::to_owned).collect(),
             None => drawn(&mut random),
