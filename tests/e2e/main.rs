@@ -9,6 +9,9 @@
 mod codes;
 mod crypt;
 mod factors;
+mod full_disk;
+mod kill;
 mod layouts;
+mod residue;
 mod variants;
 mod workshop;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use hardtack_disk::{AtomicFile, Backing, BlockSource, BlockWrite, ImageFormat, Overlay, Source, Written};
 use hardtack_guest::{
-    Confirmation, Content, Edit, FileType, Guest, GuestPath, Location, Residue, State, Tree, confirm, grow_root,
+    Confirmation, Content, Edit, FileType, Guest, GuestPath, Location, Residue, State, Tree, confirm,
+    grow_root,
 };
 
 use crate::args::TargetArgs;
@@ -107,12 +108,15 @@ impl Image {
 
     /// What is not to reach the output, and how much of it the source really holds.
     fn residue(&self, edits: &[Edit], options: &TargetArgs) -> Result<(Vec<Range<u64>>, u64), CliError> {
-        // An overlay cannot hide what lies in its backing file.
-        if options.no_sparsify || options.overlay {
+        if options.no_sparsify {
             return Ok((Vec::new(), 0));
         }
         let all = options.sparsify || edits.iter().any(ends_a_secret);
         let residue = self.guest.residue(if all { Residue::All } else { Residue::OfEdits })?;
+        // An overlay cannot hide what lies in its backing file; it only takes nothing of it along.
+        if options.overlay {
+            return Ok((residue, 0));
+        }
         let mut left_out = 0;
         for range in &residue {
             let data = self.disk.data_ranges(range.clone())?;

@@ -151,7 +151,11 @@ fn write_all(
     let Job { input, disk, mut changed, residue } = job;
     let format = format(out.path(), options)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    changed.extend(residue.iter().cloned());
+    // In an overlay, what nobody owns is no reason to have a cluster; where it shares one with a change,
+    // it is zero there.
+    if !options.overlay {
+        changed.extend(residue.iter().cloned());
+    }
     let disk = &Holes::new(disk, residue);
     let finished = |written| Finished { written, format, kept: None };
     if options.overlay {
