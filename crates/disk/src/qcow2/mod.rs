@@ -39,8 +39,16 @@ pub(crate) use self::table::Stored;
 /// Memory for inflated clusters in bytes. Reads of whole clusters do not use it.
 const CACHE: u64 = 16 << 20;
 
+/// Inflated clusters whose numbers share a remainder. A file system keeps what belongs together at
+/// round distances: with one cluster for each remainder, an inode table and a directory drove
+/// each other out thousands of times.
+const WAYS: usize = 4;
+
 /// A cluster that was inflated: its file in the chain, its number, its bytes.
-type Slot = Mutex<Option<(usize, u64, Vec<u8>)>>;
+type Inflated = (usize, u64, Vec<u8>);
+
+/// The last [`WAYS`] clusters with one remainder, the latest first.
+type Slot = Mutex<Vec<Inflated>>;
 
 /// A qcow2 image, opened read-only. All memory it takes is bounded, however many backing files
 /// it has: L1 tables (at most 32 MiB, and never longer than the files), 8 MiB of L2 slices,
@@ -74,8 +82,8 @@ impl Qcow2Source {
     pub(crate) fn new_with(file: File, path: &Path, length: u64, backing: &Backing) -> Result<Self, Error> {
         let Chain { layers, raw } = backing::open_chain(file, path, length, backing)?;
         let largest = layers.iter().map(Layer::cluster).max().unwrap_or(CACHE);
-        let slots = (CACHE / largest).clamp(8, 1024);
-        let inflated = (0..slots).map(|_| Mutex::new(None)).collect();
+        let slots = (CACHE / largest).clamp(8, 1024) / WAYS as u64;
+        let inflated = (0..slots).map(|_| Mutex::new(Vec::new())).collect();
         Ok(Self { layers, raw, inflated })
     }
 
@@ -139,13 +147,17 @@ impl Qcow2Source {
         // first one instead of doing the work again.
         let slot = &self.inflated[(index % self.inflated.len() as u64) as usize];
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if !matches!(&*slot, Some((of, number, _)) if (*of, *number) == (depth, index)) {
-            let mut bytes = slot.take().map_or_else(Vec::new, |(_, _, bytes)| bytes);
-            bytes.resize(layer.cluster() as usize, 0);
-            layer.inflate(index, stored.0, stored.1, &mut bytes)?;
-            *slot = Some((depth, index, bytes));
+        match slot.iter().position(|(of, number, _)| (*of, *number) == (depth, index)) {
+            Some(found) => slot[..=found].rotate_right(1),
+            None => {
+                let oldest = if slot.len() < WAYS { None } else { slot.pop() };
+                let mut bytes = oldest.map_or_else(Vec::new, |(_, _, bytes)| bytes);
+                bytes.resize(layer.cluster() as usize, 0);
+                layer.inflate(index, stored.0, stored.1, &mut bytes)?;
+                slot.insert(0, (depth, index, bytes));
+            }
         }
-        if let Some((_, _, bytes)) = &*slot {
+        if let Some((_, _, bytes)) = slot.first() {
             buf.copy_from_slice(&bytes[inside..inside + buf.len()]);
         }
         Ok(())
