@@ -178,6 +178,14 @@ fn images_in_containers() {
     let told: Value = serde_json::from_slice(&result.stdout).unwrap();
     assert_eq!(told["clusters_kept"], 48, "{told}");
 
+    // A name is not to look like a line of ours.
+    let name = "a\nnote: b.raw";
+    std::fs::copy(folder.path("disk.raw"), folder.path(name)).unwrap();
+    run("tar", &["-C", directory, "-cSf", text(&folder.path("name.tar")), name]);
+    let result = folder.expect(&["name.tar", "5.raw"], "5.raw", "raw");
+    let words = String::from_utf8(result.stderr).unwrap();
+    assert!(words.contains(r"raw in tar, member a\nnote: b.raw"), "{words}");
+
     let (code, words) = folder.fail(&["both.txz", "3.raw"]);
     assert_eq!(code, 3, "{words}");
     assert!(words.contains("disk.raw, disk.qcow2") && words.contains("--member"), "{words}");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::size::size;
+use super::size::disk_size;
 use super::{SourceArgs, TargetArgs};
 
 const EXAMPLE: &str = "\
@@ -50,7 +50,7 @@ pub(crate) struct BuildArgs {
     pub(crate) target: TargetArgs,
 
     /// Make the disk this large (10G), and let the root partition and its file system fill it.
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = disk_size)]
     pub(crate) grow: Option<u64>,
 
     /// Print what would change as a diff, and change nothing.

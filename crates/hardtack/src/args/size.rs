@@ -14,6 +14,16 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).ok_or_else(|| "no disk is so large".to_owned())
 }
 
+/// The size of a disk: whole sectors of 512 bytes, for no reader takes half of one.
+pub(crate) fn disk_size(text: &str) -> Result<u64, String> {
+    let bytes = size(text)?;
+    match bytes.checked_next_multiple_of(512) {
+        Some(whole) if whole == bytes => Ok(bytes),
+        Some(whole) => Err(format!("a disk has whole sectors of 512 bytes: {whole} would do")),
+        None => Err("no disk is so large".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -32,5 +42,13 @@ mod tests {
         for text in ["", "G", "-1", "1.5G", "1GiB", "10 G", "99999999T", "1µ"] {
             assert!(size(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn disks_have_whole_sectors() {
+        assert_eq!(disk_size("1000000512"), Ok(1_000_000_512));
+        assert_eq!(disk_size("10G"), Ok(10 << 30));
+        assert!(disk_size("1000000001").unwrap_err().contains("1000000512"));
+        assert!(disk_size(&u64::MAX.to_string()).is_err());
     }
 }
