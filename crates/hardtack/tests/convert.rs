@@ -269,6 +269,19 @@ impl Drop for Small {
 }
 
 #[test]
+fn sparsify_says_what_it_cannot_do() {
+    let folder = Folder::new();
+    let mut bytes = std::fs::read(folder.path("disk.raw")).unwrap();
+    bytes[462..510].fill(0);
+    bytes[1 << 20..(1 << 20) + 4].copy_from_slice(b"XFSB");
+    std::fs::write(folder.path("xfs.raw"), bytes).unwrap();
+    let result = folder.convert(&["xfs.raw", "out.raw", "--sparsify"]);
+    let words = String::from_utf8(result.stderr).unwrap();
+    assert_eq!(result.status.code(), Some(0), "{words}");
+    assert!(words.contains("XFS on partition 1 is taken over as it is"), "{words}");
+}
+
+#[test]
 fn a_full_disk_leaves_nothing() {
     if !have(&["gzip", "mount"]) {
         return;

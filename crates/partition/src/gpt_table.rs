@@ -123,7 +123,7 @@ pub(crate) fn read(disk: &dyn BlockSource) -> Result<Table, Error> {
         Err(Attempt::Bad(primary)) => match attempt(disk, size, last) {
             Ok((_, entries)) => {
                 warnings.push(format!(
-                    "the primary GPT is damaged ({primary}); its backup at the disk's end is used here, but the guest's kernel refuses it unless booted with \"gpt\": repair it with `sgdisk -e` or gdisk"
+                    "the primary GPT is damaged ({primary}); its backup at the disk's end is used here, but the guest's kernel refuses it unless booted with \"gpt\": repair it in gdisk's recovery menu (`r`)"
                 ));
                 entries
             }

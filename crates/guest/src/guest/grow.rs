@@ -27,7 +27,8 @@ pub struct Grown {
 /// As [`Guest::open`]; [`Error::Refused`] when another partition lies behind the root, and
 /// [`Error::FileSystem`] when the file system has no room for the descriptors of so many groups.
 pub fn grow_root(disk: &Arc<dyn BlockWrite>, old_length: u64, epoch: i64) -> Result<Grown, Error> {
-    let guest = Guest::open(disk.clone(), epoch)?;
+    // As long as it was: a backup of the partition table is looked for where it lies.
+    let guest = Guest::open(Arc::new(Window::new(disk.clone(), 0..old_length)?), epoch)?;
     let root = guest.root_volume().clone();
     drop(guest);
     let partition = grow_partition(disk, old_length, root.number, Repair::Refuse).map_err(partition_error)?;

@@ -73,7 +73,8 @@ pub fn disk_residue(disk: Arc<dyn BlockWrite>) -> Result<Vec<VolumeResidue>, Err
             kind if kind.is_ext() => {
                 Ext4::open(window, 0).and_then(|fs| fs.unowned()).map_err(|error| error.to_string())
             }
-            _ => continue,
+            FsKind::Erofs | FsKind::Squashfs | FsKind::Iso | FsKind::Swap | FsKind::Unknown => continue,
+            _ => Err("what is free in it is not known".to_owned()),
         };
         let start = partition.range.start;
         let on_disk = |range: Range<u64>| start + range.start..start + range.end;

@@ -188,7 +188,7 @@ impl Halves {
             return Ok(());
         }
         Err(Error::gpt(format!(
-            "its {half} half is damaged ({why}), and it is only repaired when that is asked for"
+            "its {half} half is damaged ({why}): repair it first, in gdisk's recovery menu (`r`)"
         )))
     }
 
