@@ -77,6 +77,12 @@ impl Image {
         Ok(Self { input, disk, guest, epoch })
     }
 
+    /// Carries `edits` out in the overlay and throws it away.
+    pub(crate) fn rehearse(mut self, edits: &[Edit]) -> Result<(), CliError> {
+        hardtack_guest::apply(edits, &mut self.guest)?;
+        Ok(self.guest.finish_all()?)
+    }
+
     /// Carries `edits` out in the overlay and writes the disk to `output`; it gets its name only when
     /// the second reader has found every edit in it.
     pub(crate) fn write(

@@ -43,13 +43,14 @@ pub(crate) fn format(output: &Path, options: &TargetArgs) -> Result<ImageFormat,
             _ => Ok(ImageFormat::Qcow2),
         };
     }
-    let format = match options.format {
-        Some(Format::Qcow2) => ImageFormat::Qcow2,
-        Some(Format::Raw) => ImageFormat::Raw,
-        None if output.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("qcow2")) => {
-            ImageFormat::Qcow2
+    let suffix = output.extension().map(|suffix| suffix.to_string_lossy().to_lowercase());
+    let format = match (options.format, suffix.as_deref()) {
+        (Some(Format::Qcow2), _) | (None, Some("qcow2")) => ImageFormat::Qcow2,
+        (None, Some(other @ ("vmdk" | "vhd" | "vpc" | "vhdx" | "vdi"))) => {
+            return Err(CliError::usage(format!("{}: {other} is not written", output.display()))
+                .hint("outputs are raw and qcow2; --format says which, whatever the name"));
         }
-        None => ImageFormat::Raw,
+        (Some(Format::Raw), _) | (None, _) => ImageFormat::Raw,
     };
     if format == ImageFormat::Raw && options.compression.is_some() {
         return Err(CliError::usage("--compression is for qcow2, and the output is raw")

@@ -30,7 +30,8 @@ const NEEDED: &[(&str, &str)] = &[
 ];
 
 /// QEMU and its tools must be of one suite: from different ones they conflict.
-const QEMU: (&str, &str, &str) = ("/usr/bin/qemu-img", "/usr/bin/qemu-system-x86_64", "qemu-system-x86");
+const QEMU: (&str, &str, &str) = ("/usr/bin/time", "time"),
+    ("/usr/bin/qemu-img", "/usr/bin/qemu-system-x86_64", "qemu-system-x86");
 
 /// Installs what is missing. As anybody but root it asks sudo.
 pub(crate) fn packages() -> Result<(), String> {

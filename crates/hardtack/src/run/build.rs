@@ -42,25 +42,28 @@ pub(crate) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
     let notes = stage_recipe(&recipe, &mut stage, &surroundings)
         .map_err(|error| CliError::from(error).redacted(stage.secrets()))?;
     let plan = Plan::new(&stage)?;
-    if arguments.plan && !arguments.json && !plan.changes().is_empty() {
-        let mut notes = notes_text(&notes, stage.secrets());
-        if !notes.is_empty() {
-            notes.insert(0, '\n');
-        }
-        return show(&(plan.to_text()? + &notes));
-    }
-    // Notes are a part of the plan for people only, and talk beside everything else.
-    eprint_text(&notes_text(&notes, stage.secrets()));
+    let mut said = notes_text(&notes, stage.secrets());
+    let mut shown = String::new();
     if arguments.plan {
-        return show(&match arguments.json {
-            true => plan.to_json() + "\n",
-            false => "Nothing to change: the image is as the recipe says.\n".to_owned(),
-        });
+        shown = match (arguments.json, plan.changes().is_empty()) {
+            (true, _) => plan.to_json() + "\n",
+            (false, true) => "Nothing to change: the image is as the recipe says.\n".to_owned(),
+            // Notes are a part of the plan for people.
+            (false, false) if said.is_empty() => plan.to_text()?,
+            (false, false) => plan.to_text()? + "\n" + &std::mem::take(&mut said),
+        };
     }
+    // Elsewhere they are talk beside everything else.
+    eprint_text(&said);
     let changes = plan.changes().len();
     let edits = stage.edits()?;
     // The stage reads the image that is about to change.
     drop(stage);
+    if arguments.plan {
+        // What the file systems would refuse is refused now.
+        image.rehearse(&edits)?;
+        return show(&shown);
+    }
     let Some(output) = &arguments.output else {
         return Err(CliError::usage("--output is needed, or --plan"));
     };
