@@ -27,11 +27,23 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/cpio", "cpio"),
     ("/usr/bin/setpriv", "util-linux"),
     ("/usr/bin/c++", "g++"),
+    ("/usr/bin/bzip2", "bzip2"),
+    ("/usr/bin/getfattr", "attr"),
+    ("/usr/bin/setfacl", "acl"),
+    ("/usr/bin/rpmbuild", "rpm"),
+    ("/usr/bin/growpart", "cloud-guest-utils"),
+    ("/usr/sbin/matchpathcon", "selinux-utils"),
+    ("/usr/sbin/mkfs.xfs", "xfsprogs"),
+    ("/usr/sbin/mkfs.btrfs", "btrfs-progs"),
+    ("/usr/sbin/mkfs.f2fs", "f2fs-tools"),
+    ("/usr/bin/mkfs.erofs", "erofs-utils"),
+    ("/usr/bin/mksquashfs", "squashfs-tools"),
+    ("/usr/sbin/cryptsetup", "cryptsetup-bin"),
+    ("/usr/bin/time", "time"),
 ];
 
 /// QEMU and its tools must be of one suite: from different ones they conflict.
-const QEMU: (&str, &str, &str) = ("/usr/bin/time", "time"),
-    ("/usr/bin/qemu-img", "/usr/bin/qemu-system-x86_64", "qemu-system-x86");
+const QEMU: (&str, &str, &str) = ("/usr/bin/qemu-img", "/usr/bin/qemu-system-x86_64", "qemu-system-x86");
 
 /// Installs what is missing. As anybody but root it asks sudo.
 pub(crate) fn packages() -> Result<(), String> {
