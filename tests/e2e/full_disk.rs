@@ -136,7 +136,7 @@ fn a_full_file_system() {
                 );
                 assert!(words.contains("hint: ") || words.contains("--scratch"), "{what}: {words}");
                 if replaced {
-                    assert_eq!(small.names(), [output.clone()], "{name}: {what}");
+                    assert_eq!(small.names(), std::slice::from_ref(&output), "{name}: {what}");
                     assert_eq!(std::fs::read_to_string(&output).unwrap(), "an old output", "{name}: {what}");
                     std::fs::remove_file(&output).unwrap();
                 }

@@ -239,7 +239,11 @@ impl Inode {
     pub(crate) fn xattr_area(&self) -> Range<usize> {
         let extra = self.extra_isize();
         let start = CLASSIC + extra;
-        if extra < 4 || extra % 4 != 0 || start > self.raw.len() { 0..0 } else { start..self.raw.len() }
+        if extra < 4 || !extra.is_multiple_of(4) || start > self.raw.len() {
+            0..0
+        } else {
+            start..self.raw.len()
+        }
     }
 
     /// True when the four bytes at `at` lie in the extra fields.

@@ -381,7 +381,7 @@ fn orphans_with_a_name_are_cut() {
         let size = if args.contains(&"4096") { 4096 } else { 1024 };
         let mut tail = vec![0; size - 5000 % size];
         TestDisk::open(&ours).read_at(last * size as u64 + 5000 % size as u64, &mut tail).unwrap();
-        let indirect = tail.iter().any(|byte| *byte == 0x5a);
+        let indirect = tail.contains(&0x5a);
         assert!(!indirect, "{what}: what stood behind the end is still there");
         let checked = image.beside("checked");
         copy(&path, &checked);
