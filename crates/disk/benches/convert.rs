@@ -65,6 +65,7 @@ fn one(source: &str, output: &str, sync: bool, threads: usize) {
     let start = Instant::now();
     let disk = open_source(Path::new(source)).unwrap();
     let mut out = AtomicFile::create(Path::new(output)).unwrap();
+    out.set_durable(sync);
     write_raw(&*disk, &mut out, threads, &|_, _| {}).unwrap();
     let time = if sync {
         out.commit(true).unwrap();

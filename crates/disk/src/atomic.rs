@@ -60,6 +60,8 @@ pub struct AtomicFile {
     path: PathBuf,
     /// Where the bytes are until then; none: in a file without a name.
     temporary: Option<TemporaryName>,
+    /// Whether it is to survive a power failure.
+    durable: bool,
 }
 
 impl AtomicFile {
@@ -77,7 +79,7 @@ impl AtomicFile {
             let file = File::from(file);
             // Its name is given through /proc, so without /proc it could never be given.
             if proc_path(&file).exists() {
-                return Ok(Self { file, path, temporary: None });
+                return Ok(Self { file, path, temporary: None, durable: true });
             }
         }
         Self::create_named(path)
@@ -89,7 +91,18 @@ impl AtomicFile {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
         let file = rustix::fs::openat(CWD, &temporary.0, flags, Mode::from_raw_mode(MODE))
             .map_err(|source| Error::io(&path, "create a file in its directory", source))?;
-        Ok(Self { file: File::from(file), path, temporary: Some(temporary) })
+        Ok(Self { file: File::from(file), path, temporary: Some(temporary), durable: true })
+    }
+
+    /// The output need not be on the disk when it gets its name: that is faster, and a power failure
+    /// shortly afterwards may leave an output with parts missing.
+    pub fn set_durable(&mut self, durable: bool) {
+        self.durable = durable;
+    }
+
+    /// Whether [`commit`](Self::commit) waits until the output is on the disk. It does at first.
+    pub fn is_durable(&self) -> bool {
+        self.durable
     }
 
     /// The open file, to be written at any offset.
@@ -108,7 +121,9 @@ impl AtomicFile {
     /// [`Error::Exists`], also when it came into being a moment ago.
     pub fn commit(self, replace: bool) -> Result<(), Error> {
         let fail = |action: &str, source: Errno| Error::io(&self.path, action, source);
-        self.file.sync_all().map_err(|source| Error::io(&self.path, "write it to the disk", source))?;
+        if self.durable {
+            self.file.sync_all().map_err(|source| Error::io(&self.path, "write it to the disk", source))?;
+        }
         match &self.temporary {
             None => match link_open(&self.file, &self.path) {
                 Ok(()) => {}
@@ -136,7 +151,7 @@ impl AtomicFile {
                 Err(error) => return Err(fail("rename the finished file", error)),
             },
         }
-        sync_directory(&self.path)
+        if self.durable { sync_directory(&self.path) } else { Ok(()) }
     }
 }
 

@@ -89,6 +89,7 @@ pub(crate) fn write(
     progress: Progress<'_>,
 ) -> Result<Finished, CliError> {
     let disk = job.disk;
+    out.set_durable(!options.no_sync);
     write_all(job, options, out, progress).map_err(|failed| match failed {
         Failed::Disk(error) => match remedy(&error, disk, out) {
             Some(hint) => CliError::from(error).hint(hint),

@@ -23,6 +23,19 @@ const WAYS: [(&str, Make); 2] =
     [("create", AtomicFile::create), ("create_named", |path| AtomicFile::create_named(resolve(path)?))];
 
 #[test]
+fn an_output_that_nobody_waits_for_is_whole_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out");
+    let mut out = AtomicFile::create(&path).unwrap();
+    assert!(out.is_durable());
+    out.set_durable(false);
+    out.file().write_all(b"whole").unwrap();
+    assert!(!path.exists());
+    out.commit(false).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"whole");
+}
+
+#[test]
 fn an_output_appears_whole_and_private() {
     for (way, make) in WAYS {
         let directory = tempfile::tempdir().unwrap();

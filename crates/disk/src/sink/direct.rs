@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{CWD, Mode, OFlags};
 
+use crate::AtomicFile;
 use crate::atomic::proc_path;
 
 /// What memory, offset and length of a direct write are multiples of; enough for every disk.
@@ -27,11 +28,14 @@ pub(super) struct Direct {
 }
 
 impl Direct {
-    /// For `file`, which stays the way for everything else.
-    pub(super) fn to(file: &File) -> Self {
-        let flags = OFlags::WRONLY | OFlags::DIRECT | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(CWD, proc_path(file), flags, Mode::empty());
-        Self { file: opened.ok().map(File::from), refused: AtomicBool::new(false) }
+    /// For the file of `out`, which stays the way for everything else; there is none to an output that
+    /// nobody waits for.
+    pub(super) fn to(out: &AtomicFile) -> Self {
+        let open = || {
+            let flags = OFlags::WRONLY | OFlags::DIRECT | OFlags::CLOEXEC;
+            rustix::fs::openat(CWD, proc_path(out.file()), flags, Mode::empty()).ok().map(File::from)
+        };
+        Self { file: if out.is_durable() { open() } else { None }, refused: AtomicBool::new(false) }
     }
 
     /// Writes `bytes` at `offset` and says true, or has written nothing that counts: then they are to be

@@ -145,7 +145,7 @@ pub fn write_raw(
     let size = disk.len();
     file.set_len(size).map_err(|source| Error::io(path, format!("make it {size} bytes long"), source))?;
     let data = AtomicU64::new(0);
-    let (queue, direct) = (Queue::default(), Direct::to(file));
+    let (queue, direct) = (Queue::default(), Direct::to(out));
     work::run(
         disk,
         PIECE,

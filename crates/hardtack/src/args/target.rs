@@ -26,6 +26,10 @@ pub(crate) struct TargetArgs {
     #[arg(long)]
     pub(crate) no_sparsify: bool,
 
+    /// Do not wait until the output is on the disk: faster, and a power failure may take parts of it.
+    #[arg(long)]
+    pub(crate) no_sync: bool,
+
     /// Replace an existing output.
     #[arg(long)]
     pub(crate) force: bool,
