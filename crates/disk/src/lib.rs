@@ -14,7 +14,7 @@ mod holes;
 mod lock;
 mod overlay;
 mod qcow2;
-mod ranges;
+pub mod ranges;
 mod raw;
 mod sink;
 mod source;

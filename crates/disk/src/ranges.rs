@@ -1,9 +1,10 @@
-//! Lists of byte ranges of a disk: ascending, disjoint, none empty.
+//! Lists of ranges of a disk, in bytes or blocks: ascending, disjoint, none empty.
 
 use std::ops::Range;
 
 /// Makes a list of any ranges: sorted, those that touch or overlap joined, empty ones left out.
-pub(crate) fn merge(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+#[must_use]
+pub fn merge(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     ranges.retain(|range| !range.is_empty());
     ranges.sort_unstable_by_key(|range| range.start);
     ranges.dedup_by(|next, last| {
@@ -17,7 +18,8 @@ pub(crate) fn merge(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
 }
 
 /// Those of a list's ranges that touch `within`, found without a look at the others.
-pub(crate) fn touching<'a>(list: &'a [Range<u64>], within: &Range<u64>) -> &'a [Range<u64>] {
+#[must_use]
+pub fn touching<'a>(list: &'a [Range<u64>], within: &Range<u64>) -> &'a [Range<u64>] {
     let first = list.partition_point(|range| range.end <= within.start);
     let rest = &list[first..];
     let count = rest.partition_point(|range| range.start < within.end);

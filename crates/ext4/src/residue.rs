@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use hardtack_disk::BlockSource;
 
-use crate::allocate::merge;
 use crate::volume::Volume;
 use crate::{Error, Ext4};
+use hardtack_disk::ranges::merge;
 
 /// Bytes of inodes that are read at once: a multiple of their size.
 const AT_ONCE: u64 = 1 << 20;

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::{bits, metadata};
+use super::bits;
 use crate::Error;
 use crate::checksum::crc32c;
 use crate::group::{BLOCK_UNINIT, INODE_UNINIT};
@@ -59,7 +59,7 @@ impl Volume {
     }
 
     fn mark_metadata(&self, number: u32, bitmap: &mut [u8]) {
-        for range in metadata::touching(self.metadata(), &self.group_range(number)) {
+        for range in hardtack_disk::ranges::touching(self.metadata(), &self.group_range(number)) {
             bits::fill(bitmap, self.bits_of(number, range), true);
         }
     }

@@ -6,7 +6,9 @@
 use std::cmp::Reverse;
 use std::ops::Range;
 
-use super::{bits, merge};
+use hardtack_disk::ranges::merge;
+
+use super::bits;
 use crate::Error;
 use crate::volume::Volume;
 

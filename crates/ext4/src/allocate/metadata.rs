@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use hardtack_disk::ranges::{merge, touching};
+
 use crate::group::{Group, head_blocks};
 use crate::superblock::Superblock;
 use crate::volume::Volume;
@@ -23,17 +25,7 @@ pub(super) fn ranges(superblock: &Superblock, groups: &[Group]) -> Vec<Range<u64
             group.inode_table..group.inode_table.saturating_add(table),
         ]);
     }
-    super::merge(ranges)
-}
-
-/// Those of `ranges` (sorted, disjoint) that touch `blocks`.
-pub(super) fn touching<'a>(
-    ranges: &'a [Range<u64>],
-    blocks: &Range<u64>,
-) -> impl Iterator<Item = &'a Range<u64>> + use<'a> {
-    let first = ranges.partition_point(|range| range.end <= blocks.start);
-    let end = blocks.end;
-    ranges.get(first..).unwrap_or_default().iter().take_while(move |range| range.start < end)
+    merge(ranges)
 }
 
 impl Volume {
@@ -44,6 +36,6 @@ impl Volume {
 
     /// The first block of `blocks` that is metadata.
     pub(crate) fn first_metadata(&self, blocks: &Range<u64>) -> Option<u64> {
-        touching(self.metadata(), blocks).next().map(|range| range.start.max(blocks.start))
+        touching(self.metadata(), blocks).first().map(|range| range.start.max(blocks.start))
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use hardtack_disk::ranges::merge;
+
 use super::*;
 use crate::Error;
 use crate::testing::{EPOCH, Image, debugfs};

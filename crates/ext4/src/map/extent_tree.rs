@@ -282,7 +282,7 @@ impl Volume {
     /// Gives a file without blocks extents of the test's choice; their blocks are taken.
     pub(super) fn take_and_map(&mut self, inode: &mut Inode, extents: Vec<Extent>) -> Result<(), Error> {
         let tree = self.read_tree(inode)?;
-        self.take_blocks(&crate::allocate::merge(extents.iter().map(Extent::blocks).collect()))?;
+        self.take_blocks(&hardtack_disk::ranges::merge(extents.iter().map(Extent::blocks).collect()))?;
         inode.add_blocks(&self.superblock, extents.len() as i64);
         self.write_tree(inode, &tree, extents)
     }
@@ -291,7 +291,7 @@ impl Volume {
     pub(super) fn extent_blocks(&self, inode: &Inode) -> Result<(Vec<Range<u64>>, Vec<u64>), Error> {
         let tree = self.read_tree(inode)?;
         let content = tree.extents.iter().map(Extent::blocks).collect();
-        Ok((crate::allocate::merge(content), tree.levels.concat()))
+        Ok((hardtack_disk::ranges::merge(content), tree.levels.concat()))
     }
 }
 

@@ -41,14 +41,6 @@ pub(crate) struct BuildArgs {
     #[arg(long, short, value_name = "FILE", required_unless_present = "plan")]
     pub(crate) output: Option<PathBuf>,
 
-    /// How the source is opened.
-    #[command(flatten)]
-    pub(crate) open: SourceArgs,
-
-    /// How the output is written.
-    #[command(flatten)]
-    pub(crate) target: TargetArgs,
-
     /// Make the disk this large (10G), and let the root partition and its file system fill it.
     #[arg(long, value_name = "SIZE", value_parser = disk_size)]
     pub(crate) grow: Option<u64>,
@@ -68,4 +60,13 @@ pub(crate) struct BuildArgs {
     /// The first-boot program; else hardtack-agent beside this program or in ../lib/hardtack/.
     #[arg(long, value_name = "PATH")]
     pub(crate) agent: Option<PathBuf>,
+
+    // Last: their headings would go on over the options behind them.
+    /// How the source is opened.
+    #[command(flatten)]
+    pub(crate) open: SourceArgs,
+
+    /// How the output is written.
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
 }

@@ -38,6 +38,11 @@ pub(crate) struct ConvertArgs {
     /// The image to make.
     pub(crate) output: PathBuf,
 
+    /// Print JSON for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    // Last: their headings would go on over the options behind them.
     /// How the source is opened.
     #[command(flatten)]
     pub(crate) open: SourceArgs,
@@ -45,8 +50,4 @@ pub(crate) struct ConvertArgs {
     /// How the output is written.
     #[command(flatten)]
     pub(crate) target: TargetArgs,
-
-    /// Print JSON for programs.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
