@@ -16,9 +16,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("yaml", &[]),
     ("credentials", &[]),
     ("guest", &["disk", "partition", "ext4"]),
+    ("userdata", &["yaml"]),
+    ("modules", &["userdata"]),
     ("recipe", &["yaml", "guest", "credentials"]),
     ("agent", &["credentials"]),
-    ("hardtack", &["disk", "partition", "ext4", "yaml", "credentials", "guest", "recipe"]),
+    ("hardtack", &["disk", "partition", "ext4", "yaml", "credentials", "guest", "recipe", "userdata", "modules"]),
     ("xtask", &[]),
 ];
 

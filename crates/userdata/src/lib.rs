@@ -1,0 +1,20 @@
+//! User-data: the text that people hand to a new instance, read as cloud-init and coreos-cloudinit
+//! read it. The host checks a file with this crate before it costs a launch; the agent in the guest
+//! applies it with the same one, so that both give the same verdict.
+//!
+//! * [`part`]: what user-data is made of, and where each piece stands in the file.
+//! * [`value`]: configuration with a place for every value.
+//! * [`finding`]: what is wrong with it, and where.
+//!
+//! Nothing here prints, reads the environment, the clock or the network. Nothing panics on any input;
+//! sizes and depths are bounded by [`limits`].
+#![forbid(unsafe_code)]
+
+pub mod finding;
+pub mod limits;
+pub mod part;
+pub mod value;
+
+pub use finding::{Finding, Place, Severity};
+pub use part::{Origin, Part, PartKind};
+pub use value::{Key, Kind, Map, Value};
