@@ -3,18 +3,23 @@
 //! applies it with the same one, so that both give the same verdict.
 //!
 //! * [`part`]: what user-data is made of, and where each piece stands in the file.
+//! * [`split`]: from bytes to parts.
 //! * [`value`]: configuration with a place for every value.
 //! * [`finding`]: what is wrong with it, and where.
+//! * [`json`]: configuration as JSON.
 //!
 //! Nothing here prints, reads the environment, the clock or the network. Nothing panics on any input;
 //! sizes and depths are bounded by [`limits`].
 #![forbid(unsafe_code)]
 
 pub mod finding;
+pub mod json;
 pub mod limits;
 pub mod part;
+pub mod split;
 pub mod value;
 
 pub use finding::{Finding, Place, Severity};
 pub use part::{Origin, Part, PartKind};
+pub use split::{Fetch, SplitOptions, UserData, split};
 pub use value::{Key, Kind, Map, Value};
