@@ -135,8 +135,9 @@ fn run(first: u64, count: u64, kernel: u64, aloud: bool) {
             }
         }
     };
+    // The tools sleep for seconds over a file system with mmp: two cases a core.
     std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, |count| count.get().min(4)) {
+        for _ in 0..std::thread::available_parallelism().map_or(1, |count| count.get().min(4)) * 2 {
             scope.spawn(work);
         }
     });
