@@ -7,12 +7,27 @@
 //! * [`machine`]: what modules ask about a machine, answered by a running system or by an image.
 //! * [`action`]: what can be done.
 //! * [`module`]: what a module is, and which there are, stage by stage.
+//! * [`plan`]: what all modules would do, in order, and what becomes of every key.
+//! * [`text`]: the plan for people and for programs.
+//! * [`table`]: which modules run, in which order.
+//! * [`unsupported`]: keys without a module, and what to do instead.
+//! * [`distro`]: which distribution a machine runs.
+//! * [`python`]: what Python makes of values.
+//! * [`testing`]: a machine in memory, for tests.
 #![forbid(unsafe_code)]
 
 pub mod action;
+pub mod distro;
 pub mod machine;
 pub mod module;
+pub mod plan;
+pub mod python;
+pub mod table;
+pub mod testing;
+pub mod text;
+pub mod unsupported;
 
 pub use action::{Action, Content, Owner};
 pub use machine::{Account, Distro, Facts, Machine};
 pub use module::{Frequency, Module, Outcome, Request, Stage};
+pub use plan::{KeyReport, KeyState, Plan, Step, plan};

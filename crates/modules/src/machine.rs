@@ -78,6 +78,10 @@ pub struct Distro {
     pub version: String,
     /// `debian`, `redhat`, `suse`, `alpine`, `arch`…: cloud-init's `osfamily`.
     pub family: String,
+    /// cloud-init's name of the distribution: `debian`, `ubuntu` (Mint too), `rhel`, `suse`…
+    pub variant: String,
+    /// `bookworm`, `noble`; empty where there is none.
+    pub codename: String,
 }
 
 /// What only the cloud or the running system knows. Everything is optional: an image knows nothing
@@ -94,6 +98,16 @@ pub struct Facts {
     pub public_keys: Vec<String>,
     /// `block-device-mapping` of the metadata: `ephemeral0` → `sdb`.
     pub block_devices: BTreeMap<String, String>,
+    /// Region of the metadata.
+    pub region: Option<String>,
+    /// Availability zone of the metadata.
+    pub availability_zone: Option<String>,
+    /// `random_seed` of the metadata.
+    pub random_seed: Option<Vec<u8>>,
+    /// Name of the cloud as cloud-init's jinja variables call it: `ec2`, `nocloud`.
+    pub cloud_name: Option<String>,
+    /// Seconds since the kernel started.
+    pub uptime: Option<f64>,
     /// Bytes of memory.
     pub memory: Option<u64>,
     /// Bytes free on the file system of `/`.
