@@ -1,0 +1,337 @@
+//! Where user-data holds secrets: so that pictures of its lines and messages about it show none.
+//!
+//! [`masks`] looks at the text alone, since the line that is shown is mostly one that is no good
+//! YAML; [`values`] takes them out of a configuration that could be read. Both rather cover too much.
+//!
+//! The keys are those of the modules' documentation (`cloudinit/config/cc_*.py`) whose values let
+//! somebody in somewhere.
+
+use std::ops::Range;
+
+use crate::value::{Key, Kind, Map, Value};
+
+/// Keys whose values are secrets, hyphens as underscores.
+const KEYS: &[&str] = &[
+    "activation_key",
+    "auth_token",
+    "authorization",
+    "authkey",
+    "client_secret",
+    "data", // random_seed
+    "hashed_passwd",
+    "passphrase",
+    "passwd",
+    "password",
+    "plain_text_passwd",
+    "preshared_key",
+    "private_key",
+    "registration_key",
+    "secret",
+    "secret_key",
+    "token",
+    "validation_cert",
+    "vault_password",
+];
+
+/// Marks of crypt(5) hashes between two dollars.
+const HASHES: &[&str] = &["1", "2a", "2b", "2x", "2y", "5", "6", "7", "gy", "sha1", "y"];
+
+/// True for a key whose value is a secret.
+#[must_use]
+pub fn is_secret_key(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    KEYS.contains(&name.as_str()) || name.ends_with("_private") || name.ends_with("_password")
+}
+
+/// The secrets in a configuration, and each of their lines.
+#[must_use]
+pub fn values(config: &Map) -> Vec<String> {
+    let mut found = Vec::new();
+    for (key, value) in config {
+        look(key, value, false, &mut found);
+    }
+    found.retain(|text: &String| !text.is_empty());
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+fn look(key: &Key, value: &Value, in_chpasswd: bool, found: &mut Vec<String>) {
+    let name = key.as_text().unwrap_or_default();
+    if is_secret_key(name) {
+        take(value, found);
+    } else if in_chpasswd && name == "list" {
+        let mut lines = Vec::new();
+        take(value, &mut lines);
+        // `user:password`; the name is none.
+        found.extend(lines.iter().filter_map(|line| line.split_once(':')).map(|(_, word)| word.to_owned()));
+    } else {
+        inside(value, name == "chpasswd", found);
+    }
+}
+
+fn inside(value: &Value, in_chpasswd: bool, found: &mut Vec<String>) {
+    match &value.kind {
+        Kind::Map(members) => {
+            for (key, value) in members {
+                look(key, value, in_chpasswd, found);
+            }
+        }
+        Kind::List(items) => {
+            for item in items {
+                inside(item, in_chpasswd, found);
+            }
+        }
+        Kind::Text(text) if text.contains("PRIVATE KEY-----") => take(value, found),
+        _ => {}
+    }
+}
+
+/// All text in a value, whole and by lines.
+fn take(value: &Value, found: &mut Vec<String>) {
+    match &value.kind {
+        Kind::Text(text) => {
+            found.push(text.trim().to_owned());
+            found.extend(text.lines().map(|line| line.trim().to_owned()));
+        }
+        Kind::Int(number) => found.push(number.to_string()),
+        Kind::HugeInt(digits) => found.push(digits.clone()),
+        Kind::Float(number) => found.push(number.to_string()),
+        Kind::List(items) => items.iter().for_each(|item| take(item, found)),
+        Kind::Map(members) => members.values().for_each(|member| take(member, found)),
+        _ => {}
+    }
+}
+
+/// The byte ranges of `text` that are not to be shown, in order.
+#[must_use]
+pub fn masks(text: &str) -> Vec<Range<usize>> {
+    let mut state = State::default();
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        state.line(line.trim_end_matches(['\n', '\r']), start);
+        start += line.len();
+    }
+    state.masks.sort_by_key(|mask| mask.start);
+    state.masks
+}
+
+#[derive(Default)]
+struct State {
+    masks: Vec<Range<usize>>,
+    /// The column of a secret's key, while its value goes on in deeper lines; whether items of a list
+    /// may stand in that column too.
+    block: Option<(usize, bool)>,
+    /// The column of `chpasswd`.
+    chpasswd: Option<usize>,
+    /// Inside of a private key.
+    pem: bool,
+}
+
+impl State {
+    fn line(&mut self, line: &str, start: usize) {
+        let body = line.trim_start_matches([' ', '\t']);
+        let indent = line.len() - body.len();
+        let at = start + indent;
+        if self.pem {
+            self.masks.push(at..start + line.len());
+            self.pem = !body.contains("-----END");
+            return;
+        }
+        if body.is_empty() {
+            return;
+        }
+        if let Some((column, items)) = self.block {
+            if indent > column || (items && indent == column && body.starts_with("- ")) {
+                self.masks.push(at..start + line.len());
+                return;
+            }
+            self.block = None;
+        }
+        if self.chpasswd.is_some_and(|column| indent <= column && !body.starts_with('-')) {
+            self.chpasswd = None;
+        }
+        if let Some(from) = line.find("-----BEGIN").filter(|_| line.contains("PRIVATE KEY")) {
+            self.masks.push(start + from..start + line.len());
+            self.pem = !line.contains("-----END");
+            return;
+        }
+        self.keys(line, start);
+        self.words(line, start);
+    }
+
+    /// `key: value`, as often as a line has it.
+    fn keys(&mut self, line: &str, start: usize) {
+        let mut done = 0;
+        let flow_from = line.find(['{', '[']).unwrap_or(line.len());
+        for (colon, _) in line.match_indices([':', '=']) {
+            if colon < done {
+                continue;
+            }
+            let before = line.get(..colon).unwrap_or_default().trim_end_matches([' ', '"', '\'']);
+            let name_at = before
+                .rfind(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-'))
+                .map_or(0, |at| {
+                    at + before.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
+                });
+            let name = before.get(name_at..).unwrap_or_default();
+            // `- password` without a blank would be a name of its own; `-password` is an option.
+            let name = name.trim_start_matches('-');
+            let is_yaml = line.get(colon..).is_some_and(|rest| rest.starts_with(':'));
+            if name == "chpasswd" && is_yaml {
+                self.chpasswd = Some(name_at);
+            }
+            let secret = is_secret_key(name)
+                || (is_yaml && name == "list" && self.chpasswd.is_some())
+                || (!is_yaml && matches!(name, "PrivateKey" | "PresharedKey"));
+            if !secret {
+                continue;
+            }
+            let rest = line.get(colon + 1..).unwrap_or_default();
+            let value = rest.trim_start();
+            let from = line.len() - value.len();
+            let flow = flow_from < colon || !is_yaml;
+            let length = value_length(value, flow);
+            if length > 0 {
+                self.masks.push(start + from..start + from + length);
+            }
+            done = from + length;
+            if is_yaml && !flow {
+                // The key's own column: behind the dashes of lists.
+                let quotes = before.get(..name_at).unwrap_or_default();
+                let column = quotes.trim_end_matches(['"', '\'']).len();
+                let dashed = quotes.trim_start().starts_with('-');
+                self.block = Some((column, !dashed || column > 0));
+            }
+        }
+    }
+
+    /// Hashes and passwords in URLs, wherever they stand.
+    fn words(&mut self, line: &str, start: usize) {
+        let mut done = 0;
+        for (at, _) in line.match_indices('$') {
+            if at < done {
+                continue;
+            }
+            let rest = line.get(at + 1..).unwrap_or_default();
+            let Some((mark, _)) = rest.split_once('$') else { break };
+            if HASHES.contains(&mark) {
+                let end = rest.find([' ', '\t', '"', '\'', ',', '}', ']']).unwrap_or(rest.len());
+                done = at + 1 + end;
+                self.masks.push(start + at..start + done);
+            }
+        }
+        for (at, _) in line.match_indices("://") {
+            let rest = line.get(at + 3..).unwrap_or_default();
+            let host = rest.split(['/', ' ', '"', '\'']).next().unwrap_or_default();
+            if let Some((user, _)) = host.rsplit_once('@')
+                && let Some((name, password)) = user.split_once(':')
+            {
+                let from = start + at + 3 + name.len() + 1;
+                self.masks.push(from..from + password.len());
+            }
+        }
+    }
+}
+
+/// How much of `value` is the value of one key.
+fn value_length(value: &str, flow: bool) -> usize {
+    for quote in ['"', '\''] {
+        if let Some(rest) = value.strip_prefix(quote) {
+            let mut escaped = false;
+            for (at, character) in rest.char_indices() {
+                if escaped {
+                    escaped = false;
+                } else if character == '\\' && quote == '"' {
+                    escaped = true;
+                } else if character == quote {
+                    return at + 2;
+                }
+            }
+            return value.len();
+        }
+    }
+    if flow { value.find([',', '}', ']']).unwrap_or(value.len()) } else { value.trim_end().len() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn masked(text: &str) -> String {
+        let mut shown = String::new();
+        let mut at = 0;
+        for mask in masks(text) {
+            if mask.start >= at {
+                shown.push_str(&text[at..mask.start]);
+                shown.push('#');
+            }
+            at = at.max(mask.end);
+        }
+        shown + &text[at..]
+    }
+
+    #[test]
+    fn secrets_are_covered() {
+        for (text, wanted) in [
+            ("password: geheim\nhostname: x\n", "password: #\nhostname: x\n"),
+            (
+                "users:\n  - name: a\n    passwd: geheim\n    uid: 1\n",
+                "users:\n  - name: a\n    passwd: #\n    uid: 1\n",
+            ),
+            ("- passwd: geheim\n- name: a\n", "- passwd: #\n- name: a\n"),
+            ("- {name: a, passwd: geheim, uid: 1}", "- {name: a, passwd: #, uid: 1}"),
+            ("{\"password\": \"ge,heim\", \"a\": 1}", "{\"password\": #, \"a\": 1}"),
+            (
+                "chpasswd:\n  list: |\n    a:geheim\n  expire: no\n",
+                "chpasswd:\n  list: #\n    #\n  expire: no\n",
+            ),
+            ("chpasswd:\n  list:\n  - a:geheim\n  expire: no\n", "chpasswd:\n  list:\n  #\n  expire: no\n"),
+            ("packages:\n  list: a\n", "packages:\n  list: a\n"),
+            (
+                "ssh_keys:\n  rsa_private: |\n    xyz\n  rsa_public: a\n",
+                "ssh_keys:\n  rsa_private: #\n    #\n  rsa_public: a\n",
+            ),
+            (
+                "  -----BEGIN RSA PRIVATE KEY-----\n  abc\n  -----END RSA PRIVATE KEY-----\nx: 1",
+                "  #\n  #\n  #\nx: 1",
+            ),
+            ("x: echo 'a:$6$salt$hash' | chpasswd -e", "x: echo 'a:#' | chpasswd -e"),
+            ("proxy: http://me:geheim@proxy:3128/", "proxy: http://me:#@proxy:3128/"),
+            ("      PrivateKey = abc=\n      Address = 1", "      PrivateKey = #\n      Address = 1"),
+            ("lock_passwd: false\nssh_pwauth: true", "lock_passwd: false\nssh_pwauth: true"),
+            ("Password: geheim\tmore", "Password: #"),
+            ("ubuntu_pro:\n  token: geheim\n  a: b", "ubuntu_pro:\n  token: #\n  a: b"),
+            ("é: {password: ü", "é: {password: #"),
+        ] {
+            assert_eq!(masked(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn secrets_of_a_configuration() {
+        let text = |text: &str| Value::new(Kind::Text(text.to_owned()));
+        let map = |members: Vec<(&str, Value)>| -> Map {
+            members.into_iter().map(|(name, value)| (Key::text(name), value)).collect()
+        };
+        let config = map(vec![
+            ("hostname", text("open")),
+            ("password", Value::new(Kind::Int(12345))),
+            ("chpasswd", Value::new(Kind::Map(map(vec![("list", text("a:geheim\nb:R\n"))])))),
+            (
+                "users",
+                Value::new(Kind::List(vec![Value::new(Kind::Map(map(vec![
+                    ("name", text("open")),
+                    ("hashed-passwd", text("$6$x$y")),
+                ])))])),
+            ),
+        ]);
+        let found = values(&config);
+        for secret in ["12345", "geheim", "$6$x$y"] {
+            assert!(found.iter().any(|text| text == secret), "{secret}: {found:?}");
+        }
+        assert!(!found.iter().any(|text| text == "open"));
+    }
+}
