@@ -7,6 +7,8 @@
 //! * [`value`]: configuration with a place for every value.
 //! * [`finding`]: what is wrong with it, and where.
 //! * [`json`]: configuration as JSON.
+//! * [`schema`]: every key, type and value against what cloud-init knows.
+//! * [`secrets`]: what is not to be shown.
 //!
 //! Nothing here prints, reads the environment, the clock or the network. Nothing panics on any input;
 //! sizes and depths are bounded by [`limits`].
@@ -16,6 +18,8 @@ pub mod finding;
 pub mod json;
 pub mod limits;
 pub mod part;
+pub mod schema;
+pub mod secrets;
 pub mod split;
 pub mod value;
 
