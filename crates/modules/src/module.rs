@@ -53,6 +53,9 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// What a person who reads the plan should know: what it depends on, what is left out.
     pub notes: Vec<String>,
+    /// True when an action that fails does not keep the ones behind it from being done: the module
+    /// counts as failed at its end (`cc_set_passwords`).
+    pub keep_going: bool,
 }
 
 /// A module.

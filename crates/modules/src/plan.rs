@@ -82,7 +82,7 @@ pub fn plan(request: &Request<'_>) -> Plan {
     let mut steps = Vec::new();
     for entry in table::order(request.config, request.distro) {
         let Some(module) = table::find(&entry.name) else { continue };
-        let Outcome { actions, findings, notes } = (module.run)(request);
+        let Outcome { actions, findings, notes, .. } = (module.run)(request);
         if actions.is_empty() && findings.is_empty() && notes.is_empty() {
             continue;
         }
