@@ -6,6 +6,8 @@
 //! * [`split`]: from bytes to parts.
 //! * [`value`]: configuration with a place for every value.
 //! * [`finding`]: what is wrong with it, and where.
+//! * [`load`]: from a part's text to values, as PyYAML reads it.
+//! * [`truth`], [`options`], [`python`]: values converted as cloud-init converts them.
 //! * [`json`]: configuration as JSON.
 //! * [`schema`]: every key, type and value against what cloud-init knows.
 //! * [`secrets`]: what is not to be shown.
@@ -16,11 +18,17 @@
 
 pub mod finding;
 pub mod json;
+pub mod lenient_base64;
 pub mod limits;
+pub mod load;
+pub mod options;
 pub mod part;
+pub mod python;
 pub mod schema;
 pub mod secrets;
 pub mod split;
+pub mod truth;
+pub mod utf8;
 pub mod value;
 
 pub use finding::{Finding, Place, Severity};

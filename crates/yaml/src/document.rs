@@ -41,6 +41,18 @@ impl Document {
     /// # Errors
     /// What is wrong, with its place: no YAML, a second document, a limit.
     pub fn parse(name: &str, text: &str, limits: Limits) -> Result<Node, Vec<Diagnostic>> {
+        Self::read(name, text, limits, true)
+    }
+
+    /// As [`Document::parse`], with the merge keys (`<<`) left where they stand.
+    ///
+    /// # Errors
+    /// As [`Document::parse`].
+    pub fn compose(name: &str, text: &str, limits: Limits) -> Result<Node, Vec<Diagnostic>> {
+        Self::read(name, text, limits, false)
+    }
+
+    fn read(name: &str, text: &str, limits: Limits, merging: bool) -> Result<Node, Vec<Diagnostic>> {
         if text.len() > limits.bytes {
             let message = format!("{} bytes of YAML; at most {} are read", text.len(), limits.bytes);
             return Err(vec![Diagnostic::error(
@@ -54,7 +66,7 @@ impl Document {
         if let Some((at, message, hint)) = strict::unprintable(text, skipped) {
             return Err(vec![Diagnostic::error(name, marks.span(at, at), message).with_hint(hint)]);
         }
-        let mut builder = Builder::new(name, &marks, limits);
+        let mut builder = Builder::new(name, &marks, limits, merging);
         let mut opaque = Vec::new();
         let mut parser = Parser::new_from_str(text.get(skipped..).unwrap_or_default());
         let outcome = loop {
@@ -136,6 +148,7 @@ struct Builder<'a> {
     name: &'a str,
     marks: &'a Marks<'a>,
     limits: Limits,
+    merging: bool,
     root: Option<Node>,
     documents: usize,
     open: Vec<Open>,
@@ -147,11 +160,12 @@ struct Builder<'a> {
 type Failed = Box<Diagnostic>;
 
 impl<'a> Builder<'a> {
-    fn new(name: &'a str, marks: &'a Marks<'a>, limits: Limits) -> Self {
+    fn new(name: &'a str, marks: &'a Marks<'a>, limits: Limits, merging: bool) -> Self {
         Self {
             name,
             marks,
             limits,
+            merging,
             root: None,
             documents: 0,
             open: Vec::new(),
@@ -263,6 +277,9 @@ impl<'a> Builder<'a> {
         let Some(Open { mut node, anchor, size, .. }) = self.open.pop() else { return Ok(()) };
         let end = self.marks.trimmed(node.span.start, span.end.max(node.span.end));
         node.span = self.marks.span(node.span.start, end);
+        if !self.merging {
+            return self.add(node, size, anchor);
+        }
         if let Kind::Mapping(pairs) = node.kind {
             let merged = merge::merge(pairs)
                 .map_err(|(span, message)| Box::new(Diagnostic::error(self.name, span, message)))?;

@@ -32,5 +32,5 @@ pub mod suggest;
 pub use diagnostic::{Diagnostic, Severity, Span, render, render_masked};
 pub use document::{Document, Limits};
 pub use node::{Kind, Node, Scalar, Style};
-pub use scalar::Value;
+pub use scalar::{Looks, Value, looks};
 pub use suggest::did_you_mean;

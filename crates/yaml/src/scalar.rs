@@ -60,27 +60,59 @@ pub fn resolve(scalar: &Scalar, tag: Option<&str>) -> Result<Value, String> {
     }
 }
 
-fn implicit(text: &str) -> Result<Value, String> {
-    if let Some(value) = boolean(text).filter(|_| cased(text)) {
-        return Ok(Value::Bool(value));
+/// What a plain scalar is by its looks: the tag that PyYAML's resolver gives it, whether or not its
+/// constructor then takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looks {
+    /// Nothing, `~`, `null`.
+    Null,
+    /// `yes`, `No`, `TRUE`, `off`…
+    Bool,
+    /// `10`, `0644`, `1:30`; `0x_` too.
+    Int,
+    /// `1.5`, `.inf`.
+    Float,
+    /// `2001-01-23`; `2001-13-99` too.
+    Timestamp,
+    /// `<<`.
+    Merge,
+    /// `=`.
+    Value,
+    /// Anything else.
+    Text,
+}
+
+/// What a plain scalar is by its looks.
+#[must_use]
+pub fn looks(text: &str) -> Looks {
+    if boolean(text).is_some_and(|_| cased(text)) {
+        return Looks::Bool;
     }
     match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Ok(Value::Null),
-        "<<" | "=" => return Err(format!("a plain `{text}` has no meaning here; put it in quotes")),
-        _ => {}
+        "" | "~" | "null" | "Null" | "NULL" => Looks::Null,
+        "<<" => Looks::Merge,
+        "=" => Looks::Value,
+        _ if looks_float(text) => Looks::Float,
+        _ if looks_integer(text) => Looks::Int,
+        _ if timestamp(text) => Looks::Timestamp,
+        _ => Looks::Text,
     }
-    if looks_float(text) {
-        return float(text)
-            .map(Value::Float)
-            .ok_or_else(|| format!("`{text}` looks like a number and is none"));
+}
+
+fn implicit(text: &str) -> Result<Value, String> {
+    let number = || format!("`{text}` looks like a number and is none");
+    match looks(text) {
+        Looks::Null => Ok(Value::Null),
+        Looks::Bool => Ok(boolean(text).map_or(Value::Text, Value::Bool)),
+        Looks::Merge | Looks::Value => {
+            Err(format!("a plain `{text}` has no meaning here; put it in quotes"))
+        }
+        Looks::Float => float(text).map(Value::Float).ok_or_else(number),
+        Looks::Int => integer(text).ok_or_else(number),
+        Looks::Timestamp if calendar(text) => Ok(Value::Timestamp),
+        Looks::Timestamp => Err(format!("`{text}` looks like a date and is none")),
+        Looks::Text => Ok(Value::Text),
     }
-    if looks_integer(text) {
-        return integer(text).ok_or_else(|| format!("`{text}` looks like a number and is none"));
-    }
-    if !timestamp(text) {
-        return Ok(Value::Text);
-    }
-    if calendar(text) { Ok(Value::Timestamp) } else { Err(format!("`{text}` looks like a date and is none")) }
 }
 
 fn boolean(text: &str) -> Option<bool> {
