@@ -7,7 +7,7 @@
 //! * [`value`]: configuration with a place for every value.
 //! * [`finding`]: what is wrong with it, and where.
 //! * [`load`]: from a part's text to values, as PyYAML reads it.
-//! * [`truth`], [`options`], [`python`]: values converted as cloud-init converts them.
+//! * [`truth`], [`options`], [`python_repr`]: values converted as cloud-init converts them.
 //! * [`json`]: configuration as JSON.
 //! * [`schema`]: every key, type and value against what cloud-init knows.
 //! * [`secrets`]: what is not to be shown.
@@ -24,6 +24,7 @@ pub mod load;
 pub mod options;
 pub mod part;
 pub mod python;
+pub mod python_repr;
 pub mod schema;
 pub mod secrets;
 pub mod split;
