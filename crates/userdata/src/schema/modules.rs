@@ -2,7 +2,25 @@
 
 use super::shape::Keys;
 
+mod commands;
+mod files;
+mod hosts;
+mod management;
+mod packages;
+mod ssh;
 mod system;
+mod users;
+mod vendors;
 
 /// All top-level keys, in the tables of their modules.
-pub(super) static TABLES: &[Keys] = &[system::KEYS];
+pub(super) static TABLES: &[Keys] = &[
+    commands::KEYS,
+    files::KEYS,
+    hosts::KEYS,
+    management::KEYS,
+    packages::KEYS,
+    ssh::KEYS,
+    system::KEYS,
+    users::KEYS,
+    vendors::KEYS,
+];
