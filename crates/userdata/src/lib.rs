@@ -2,6 +2,7 @@
 //! read it. The host checks a file with this crate before it costs a launch; the agent in the guest
 //! applies it with the same one, so that both give the same verdict.
 //!
+//! * [`check`](mod@check), [`report`]: everything in one call, and what came of it.
 //! * [`part`]: what user-data is made of, and where each piece stands in the file.
 //! * [`split`]: from bytes to parts.
 //! * [`value`]: configuration with a place for every value.
@@ -16,6 +17,7 @@
 //! sizes and depths are bounded by [`limits`].
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod finding;
 pub mod json;
 pub mod lenient_base64;
@@ -25,6 +27,7 @@ pub mod options;
 pub mod part;
 pub mod python;
 pub mod python_repr;
+pub mod report;
 pub mod schema;
 pub mod secrets;
 pub mod split;

@@ -1,0 +1,127 @@
+//! What was found, for people and for programs.
+
+use std::ops::Range;
+
+use hardtack_yaml::{Diagnostic, render_masked};
+use serde_json::{Value as Json, json};
+
+use crate::check::Report;
+use crate::finding::{Finding, Severity};
+use crate::secrets;
+
+/// Pictures of one file; a list that is longer helps nobody.
+const PICTURES: usize = 100;
+
+/// The word for a severity in JSON.
+#[must_use]
+pub fn severity_word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+impl Report {
+    /// How many findings have this severity.
+    #[must_use]
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == severity).count()
+    }
+
+    /// The findings as pictures of their lines, secrets covered; empty without findings.
+    #[must_use]
+    pub fn pictures(&self) -> String {
+        let mut texts = Texts::new(self);
+        let mut out = String::new();
+        for finding in self.findings.iter().take(PICTURES) {
+            if !out.is_empty() {
+                out.push('\n');
+            }
+            out.push_str(&texts.picture(finding));
+        }
+        if let Some(more) = self.findings.len().checked_sub(PICTURES).filter(|more| *more > 0) {
+            out.push_str(&format!("\n… and {more} more\n"));
+        }
+        out
+    }
+
+    /// The findings for programs: severity, code, path, file, line, column, message and hint of each.
+    #[must_use]
+    pub fn findings_json(&self) -> Vec<Json> {
+        self.findings
+            .iter()
+            .map(|finding| {
+                let diagnostic = self.diagnostic(finding);
+                json!({
+                    "severity": severity_word(finding.severity),
+                    "code": finding.code,
+                    "path": finding.path,
+                    "file": diagnostic.file,
+                    "line": diagnostic.span.line,
+                    "column": diagnostic.span.column,
+                    "message": diagnostic.message,
+                    "hint": diagnostic.hint,
+                })
+            })
+            .collect()
+    }
+
+    /// A finding with its place in the file.
+    #[must_use]
+    pub fn diagnostic(&self, finding: &Finding) -> Diagnostic {
+        let mut diagnostic = self.data.diagnostic(finding);
+        // What is about everything stands at the begin of it.
+        diagnostic.span.line = diagnostic.span.line.max(1);
+        diagnostic.span.column = diagnostic.span.column.max(1);
+        diagnostic
+    }
+}
+
+/// The secrets of the texts that findings are about, looked for once in each.
+struct Texts<'r> {
+    report: &'r Report,
+    masks: Vec<(usize, Vec<Range<usize>>)>,
+}
+
+impl<'r> Texts<'r> {
+    fn new(report: &'r Report) -> Self {
+        Self { report, masks: Vec::new() }
+    }
+
+    fn picture(&mut self, finding: &Finding) -> String {
+        let diagnostic = self.report.diagnostic(finding);
+        match self.report.data.text_of(finding).filter(|text| finding.place.span.start <= text.len()) {
+            Some(text) if !text.is_empty() => {
+                let masks = self.masks_of(finding.place.part, text, finding.place.span.start);
+                render_masked(text, &[diagnostic], &masks)
+            }
+            // Bytes that are no text have no line to show.
+            _ => {
+                let word = severity_word(finding.severity);
+                let hint = diagnostic.hint.map(|hint| format!(" = hint: {hint}\n")).unwrap_or_default();
+                format!("{word}: {}\n--> {}\n{hint}", diagnostic.message, diagnostic.file)
+            }
+        }
+    }
+
+    /// The masks that may touch the line around `at`.
+    fn masks_of(&mut self, part: usize, text: &str, at: usize) -> Vec<Range<usize>> {
+        let index = match self.masks.iter().position(|(known, _)| *known == part) {
+            Some(index) => index,
+            None => {
+                self.masks.push((part, secrets::masks(text)));
+                self.masks.len().saturating_sub(1)
+            }
+        };
+        let all = self.masks.get(index).map(|(_, masks)| masks.as_slice()).unwrap_or_default();
+        let before = text.get(..at).or_else(|| text.get(..at.saturating_sub(3))).unwrap_or_default();
+        let from = before.rfind(['\n', '\r']).map_or(0, |newline| newline.saturating_add(1));
+        let to = text.get(from..).map_or(text.len(), |rest| {
+            let line = rest.find('\n').filter(|end| from.saturating_add(*end) >= at);
+            line.map_or(text.len(), |end| from.saturating_add(end))
+        });
+        let first = all.partition_point(|mask| mask.end <= from);
+        let touching = all.get(first..).unwrap_or_default();
+        touching.iter().take_while(|mask| mask.start <= to).cloned().collect()
+    }
+}
