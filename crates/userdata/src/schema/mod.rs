@@ -1,13 +1,31 @@
 //! Cloud-config against what cloud-init knows: every key, type and value of every module.
 //!
 //! * `shape`: the words that the keys are described with.
-//! * `forms`: forms of texts that several keys share.
 //! * `modules`: the keys themselves, a file per family of modules.
+//! * `forms`: forms of texts.
+//! * `engine`: holds a configuration against them.
+//! * `message`: what is said then.
 //!
 //! The verdict is that of cloud-init 26.2 (`cloudinit/config/schema.py`,
 //! `validate_cloudconfig_schema`); the model is our own.
-#![allow(dead_code)]
 
+mod engine;
 mod forms;
+mod message;
 mod modules;
 mod shape;
+
+use crate::finding::Finding;
+use crate::value::Map;
+
+/// Checks a configuration: errors where cloud-init's schema refuses it, warnings for what is
+/// deprecated. A finding's path is cloud-init's, with an unknown key as its last word.
+pub fn check(config: &Map, findings: &mut Vec<Finding>) {
+    engine::check(modules::TABLES, config, findings);
+}
+
+/// Whether cloud-init knows the top-level key.
+#[must_use]
+pub fn is_known_key(name: &str) -> bool {
+    modules::TABLES.iter().any(|table| table.iter().any(|(known, _)| *known == name))
+}

@@ -1,0 +1,465 @@
+//! Holds a configuration against the shapes.
+//!
+//! The verdict is jsonschema's (draft 4) with cloud-init's own `oneOf` and `anyOf`
+//! (`cloudinit/config/schema.py`: `_oneOf`, `_anyOf`, `cloud_init_deepest_matches`); which of several
+//! possible errors is told, and how, is ours.
+//!
+//! Where several shapes are possible, they are tried without a word first, then the one that was
+//! most likely meant is told about. Shapes nest three such choices deep at most, so the work stays
+//! within a small factor of the number of values.
+
+use std::collections::HashSet;
+
+use super::message;
+use super::shape::{Keys, ListShape, MapShape, Others, Rule, Shape};
+use crate::finding::{Finding, Place, Severity};
+use crate::secrets;
+use crate::value::{Key, Kind, Map, Value};
+
+/// How many findings are told.
+const MOST: usize = 200;
+
+/// Bytes of a key that a path shows.
+const KEY_SHOWN: usize = 80;
+
+/// What is wrong with a value.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Faults {
+    /// How many errors there are.
+    count: usize,
+    /// One of them is about the value itself, not about one inside of it.
+    here: bool,
+    /// One of them is about a key inside of it whose name ends in `type`.
+    typed: bool,
+}
+
+impl Faults {
+    const NONE: Self = Self { count: 0, here: false, typed: false };
+    const HERE: Self = Self { count: 1, here: true, typed: false };
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            count: self.count.saturating_add(other.count),
+            here: self.here || other.here,
+            typed: self.typed || other.typed,
+        }
+    }
+
+    /// The same, seen from the mapping that holds the value under `key`.
+    fn under(self, key: Option<&str>) -> Self {
+        let named = self.here && key.is_some_and(ends_in_type);
+        Self { count: self.count, here: false, typed: self.typed || named }
+    }
+
+    fn any(self) -> bool {
+        self.count > 0
+    }
+}
+
+/// Whether a JSON path that ends with this key ends in `type` for jsonschema, which writes other keys
+/// than these in brackets.
+fn ends_in_type(key: &str) -> bool {
+    key.ends_with("type")
+        && key.starts_with(|first: char| first.is_ascii_alphabetic())
+        && key.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
+/// Checks a whole configuration.
+pub(super) fn check(tables: &[Keys], config: &Map, findings: &mut Vec<Finding>) {
+    let mut checker = Checker { tables, findings: Vec::new(), path: Path::default(), quiet: false, untold: 0, untold_errors: 0 };
+    for (key, value) in config {
+        let shape = key.as_text().and_then(|name| lookup(tables, name));
+        let before = checker.path.push_key(key);
+        match shape {
+            Some(shape) => {
+                checker.check(shape, value);
+            }
+            None => checker.unknown_top_level(key),
+        }
+        checker.path.pop(before);
+    }
+    let (untold, errors) = (checker.untold, checker.untold_errors);
+    let place = checker.findings.last().map(|last| last.place).unwrap_or_default();
+    findings.append(&mut checker.findings);
+    if untold > 0 {
+        let mut more = Finding::error("more", place, format!("{untold} further findings, {errors} of them errors"))
+            .with_hint("mend those above, then check again");
+        if errors == 0 {
+            more.severity = Severity::Warning;
+        }
+        findings.push(more);
+    }
+}
+
+fn lookup<'t>(tables: &[&'t [(&'static str, Shape)]], name: &str) -> Option<&'t Shape> {
+    tables.iter().find_map(|table| field(table, name))
+}
+
+fn field<'t>(fields: &'t [(&'static str, Shape)], name: &str) -> Option<&'t Shape> {
+    fields.iter().find(|(known, _)| *known == name).map(|(_, shape)| shape)
+}
+
+/// Where the checker is.
+#[derive(Default)]
+pub(super) struct Path {
+    /// As cloud-init writes it: `users.0.name`.
+    text: String,
+    /// Keys above or here whose values are not shown.
+    secrets: usize,
+}
+
+/// What [`Path::pop`] goes back to.
+struct Before {
+    length: usize,
+    secrets: usize,
+}
+
+impl Path {
+    fn push(&mut self, part: &str, secret: bool) -> Before {
+        let before = Before { length: self.text.len(), secrets: self.secrets };
+        if !self.text.is_empty() {
+            self.text.push('.');
+        }
+        message::shorten_into(&mut self.text, part, KEY_SHOWN);
+        self.secrets += usize::from(secret);
+        before
+    }
+
+    fn push_key(&mut self, key: &Key) -> Before {
+        match key.as_text() {
+            Some(name) => {
+                let secret = secrets::is_secret_key(name) || (name == "list" && self.text == "chpasswd");
+                self.push(name, secret)
+            }
+            None => self.push(&message::plain(&key.kind), false),
+        }
+    }
+
+    fn push_index(&mut self, index: usize) -> Before {
+        self.push(&index.to_string(), false)
+    }
+
+    fn pop(&mut self, before: Before) {
+        self.text.truncate(before.length);
+        self.secrets = before.secrets;
+    }
+}
+
+/// One run over a configuration.
+struct Checker<'t> {
+    tables: &'t [Keys],
+    findings: Vec<Finding>,
+    path: Path,
+    /// Only the verdict counts: nothing is told.
+    quiet: bool,
+    /// Findings beyond [`MOST`], and the errors among them.
+    untold: usize,
+    untold_errors: usize,
+}
+
+impl Checker<'_> {
+    /// Tells a finding about the value at the current path. The closure is only called when it is told.
+    fn tell(&mut self, severity: Severity, finding: impl FnOnce(&Path) -> Finding) {
+        if self.quiet {
+            return;
+        }
+        if self.findings.len() >= MOST {
+            self.untold_errors = self.untold_errors.saturating_add(usize::from(severity == Severity::Error));
+            self.untold = self.untold.saturating_add(1);
+            return;
+        }
+        let mut finding = finding(&self.path);
+        if finding.path.is_empty() {
+            finding.path.clone_from(&self.path.text);
+        }
+        self.findings.push(finding);
+    }
+
+    /// The verdict on a value, without a word.
+    fn quietly(&mut self, shape: &Shape, value: &Value) -> Faults {
+        let before = std::mem::replace(&mut self.quiet, true);
+        let faults = self.check(shape, value);
+        self.quiet = before;
+        faults
+    }
+
+    fn check(&mut self, shape: &Shape, value: &Value) -> Faults {
+        if let Shape::Old(old) = shape {
+            self.tell(Severity::Warning, |path| message::deprecated(&path.text, old, value.place));
+            return self.check(&old.shape, value);
+        }
+        if !takes(shape, &value.kind) {
+            return self.wrong_type(shape, value);
+        }
+        match (shape, &value.kind) {
+            (Shape::Kinds(shapes), kind) => match shapes.iter().find(|shape| takes(shape, kind)) {
+                Some(shape) => self.check(shape, value),
+                None => self.wrong_type(shape, value),
+            },
+            (Shape::OneOf(shapes), _) => self.check_one_of(shape, shapes, value),
+            (Shape::AnyOf(shapes), _) => self.check_any_of(shape, shapes, value),
+            (Shape::List(list), Kind::List(items)) => self.check_list(list, items, value.place),
+            (Shape::Map(map), Kind::Map(entries)) => self.check_map(map, entries, value.place),
+            _ if fits(shape, &value.kind) => Faults::NONE,
+            _ => self.bad_value(shape, value),
+        }
+    }
+
+    fn wrong_type(&mut self, shape: &Shape, value: &Value) -> Faults {
+        // Cloud-init's `oneOf` overlooks everything about a mapping with a key `type`.
+        if matches!(shape, Shape::OneOf(_)) && has_type(value) {
+            self.tell(Severity::Warning, |path| overlooked(message::wrong_type(&path.text, path.secrets > 0, shape, value)));
+            return Faults::NONE;
+        }
+        self.tell(Severity::Error, |path| message::wrong_type(&path.text, path.secrets > 0, shape, value));
+        Faults::HERE
+    }
+
+    fn bad_value(&mut self, shape: &Shape, value: &Value) -> Faults {
+        self.tell(Severity::Error, |path| message::bad_value(&path.text, path.secrets > 0, shape, value));
+        Faults::HERE
+    }
+
+    /// Cloud-init's `oneOf`: errors of the deepest values are told; but for a mapping with a key
+    /// `type` only those about a key that ends in `type`, and when there is none, it is as good as
+    /// valid.
+    fn check_one_of(&mut self, shape: &Shape, shapes: &[Shape], value: &Value) -> Faults {
+        let (told, untold_errors) = (self.findings.len(), self.untold_errors);
+        let mut candidates = shapes.iter().filter(|shape| takes(shape, &value.kind));
+        let (first, more) = (candidates.next(), candidates.next().is_some());
+        let faults = match first {
+            Some(only) if !more && matches!(value.kind, Kind::List(_) | Kind::Map(_)) => self.check(only, value),
+            _ => {
+                let fitting: Vec<&Shape> =
+                    shapes.iter().filter(|shape| !self.quietly(shape, value).any()).collect();
+                match fitting.as_slice() {
+                    [only] => self.check(only, value),
+                    [] => self.explain(shape, shapes, value),
+                    _ => {
+                        self.tell(Severity::Error, |path| message::several(&path.text, value.place));
+                        return Faults::HERE;
+                    }
+                }
+            }
+        };
+        if faults.any() && !faults.typed && has_type(value) {
+            for finding in self.findings.iter_mut().skip(told) {
+                if finding.severity == Severity::Error {
+                    *finding = overlooked(finding.clone());
+                }
+            }
+            self.untold_errors = untold_errors;
+            return Faults::NONE;
+        }
+        faults
+    }
+
+    fn check_any_of(&mut self, shape: &Shape, shapes: &[Shape], value: &Value) -> Faults {
+        let fitting = shapes.iter().find(|shape| !self.quietly(shape, value).any());
+        match fitting {
+            Some(fitting) => self.check(fitting, value),
+            None => self.explain(shape, shapes, value).and(Faults::HERE),
+        }
+    }
+
+    /// What is wrong with a value that fits none of several shapes; all faults of all of them count.
+    fn explain(&mut self, shape: &Shape, shapes: &[Shape], value: &Value) -> Faults {
+        let mut all = Faults::NONE;
+        let mut best: Option<(usize, &Shape)> = None;
+        for shape in shapes {
+            let faults = self.quietly(shape, value);
+            all = all.and(faults);
+            // A mapping that says its type is held against the shape of that type.
+            let weight = if names_type(shape, value) { 0 } else { faults.count };
+            if takes(shape, &value.kind) && best.is_none_or(|(least, _)| weight < least) {
+                best = Some((weight, shape));
+            }
+        }
+        match (&value.kind, best) {
+            (Kind::List(_), Some((_, best))) => {
+                self.check(best, value);
+            }
+            (Kind::Map(entries), Some((weight, best))) => match entries.get(&Key::text("type")) {
+                Some(named) if weight > 0 && type_choices(shapes).next().is_some() => {
+                    let before = self.path.push("type", false);
+                    let choices: Vec<&str> = type_choices(shapes).flatten().copied().collect();
+                    self.tell(Severity::Error, |path| message::bad_choice(&path.text, &choices, named));
+                    self.path.pop(before);
+                }
+                _ => {
+                    self.check(best, value);
+                }
+            },
+            _ => {
+                self.bad_value(shape, value);
+            }
+        }
+        all
+    }
+
+    fn check_list(&mut self, list: &ListShape, items: &[Value], place: Place) -> Faults {
+        let mut faults = Faults::NONE;
+        if items.len() < list.min || items.len() > list.max {
+            self.tell(Severity::Error, |path| message::length(&path.text, list, items.len(), place));
+            faults = Faults::HERE;
+        }
+        let mut seen: HashSet<(bool, &[u8])> = HashSet::new();
+        for (index, item) in items.iter().enumerate() {
+            let before = self.path.push_index(index);
+            faults = faults.and(self.check(&list.items, item).under(None));
+            self.path.pop(before);
+            let identity = match &item.kind {
+                Kind::Text(text) => (true, text.as_bytes()),
+                Kind::Bytes(bytes) => (false, bytes.as_slice()),
+                // What else a list of different items holds is wrong already.
+                _ => continue,
+            };
+            if list.unique && !seen.insert(identity) {
+                self.tell(Severity::Error, |path| message::duplicate(&path.text, path.secrets > 0, item));
+                faults = faults.and(Faults::HERE);
+            }
+        }
+        faults
+    }
+
+    fn check_map(&mut self, map: &MapShape, entries: &Map, place: Place) -> Faults {
+        let mut faults = Faults::NONE;
+        for required in map.required {
+            if !has(entries, required) {
+                self.tell(Severity::Error, |path| message::missing(&path.text, required, place));
+                faults = faults.and(Faults::HERE);
+            }
+        }
+        if entries.len() < map.min {
+            self.tell(Severity::Error, |path| message::empty_map(&path.text, map, place));
+            faults = faults.and(Faults::HERE);
+        }
+        for (key, value) in entries {
+            let before = self.path.push_key(key);
+            faults = faults.and(self.check_entry(map, key, value));
+            self.path.pop(before);
+        }
+        for rule in map.rules {
+            if !keeps(rule, entries) {
+                self.tell(Severity::Error, |path| message::rule(&path.text, rule, entries, place));
+                faults = faults.and(Faults::HERE);
+            }
+        }
+        faults
+    }
+
+    fn check_entry(&mut self, map: &MapShape, key: &Key, value: &Value) -> Faults {
+        let name = key.as_text();
+        if let Some(shape) = name.and_then(|name| field(map.fields, name)) {
+            return self.check(shape, value).under(name);
+        }
+        match (map.others, name) {
+            (Others::Any, _) => Faults::NONE,
+            (Others::Each(shape), name) => self.check(shape, value).under(name),
+            (Others::Named(pattern, shape) | Others::NamedOpen(pattern, shape), Some(name))
+                if (pattern.matches)(name) =>
+            {
+                self.check(shape, value).under(Some(name))
+            }
+            (Others::NamedOpen(..), Some(_)) => Faults::NONE,
+            (Others::Named(pattern, _), Some(_)) => {
+                self.tell(Severity::Error, |path| message::bad_key(&path.text, pattern, key));
+                Faults::HERE
+            }
+            (Others::Named(..) | Others::NamedOpen(..), None) => {
+                self.tell(Severity::Error, |path| message::key_not_text(&path.text, key));
+                Faults::HERE
+            }
+            (Others::Refused, _) => {
+                let tables = self.tables;
+                self.tell(Severity::Error, |path| message::unknown_key(&path.text, key, map.fields, tables));
+                Faults::HERE
+            }
+        }
+    }
+
+    fn unknown_top_level(&mut self, key: &Key) {
+        let tables = self.tables;
+        self.tell(Severity::Error, |path| message::unknown_top_level(&path.text, key, tables));
+    }
+}
+
+/// An error that cloud-init does not see, as a warning.
+fn overlooked(mut finding: Finding) -> Finding {
+    finding.severity = Severity::Warning;
+    finding.message.push_str("; cloud-init's own check overlooks it, because of the key `type` beside it");
+    finding
+}
+
+fn has(entries: &Map, key: &str) -> bool {
+    entries.contains_key(&Key::text(key))
+}
+
+fn has_type(value: &Value) -> bool {
+    value.as_map().is_some_and(|entries| has(entries, "type"))
+}
+
+/// The texts that the shapes' fields `type` can be.
+fn type_choices(shapes: &[Shape]) -> impl Iterator<Item = &'static [&'static str]> {
+    shapes.iter().filter_map(|shape| match shape {
+        Shape::Map(map) => match field(map.fields, "type") {
+            Some(Shape::Choice(choices)) => Some(*choices),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+/// Whether a mapping's `type` is that of the shape.
+fn names_type(shape: &Shape, value: &Value) -> bool {
+    let Some(name) = value.get("type").and_then(Value::as_text) else { return false };
+    type_choices(std::slice::from_ref(shape)).any(|choices| choices.contains(&name))
+}
+
+/// Whether values of this kind can have the shape.
+pub(super) fn takes(shape: &Shape, kind: &Kind) -> bool {
+    match shape {
+        Shape::Any => true,
+        Shape::Null => matches!(kind, Kind::Null),
+        Shape::Bool | Shape::Only(_) => matches!(kind, Kind::Bool(_)),
+        Shape::Text | Shape::Matching(_) | Shape::Format(_) | Shape::Choice(_) => {
+            matches!(kind, Kind::Text(_) | Kind::Bytes(_))
+        }
+        Shape::Int | Shape::IntFrom(_) => matches!(kind, Kind::Int(_) | Kind::HugeInt(_)),
+        Shape::NumberFrom(_) => matches!(kind, Kind::Int(_) | Kind::HugeInt(_) | Kind::Float(_)),
+        Shape::List(_) => matches!(kind, Kind::List(_)),
+        Shape::Map(_) => matches!(kind, Kind::Map(_)),
+        Shape::Kinds(shapes) | Shape::OneOf(shapes) | Shape::AnyOf(shapes) => {
+            shapes.iter().any(|shape| takes(shape, kind))
+        }
+        Shape::Old(old) => takes(&old.shape, kind),
+    }
+}
+
+/// Whether a value of a kind that the shape takes, neither a list nor a mapping, has it.
+fn fits(shape: &Shape, kind: &Kind) -> bool {
+    match (shape, kind) {
+        (Shape::Only(wanted), Kind::Bool(value)) => wanted == value,
+        (Shape::Matching(pattern) | Shape::Format(pattern), Kind::Text(text)) => (pattern.matches)(text),
+        (Shape::Matching(_), Kind::Bytes(_)) => false,
+        (Shape::Choice(choices), Kind::Text(text)) => choices.contains(&text.as_str()),
+        (Shape::Choice(_), _) => false,
+        (Shape::IntFrom(least) | Shape::NumberFrom(least), Kind::Int(value)) => *value >= i128::from(*least),
+        (Shape::IntFrom(_) | Shape::NumberFrom(_), Kind::HugeInt(digits)) => !digits.starts_with('-'),
+        // Not a number is not less than any, says Python.
+        #[allow(clippy::cast_precision_loss)]
+        (Shape::NumberFrom(least), Kind::Float(value)) => value.is_nan() || *value >= *least as f64,
+        _ => true,
+    }
+}
+
+/// Whether a mapping keeps to a rule.
+fn keeps(rule: &Rule, entries: &Map) -> bool {
+    match rule {
+        Rule::ExactlyOne(groups) => {
+            groups.iter().filter(|group| group.iter().all(|key| has(entries, key))).count() == 1
+        }
+        Rule::AtLeastOne(keys) => keys.iter().any(|key| has(entries, key)),
+        Rule::NotBoth(one, other) => !(has(entries, one) && has(entries, other)),
+    }
+}
