@@ -66,7 +66,14 @@ fn ends_in_type(key: &str) -> bool {
 
 /// Checks a whole configuration.
 pub(super) fn check(tables: &[Keys], config: &Map, findings: &mut Vec<Finding>) {
-    let mut checker = Checker { tables, findings: Vec::new(), path: Path::default(), quiet: false, untold: 0, untold_errors: 0 };
+    let mut checker = Checker {
+        tables,
+        findings: Vec::new(),
+        path: Path::default(),
+        quiet: false,
+        untold: 0,
+        untold_errors: 0,
+    };
     for (key, value) in config {
         let shape = key.as_text().and_then(|name| lookup(tables, name));
         let before = checker.path.push_key(key);
@@ -82,8 +89,9 @@ pub(super) fn check(tables: &[Keys], config: &Map, findings: &mut Vec<Finding>) 
     let place = checker.findings.last().map(|last| last.place).unwrap_or_default();
     findings.append(&mut checker.findings);
     if untold > 0 {
-        let mut more = Finding::error("more", place, format!("{untold} further findings, {errors} of them errors"))
-            .with_hint("mend those above, then check again");
+        let mut more =
+            Finding::error("more", place, format!("{untold} further findings, {errors} of them errors"))
+                .with_hint("mend those above, then check again");
         if errors == 0 {
             more.severity = Severity::Warning;
         }
@@ -208,7 +216,9 @@ impl Checker<'_> {
     fn wrong_type(&mut self, shape: &Shape, value: &Value) -> Faults {
         // Cloud-init's `oneOf` overlooks everything about a mapping with a key `type`.
         if matches!(shape, Shape::OneOf(_)) && has_type(value) {
-            self.tell(Severity::Warning, |path| overlooked(message::wrong_type(&path.text, path.secrets > 0, shape, value)));
+            self.tell(Severity::Warning, |path| {
+                overlooked(message::wrong_type(&path.text, path.secrets > 0, shape, value))
+            });
             return Faults::NONE;
         }
         self.tell(Severity::Error, |path| message::wrong_type(&path.text, path.secrets > 0, shape, value));
@@ -228,7 +238,9 @@ impl Checker<'_> {
         let mut candidates = shapes.iter().filter(|shape| takes(shape, &value.kind));
         let (first, more) = (candidates.next(), candidates.next().is_some());
         let faults = match first {
-            Some(only) if !more && matches!(value.kind, Kind::List(_) | Kind::Map(_)) => self.check(only, value),
+            Some(only) if !more && matches!(value.kind, Kind::List(_) | Kind::Map(_)) => {
+                self.check(only, value)
+            }
             _ => {
                 let fitting: Vec<&Shape> =
                     shapes.iter().filter(|shape| !self.quietly(shape, value).any()).collect();

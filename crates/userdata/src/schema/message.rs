@@ -154,14 +154,18 @@ fn type_hint(shape: &Shape, value: &Value) -> Option<&'static str> {
     let list = takes(shape, &Kind::List(Vec::new()));
     let map = takes(shape, &Kind::Map(Map::new()));
     Some(match &value.kind {
-        Kind::Null => "nothing stands behind the colon or dash: write a value, mind the indentation, or remove the key",
+        Kind::Null => {
+            "nothing stands behind the colon or dash: write a value, mind the indentation, or remove the key"
+        }
         Kind::Bool(_) if text => {
             "put it in quotes: without them YAML takes yes, no, on, off, true and false for booleans"
         }
         Kind::Int(_) | Kind::HugeInt(_) | Kind::Float(_) if text => {
             "put it in quotes: without them YAML takes it for a number, 010 for 8 and 22:22 for 1342"
         }
-        Kind::Date(_) | Kind::DateTime(_) if text => "put it in quotes: without them YAML takes it for a date",
+        Kind::Date(_) | Kind::DateTime(_) if text => {
+            "put it in quotes: without them YAML takes it for a date"
+        }
         Kind::Map(entries) if text && entries.len() == 1 => {
             "put the whole line in quotes: a colon with a space behind it makes a mapping"
         }
@@ -169,7 +173,9 @@ fn type_hint(shape: &Shape, value: &Value) -> Option<&'static str> {
         Kind::Text(text) if number && is_digits(text) => "remove the quotes",
         Kind::Int(0 | 1) if boolean => "write `true` or `false`",
         Kind::Float(_) if number => "write a whole number",
-        Kind::Map(_) if list => "write it as a list: put `- ` before its first key, and indent the others as deep",
+        Kind::Map(_) if list => {
+            "write it as a list: put `- ` before its first key, and indent the others as deep"
+        }
         Kind::List(items) if map && items.iter().all(|item| item.as_map().is_some()) => {
             "write the keys without `- `: one mapping, not a list of them"
         }
@@ -218,7 +224,11 @@ pub(super) fn bad_choice(path: &str, choices: &[&str], value: &Value) -> Finding
 
 /// The value has more than one of the shapes that exclude each other.
 pub(super) fn several(path: &str, place: Place) -> Finding {
-    Finding::error("conflicting-keys", place, format!("`{path}` has two forms at a time that exclude each other"))
+    Finding::error(
+        "conflicting-keys",
+        place,
+        format!("`{path}` has two forms at a time that exclude each other"),
+    )
 }
 
 /// The value is deprecated.
@@ -252,7 +262,8 @@ pub(super) fn missing(path: &str, key: &str, place: Place) -> Finding {
 
 /// The mapping is empty and must not be.
 pub(super) fn empty_map(path: &str, map: &MapShape, place: Place) -> Finding {
-    let finding = Finding::error("too-few", place, format!("`{path}` is an empty mapping, expected one key or more"));
+    let finding =
+        Finding::error("too-few", place, format!("`{path}` is an empty mapping, expected one key or more"));
     match list_of(map.fields) {
         Some(keys) => finding.with_hint(format!("keys: {keys}")),
         None => finding.with_hint("fill it, or remove it"),
@@ -362,9 +373,18 @@ fn near_key(name: &str, fields: &[(&'static str, Shape)]) -> Option<String> {
 /// Keys that people write into user-data and that cloud-init reads elsewhere.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("coreos", "`coreos` is read by coreos-cloudinit alone: cloud-init ignores everything under it"),
-    ("network", "cloud-init takes no network configuration from user-data: give it as the data source's network-config"),
-    ("datasource", "the data source is chosen before user-data is read: set it in /etc/cloud/cloud.cfg.d of the image"),
-    ("datasource_list", "the data source is chosen before user-data is read: set it in /etc/cloud/cloud.cfg.d of the image"),
+    (
+        "network",
+        "cloud-init takes no network configuration from user-data: give it as the data source's network-config",
+    ),
+    (
+        "datasource",
+        "the data source is chosen before user-data is read: set it in /etc/cloud/cloud.cfg.d of the image",
+    ),
+    (
+        "datasource_list",
+        "the data source is chosen before user-data is read: set it in /etc/cloud/cloud.cfg.d of the image",
+    ),
     ("name", "`name` belongs to an entry of `users`: write `users:`, and below it `- name: …`"),
     ("instance-id", "that is meta-data, not user-data"),
     ("local-hostname", "that is meta-data: in user-data write `hostname`"),
@@ -385,10 +405,13 @@ pub(super) fn unknown_top_level(path: &str, key: &Key, tables: &[Keys]) -> Findi
         .map(|(_, hint)| (*hint).to_owned())
         .or_else(|| owner(&name, tables))
         .or_else(|| {
-            let all: Vec<(&'static str, Shape)> = tables.iter().flat_map(|table| table.iter().copied()).collect();
+            let all: Vec<(&'static str, Shape)> =
+                tables.iter().flat_map(|table| table.iter().copied()).collect();
             near_key(&name, &all)
         })
-        .unwrap_or_else(|| "cloud-init ignores it; its modules' keys are listed in its documentation".to_owned());
+        .unwrap_or_else(|| {
+            "cloud-init ignores it; its modules' keys are listed in its documentation".to_owned()
+        });
     finding.with_hint(hint)
 }
 

@@ -2,11 +2,15 @@
 
 use super::shape::Keys;
 
+mod ansible;
+mod base;
 mod commands;
 mod files;
 mod hosts;
+mod machine;
 mod management;
 mod packages;
+mod sources;
 mod ssh;
 mod system;
 mod users;
@@ -14,11 +18,15 @@ mod vendors;
 
 /// All top-level keys, in the tables of their modules.
 pub(super) static TABLES: &[Keys] = &[
+    ansible::KEYS,
+    base::KEYS,
     commands::KEYS,
     files::KEYS,
     hosts::KEYS,
+    machine::KEYS,
     management::KEYS,
     packages::KEYS,
+    sources::KEYS,
     ssh::KEYS,
     system::KEYS,
     users::KEYS,
