@@ -1,5 +1,5 @@
 //! Which distribution a machine runs, with cloud-init's names for it (`cloudinit/util.py`:
-//! `get_linux_distro`, `_get_variant`; `cloudinit/distros/__init__.py`: `OSFAMILIES`).
+//! `get_linux_distro`, `_get_variant`; `osfamily` of the classes in `cloudinit/distros/`).
 
 use crate::machine::{Distro, Machine};
 
@@ -112,8 +112,11 @@ fn family(variant: &str) -> Option<&'static str> {
         "arch" => "arch",
         "debian" | "ubuntu" | "raspberry-pi-os" => "debian",
         "gentoo" | "cos" => "gentoo",
-        "almalinux" | "amazon" | "azurelinux" | "centos" | "cloudlinux" | "eurolinux" | "fedora"
-        | "mariner" | "miraclelinux" | "openmandriva" | "photon" | "rhel" | "rocky" | "virtuozzo" => "redhat",
+        "almalinux" | "amazon" | "centos" | "cloudlinux" | "eurolinux" | "fedora" | "miraclelinux"
+        | "openmandriva" | "rhel" | "rocky" | "virtuozzo" => "redhat",
+        "azurelinux" => "azurelinux",
+        "mariner" => "mariner",
+        "photon" => "photon",
         "suse" => "suse",
         "openeuler" => "openeuler",
         "OpenCloudOS" | "TencentOS" => "OpenCloudOS",

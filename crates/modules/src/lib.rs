@@ -12,16 +12,34 @@
 //! * [`table`]: which modules run, in which order.
 //! * [`unsupported`]: keys without a module, and what to do instead.
 //! * [`distro`]: which distribution a machine runs.
-//! * [`python`]: what Python makes of values.
+//! * [`reading`]: values of the configuration, and what to say about them.
 //! * [`testing`]: a machine in memory, for tests.
+//! * [`system`]: small facts about a machine that several modules ask for.
+//! * [`hostname`]: the machine's name.
+//! * [`etc_hosts`]: names in `/etc/hosts`.
+//! * [`sysconfig`]: files of shell assignments.
+//! * [`basic_template`]: templates of `$name`.
+//! * [`mounts`]: `/etc/fstab`.
+//! * [`swap`]: swap files.
+//! * [`sizes`]: sizes as people write them.
+//! * [`devices`]: from names of disks to devices.
 #![forbid(unsafe_code)]
 
 pub mod action;
+pub mod basic_template;
+pub mod devices;
 pub mod distro;
+pub mod etc_hosts;
+pub mod hostname;
 pub mod machine;
 pub mod module;
+pub mod mounts;
 pub mod plan;
-pub mod python;
+pub mod reading;
+pub mod sizes;
+pub mod swap;
+pub mod sysconfig;
+pub mod system;
 pub mod table;
 pub mod testing;
 pub mod text;

@@ -5,7 +5,7 @@ use hardtack_userdata::{Finding, Place, Severity};
 use crate::action::Action;
 use crate::machine::Distro;
 use crate::module::{Frequency, Outcome, Request, Stage};
-use crate::{python, table, unsupported};
+use crate::{table, unsupported};
 
 /// What would be done to a machine.
 #[derive(Clone, Debug)]
@@ -109,7 +109,7 @@ fn keys(request: &Request<'_>, steps: &[Step]) -> Vec<KeyReport> {
     };
     let mut reports = Vec::new();
     for (key, _) in request.config {
-        let name = python::key_text(key);
+        let name = key.to_python_str();
         let readers: Vec<&str> = table::modules()
             .iter()
             .filter(|module| module.keys.contains(&name.as_str()))

@@ -6,7 +6,8 @@ use hardtack_userdata::{Kind, Map};
 
 use crate::machine::Distro;
 use crate::module::{Frequency, Module, Stage};
-use crate::python;
+use crate::reading;
+use crate::{etc_hosts, hostname, mounts};
 
 /// One entry of a stage's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub fn modules() -> &'static [&'static Module] {
     MODULES
 }
 
-const MODULES: &[&Module] = &[];
+const MODULES: &[&Module] = &[&mounts::MODULE, &hostname::SET, &hostname::UPDATE, &etc_hosts::MODULE];
 
 /// The module of that name.
 #[must_use]
@@ -43,7 +44,7 @@ pub fn order(config: &Map, distro: &Distro) -> Vec<Entry> {
     ];
     let mut entries = Vec::new();
     for (stage, key, names) in stages {
-        match python::get(config, key) {
+        match reading::get(config, key) {
             Some(list) => entries.extend(configured(list, stage)),
             None => entries.extend(names.into_iter().map(|name| Entry {
                 name: name.to_owned(),
