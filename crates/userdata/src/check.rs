@@ -2,8 +2,10 @@
 //! agent ask the same one.
 
 use crate::finding::{Finding, Severity};
+use crate::part::{Part, PartKind};
 use crate::split::{self, SplitOptions, UserData};
 use crate::value::Map;
+use crate::{load, schema};
 
 /// How user-data is looked at.
 #[derive(Clone, Copy, Default)]
@@ -52,8 +54,28 @@ impl Report {
 #[must_use]
 pub fn check(name: &str, bytes: &[u8], options: &CheckOptions<'_>) -> Report {
     let data = split::split(name, bytes, &options.split);
-    let unread = data.findings.clone();
-    let mut report = Report { findings: unread.clone(), unread, data, config: Map::new() };
+    let mut unread = data.findings.clone();
+    let config = merge(&data.parts, &mut unread);
+    let mut findings = unread.clone();
+    look(&config, &data.parts, &mut findings);
+    let mut report = Report { data, config, findings, unread };
     report.sort();
     report
+}
+
+/// What is wrong with the configuration, in its own dialect.
+fn look(config: &Map, _parts: &[Part], findings: &mut Vec<Finding>) {
+    schema::check(config, findings);
+}
+
+fn merge(parts: &[Part], findings: &mut Vec<Finding>) -> Map {
+    let mut config = Map::new();
+    for (index, part) in parts.iter().enumerate().filter(|(_, part)| part.kind == PartKind::CloudConfig) {
+        match load::load_config(&String::from_utf8_lossy(&part.payload), index) {
+            Ok(Some(map)) => config.extend(map),
+            Ok(None) => {}
+            Err(found) => findings.extend(found),
+        }
+    }
+    config
 }

@@ -8,6 +8,7 @@ mod enroll;
 mod size;
 mod source;
 mod target;
+mod user_data;
 
 pub(crate) use build::BuildArgs;
 pub(crate) use console::ConsoleArgs;
@@ -16,13 +17,16 @@ pub(crate) use demo::DemoArgs;
 pub(crate) use enroll::EnrollArgs;
 pub(crate) use source::SourceArgs;
 pub(crate) use target::{CompressionName, Format, TargetArgs};
+pub(crate) use user_data::{
+    CheckArgs, CloudName, GzipWhen, PackArgs, PlanArgs, ShowArgs, UserDataArgs, UserDataVerb,
+};
 
 use clap::{Parser, Subcommand};
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  the answer is no (no credentials block was found)
+  1  the answer is no (no credentials block was found, user-data has errors)
   2  wrong usage, or a recipe that does not check
   3  the input is refused: damaged, unsupported, or a step that cannot be done on it
   4  local input or output: a missing file, a full disk, an existing output
@@ -48,6 +52,8 @@ pub(crate) enum Verb {
     Console(ConsoleArgs),
     /// Give a user of an image a new second factor, offline, or none.
     Enroll(EnrollArgs),
+    /// Check, show, try out and pack the user-data of instances.
+    UserData(UserDataArgs),
     /// Show the main job on a small sample image.
     Demo(DemoArgs),
 }

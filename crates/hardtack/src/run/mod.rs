@@ -5,6 +5,7 @@ mod console;
 mod convert;
 mod demo;
 mod enroll;
+mod user_data;
 
 use crate::args::{Cli, Verb};
 use crate::error::CliError;
@@ -16,6 +17,7 @@ pub(crate) fn run(arguments: &Cli) -> Result<u8, CliError> {
         Verb::Convert(arguments) => convert::run(arguments),
         Verb::Console(arguments) => console::run(arguments),
         Verb::Enroll(arguments) => enroll::run(arguments),
+        Verb::UserData(arguments) => user_data::run(arguments),
         Verb::Demo(arguments) => demo::run(arguments),
     }
 }

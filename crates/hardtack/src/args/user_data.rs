@@ -1,0 +1,202 @@
+//! `hardtack user-data`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::SourceArgs;
+
+const EXAMPLE: &str = "\
+Examples:
+  hardtack user-data check launch.yaml --image hardened.qcow2
+  hardtack user-data show user-data.mime
+  hardtack user-data plan launch.yaml --image hardened.qcow2
+  hardtack user-data pack base.yaml setup.sh --output user-data.mime
+
+User-data is what cloud-init and coreos-cloudinit take: #cloud-config, scripts, MIME multi-part,
+archives, includes, boothooks, JSON patches, templates, gzip. docs/user-data.md has the formats, the
+JSON and the codes of all findings. Nothing is fetched, nothing is run.";
+
+/// Check, show, try out and pack user-data.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLE, arg_required_else_help = true)]
+pub(crate) struct UserDataArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub(crate) verb: UserDataVerb,
+}
+
+/// The verbs of `hardtack user-data`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum UserDataVerb {
+    /// Find mistakes in user-data before it costs a launch.
+    Check(CheckArgs),
+    /// Show the parts of user-data and the configuration that they make.
+    Show(ShowArgs),
+    /// Show what user-data would do to an image, in order, and do nothing.
+    Plan(PlanArgs),
+    /// Pack several parts into one piece of user-data.
+    Pack(PackArgs),
+}
+
+const CHECK_EXAMPLE: &str = "\
+Examples:
+  hardtack user-data check launch.yaml
+  hardtack user-data check cloud-config/*.yaml --strict
+  hardtack user-data check launch.yaml --image hardened.qcow2   # and what it does to its way in
+  terraform output -raw user_data | hardtack user-data check - --json
+
+Errors are what cloud-init's own schema refuses, what makes a part useless, and what cannot mean
+anything; warnings are what is probably not meant. The message names file, line and column and shows
+the line, with passwords and private keys covered.
+
+With --image the verdict is about this image: whether the default user survives, whether sshd, PAM
+and the overlay stay as the image's recipe made them, which users could still log in, and which keys
+its sshd takes.
+
+Exit codes: 0 no errors (with --strict: no findings), 1 errors, 2 wrong usage, 3 image refused,
+4 a file that cannot be read.";
+
+/// Find mistakes in user-data before it costs a launch.
+#[derive(Args, Debug)]
+#[command(after_help = CHECK_EXAMPLE)]
+pub(crate) struct CheckArgs {
+    /// The user-data; - for standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Check against this image too: what the user-data would do to its way in.
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) image: Option<PathBuf>,
+
+    /// Let warnings count as errors.
+    #[arg(long)]
+    pub(crate) strict: bool,
+
+    /// Print JSON for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    // Last: its heading would go on over the options behind it.
+    /// How the image is opened.
+    #[command(flatten)]
+    pub(crate) open: SourceArgs,
+}
+
+const SHOW_EXAMPLE: &str = "\
+Examples:
+  hardtack user-data show user-data.mime
+  hardtack user-data show user-data.mime --json | jq .config.users
+
+Parts come with their types, sizes and launch indexes; the configuration is what all cloud-config
+parts amount to once merged, as YAML. It is the user's own file, and shown as it is: passwords and keys
+too.
+
+Exit codes: 0 done, 1 a part cannot be read (the others are shown), 2 wrong usage, 4 a file that
+cannot be read.";
+
+/// Show the parts of user-data and the configuration that they make.
+#[derive(Args, Debug)]
+#[command(after_help = SHOW_EXAMPLE)]
+pub(crate) struct ShowArgs {
+    /// The user-data; - for standard input.
+    pub(crate) file: PathBuf,
+
+    /// Print JSON for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const PLAN_EXAMPLE: &str = "\
+Examples:
+  hardtack user-data plan launch.yaml --image hardened.qcow2
+  hardtack user-data plan launch.yaml --image hardened.qcow2 --json
+
+The plan is made by the code that runs in the guest, over the files of the image: the actions, stage
+by stage, with what only the running machine knows named as such. Passwords, hashes and private keys
+are not shown.
+
+Exit codes: 0 done, 1 the user-data has errors (the plan is shown), 2 wrong usage, 3 image refused,
+4 a file that cannot be read.";
+
+/// Show what user-data would do to an image, in order, and do nothing.
+#[derive(Args, Debug)]
+#[command(after_help = PLAN_EXAMPLE)]
+pub(crate) struct PlanArgs {
+    /// The user-data; - for standard input.
+    pub(crate) file: PathBuf,
+
+    /// The image that it would be given to: qcow2, raw, VMDK or VHD. It is only read.
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) image: PathBuf,
+
+    /// Print JSON for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    // Last: its heading would go on over the options behind it.
+    /// How the image is opened.
+    #[command(flatten)]
+    pub(crate) open: SourceArgs,
+}
+
+const PACK_EXAMPLE: &str = "\
+Examples:
+  hardtack user-data pack base.yaml setup.sh --output user-data.mime
+  hardtack user-data pack base.yaml --gzip always --output - | base64 -w0
+  hardtack user-data pack *.yaml --for openstack --output user-data
+
+What a file is, is told by its first line, as cloud-init does. Text above 16 KiB is packed with gzip.
+The limits are those of the clouds for the bytes before their base64: EC2 16 KiB, OpenStack 48 KiB
+(64 KiB of base64), any: the smallest of them.
+
+Exit codes: 0 done, 1 larger than the cloud takes, 2 wrong usage, 4 local input or output.";
+
+/// Pack several parts into one piece of user-data.
+#[derive(Args, Debug)]
+#[command(after_help = PACK_EXAMPLE)]
+pub(crate) struct PackArgs {
+    /// The parts in order: cloud-config, scripts, boothooks…; - for standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// The file to write; - for standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+
+    /// When the result is compressed.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) gzip: GzipWhen,
+
+    /// Whose limit counts.
+    #[arg(long = "for", value_enum, default_value_t, value_name = "CLOUD")]
+    pub(crate) cloud: CloudName,
+
+    /// Replace an existing output.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// When user-data is compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GzipWhen {
+    /// Above 16 KiB.
+    #[default]
+    Auto,
+    /// In any case.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Whose limit counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CloudName {
+    /// Amazon EC2 and what speaks like it.
+    Ec2,
+    /// OpenStack.
+    Openstack,
+    /// All of them.
+    #[default]
+    Any,
+}

@@ -1,0 +1,67 @@
+//! `hardtack user-data plan`: what user-data would do to an image.
+
+use std::io::Write;
+
+use hardtack_modules::{Distro, Facts, Request, plan, text};
+use hardtack_userdata::check::{CheckOptions, check};
+use hardtack_userdata::{Map, secrets};
+use serde_json::Value as Json;
+
+use super::machine::{self, GuestMachine};
+use super::{image_config, input, secrecy};
+use crate::args::PlanArgs;
+use crate::error::CliError;
+use crate::talk;
+
+/// The user-data has errors.
+const NO: u8 = 1;
+
+/// Shows the plan for one file and one image.
+pub(super) fn run(arguments: &PlanArgs) -> Result<u8, CliError> {
+    let input = input::read(&arguments.file)?;
+    let mut report = check(&input.name, &input.bytes, &CheckOptions::default());
+    let image = machine::open(&arguments.image, &arguments.open)?;
+    let machine = GuestMachine::new(&image.guest);
+    let config = image_config::effective(&report.config, &machine);
+    let request = Request {
+        config: &config,
+        parts: &report.data.parts,
+        machine: &machine,
+        distro: &Distro::read(&machine),
+        facts: &Facts::default(),
+    };
+    let mut plan = plan(&request);
+    // What the image's own configuration holds is no news.
+    plan.keys.retain(|key| key.place.part != image_config::IN_IMAGE);
+    let secrets = secret_values(&config, &report.config);
+    let parts = &report.data.parts;
+    let shown = if arguments.json {
+        let mut json = text::json(&plan, parts);
+        redact_json(&mut json, &secrets);
+        format!("{json}\n")
+    } else {
+        hardtack_recipe::redact(&text::text(&plan, parts), &secrets)
+    };
+    secrecy::cover(&mut report);
+    if !report.findings.is_empty() {
+        talk::line(report.pictures().trim_end());
+    }
+    std::io::stdout().write_all(shown.as_bytes()).map_err(CliError::stream)?;
+    Ok(if report.is_valid() { 0 } else { NO })
+}
+
+/// The user-data's and the image's: a recipe's hashes are in the image's own configuration.
+fn secret_values(effective: &Map, own: &Map) -> Vec<String> {
+    let mut all = secrets::values(effective);
+    all.extend(secrets::values(own));
+    all
+}
+
+fn redact_json(json: &mut Json, secrets: &[String]) {
+    match json {
+        Json::String(text) => *text = hardtack_recipe::redact(text, secrets),
+        Json::Array(items) => items.iter_mut().for_each(|item| redact_json(item, secrets)),
+        Json::Object(members) => members.values_mut().for_each(|member| redact_json(member, secrets)),
+        _ => {}
+    }
+}

@@ -1,0 +1,84 @@
+//! `hardtack user-data show`: the parts, and the configuration that they make.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hardtack_userdata::check::{CheckOptions, Report, check};
+use hardtack_userdata::{Finding, Severity};
+use hardtack_yaml::diagnostic::escape;
+use serde_json::json;
+
+use super::{input, yaml};
+use crate::args::ShowArgs;
+use crate::error::CliError;
+use crate::talk;
+
+/// A part could not be read.
+const NO: u8 = 1;
+
+/// Shows one file.
+pub(super) fn run(arguments: &ShowArgs) -> Result<u8, CliError> {
+    let input = input::read(&arguments.file)?;
+    let report = check(&input.name, &input.bytes, &CheckOptions::default());
+    // Mistakes inside of parts are `check`'s; here only those count that take something away.
+    for finding in &report.unread {
+        let diagnostic = report.diagnostic(finding);
+        let place = format!("{}:{}:{}", diagnostic.file, diagnostic.span.line, diagnostic.span.column);
+        talk::line(&format!("error: {place}: {}", diagnostic.message));
+    }
+    let text = if arguments.json { json_text(&report) } else { people(&input.name, &report) };
+    std::io::stdout().write_all(text.as_bytes()).map_err(CliError::stream)?;
+    let lost = |finding: &Finding| finding.severity == Severity::Error;
+    Ok(if report.unread.iter().any(lost) { NO } else { 0 })
+}
+
+fn json_text(report: &Report) -> String {
+    let parts: Vec<_> = report
+        .data
+        .parts
+        .iter()
+        .map(|part| {
+            json!({
+                "type": part.content_type,
+                "filename": part.filename,
+                "launch_index": part.launch_index,
+                "payload_b64": BASE64.encode(&part.payload),
+            })
+        })
+        .collect();
+    format!("{}\n", json!({"parts": parts, "config": hardtack_userdata::json::map(&report.config)}))
+}
+
+fn people(name: &str, report: &Report) -> String {
+    let mut out = String::new();
+    let parts = &report.data.parts;
+    let plural = if parts.len() == 1 { "" } else { "s" };
+    let _ = writeln!(out, "{}: {} part{plural}", escape(name), parts.len());
+    let widest = parts.iter().map(|part| part.filename.chars().count()).max().unwrap_or_default().min(40);
+    let types = parts.iter().map(|part| part.content_type.len()).max().unwrap_or_default().min(40);
+    for (index, part) in parts.iter().enumerate() {
+        let mut words = vec![format!("{} bytes", part.payload.len())];
+        if let Some(index) = &part.launch_index {
+            words.push(format!("for launch index {}", escape(index)));
+        }
+        if let Some(how) = &part.merge_type {
+            words.push(format!("merged by {}", escape(how)));
+        }
+        let _ = writeln!(
+            out,
+            "{:>3}. {:widest$}  {:types$}  {}",
+            index.saturating_add(1),
+            escape(&part.filename),
+            escape(&part.content_type),
+            words.join(", ")
+        );
+    }
+    if report.config.is_empty() {
+        out.push_str("\nNo configuration.\n");
+    } else {
+        let _ = write!(out, "\nThe configuration:\n\n{}", yaml::text(&report.config));
+    }
+    out
+}

@@ -1,0 +1,117 @@
+//! Commands and scripts that name what the way in depends on: nobody can tell what they do to it.
+
+use hardtack_userdata::{Finding, Kind, Map, Part, PartKind, Place, Value};
+use hardtack_yaml::Span;
+
+use super::users::get;
+
+/// Words, and what they are about.
+const WORDS: &[(&str, &str)] = &[
+    ("/etc/ssh", "sshd's configuration"),
+    ("sshd_config", "sshd's configuration"),
+    ("authorized_keys", "SSH keys"),
+    ("pam.d", "PAM"),
+    ("pam-auth-update", "PAM"),
+    ("google_authenticator", "one-time codes"),
+    ("google-authenticator", "one-time codes"),
+    ("overlayroot", "the overlay"),
+    ("cloud.cfg", "cloud-init's configuration"),
+    ("/etc/hardtack", "what the recipe put in"),
+    ("hardtack-agent", "what the recipe put in"),
+    ("hardtack-enrol", "what the recipe put in"),
+    ("/etc/shadow", "passwords"),
+    ("chpasswd", "passwords"),
+    ("passwd ", "passwords"),
+    ("usermod", "accounts"),
+    ("userdel", "accounts"),
+    ("deluser", "accounts"),
+    ("openssh-server", "sshd"),
+    ("stop ssh", "sshd"),
+    ("disable ssh", "sshd"),
+    ("mask ssh", "sshd"),
+];
+
+/// Commands of the configuration and lines of the scripts that name one of them; one finding for each
+/// thing and command.
+pub(super) fn look(config: &Map, parts: &[Part]) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for key in ["bootcmd", "runcmd"] {
+        let items = get(config, key).and_then(Value::as_list).unwrap_or_default();
+        for (index, item) in items.iter().enumerate() {
+            let mut words = Vec::new();
+            texts(item, &mut words);
+            let command = words.join(" ");
+            for (word, what) in mentions(&command) {
+                let message = told(&format!("a command of `{key}`"), word, what);
+                found.push(finding(item.place, message).at(format!("{key}.{index}")));
+            }
+        }
+    }
+    for (index, part) in parts.iter().enumerate() {
+        if !is_script(part.kind) {
+            continue;
+        }
+        let Ok(text) = std::str::from_utf8(&part.payload) else { continue };
+        let mut seen: Vec<&str> = Vec::new();
+        let mut start = 0;
+        for (number, line) in text.split_inclusive('\n').enumerate() {
+            for (word, what) in mentions(line).into_iter().filter(|_| !line.trim_start().starts_with('#')) {
+                if seen.contains(&what) {
+                    continue;
+                }
+                seen.push(what);
+                let at = line.find(word).unwrap_or_default();
+                let column = line.get(..at).unwrap_or_default().chars().count();
+                let span = Span {
+                    start: start + at,
+                    end: start + at + word.len(),
+                    line: number + 1,
+                    column: column + 1,
+                };
+                found.push(finding(Place { part: index, span }, told("this script", word, what)));
+            }
+            start += line.len();
+        }
+    }
+    found
+}
+
+fn is_script(kind: PartKind) -> bool {
+    matches!(
+        kind,
+        PartKind::Script
+            | PartKind::ScriptPerBoot
+            | PartKind::ScriptPerInstance
+            | PartKind::ScriptPerOnce
+            | PartKind::Boothook
+    )
+}
+
+fn finding(place: Place, message: String) -> Finding {
+    Finding::warning("way-in-unknowable", place, message).with_hint(
+        "what a command does to the way in cannot be told from here: try it on a copy of the image",
+    )
+}
+
+fn told(who: &str, word: &str, what: &str) -> String {
+    format!("{who} names `{}`, which is about {what}", word.trim())
+}
+
+/// The first word about each thing.
+fn mentions(command: &str) -> Vec<(&'static str, &'static str)> {
+    let mut found: Vec<(&str, &str)> = Vec::new();
+    for (word, what) in WORDS {
+        if command.contains(word) && !found.iter().any(|(_, known)| known == what) {
+            found.push((word, what));
+        }
+    }
+    found
+}
+
+fn texts(value: &Value, found: &mut Vec<String>) {
+    match &value.kind {
+        Kind::Text(text) => found.push(text.clone()),
+        Kind::List(items) => items.iter().for_each(|item| texts(item, found)),
+        _ => {}
+    }
+}

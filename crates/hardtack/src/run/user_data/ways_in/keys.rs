@@ -1,0 +1,83 @@
+//! Which SSH keys an image's sshd takes.
+//!
+//! From OpenSSH's release notes and `sshd_config(5)`: Ed25519 since 6.5, ECDSA since 5.7, keys on
+//! security tokens (`sk-`) since 8.2; DSA is off since 7.0 and gone with 10.0. An RSA **key** is taken by every
+//! release: what 8.8 switched off is the signature algorithm `ssh-rsa` (SHA-1), and clients since 7.2 sign with
+//! SHA-2. `RequiredRSASize` came with 9.1; before, the least was 1024 bits (768 before 7.6).
+
+use hardtack_guest::ssh_keys;
+use hardtack_guest::sshd::{Config, Connection, Version, in_pattern_list};
+
+/// Why the sshd does not take the key in `line` from `user`, if it does not.
+pub(super) fn refusal(line: &str, user: &str, config: &Config) -> Option<String> {
+    let version = config.version();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let at = words.iter().position(|word| is_type(word))?;
+    let kind = *words.get(at)?;
+    if let Some(why) = by_release(kind, version) {
+        return Some(why);
+    }
+    if !kind.contains("-cert-v0")
+        && let Err(error) = ssh_keys::parse_keys("key", line.as_bytes(), true)
+    {
+        // What is wrong with DSA is told above and by the setting below.
+        if kind != "ssh-dss" {
+            return Some(error.what);
+        }
+    }
+    by_setting(kind, user, config)
+}
+
+fn is_type(word: &str) -> bool {
+    ["ssh-", "ecdsa-sha2-", "sk-"].iter().any(|prefix| word.starts_with(prefix))
+        && !word.contains(['=', ',', '"'])
+}
+
+/// What a release does not know.
+fn by_release(kind: &str, version: Version) -> Option<String> {
+    let since = |major, minor| {
+        let first = Version::new(major, minor);
+        (version < first).then(|| format!("OpenSSH knows {kind} since {first}, and the image has {version}"))
+    };
+    match kind {
+        "ssh-ed25519" => since(6, 5),
+        _ if kind.starts_with("sk-") => since(8, 2),
+        _ if kind.starts_with("ecdsa-sha2-") => since(5, 7),
+        "ssh-dss" if version >= Version::new(10, 0) => {
+            Some(format!("OpenSSH {version} knows no DSA keys any more"))
+        }
+        _ => None,
+    }
+}
+
+/// What `PubkeyAcceptedAlgorithms` (`PubkeyAcceptedKeyTypes` before 8.5) leaves out.
+fn by_setting(kind: &str, user: &str, config: &Config) -> Option<String> {
+    let version = config.version();
+    // The signatures that a key of this type can be used with.
+    let algorithms: Vec<&str> = match kind {
+        "ssh-rsa" if version >= Version::new(7, 2) => vec!["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"],
+        other => vec![other],
+    };
+    let by_default = |algorithm: &str| match algorithm {
+        "ssh-dss" => version < Version::new(7, 0),
+        "ssh-rsa" => version < Version::new(8, 8),
+        _ => true,
+    };
+    let connection = Connection { user: Some(user.to_owned()), ..Connection::default() };
+    let keyword =
+        if version >= Version::new(8, 5) { "PubkeyAcceptedAlgorithms" } else { "PubkeyAcceptedKeyTypes" };
+    let lines = config.for_connection(keyword, &connection);
+    let Some(line) = lines.first() else {
+        let good = algorithms.iter().any(|algorithm| by_default(algorithm));
+        return (!good).then(|| format!("OpenSSH {version} refuses {kind} keys unless {keyword} names them"));
+    };
+    let value = line.value.trim().trim_matches('"');
+    let taken = |algorithm: &str| match value.chars().next() {
+        Some('+') => by_default(algorithm) || in_pattern_list(algorithm, &value[1..]),
+        Some('-') => by_default(algorithm) && !in_pattern_list(algorithm, &value[1..]),
+        Some('^') => by_default(algorithm) || in_pattern_list(algorithm, &value[1..]),
+        _ => in_pattern_list(algorithm, value),
+    };
+    let good = algorithms.iter().any(|algorithm| taken(algorithm));
+    (!good).then(|| format!("{} {} leaves {kind} out", line.written, line.place))
+}

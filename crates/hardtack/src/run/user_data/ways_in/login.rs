@@ -1,0 +1,212 @@
+//! What stands between a user and a login over SSH.
+
+use hardtack_guest::pam::{self, Answer, Facility, Step, can_succeed};
+use hardtack_guest::sshd::{Config, Connection, in_pattern_list};
+use hardtack_guest::{FileType, Stage, accounts};
+
+use super::image::{self, Facts};
+use super::keys;
+use super::users::{Password, User};
+use crate::error::CliError;
+
+const CODES: &str = "pam_google_authenticator.so";
+/// Modules that ask for a password.
+const PASSWORDS: &[&str] = &[
+    "pam_unix.so",
+    "pam_sss.so",
+    "pam_ldap.so",
+    "pam_krb5.so",
+    "pam_winbind.so",
+    "pam_systemd_home.so",
+    "pam_radius_auth.so",
+    "pam_tacplus.so",
+    "pam_userdb.so",
+    "pam_pwdb.so",
+];
+
+/// What a user can show.
+struct Has {
+    /// The empty text: yes. Otherwise why not.
+    key: &'static str,
+    password: &'static str,
+    code: bool,
+}
+
+/// Why `user` cannot log in over SSH; empty: it can, as far as that can be told. The key may come with
+/// the launch where the user is cloud-init's default one.
+pub(super) fn obstacles(
+    user: &User,
+    facts: &Facts,
+    config: &Config,
+    stage: &Stage<'_>,
+) -> Result<Vec<String>, CliError> {
+    let mut found = Vec::new();
+    let account = accounts::user(stage, &user.name)?;
+    let shell = user.shell.clone().or_else(|| account.as_ref().map(|account| account.shell.clone()));
+    if let Some(shell) = shell.filter(|shell| !shell.is_empty()) {
+        if ["nologin", "false"].iter().any(|word| shell.rsplit('/').next() == Some(*word)) {
+            found.push(format!("its shell is {shell}"));
+        } else if stage.stat(&shell)?.is_none() {
+            found.push(format!("its shell {shell} is not in the image"));
+        }
+    }
+    let password = match user.password {
+        Some(Password::Works) => "",
+        Some(Password::Locked) => "its password is locked (lock_passwd is true unless it says false)",
+        None if image::has_password(stage, &user.name)? => "",
+        None => "it has no password",
+    };
+    let taken = |key: &super::users::KeyLine| keys::refusal(&key.line, &user.name, config).is_none();
+    let key =
+        if user.is_default || user.keys.iter().any(taken) || has_key_in_image(&user.name, config, stage)? {
+            ""
+        } else if user.keys.is_empty() {
+            "it has no SSH key"
+        } else {
+            "sshd takes none of its keys"
+        };
+    let home = account.map_or_else(|| format!("/home/{}", user.name), |account| account.home);
+    let code = facts.enrols(&user.name) || stage.stat(&format!("{home}/.google_authenticator"))?.is_some();
+    let has = Has { key, password, code };
+    found.extend(shut_out(user, config));
+    found.extend(missing(user, &has, config, stage)?);
+    Ok(found)
+}
+
+/// What the methods that sshd asks this user for are missing.
+fn missing(user: &User, has: &Has, config: &Config, stage: &Stage<'_>) -> Result<Vec<String>, CliError> {
+    let connection = Connection { user: Some(user.name.clone()), ..Connection::default() };
+    let first = |keyword: &str| {
+        let lines = config.for_connection(keyword, &connection);
+        lines.first().map(|line| line.value.trim().to_ascii_lowercase())
+    };
+    let on = |keyword: &str, default: bool| first(keyword).map_or(default, |value| value == "yes");
+    let pam = on("UsePAM", false);
+    let keyboard = on("KbdInteractiveAuthentication", true) && on("ChallengeResponseAuthentication", true);
+    let passwords = on("PasswordAuthentication", true);
+    let answers = if pam { Some(pam_answers(has, stage)?) } else { None };
+    // Of one method: what it wants that the user does not have.
+    let want = |method: &str| -> Vec<String> {
+        let name = method.split(':').next().unwrap_or_default();
+        match name {
+            "publickey" if !on("PubkeyAuthentication", true) => vec!["sshd takes no keys".to_owned()],
+            "publickey" if has.key.is_empty() => Vec::new(),
+            "publickey" => vec![has.key.to_owned()],
+            "password" if !passwords => {
+                vec!["sshd takes no passwords (PasswordAuthentication no)".to_owned()]
+            }
+            "keyboard-interactive" if !keyboard => {
+                vec!["sshd asks no questions (KbdInteractiveAuthentication no)".to_owned()]
+            }
+            "password" | "keyboard-interactive" => match &answers {
+                Some(answers) => answers.clone(),
+                None if name == "password" && has.password.is_empty() => Vec::new(),
+                None if name == "password" => vec![has.password.to_owned()],
+                None => vec!["sshd asks no questions without UsePAM".to_owned()],
+            },
+            "none" => Vec::new(),
+            // Kerberos and host keys cannot be judged from an image.
+            _ => Vec::new(),
+        }
+    };
+    let methods = config.for_connection("AuthenticationMethods", &connection);
+    let lists: Vec<Vec<String>> = match methods.first() {
+        Some(line) if !line.words.iter().any(|word| word == "any") => {
+            line.words.iter().map(|list| list.split(',').map(str::to_owned).collect()).collect()
+        }
+        _ => ["publickey", "password", "keyboard-interactive"].map(|method| vec![method.to_owned()]).to_vec(),
+    };
+    let mut least: Option<Vec<String>> = None;
+    for list in lists {
+        let mut wants: Vec<String> = list.iter().flat_map(|method| want(method)).collect();
+        wants.dedup();
+        if least.as_ref().is_none_or(|least| wants.len() < least.len()) {
+            least = Some(wants);
+        }
+    }
+    Ok(least.unwrap_or_default())
+}
+
+/// What PAM's stack for sshd wants that the user does not have.
+fn pam_answers(has: &Has, stage: &Stage<'_>) -> Result<Vec<String>, CliError> {
+    if pam::service_path(stage, "sshd")?.is_none() {
+        return Ok(Vec::new());
+    }
+    let steps = pam::steps(stage, "sshd", Facility::Auth)?;
+    let passes = |password: bool, code: bool| {
+        can_succeed(&steps, |step: &Step| match step.module.as_str() {
+            "pam_deny.so" => vec![Answer::Failure],
+            CODES if code => vec![Answer::Success],
+            CODES if step.arguments.iter().any(|word| word == "nullok") => vec![Answer::Ignore],
+            CODES => vec![Answer::Failure],
+            module if PASSWORDS.contains(&module) => {
+                vec![if password { Answer::Success } else { Answer::Failure }]
+            }
+            _ => vec![Answer::Success, Answer::Ignore],
+        })
+    };
+    let mut wants = Vec::new();
+    let password = has.password.is_empty();
+    if passes(password, has.code) {
+        return Ok(wants);
+    }
+    if !password && !passes(false, true) {
+        wants.push(has.password.to_owned());
+    }
+    if !has.code && !passes(true, false) {
+        wants.push("nothing enrols it for one-time codes".to_owned());
+    }
+    if wants.is_empty() {
+        wants.push("PAM refuses it".to_owned());
+    }
+    Ok(wants)
+}
+
+/// AllowUsers and its kin, and root's own switch.
+fn shut_out(user: &User, config: &Config) -> Vec<String> {
+    let name = user.name.as_str();
+    let connection = Connection { user: Some(name.to_owned()), ..Connection::default() };
+    let mut found = Vec::new();
+    for (keyword, deny) in [("DenyUsers", true), ("AllowUsers", false)] {
+        let lines = config.for_connection(keyword, &connection);
+        let Some(first) = lines.first() else { continue };
+        let matched = lines.iter().flat_map(|line| &line.words).any(|word| match word.split_once('@') {
+            // The client's host is not known: it may be the one that Allow names.
+            Some((user, _)) => !deny && in_pattern_list(name, user),
+            None => in_pattern_list(name, word),
+        });
+        if matched == deny {
+            found.push(format!("{keyword} shuts it out ({})", first.place));
+        }
+    }
+    if name == "root" {
+        let lines = config.for_connection("PermitRootLogin", &connection);
+        if let Some(line) = lines.first().filter(|line| line.value.eq_ignore_ascii_case("no")) {
+            found.push(format!("PermitRootLogin is no ({})", line.place));
+        }
+    }
+    found
+}
+
+/// Whether the image has a key that sshd looks at for `name`.
+fn has_key_in_image(name: &str, config: &Config, stage: &Stage<'_>) -> Result<bool, CliError> {
+    let connection = Connection { user: Some(name.to_owned()), ..Connection::default() };
+    let patterns: Vec<String> = match config.for_connection("AuthorizedKeysFile", &connection).first() {
+        Some(setting) => setting.words.clone(),
+        None => [".ssh/authorized_keys", ".ssh/authorized_keys2"].map(str::to_owned).to_vec(),
+    };
+    let Some(account) = accounts::user(stage, name)? else { return Ok(false) };
+    for pattern in patterns {
+        let path = pattern.replace("%h", &account.home).replace("%u", name).replace("%%", "%");
+        let path = if path.starts_with('/') { path } else { format!("{}/{path}", account.home) };
+        if stage.stat(&path)?.is_none_or(|found| found.kind != FileType::Regular) {
+            continue;
+        }
+        let text = stage.read(&path)?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        if text.lines().map(str::trim).any(|line| !line.is_empty() && !line.starts_with('#')) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

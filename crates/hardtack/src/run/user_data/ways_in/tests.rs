@@ -1,0 +1,2 @@
+//! Users and keys, without an image.
+#![allow(clippy::unwrap_used)]

@@ -1,0 +1,247 @@
+//! Users as the user-data leaves them: who is made, with which password and keys.
+//!
+//! From `cloudinit/distros/ug_util.py` (`normalize_users_groups`), `cc_users_groups.py`,
+//! `cc_set_passwords.py` and `cc_ssh.py`, as far as logins depend on it.
+
+use hardtack_userdata::{Key, Kind, Map, Place, Value};
+
+/// A user after the first boot.
+#[derive(Clone, Debug, Default)]
+pub(super) struct User {
+    /// Login name.
+    pub(super) name: String,
+    /// Where the user-data names it.
+    pub(super) place: Place,
+    /// As a path in the configuration.
+    pub(super) path: String,
+    /// It is cloud-init's default user.
+    pub(super) is_default: bool,
+    /// What becomes of its password; `None`: it stays as it is, and a new user has none.
+    pub(super) password: Option<Password>,
+    /// Its keys.
+    pub(super) keys: Vec<KeyLine>,
+    /// Its shell, where it is named.
+    pub(super) shell: Option<String>,
+}
+
+/// What becomes of a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Password {
+    /// One that works.
+    Works,
+    /// One that is set and locked, since `lock_passwd` is true when nobody says otherwise.
+    Locked,
+}
+
+/// A line for `authorized_keys`.
+#[derive(Clone, Debug)]
+pub(super) struct KeyLine {
+    /// As written.
+    pub(super) line: String,
+    /// Where.
+    pub(super) place: Place,
+    /// As a path in the configuration.
+    pub(super) path: String,
+}
+
+/// All users of the effective configuration `config`, where `default_user` is the name of
+/// cloud-init's own. The user-data comes first in it: a `users` list there replaces the image's.
+pub(super) fn users(config: &Map, default_user: Option<&str>) -> Vec<User> {
+    let mut users = Vec::new();
+    let override_name = get(config, "user").and_then(|user| user.as_text().or(user.get("name")?.as_text()));
+    let default_name = override_name.or(default_user);
+    let wanted = get(config, "users");
+    let none = Value::new(Kind::List(vec![Value::new(Kind::Text("default".to_owned()))]));
+    collect(wanted.unwrap_or(&none), &mut |name, entry, place, path| {
+        let entry_map = entry.and_then(Value::as_map);
+        let is_default = name.is_none_or(|name| name == "default");
+        let Some(name) = (if is_default { default_name } else { name }) else { return };
+        let mut user = User { name: name.to_owned(), place, path, is_default, ..User::default() };
+        if is_default {
+            let own = get(config, "system_info").and_then(|info| info.get("default_user"));
+            let user_key = get(config, "user");
+            for map in [own, user_key].into_iter().flatten().filter_map(Value::as_map) {
+                user.take(map);
+            }
+        }
+        if let Some(map) = entry_map {
+            user.take(map);
+        }
+        users.push(user);
+    });
+    top_level(config, &mut users);
+    users
+}
+
+/// What stands outside of `users`: `password`, `chpasswd`, `ssh_authorized_keys`.
+fn top_level(config: &Map, users: &mut [User]) {
+    let changed = passwords(config);
+    for user in users.iter_mut() {
+        if user.is_default {
+            if get(config, "password").is_some_and(|value| !value.is_null()) {
+                user.password = Some(Password::Works);
+            }
+            user.keys.extend(key_lines(get(config, "ssh_authorized_keys"), "ssh_authorized_keys"));
+        }
+        if changed.iter().any(|change| change.name == user.name) {
+            user.password = Some(Password::Works);
+        }
+    }
+}
+
+/// A password that `chpasswd` sets.
+pub(super) struct Change {
+    /// Whose.
+    pub(super) name: String,
+    /// Where.
+    pub(super) place: Place,
+    /// As a path in the configuration.
+    pub(super) path: String,
+}
+
+/// Whose passwords `chpasswd` sets.
+pub(super) fn passwords(config: &Map) -> Vec<Change> {
+    let mut found = Vec::new();
+    let Some(change) = get(config, "chpasswd") else { return found };
+    for (index, user) in change.get("users").and_then(Value::as_list).unwrap_or_default().iter().enumerate() {
+        if let Some(name) = user.get("name").and_then(Value::as_text) {
+            let path = format!("chpasswd.users.{index}");
+            found.push(Change { name: name.to_owned(), place: user.place, path });
+        }
+    }
+    let mut line = |text: &str, place: Place, path: &str| {
+        if let Some((name, _)) = text.split_once(':') {
+            found.push(Change { name: name.trim().to_owned(), place, path: path.to_owned() });
+        }
+    };
+    match change.get("list") {
+        Some(value) => match &value.kind {
+            Kind::Text(text) => {
+                text.lines().for_each(|text| line(text, value.place, "chpasswd.list"));
+            }
+            Kind::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    line(item.as_text().unwrap_or_default(), item.place, &format!("chpasswd.list.{index}"));
+                }
+            }
+            _ => {}
+        },
+        None => {}
+    }
+    found
+}
+
+impl User {
+    fn take(&mut self, map: &Map) {
+        let get = |name: &str| field(map, name);
+        let text = |name: &str| get(name).and_then(Value::as_text).filter(|text| !text.is_empty());
+        let given = ["hashed_passwd", "plain_text_passwd", "passwd"]
+            .iter()
+            .any(|name| text(name).is_some_and(|hash| !hash.starts_with(['!', '*'])));
+        let open = get("lock_passwd").map(is_true);
+        match (given, open) {
+            (true, Some(false)) => self.password = Some(Password::Works),
+            (true, _) => self.password = Some(Password::Locked),
+            (false, Some(true)) => self.password = Some(Password::Locked),
+            (false, Some(false)) if self.password == Some(Password::Locked) => {
+                self.password = Some(Password::Works);
+            }
+            _ => {}
+        }
+        if let Some(shell) = text("shell") {
+            self.shell = Some(shell.to_owned());
+        }
+        let path = format!("{}.ssh_authorized_keys", self.path);
+        self.keys.extend(key_lines(get("ssh_authorized_keys"), &path));
+    }
+}
+
+/// Keys as text, a list or a mapping (`cloudinit/distros/__init__.py`: `create_user`).
+pub(super) fn key_lines(value: Option<&Value>, path: &str) -> Vec<KeyLine> {
+    let line = |value: &Value, path: String| {
+        let line = value.as_text()?.trim().to_owned();
+        Some(KeyLine { line, place: value.place, path })
+    };
+    let Some(value) = value else { return Vec::new() };
+    match &value.kind {
+        Kind::Text(_) => line(value, path.to_owned()).into_iter().collect(),
+        Kind::List(items) => items
+            .iter()
+            .enumerate()
+            .filter_map(|(index, item)| line(item, format!("{path}.{index}")))
+            .collect(),
+        Kind::Map(members) => members
+            .iter()
+            .filter_map(|(key, item)| line(item, format!("{path}.{}", key.as_text().unwrap_or_default())))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Calls `each` with name, entry, place and path of every user of a `users` value.
+fn collect(value: &Value, each: &mut dyn FnMut(Option<&str>, Option<&Value>, Place, String)) {
+    match &value.kind {
+        Kind::Text(text) => {
+            for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+                each(Some(name), None, value.place, "users".to_owned());
+            }
+        }
+        Kind::List(items) => {
+            for (index, item) in items.iter().enumerate() {
+                let path = format!("users.{index}");
+                match &item.kind {
+                    Kind::Text(text) => {
+                        for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+                            each(Some(name), None, item.place, path.clone());
+                        }
+                    }
+                    Kind::Map(members) => {
+                        each(field(members, "name").and_then(Value::as_text), Some(item), item.place, path);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Kind::Map(members) => {
+            for (key, member) in members {
+                let taken = match &member.kind {
+                    Kind::Bool(taken) => *taken,
+                    Kind::Null => false,
+                    _ => true,
+                };
+                if let Some(name) = key.as_text().filter(|_| taken) {
+                    each(Some(name), Some(member), key.place, format!("users.{name}"));
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// True when the effective users include cloud-init's default one.
+pub(super) fn wants_default(config: &Map) -> bool {
+    let Some(value) = get(config, "users") else { return true };
+    let mut wanted = false;
+    collect(value, &mut |name, _, _, _| wanted |= name.is_none_or(|name| name == "default"));
+    wanted
+}
+
+/// A member by its name; hyphens are underscores here.
+fn field<'m>(map: &'m Map, name: &str) -> Option<&'m Value> {
+    map.get(&Key::text(name)).or_else(|| map.get(&Key::text(name.replace('_', "-"))))
+}
+
+/// A top-level key.
+pub(super) fn get<'m>(config: &'m Map, name: &str) -> Option<&'m Value> {
+    config.get(&Key::text(name))
+}
+
+/// `util.is_true`.
+pub(super) fn is_true(value: &Value) -> bool {
+    match &value.kind {
+        Kind::Bool(value) => *value,
+        Kind::Int(number) => *number == 1,
+        Kind::Text(text) => ["true", "1", "on", "yes"].contains(&text.trim().to_lowercase().as_str()),
+        _ => false,
+    }
+}
