@@ -9,6 +9,9 @@
 //! * [`finding`]: what is wrong with it, and where.
 //! * [`load`]: from a part's text to values, as PyYAML reads it.
 //! * [`truth`], [`options`], [`python_repr`]: values converted as cloud-init converts them.
+//! * [`merge`]: several parts become one configuration; [`layers`]: user-data over vendor-data over the
+//!   image's own.
+//! * [`kernel_command_line`]: what it may say.
 //! * [`json`]: configuration as JSON.
 //! * [`schema`]: every key, type and value against what cloud-init knows.
 //! * [`secrets`]: what is not to be shown.
@@ -18,18 +21,25 @@
 #![forbid(unsafe_code)]
 
 pub mod check;
+pub mod equal;
 pub mod finding;
 pub mod json;
+mod json_patch;
+mod json_text;
+pub mod kernel_command_line;
+pub mod layers;
 pub mod lenient_base64;
 pub mod limits;
 pub mod load;
+pub mod merge;
 pub mod options;
 pub mod part;
-pub mod python;
+mod python;
 pub mod python_repr;
 pub mod report;
 pub mod schema;
 pub mod secrets;
+pub mod size;
 pub mod split;
 pub mod truth;
 pub mod utf8;
