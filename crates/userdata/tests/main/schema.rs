@@ -1,0 +1,134 @@
+//! Verdicts on cloud-config beside those of cloud-init 26.2's own schema.
+//!
+//! `tests/oracle/schema_cases.py` makes such cases from a checkout of cloud-init; a file of any number of
+//! them is compared with `HARDTACK_SCHEMA_CASES=FILE cargo test -p hardtack-userdata schema::generated`.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use hardtack_userdata::load::load_config;
+use hardtack_userdata::{Finding, Severity, schema};
+use serde_json::Value as Json;
+
+/// How the cases of a file compare.
+#[derive(Default)]
+struct Tally {
+    cases: usize,
+    verdicts_differ: usize,
+    /// A path of an error that cloud-init tells and we do not.
+    errors_differ: usize,
+    deprecations_differ: usize,
+    report: String,
+}
+
+fn check(yaml: &str) -> Vec<Finding> {
+    match load_config(yaml, 0) {
+        Ok(Some(config)) => {
+            let mut findings = Vec::new();
+            schema::check(&config, &mut findings);
+            findings
+        }
+        Ok(None) => Vec::new(),
+        Err(findings) => findings,
+    }
+}
+
+fn is_valid(findings: &[Finding]) -> bool {
+    findings.iter().all(|finding| finding.severity != Severity::Error)
+}
+
+/// The paths of errors as cloud-init tells them: an unknown key is told of the mapping that holds it.
+fn error_paths(findings: &[Finding]) -> BTreeSet<String> {
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+    errors
+        .flat_map(|finding| {
+            let above = finding.path.rsplit_once('.').map_or("", |(above, _)| above).to_owned();
+            let whole = finding.path.clone();
+            match finding.code {
+                "unknown-key" if !above.is_empty() => vec![above],
+                // Several unknown keys at the top are told of no path.
+                "unknown-key" => vec![String::new(), whole],
+                "duplicate-item" => vec![above],
+                _ => vec![whole],
+            }
+        })
+        .collect()
+}
+
+fn strings(list: &Json) -> BTreeSet<String> {
+    let pairs = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    pairs.iter().filter_map(|pair| Some(pair.get(0)?.as_str()?.to_owned())).collect()
+}
+
+fn compare(file: &Path) -> Tally {
+    let mut tally = Tally::default();
+    for line in std::fs::read_to_string(file).unwrap().lines() {
+        let case: Json = serde_json::from_str(line).unwrap();
+        let (name, yaml) = (case["name"].as_str().unwrap(), case["yaml"].as_str().unwrap());
+        let findings = check(yaml);
+        tally.cases += 1;
+        let mut note = "";
+        if is_valid(&findings) != case["valid"].as_bool().unwrap() {
+            tally.verdicts_differ += 1;
+            note = "verdict";
+        } else {
+            let errors = strings(&case["errors"]);
+            if !errors.is_subset(&error_paths(&findings)) {
+                tally.errors_differ += 1;
+                note = "error paths";
+            }
+            let warned = findings.iter().filter(|finding| finding.code == "deprecated");
+            let warned: BTreeSet<String> = warned.map(|finding| finding.path.clone()).collect();
+            if case.get("deprecations").is_some_and(|theirs| is_valid(&findings) && strings(theirs) != warned)
+            {
+                tally.deprecations_differ += 1;
+                note = "deprecations";
+            }
+        }
+        if !note.is_empty() {
+            let _ = writeln!(tally.report, "== {note}: {name}\n{yaml}\n  theirs: {}", case["errors"]);
+            let _ = writeln!(tally.report, "  deprecated: {} {}", case["deprecations"], case["crash"]);
+            for finding in &findings {
+                let _ = writeln!(
+                    tally.report,
+                    "  ours: {:?} {} {}: {}",
+                    finding.severity, finding.code, finding.path, finding.message
+                );
+            }
+        }
+    }
+    tally
+}
+
+#[test]
+fn golden() {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/golden/schema.jsonl");
+    if !file.exists() {
+        eprintln!("SKIPPED: no {}", file.display());
+        return;
+    }
+    let tally = compare(&file);
+    assert!(tally.cases >= 298, "{} cases", tally.cases);
+    assert_eq!(tally.verdicts_differ, 0, "{}", tally.report);
+    assert_eq!(tally.errors_differ, 0, "{}", tally.report);
+}
+
+#[test]
+fn generated() {
+    let Some(file) = std::env::var_os("HARDTACK_SCHEMA_CASES") else {
+        eprintln!("SKIPPED: HARDTACK_SCHEMA_CASES names no file of cases");
+        return;
+    };
+    let tally = compare(Path::new(&file));
+    eprintln!(
+        "{} cases, {} verdicts differ, {} error paths, {} deprecations",
+        tally.cases, tally.verdicts_differ, tally.errors_differ, tally.deprecations_differ
+    );
+    assert_eq!(
+        tally.verdicts_differ + tally.errors_differ + tally.deprecations_differ,
+        0,
+        "{}",
+        tally.report
+    );
+}
