@@ -4,7 +4,9 @@
 //!
 //! * [`check`](mod@check), [`report`]: everything in one call, and what came of it.
 //! * [`part`]: what user-data is made of, and where each piece stands in the file.
-//! * [`split`]: from bytes to parts.
+//! * [`split`](mod@split): from bytes to parts; on the way [`gunzip`], [`maybe_base64`], [`format`],
+//!   [`archive`] and [`template`].
+//! * [`show`]: the parts as JSON.
 //! * [`value`]: configuration with a place for every value.
 //! * [`finding`]: what is wrong with it, and where.
 //! * [`load`]: from a part's text to values, as PyYAML reads it.
@@ -20,30 +22,42 @@
 //! sizes and depths are bounded by [`limits`].
 #![forbid(unsafe_code)]
 
+pub mod archive;
 pub mod check;
 pub mod equal;
 pub mod finding;
+mod first_line;
+pub mod format;
+pub mod gunzip;
+mod include;
 pub mod json;
 mod json_patch;
 mod json_text;
 pub mod kernel_command_line;
+mod launch_index;
 pub mod layers;
 pub mod lenient_base64;
 pub mod limits;
 pub mod load;
+pub mod maybe_base64;
 pub mod merge;
+mod mime;
 pub mod options;
 pub mod part;
+mod process;
 mod python;
 pub mod python_repr;
 pub mod report;
 pub mod schema;
 pub mod secrets;
+pub mod show;
 pub mod size;
 pub mod split;
+pub mod template;
 pub mod truth;
 pub mod utf8;
 pub mod value;
+mod wording;
 
 pub use finding::{Finding, Place, Severity};
 pub use part::{Origin, Part, PartKind};

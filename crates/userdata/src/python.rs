@@ -36,21 +36,24 @@ pub(crate) fn int(text: &str) -> Option<i128> {
     Some(if negative { -value } else { value })
 }
 
-/// `str.splitlines()` with the ends kept off: more characters than `\n` end a line.
-pub(crate) fn lines(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
+/// `str.splitlines()` with the ends kept off, each line with the byte that it starts at: more
+/// characters than `\n` end a line.
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
     std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
+        let rest = text.get(at..).filter(|rest| !rest.is_empty())?;
+        let start = at;
         let end = rest.find([
             '\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}',
         ]);
-        let Some(at) = end else { return Some(std::mem::take(&mut rest)) };
-        let (line, tail) = rest.split_at(at);
+        let Some(end) = end else {
+            at = text.len();
+            return Some((start, rest));
+        };
+        let (line, tail) = rest.split_at(end);
         let width = if tail.starts_with("\r\n") { 2 } else { tail.chars().next().map_or(1, char::len_utf8) };
-        rest = tail.get(width..).unwrap_or_default();
-        Some(line)
+        at = start + end + width;
+        Some((start, line))
     })
 }
 
@@ -110,8 +113,9 @@ mod tests {
 
     #[test]
     fn lines_end_where_python_ends_them() {
-        assert_eq!(lines("a\r\nb\rc\u{b}d\n\n\u{85}e").collect::<Vec<_>>(), ["a", "b", "c", "d", "", "", "e"]);
-        assert_eq!(lines("a\n").collect::<Vec<_>>(), ["a"]);
+        let found: Vec<_> = lines("a\r\nb\rc\u{b}d\n\n\u{85}e").collect();
+        assert_eq!(found, [(0, "a"), (3, "b"), (5, "c"), (7, "d"), (9, ""), (10, ""), (12, "e")]);
+        assert_eq!(lines("a\n").collect::<Vec<_>>(), [(0, "a")]);
         assert_eq!(byte_lines(b"a\x0bb\r\n\rc").collect::<Vec<_>>(), [&b"a\x0bb"[..], b"", b"c"]);
     }
 

@@ -1,10 +1,15 @@
 //! From bytes to parts: what `cloudinit/user_data.py` does before any handler sees a part, and
 //! what is rendered (`cloudinit/handlers/jinja_template.py`) before the others do.
 
-use hardtack_yaml::{Diagnostic, Severity};
+use std::collections::HashMap;
 
-use crate::finding::Finding;
-use crate::part::{Origin, Part};
+use hardtack_yaml::{Diagnostic, Severity, Span};
+
+use crate::finding::{Finding, Place};
+use crate::mime::Message;
+use crate::part::{Origin, Part, PartKind};
+use crate::process::Processor;
+use crate::{first_line, format, launch_index, limits, maybe_base64, template};
 
 /// `place.part` of a [`Finding`] that is about the file as a whole, not about one of its parts.
 pub const WHOLE: usize = usize::MAX;
@@ -47,6 +52,15 @@ pub struct UserData {
     pub file: String,
     /// The file's text, if it is text.
     pub text: Option<String>,
+    /// Texts that findings count in whose `place.part` is [`WHOLE`], or that much less.
+    sources: Vec<Source>,
+}
+
+/// A text that is no part: the file, what a gzip unpacks to, an archive.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) origin: Origin,
+    pub(crate) text: Option<String>,
 }
 
 impl UserData {
@@ -59,8 +73,11 @@ impl UserData {
     /// The text that `finding`'s place counts in, for [`hardtack_yaml::render`].
     #[must_use]
     pub fn text_of(&self, finding: &Finding) -> Option<&str> {
-        match self.parts.get(finding.place.part) {
-            Some(part) => std::str::from_utf8(&part.payload).ok(),
+        if let Some(part) = self.parts.get(finding.place.part) {
+            return std::str::from_utf8(&part.payload).ok();
+        }
+        match self.source(finding) {
+            Some(source) => source.text.as_deref(),
             None => self.text.as_deref(),
         }
     }
@@ -70,9 +87,16 @@ impl UserData {
     pub fn diagnostic(&self, finding: &Finding) -> Diagnostic {
         let mut diagnostic = finding.diagnostic(&self.parts);
         if self.parts.get(finding.place.part).is_none() {
-            diagnostic.file.clone_from(&self.file);
+            match self.source(finding) {
+                Some(source) => (diagnostic.file, diagnostic.span) = source.origin.locate(finding.place.span),
+                None => diagnostic.file.clone_from(&self.file),
+            }
         }
         diagnostic
+    }
+
+    fn source(&self, finding: &Finding) -> Option<&Source> {
+        self.sources.get(WHOLE - finding.place.part)
     }
 }
 
@@ -80,20 +104,75 @@ impl UserData {
 /// wrong is in [`UserData::findings`].
 #[must_use]
 pub fn split(name: &str, bytes: &[u8], options: &SplitOptions<'_>) -> UserData {
-    let _ = options;
-    UserData {
-        parts: vec![Part {
-            kind: crate::PartKind::CloudConfig,
-            content_type: "text/cloud-config".to_owned(),
-            filename: "part-001".to_owned(),
-            launch_index: None,
-            merge_type: None,
-            payload: bytes.to_vec(),
-            origin: Origin::file(name),
-        }],
-        findings: Vec::new(),
-        failed: false,
+    let mut data = UserData {
         file: name.to_owned(),
         text: std::str::from_utf8(bytes).ok().map(str::to_owned),
+        ..UserData::default()
+    };
+    if bytes.len() > limits::RAW {
+        let message = format!("{} bytes of user-data; at most {} are read", bytes.len(), limits::RAW);
+        let place = Place { part: WHOLE, span: Span { line: 1, column: 1, ..Span::default() } };
+        data.findings = vec![
+            Finding::error("too-large", place, message)
+                .with_hint("clouds take 16 to 64 KiB: fetch large files while booting"),
+        ];
+        data.failed = true;
+        data.text = None;
+        return data;
+    }
+    let mut processor = Processor::new(options.fetch);
+    let decoded = options.maybe_base64.then(|| maybe_base64::strict(bytes)).flatten();
+    match decoded {
+        Some(decoded) if !bytes.is_empty() => {
+            let origin = Origin { file: format!("{name} (base64 undone)"), ..Origin::default() };
+            processor.blob(decoded, origin, 0);
+        }
+        _ => processor.blob(bytes.to_vec(), Origin::file(name), 0),
+    }
+    let Processor { messages, attached, sources, findings, about, failed, .. } = processor;
+    let mut places = HashMap::new();
+    for id in launch_index::leaves(&messages, &attached, options.launch_index) {
+        let Some(message) = messages.get(id) else { continue };
+        places.entry(id).or_insert(data.parts.len());
+        data.parts.push(part(message));
+    }
+    data.failed = failed;
+    data.sources = sources;
+    data.findings = findings;
+    for (id, mut finding) in about {
+        if let Some(index) = places.get(&id) {
+            finding.place.part = *index;
+            data.findings.push(finding);
+        }
+    }
+    for (index, part) in data.parts.iter_mut().enumerate() {
+        if part.kind == PartKind::Template {
+            template::part(part, index, options.instance_data, &mut data.findings);
+        }
+    }
+    first_line::look(&mut data);
+    data
+}
+
+fn part(message: &Message) -> Part {
+    let content_type = message.content_type();
+    let kind = match content_type.as_str() {
+        // Whoever was to follow it did not, or it stands in an archive, where nobody follows it.
+        format::INCLUDE => PartKind::Include,
+        format::INCLUDE_ONCE => PartKind::IncludeOnce,
+        other => format::kind_of(other),
+    };
+    Part {
+        kind,
+        filename: message.filename().ok().flatten().unwrap_or_default(),
+        launch_index: message.get(launch_index::HEADER).map(str::to_owned),
+        merge_type: ["Merge-Type", "X-Merge-Type"]
+            .into_iter()
+            .filter_map(|name| message.get_exact(name))
+            .find(|value| !value.is_empty())
+            .map(str::to_owned),
+        payload: message.decoded(),
+        origin: message.origin.clone(),
+        content_type,
     }
 }

@@ -1,0 +1,388 @@
+//! What cloud-init makes of a text before any handler sees it: containers opened, includes followed,
+//! types told by first characters (`cloudinit/user_data.py`, `UserDataProcessor`).
+
+use hardtack_yaml::Span;
+
+use crate::finding::{Finding, Place, Severity};
+use crate::mime::parse::{self, Oddity};
+use crate::mime::{Id, Message, Payload};
+use crate::part::Origin;
+use crate::split::{Fetch, Source, WHOLE};
+use crate::wording::shown;
+use crate::{archive, format, gunzip, include, launch_index, limits};
+
+/// Types of what is gzip.
+const GZIP_TYPES: [&str; 8] = [
+    "application/gzip",
+    "application/gzip-compressed",
+    "application/gzipped",
+    "application/x-compress",
+    "application/x-compressed",
+    "application/x-gunzip",
+    "application/x-gzip",
+    "application/x-gzip-compressed",
+];
+
+/// How far into a text cloud-init looks for `MIME-Version:`.
+const MIME_WINDOW: usize = 4096;
+
+/// Takes user-data apart.
+pub(crate) struct Processor<'a> {
+    pub(crate) fetch: Option<&'a dyn Fetch>,
+    /// All messages that there are.
+    pub(crate) messages: Vec<Message>,
+    /// Those that became parts.
+    pub(crate) attached: Vec<Id>,
+    /// Texts that findings count in.
+    pub(crate) sources: Vec<Source>,
+    pub(crate) findings: Vec<Finding>,
+    /// Findings about messages, which have no place among the parts yet.
+    pub(crate) about: Vec<(Id, Finding)>,
+    /// cloud-init raises an exception here.
+    pub(crate) failed: bool,
+    /// Bytes unpacked and fetched so far.
+    pub(crate) spent: usize,
+}
+
+impl<'a> Processor<'a> {
+    pub(crate) fn new(fetch: Option<&'a dyn Fetch>) -> Self {
+        Self {
+            fetch,
+            messages: Vec::new(),
+            attached: Vec::new(),
+            sources: Vec::new(),
+            findings: Vec::new(),
+            about: Vec::new(),
+            failed: false,
+            spent: 0,
+        }
+    }
+
+    /// Where findings about the text `bytes` at `origin` count.
+    pub(crate) fn source(&mut self, bytes: &[u8], origin: &Origin) -> usize {
+        let text = std::str::from_utf8(bytes).ok().map(str::to_owned);
+        self.sources.push(Source { origin: origin.clone(), text });
+        WHOLE - (self.sources.len() - 1)
+    }
+
+    fn fail(&mut self, finding: Finding) {
+        self.failed = true;
+        self.findings.push(finding);
+    }
+
+    /// Unpacks `bytes`, as far as there is room.
+    fn unpack(&mut self, bytes: &[u8]) -> Result<Vec<u8>, gunzip::Error> {
+        let unpacked = gunzip::gunzip(bytes, limits::UNPACKED.saturating_sub(self.spent));
+        self.spent = match &unpacked {
+            Ok(unpacked) => self.spent.saturating_add(unpacked.len()),
+            Err(gunzip::Error::TooLarge(_)) => limits::UNPACKED,
+            Err(_) => self.spent,
+        };
+        unpacked
+    }
+
+    /// One text: the whole, or what an include named (`convert_string`).
+    pub(crate) fn blob(&mut self, bytes: Vec<u8>, origin: Origin, depth: usize) {
+        let (bytes, origin, source) = match self.unpack(&bytes) {
+            Ok(unpacked) if gunzip::is_gzip(&bytes) => {
+                let origin = Origin { file: format!("{} (unpacked)", origin.file), ..Origin::default() };
+                let source = self.source(&unpacked, &origin);
+                (unpacked, origin, source)
+            }
+            result => {
+                let source = self.source(&bytes, &origin);
+                let place = Place { part: source, span: Span::default() };
+                match result {
+                    Err(error @ gunzip::Error::TooLarge(_)) => {
+                        let message = format!("this is gzip, and {error}");
+                        return self.fail(
+                            Finding::error("gzip-too-large", place, message)
+                                .with_hint("user-data has to be smaller: fetch large files while booting"),
+                        );
+                    }
+                    Err(error) if error != gunzip::Error::NotGzip => {
+                        let message =
+                            format!("{error}: cloud-init takes it for unknown binary data and ignores it");
+                        self.findings.push(
+                            Finding::error("gzip-damaged", place, message)
+                                .with_hint("compress it again: gzip -9 < FILE > FILE.gz"),
+                        );
+                    }
+                    _ => {}
+                }
+                (bytes, origin, source)
+            }
+        };
+        let window = bytes.get(..MIME_WINDOW).unwrap_or(&bytes).to_ascii_lowercase();
+        let is_mime = find(&window, b"mime-version:").is_some();
+        if !is_mime {
+            let id = self.messages.len();
+            let mut message = Message { payload: Payload::Bytes(bytes), origin, ..Message::default() };
+            message.add("Content-Type", format::NOT_MULTIPART);
+            message.add("MIME-Version", "1.0");
+            self.messages.push(message);
+            return self.message(id, source, depth);
+        }
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let mut finding = match crate::utf8::text(error.as_bytes(), source) {
+                    Err(finding) => finding,
+                    Ok(_) => return,
+                };
+                finding.message = "a MIME message that is not UTF-8: cloud-init fails as a whole".to_owned();
+                finding.hint =
+                    Some("encode binary parts as base64 (Content-Transfer-Encoding: base64)".to_owned());
+                return self.fail(finding);
+            }
+        };
+        let mut oddities = Vec::new();
+        let parsed =
+            parse::parse(&parse::Source { text: &text, origin: &origin }, &mut self.messages, &mut oddities);
+        for (oddity, span) in oddities {
+            self.findings.push(odd(oddity, Place { part: source, span }));
+        }
+        match parsed {
+            Ok(id) => self.message(id, source, depth),
+            Err(error) => {
+                let place = Place { part: source, span: Span::default() };
+                let finding = Finding::error("mime-refused", place, error.to_string());
+                self.fail(finding.with_hint("write one flat multipart message, one part for each file"));
+            }
+        }
+    }
+
+    /// All parts of the message `base` (`_process_msg`).
+    fn message(&mut self, base: Id, source: usize, depth: usize) {
+        let mut waiting = vec![base];
+        while let Some(id) = waiting.pop() {
+            let Some(message) = self.messages.get(id) else { continue };
+            if let Payload::List(list) = &message.payload {
+                waiting.extend(list.iter().rev());
+            }
+            if message.main_type() != "multipart" {
+                self.part(base, id, source, depth);
+            }
+        }
+    }
+
+    fn part(&mut self, base: Id, id: Id, source: usize, depth: usize) {
+        let Some(message) = self.messages.get(id) else { return };
+        let mut id = id;
+        let mut said = message.content_type();
+        let mut payload = message.decoded();
+        let mut origin = message.origin.clone();
+        let encoding = message.transfer_encoding();
+        let here = Place {
+            part: source,
+            span: Span { line: message.origin.lines_before.saturating_add(1), column: 1, ..Span::default() },
+        };
+        if !matches!(encoding.as_str(), "" | "7bit" | "8bit" | "binary") {
+            let name = message.filename().ok().flatten().filter(|name| !name.is_empty());
+            let name = name.unwrap_or_else(|| format!("part-{:03}", self.attached.len() + 1));
+            origin = Origin { file: format!("{} ({name})", origin.file), ..Origin::default() };
+        }
+        let compressed = GZIP_TYPES.contains(&said.as_str());
+        if compressed {
+            let old = message.clone();
+            let unpacked = match self.unpack(&payload) {
+                Ok(unpacked) => unpacked,
+                Err(error) => {
+                    let message = format!("a part of the type {said}: {error}; cloud-init fails as a whole");
+                    let hint = "compress it again, or send it as it is with its own type";
+                    return self.fail(Finding::error("gzip-damaged", here, message).with_hint(hint));
+                }
+            };
+            let Ok(text) = String::from_utf8(unpacked) else {
+                let message = format!(
+                    "a part of the type {said} that does not unpack to UTF-8: cloud-init fails as a whole"
+                );
+                let hint = "send binary files through write_files, or fetch them while booting";
+                return self.fail(Finding::error("gzip-not-utf8", here, message).with_hint(hint));
+            };
+            "text/plain".clone_into(&mut said);
+            payload = text.clone().into_bytes();
+            origin = Origin { file: format!("{} (unpacked)", origin.file), ..Origin::default() };
+            // A new message, which has less headers.
+            let mut fresh =
+                Message { payload: Payload::Text(text), origin: origin.clone(), ..Message::default() };
+            fresh.add("Content-Type", format::type_of_bytes(&payload).unwrap_or(format::PLAIN));
+            fresh.add("MIME-Version", "1.0");
+            match old.filename() {
+                Ok(Some(name)) if !name.is_empty() => fresh.set_filename(&name),
+                Ok(_) => {}
+                Err(error) => return self.broken(&error.to_string(), here),
+            }
+            if let Some(index) = old.get(launch_index::HEADER) {
+                fresh.add(launch_index::HEADER, index);
+            }
+            if old.get("merge-type").or_else(|| old.get("x-merge-type")).is_some() {
+                let message = "the Merge-Type header of a compressed part is lost in cloud-init";
+                let hint = "write merge_how into the configuration, or do not compress the part";
+                self.findings.push(Finding::warning("merge-type-lost", here, message).with_hint(hint));
+            }
+            id = self.messages.len();
+            self.messages.push(fresh);
+        }
+        let told = matches!(said.as_str(), format::PLAIN | format::NOT_MULTIPART | format::SCRIPT)
+            .then(|| format::type_of_bytes(&payload))
+            .flatten();
+        let kind = told.map_or_else(|| said.clone(), str::to_owned);
+        if let Some(message) = self.messages.get_mut(id)
+            && kind != said
+        {
+            message.replace("Content-Type", kind.clone());
+        }
+        match kind.as_str() {
+            format::INCLUDE | format::INCLUDE_ONCE => {
+                return self.include(id, &payload, &origin, source, depth);
+            }
+            format::ARCHIVE => return self.archive(&payload, &origin),
+            _ => {}
+        }
+        if let Some(message) = self.messages.get_mut(base) {
+            // Of the whole, not of the part: one more reason why names in Content-Type get lost.
+            message.replace("Content-Type", kind);
+        }
+        if let Some(message) = self.messages.get_mut(id) {
+            message.origin = origin;
+        }
+        self.attach(id, here);
+    }
+
+    fn broken(&mut self, error: &str, here: Place) {
+        let message = format!("a header of this part: {error}; cloud-init fails as a whole");
+        let hint = "write the file name as filename=\"NAME\"";
+        self.fail(Finding::error("mime-refused", here, message).with_hint(hint));
+    }
+
+    /// One part more (`_attach_part`).
+    fn attach(&mut self, id: Id, here: Place) {
+        let number = self.attached.len() + 1;
+        if number > limits::PARTS {
+            if number == limits::PARTS + 1 {
+                let message = format!("there are more than {} parts", limits::PARTS);
+                self.fail(Finding::error("too-many-parts", here, message).with_hint("put several into one"));
+            }
+            return;
+        }
+        let Some(message) = self.messages.get_mut(id) else { return };
+        match message.filename() {
+            Ok(Some(name)) if !name.is_empty() => {}
+            Ok(_) => message.set_filename(&format!("part-{number:03}")),
+            Err(error) => return self.broken(&error.to_string(), here),
+        }
+        launch_index::attach(message);
+        self.attached.push(id);
+    }
+
+    fn archive(&mut self, payload: &[u8], origin: &Origin) {
+        let source = self.source(payload, origin);
+        let archive = archive::explode(payload, origin, source);
+        for (finding, fails) in archive.findings {
+            self.failed |= fails;
+            self.findings.push(finding);
+        }
+        for message in archive.messages {
+            let id = self.messages.len();
+            let line = message.origin.lines_before.saturating_add(1);
+            self.messages.push(message);
+            self.attach(id, Place { part: source, span: Span { line, column: 1, ..Span::default() } });
+        }
+    }
+
+    fn include(&mut self, id: Id, payload: &[u8], origin: &Origin, source: usize, depth: usize) {
+        let text = String::from_utf8_lossy(payload);
+        let places = include::places(&text);
+        let Some(fetch) = self.fetch else {
+            let here = Place { part: source, span: Span::default() };
+            if let Some(message) = self.messages.get_mut(id) {
+                message.origin = origin.clone();
+            }
+            self.attach(id, here);
+            for place in places.iter().take(limits::PARTS) {
+                let message =
+                    format!("{} is not followed here: what it holds is not checked", shown(&place.url));
+                self.about
+                    .push((id, include_finding(Severity::Warning, "include-not-followed", place, message)));
+            }
+            return;
+        };
+        let counts = self.source(payload, origin);
+        for place in places {
+            if depth >= limits::NESTING {
+                let message = format!("includes are nested more than {} levels deep", limits::NESTING);
+                let mut finding = include_finding(Severity::Error, "include-too-deep", &place, message);
+                finding.place.part = counts;
+                return self.fail(finding);
+            }
+            let content = fetch.fetch(&place.url, place.once);
+            let message = match content {
+                Ok(content) if self.spent.saturating_add(content.len()) <= limits::UNPACKED => {
+                    self.spent += content.len();
+                    self.blob(content, Origin::file(place.url), depth + 1);
+                    continue;
+                }
+                Ok(_) => {
+                    self.spent = limits::UNPACKED;
+                    format!("{} is too large: {} bytes are read in all", shown(&place.url), limits::UNPACKED)
+                }
+                Err(why) => format!("{}: {why}; cloud-init fails as a whole", shown(&place.url)),
+            };
+            let mut finding = include_finding(Severity::Error, "include-failed", &place, message);
+            finding.place.part = counts;
+            self.fail(finding);
+        }
+    }
+}
+
+fn include_finding(
+    severity: Severity,
+    code: &'static str,
+    place: &include::Place,
+    message: String,
+) -> Finding {
+    let end = place.start.saturating_add(place.url.len());
+    let span = Span { start: place.start, end, line: place.line, column: place.column };
+    let finding = Finding::error(code, Place { part: 0, span }, message);
+    Finding { severity, ..finding }
+}
+
+fn odd(oddity: Oddity, place: Place) -> Finding {
+    match oddity {
+        Oddity::NoBoundary => Finding::error(
+            "mime-no-boundary",
+            place,
+            "this multipart message does not say its boundary: cloud-init finds no part in it",
+        )
+        .with_hint("write Content-Type: multipart/mixed; boundary=\"BOUNDARY\""),
+        Oddity::BoundaryMissing(name) => Finding::error(
+            "mime-boundary-missing",
+            place,
+            format!("the boundary {} does not begin any line: cloud-init finds no part", shown(&name)),
+        )
+        .with_hint("each part starts with a line `--` and the boundary, exactly as the header says it"),
+        Oddity::NotClosed(name) => Finding::warning(
+            "mime-not-closed",
+            place,
+            format!(
+                "the line `--{name}--` that ends this multipart message is missing: was the end cut off?"
+            ),
+        )
+        .with_hint("add it behind the last part"),
+        Oddity::Header(name) => Finding::warning(
+            "mime-header",
+            place,
+            format!(
+                "{} is read as a header of the message, and its line is lost for the content",
+                shown(&name)
+            ),
+        )
+        .with_hint("leave an empty line between the headers and the content"),
+    }
+}
+
+/// Where `wanted` begins in `bytes`.
+pub(crate) fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
+}
