@@ -5,7 +5,9 @@
 //! casefold, and 128-byte inodes with checksums are beyond it, as are times before 1970. What it
 //! cannot open is [`ViewError::Unsupported`]: no opinion, not a bad one.
 
-use ext4_view::{Ext4 as View, Ext4Error, Ext4Read, FileType};
+use std::collections::{BTreeMap, BTreeSet};
+
+use ext4_view::{Ext4 as View, Ext4Error, Ext4Read, FileType, Metadata};
 use hardtack_disk::BlockSource;
 
 use crate::{Kind, Stat};
@@ -71,27 +73,38 @@ impl ViewTree {
     /// # Errors
     /// [`ViewError::Damaged`] or [`ViewError::Failed`].
     pub fn lstat(&self, path: &str) -> Result<Option<Stat>, ViewError> {
-        let metadata = match self.view.symlink_metadata(path) {
-            Ok(metadata) => metadata,
-            Err(Ext4Error::NotFound | Ext4Error::NotADirectory) => return Ok(None),
-            Err(error) => return Err(answer(path, &error)),
+        match self.view.symlink_metadata(path) {
+            Ok(metadata) => Ok(Some(stat(&metadata))),
+            Err(Ext4Error::NotFound | Ext4Error::NotADirectory) => Ok(None),
+            Err(error) => Err(answer(path, &error)),
+        }
+    }
+
+    /// What those of `names` are that exist in `directory`: as [`lstat`](Self::lstat) of each, with one
+    /// look through the directory, which that reader checks again for every path.
+    ///
+    /// # Errors
+    /// As [`lstat`](Self::lstat).
+    pub fn lstat_many(
+        &self,
+        directory: &str,
+        names: &BTreeSet<&str>,
+    ) -> Result<BTreeMap<String, Stat>, ViewError> {
+        let mut found = BTreeMap::new();
+        let entries = match self.view.read_dir(directory) {
+            Ok(entries) => entries,
+            Err(Ext4Error::NotFound | Ext4Error::NotADirectory) => return Ok(found),
+            Err(error) => return Err(answer(directory, &error)),
         };
-        let kind = match metadata.file_type() {
-            FileType::Regular => Kind::Regular,
-            FileType::Directory => Kind::Directory,
-            FileType::Symlink => Kind::Symlink,
-            _ => Kind::Special,
-        };
-        Ok(Some(Stat {
-            kind,
-            mode: u32::from(metadata.mode() & 0o7777),
-            uid: metadata.uid(),
-            gid: metadata.gid(),
-            size: metadata.len(),
-            mtime: metadata.modified().seconds(),
-            links: 0,
-            inode: 0,
-        }))
+        for entry in entries {
+            let entry = entry.map_err(|error| answer(directory, &error))?;
+            let Ok(name) = entry.file_name().as_str().map(str::to_owned) else { continue };
+            if names.contains(name.as_str()) {
+                let metadata = entry.metadata().map_err(|error| answer(directory, &error))?;
+                found.insert(name, stat(&metadata));
+            }
+        }
+        Ok(found)
     }
 
     /// Calls `piece` with the file's content from its start, in pieces; ends early when `piece`
@@ -139,6 +152,25 @@ impl ViewTree {
             path: path.to_owned(),
             what: "the link's target is not UTF-8".to_owned(),
         })
+    }
+}
+
+fn stat(metadata: &Metadata) -> Stat {
+    let kind = match metadata.file_type() {
+        FileType::Regular => Kind::Regular,
+        FileType::Directory => Kind::Directory,
+        FileType::Symlink => Kind::Symlink,
+        _ => Kind::Special,
+    };
+    Stat {
+        kind,
+        mode: u32::from(metadata.mode() & 0o7777),
+        uid: metadata.uid(),
+        gid: metadata.gid(),
+        size: metadata.len(),
+        mtime: metadata.modified().seconds(),
+        links: 0,
+        inode: 0,
     }
 }
 

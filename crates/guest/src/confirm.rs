@@ -1,12 +1,13 @@
 //! Reading the finished image back through second implementations, `ext4-view` and for FAT `fatfs`,
 //! which share nothing with the code that wrote it: every planned change is there, or the build fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use hardtack_disk::{BlockSource, Window};
-use hardtack_ext4::{ViewError, ViewTree};
+use hardtack_ext4::{Stat, ViewError, ViewTree};
 use hardtack_partition::FsKind;
 
 use crate::stage::{Content, Edit, Op, State};
@@ -35,7 +36,10 @@ pub struct Confirmation {
     pub unread: Vec<String>,
 }
 
-/// Looks every edit up on the finished `disk`. `epoch` is the clock of the build.
+/// Edits that are worth a thread of their own: opening a file system costs about as much as these.
+const SHARE: usize = 40;
+
+/// Looks every edit up on the finished `disk`, on all cores. `epoch` is the clock of the build.
 ///
 /// # Errors
 /// [`Error::FileSystem`] when something is not as it was planned.
@@ -45,35 +49,111 @@ pub fn confirm(
     disk: &Arc<dyn BlockSource>,
     locate: &dyn Fn(&GuestPath) -> Location,
 ) -> Result<Confirmation, Error> {
+    let located: Vec<(&Edit, Location)> = edits.iter().map(|edit| (edit, locate(&edit.path))).collect();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = located.len().div_ceil(cores).max(SHARE);
+    let answers: Vec<Result<Confirmation, Error>> = std::thread::scope(|scope| {
+        let workers: Vec<_> = located
+            .chunks(share)
+            .map(|share| scope.spawn(move || confirm_share(share, epoch, disk)))
+            .collect();
+        // A panic of a worker goes on here.
+        workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    let mut confirmation = Confirmation::default();
+    for answer in answers {
+        let Confirmation { confirmed, unread } = answer?;
+        confirmation.confirmed += confirmed;
+        for why in unread {
+            if !confirmation.unread.contains(&why) {
+                confirmation.unread.push(why);
+            }
+        }
+    }
+    Ok(confirmation)
+}
+
+/// One thread's part: the second readers cannot be shared, so it opens its own.
+fn confirm_share(
+    edits: &[(&Edit, Location)],
+    epoch: i64,
+    disk: &Arc<dyn BlockSource>,
+) -> Result<Confirmation, Error> {
     let mut views: BTreeMap<u64, Option<View>> = BTreeMap::new();
     let mut confirmation = Confirmation::default();
-    for edit in edits {
-        let Location { range, file_system, inside } = locate(&edit.path);
+    let mut neighbours = Neighbours::new(edits);
+    for (edit, location) in edits {
+        let Location { range, file_system, inside } = location;
+        let file_system = || file_system.clone();
         let view = match views.get(&range.start) {
             Some(view) => view,
             None => {
                 let opened = match View::open(Window::new(Arc::clone(disk), range.clone())?) {
                     Ok(view) => Some(view),
                     Err(Finding::NoOpinion(why)) => {
-                        confirmation.unread.push(format!("{file_system}: {why}"));
+                        confirmation.unread.push(format!("{}: {why}", file_system()));
                         None
                     }
-                    Err(Finding::Differs(what)) => return Err(Error::FileSystem { file_system, what }),
+                    Err(Finding::Differs(what)) => {
+                        return Err(Error::FileSystem { file_system: file_system(), what });
+                    }
                 };
                 views.entry(range.start).or_insert(opened)
             }
         };
         let Some(view) = view else { continue };
-        match check(edit, epoch, view, &inside) {
+        let found = neighbours.look(view, location);
+        match found.and_then(|found| check(edit, epoch, view, inside, found)) {
             Ok(()) => confirmation.confirmed += 1,
             Err(Finding::NoOpinion(why)) => confirmation.unread.push(format!("{}: {why}", edit.path)),
             Err(Finding::Differs(what)) => {
                 let what = format!("after the build, {} is not as planned: {what}", edit.path);
-                return Err(Error::FileSystem { file_system, what });
+                return Err(Error::FileSystem { file_system: file_system(), what });
             }
         }
     }
     Ok(confirmation)
+}
+
+/// Edits in one directory from which on looking through it once is less than looking each up.
+const MANY: usize = 8;
+
+/// Edits by directory: where the file system begins, the directory, and the names in it.
+struct Neighbours<'a> {
+    names: BTreeMap<(u64, GuestPath), BTreeSet<&'a str>>,
+    /// Of the directories that were looked through: what was found.
+    found: BTreeMap<(u64, GuestPath), BTreeMap<String, Seen>>,
+}
+
+impl<'a> Neighbours<'a> {
+    fn new(edits: &'a [(&Edit, Location)]) -> Self {
+        let mut names: BTreeMap<_, BTreeSet<&str>> = BTreeMap::new();
+        for (_, location) in edits {
+            if let (Some(parent), Some(name)) = (location.inside.parent(), location.inside.name()) {
+                names.entry((location.range.start, parent)).or_default().insert(name);
+            }
+        }
+        Self { names, found: BTreeMap::new() }
+    }
+
+    /// What stands at the path.
+    fn look(&mut self, view: &View, location: &Location) -> Result<Option<Seen>, Finding> {
+        let (View::Ext4(tree), Some(parent), Some(name)) =
+            (view, location.inside.parent(), location.inside.name())
+        else {
+            return view.lstat(&location.inside);
+        };
+        let directory = (location.range.start, parent);
+        let Some(names) = self.names.get(&directory).filter(|names| names.len() >= MANY) else {
+            return view.lstat(&location.inside);
+        };
+        if !self.found.contains_key(&directory) {
+            let found = tree.lstat_many(directory.1.as_str(), names)?;
+            let found = found.into_iter().map(|(name, stat)| (name, Seen::from(stat))).collect();
+            self.found.insert(directory.clone(), found);
+        }
+        Ok(self.found.get(&directory).and_then(|found| found.get(name)).copied())
+    }
 }
 
 /// Why an edit was not confirmed.
@@ -106,12 +186,24 @@ enum View {
 }
 
 /// What a second reader says of a path.
+#[derive(Clone, Copy)]
 struct Seen {
     kind: FileType,
     /// None where the file system keeps none.
     attributes: Option<Attributes>,
     size: u64,
     mtime: i64,
+}
+
+impl From<Stat> for Seen {
+    fn from(stat: Stat) -> Self {
+        Self {
+            kind: file_type(stat.kind),
+            attributes: Some(Attributes { mode: stat.mode, uid: stat.uid, gid: stat.gid }),
+            size: stat.size,
+            mtime: stat.mtime,
+        }
+    }
 }
 
 impl View {
@@ -127,12 +219,7 @@ impl View {
 
     fn lstat(&self, path: &GuestPath) -> Result<Option<Seen>, Finding> {
         Ok(match self {
-            Self::Ext4(view) => view.lstat(path.as_str())?.map(|stat| Seen {
-                kind: file_type(stat.kind),
-                attributes: Some(Attributes { mode: stat.mode, uid: stat.uid, gid: stat.gid }),
-                size: stat.size,
-                mtime: stat.mtime,
-            }),
+            Self::Ext4(view) => view.lstat(path.as_str())?.map(Seen::from),
             Self::Fat(view) => view.lstat(path)?.map(|seen| Seen {
                 kind: seen.kind,
                 attributes: None,
@@ -150,10 +237,26 @@ impl View {
         }
     }
 
-    fn read_tail(&self, path: &GuestPath, start: u64, limit: usize) -> Result<Vec<u8>, Finding> {
+    /// Whether the file holds `wanted` at byte `start`.
+    fn holds(&self, path: &GuestPath, start: u64, wanted: &[u8]) -> Result<bool, Finding> {
         match self {
-            Self::Ext4(view) => Ok(view.read_tail(path.as_str(), start, limit)?),
-            Self::Fat(view) => Ok(view.read_tail(path, start, limit)?),
+            Self::Ext4(view) => {
+                // Compared piece by piece: a large file is not held once more.
+                let (mut at, mut same) = (0_u64, true);
+                let end = start + wanted.len() as u64;
+                view.read(path.as_str(), |piece| {
+                    let next = at + piece.len() as u64;
+                    let (from, to) = (start.clamp(at, next), end.clamp(at, next));
+                    let index = |byte: u64, base: u64| usize::try_from(byte - base).unwrap_or(usize::MAX);
+                    same = from == to
+                        || piece.get(index(from, at)..index(to, at))
+                            == wanted.get(index(from, start)..index(to, start));
+                    at = next;
+                    same && at < end
+                })?;
+                Ok(same && at >= end)
+            }
+            Self::Fat(view) => Ok(view.read_tail(path, start, wanted.len())? == wanted),
         }
     }
 
@@ -165,8 +268,7 @@ impl View {
     }
 }
 
-fn check(edit: &Edit, epoch: i64, view: &View, path: &GuestPath) -> Result<(), Finding> {
-    let found = view.lstat(path)?;
+fn check(edit: &Edit, epoch: i64, view: &View, path: &GuestPath, found: Option<Seen>) -> Result<(), Finding> {
     let (kind, attributes) = match &edit.state {
         State::Absent => {
             return found.map_or(Ok(()), |found| Err(format!("still {}", found.kind.describe()).into()));
@@ -231,6 +333,5 @@ fn check_content(
     if found.size != size {
         return Err(format!("{} bytes instead of {size}", found.size).into());
     }
-    let stored = view.read_tail(path, start, wanted.len())?;
-    if stored == wanted { Ok(()) } else { Err("other content".to_owned().into()) }
+    if view.holds(path, start, wanted)? { Ok(()) } else { Err("other content".to_owned().into()) }
 }

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use regex::bytes::Regex;
 
@@ -408,8 +409,8 @@ pub enum FileAction {
     Copy {
         /// The host's path as written in the recipe, for messages.
         origin: String,
-        /// Its content.
-        content: Vec<u8>,
+        /// Its content, shared with the stage.
+        content: Arc<[u8]>,
         /// Where; links are followed.
         to: String,
         /// Permission bits.

@@ -11,7 +11,7 @@ mod resolve;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
 pub use difference::{Change, Edit, Op, State};
 
@@ -56,9 +56,9 @@ pub enum Content {
     /// As below; only attributes were changed.
     Kept,
     /// These bytes.
-    Bytes(Rc<[u8]>),
+    Bytes(Arc<[u8]>),
     /// What is below, followed by these bytes.
-    Appended(Rc<[u8]>),
+    Appended(Arc<[u8]>),
 }
 
 #[derive(Clone, Debug)]
@@ -72,8 +72,8 @@ enum Kind {
 
 #[derive(Clone, Debug)]
 struct Label {
-    step: Rc<str>,
-    group: Option<(Op, Rc<str>)>,
+    step: Arc<str>,
+    group: Option<(Op, Arc<str>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -269,7 +269,11 @@ impl<'t> Stage<'t> {
 
     /// Gives the file `path` this content. Links are followed, missing directories are made.
     pub fn write(&mut self, path: &str, content: impl Into<Vec<u8>>, set: Set) -> Result<(), Error> {
-        let content = content.into();
+        self.write_shared(path, content.into().into(), set)
+    }
+
+    /// As [`write`](Self::write), without a copy of what the caller keeps.
+    pub fn write_shared(&mut self, path: &str, content: Arc<[u8]>, set: Set) -> Result<(), Error> {
         let path = self.resolve(path)?;
         let existing = self.look(&path)?;
         let base = match existing {
@@ -280,7 +284,7 @@ impl<'t> Stage<'t> {
             }
         };
         self.make_parents(&path)?;
-        self.put(path, Kind::File(Content::Bytes(content.into())), set.over(base));
+        self.put(path, Kind::File(Content::Bytes(content)), set.over(base));
         Ok(())
     }
 

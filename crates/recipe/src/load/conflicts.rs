@@ -268,13 +268,13 @@ fn conflicting<T: PartialEq>(a: Option<T>, b: Option<T>) -> bool {
 }
 
 fn same_file(a: &FileAction, b: &FileAction) -> bool {
-    let parts = |action: &FileAction| match action {
-        FileAction::Write { content, mode, owner, .. } => {
-            Some((content.text.clone().into_bytes(), *mode, owner.clone()))
+    fn parts(action: &FileAction) -> Option<(&[u8], Option<u32>, &Option<String>)> {
+        match action {
+            FileAction::Write { content, mode, owner, .. } => Some((content.text.as_bytes(), *mode, owner)),
+            FileAction::Copy { content, mode, owner, .. } => Some((content, *mode, owner)),
+            _ => None,
         }
-        FileAction::Copy { content, mode, owner, .. } => Some((content.clone(), *mode, owner.clone())),
-        _ => None,
-    };
+    }
     parts(a) == parts(b)
 }
 

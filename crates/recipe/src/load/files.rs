@@ -136,7 +136,7 @@ fn action(
             let (mode, owner) = (mode(reader), owner(reader));
             Some(FileAction::Copy {
                 origin: origin?,
-                content: content?,
+                content: content?.into(),
                 to: to?,
                 mode: settled(mode)?,
                 owner: settled(owner)?,

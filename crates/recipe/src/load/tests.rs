@@ -104,7 +104,7 @@ fn the_shipped_recipe_means_what_it_says() {
         ("/etc/motd", "hardened\n", Some(0o644), Some("root:root"))
     );
     assert!(
-        matches!(&files[3].action, FileAction::Copy { content, to, .. } if content == b"#!/bin/sh\n" && to == "/opt/tool")
+        matches!(&files[3].action, FileAction::Copy { content, to, .. } if **content == *b"#!/bin/sh\n" && to == "/opt/tool")
     );
     assert_eq!(recipe.agent().unwrap().mode, AgentMode::Companion);
     assert!(recipe.overlayroot().is_none());

@@ -9,6 +9,8 @@ mod replace;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use hardtack_guest::{FileType, Set};
 
 use crate::model::{Content, FileAction, FileOp};
@@ -44,7 +46,9 @@ pub fn apply(operations: &[FileOp], cx: &mut Context<'_, '_>) -> Result<(), Step
                     exposed(&at, cx)?;
                 }
             }
-            FileAction::Copy { content, mode, owner, .. } => put(&at, content, *mode, owner.as_deref(), cx)?,
+            FileAction::Copy { content, mode, owner, .. } => {
+                put(&at, Arc::clone(content), *mode, owner.as_deref(), cx)?;
+            }
             FileAction::Append { line, .. } => append(&at, line, cx)?,
             FileAction::Replace { pattern, with, .. } => {
                 hide(with, cx);
@@ -107,14 +111,14 @@ fn hide(content: &Content, cx: &mut Context<'_, '_>) {
 
 fn put(
     at: &At<'_>,
-    content: &[u8],
+    content: impl Into<Arc<[u8]>>,
     mode: Option<u32>,
     owner: Option<&str>,
     cx: &mut Context<'_, '_>,
 ) -> Result<(), StepError> {
     regular(at, cx)?;
     let set = Set { mode, owner: owner::resolve(at, owner, cx)? };
-    Ok(cx.stage.write(at.path, content, set)?)
+    Ok(cx.stage.write_shared(at.path, content.into(), set)?)
 }
 
 /// The content, where the path is a file; `None` where there is nothing.

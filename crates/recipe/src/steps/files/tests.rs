@@ -135,7 +135,7 @@ fn modes_and_owners() {
         (
             FileAction::Copy {
                 origin: "f".into(),
-                content: b"#!".to_vec(),
+                content: b"#!".as_slice().into(),
                 to: "/opt/tool".into(),
                 mode: Some(0o755),
                 owner: Some("www-data:adm".into()),
