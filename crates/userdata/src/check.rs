@@ -2,10 +2,10 @@
 //! agent ask the same one.
 
 use crate::finding::{Finding, Severity};
-use crate::part::{Part, PartKind};
+use crate::part::Part;
 use crate::split::{self, SplitOptions, UserData};
 use crate::value::Map;
-use crate::{load, schema};
+use crate::{merge, schema};
 
 /// How user-data is looked at.
 #[derive(Clone, Copy, Default)]
@@ -55,7 +55,9 @@ impl Report {
 pub fn check(name: &str, bytes: &[u8], options: &CheckOptions<'_>) -> Report {
     let data = split::split(name, bytes, &options.split);
     let mut unread = data.findings.clone();
-    let config = merge(&data.parts, &mut unread);
+    let merged = merge::merge_parts(&data.parts);
+    unread.extend(merged.findings);
+    let config = merged.config;
     let mut findings = unread.clone();
     look(&config, &data.parts, &mut findings);
     let mut report = Report { data, config, findings, unread };
@@ -66,16 +68,4 @@ pub fn check(name: &str, bytes: &[u8], options: &CheckOptions<'_>) -> Report {
 /// What is wrong with the configuration, in its own dialect.
 fn look(config: &Map, _parts: &[Part], findings: &mut Vec<Finding>) {
     schema::check(config, findings);
-}
-
-fn merge(parts: &[Part], findings: &mut Vec<Finding>) -> Map {
-    let mut config = Map::new();
-    for (index, part) in parts.iter().enumerate().filter(|(_, part)| part.kind == PartKind::CloudConfig) {
-        match load::load_config(&String::from_utf8_lossy(&part.payload), index) {
-            Ok(Some(map)) => config.extend(map),
-            Ok(None) => {}
-            Err(found) => findings.extend(found),
-        }
-    }
-    config
 }

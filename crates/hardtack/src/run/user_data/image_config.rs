@@ -4,7 +4,7 @@
 //! (`cloudinit/util.py`: `read_conf_with_confd`).
 
 use hardtack_modules::Machine;
-use hardtack_userdata::{Kind, Map, Value};
+use hardtack_userdata::{Kind, Map, Value, layers};
 
 /// `place.part` of values that stand in the image and not in the user-data.
 pub(super) const IN_IMAGE: usize = usize::MAX - 1;
@@ -24,31 +24,6 @@ pub(super) fn of_image(machine: &dyn Machine) -> Map {
 /// The configuration that applies on an instance of the image with this user-data.
 pub(super) fn effective(user: &Map, machine: &dyn Machine) -> Map {
     layers::effective(&[user, &of_image(machine)])
-}
-
-mod layers {
-    use hardtack_userdata::{Kind, Map};
-    pub(super) fn effective(layers: &[&Map]) -> Map {
-        let mut out = Map::new();
-        for layer in layers {
-            join(&mut out, layer);
-        }
-        out
-    }
-    fn join(out: &mut Map, below: &Map) {
-        for (key, value) in below {
-            match out.get_mut(key) {
-                None => {
-                    out.insert(key.clone(), value.clone());
-                }
-                Some(mine) => {
-                    if let (Kind::Map(mine), Kind::Map(theirs)) = (&mut mine.kind, &value.kind) {
-                        join(mine, theirs);
-                    }
-                }
-            }
-        }
-    }
 }
 
 /// A file that cannot be read says nothing.
