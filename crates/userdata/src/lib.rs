@@ -8,6 +8,7 @@
 //!   [`archive`] and [`template`].
 //! * [`show`]: the parts as JSON.
 //! * [`value`]: configuration with a place for every value.
+//! * [`coreos`]: the dialect of coreos-cloudinit.
 //! * [`finding`]: what is wrong with it, and where.
 //! * [`load`]: from a part's text to values, as PyYAML reads it.
 //! * [`truth`], [`options`], [`python_repr`]: values converted as cloud-init converts them.
@@ -24,6 +25,7 @@
 
 pub mod archive;
 pub mod check;
+pub mod coreos;
 pub mod equal;
 pub mod finding;
 mod first_line;

@@ -1,0 +1,168 @@
+//! coreos-cloudinit's checks (`config/validate/`): the same entries, at the same lines, each with a
+//! finding that says more.
+
+mod advice;
+mod lines;
+mod report;
+mod rules;
+mod tree;
+mod url;
+
+use std::collections::HashSet;
+
+use hardtack_yaml::{Diagnostic, Document, Node, Span};
+
+pub use report::{Entry, Grade, Report};
+pub use rules::{RULES, Rule};
+
+use super::shape;
+use crate::finding::{Finding, Place};
+use crate::limits;
+use rules::Checker;
+use tree::Tree;
+
+/// What `coreos-cloudinit -validate` says of user-data.
+#[must_use]
+pub fn report(text: &str) -> Report {
+    let first = text.split('\n').next().unwrap_or_default();
+    if text.is_empty() || first.starts_with("#!") || is_ignition(text) {
+        return Report::default();
+    }
+    if first.trim_end() != "#cloud-config" {
+        let mut report = Report::default();
+        report.note(Grade::Error, 1, "must be \"#cloud-config\" or begin with \"#!\"");
+        return report;
+    }
+    run(text, 0, RULES)
+}
+
+/// What `rules` say of a cloud-config.
+#[must_use]
+pub fn run(text: &str, part: usize, rules: &[Rule]) -> Report {
+    let mut report = Report::default();
+    let node = match Document::compose("", text, limits::YAML) {
+        Ok(node) => node,
+        Err(errors) => {
+            for (error, finding) in errors.iter().zip(yaml_findings(&errors, part)) {
+                let (line, message) = yaml_entry(text, error);
+                report.add(Grade::Error, line, message, finding);
+            }
+            return over_nothing(report, part, rules);
+        }
+    };
+    let tree = match Tree::read(text, &node, shape::CLOUD_CONFIG) {
+        Ok(tree) => tree,
+        Err(fault) => {
+            let finding = Finding::error("yaml", Place { part, span: fault.span }, fault.message.clone());
+            report.add(Grade::Error, 1, fault.message, finding);
+            return over_nothing(report, part, rules);
+        }
+    };
+    over(&tree, report, part, rules)
+}
+
+fn over(tree: &Tree<'_>, mut report: Report, part: usize, rules: &[Rule]) -> Report {
+    for rule in rules {
+        let mut checker = Checker { part, report: &mut report, path: Vec::new() };
+        if !checker.run(*rule, tree) {
+            report.broken_off = true;
+            break;
+        }
+    }
+    report
+}
+
+/// Behind an error of YAML the rules still look at what was read, which is nothing: one of them says
+/// so, in the line 0.
+fn over_nothing(report: Report, part: usize, rules: &[Rule]) -> Report {
+    let before = report.entries.len();
+    let mut report = over(&Tree::nothing(), report, part, rules);
+    for entry in report.entries.iter_mut().skip(before) {
+        entry.finding = None;
+    }
+    report
+}
+
+/// All findings in a cloud-config in coreos-cloudinit's dialect.
+pub(super) fn findings(text: &str, part: usize) -> Vec<Finding> {
+    let report = run(text, part, RULES);
+    let mut untold = report.untold;
+    let mut findings: Vec<Finding> = report.entries.into_iter().filter_map(|entry| entry.finding).collect();
+    // `encoding: custom` is told of twice there, once is enough.
+    let refused: HashSet<String> = findings
+        .iter()
+        .filter_map(|finding| finding.path.strip_suffix(".content").map(|file| format!("{file}.encoding")))
+        .collect();
+    findings.retain(|finding| finding.code != "bad-value" || !refused.contains(&finding.path));
+    if let Ok(node) = Document::compose("", text, limits::YAML) {
+        let (advice, more) = advice::advice(text, &node, part);
+        findings.extend(advice);
+        untold += more;
+    }
+    findings.sort_by_key(|finding| finding.place);
+    if let Some(place) = findings.last().map(|last| last.place).filter(|_| untold > 0) {
+        let message = format!("{untold} further findings under coreos-cloudinit's rules");
+        findings
+            .push(Finding::warning("more", place, message).with_hint("mend those above, then check again"));
+    }
+    findings
+}
+
+/// Errors of YAML as findings.
+pub(super) fn yaml_findings(errors: &[Diagnostic], part: usize) -> Vec<Finding> {
+    let finding = |error: &Diagnostic| Finding {
+        hint: error.hint.clone(),
+        ..Finding::error("yaml", Place { part, span: error.span }, error.message.clone())
+    };
+    errors.iter().map(finding).collect()
+}
+
+/// A file whose content cannot be decoded.
+pub(super) fn encoding_finding(place: Place, index: usize, encoding: &str) -> Finding {
+    rules::encoding_problem(place, true, encoding).at(format!("write_files.{index}"))
+}
+
+/// Where the value at `path` stands; the nearest one around it that is there, if it is not.
+pub(super) fn span_of(node: &Node, path: &[&str]) -> Span {
+    let Some((first, rest)) = path.split_first() else { return node.span };
+    let child = match &node.kind {
+        hardtack_yaml::Kind::Sequence(items) => first.parse().ok().and_then(|at: usize| items.get(at)),
+        hardtack_yaml::Kind::Mapping(pairs) => pairs
+            .iter()
+            .rev()
+            .find(|(key, _)| key.text().is_some_and(|key| super::decode::underscored(key) == *first))
+            .map(|(_, value)| value),
+        hardtack_yaml::Kind::Scalar(_) => None,
+    };
+    child.map_or(node.span, |child| span_of(child, rest))
+}
+
+/// The parser's complaint as libyaml words it, with the line that coreos-cloudinit tells: counted
+/// from 0, but the first one is 1, and the end of the text is a line of its own.
+fn yaml_entry(text: &str, error: &Diagnostic) -> (usize, String) {
+    let at_end = text.get(error.span.start..).is_none_or(|rest| rest.trim().is_empty());
+    let lines = text.split_terminator('\n').count();
+    let line = if at_end { lines } else { error.span.line.saturating_sub(1) };
+    (line.max(1), libyaml_message(&error.message))
+}
+
+fn libyaml_message(message: &str) -> String {
+    let has = |words: &str| message.contains(words);
+    if has("tab") || has("unexpected character") || has("cannot start any token") {
+        "found character that cannot start any token".to_owned()
+    } else if has("expect ':'") || has("expected ':'") || has("simple key") {
+        "could not find expected ':'".to_owned()
+    } else if has("unprintable") || has("is not allowed in YAML") {
+        "control characters are not allowed".to_owned()
+    } else {
+        message.trim_start_matches("not valid YAML: ").to_owned()
+    }
+}
+
+/// `config.IsIgnitionConfig`.
+fn is_ignition(text: &str) -> bool {
+    let Ok(serde_json::Value::Object(object)) = serde_json::from_str(text) else { return false };
+    let version = object.get("ignitionVersion");
+    let nested = object.get("ignition").and_then(|ignition| ignition.get("version"));
+    version.is_some_and(serde_json::Value::is_i64) || nested.is_some_and(serde_json::Value::is_string)
+}
