@@ -17,6 +17,7 @@
 //! * [`kernel_command_line`]: what it may say.
 //! * [`json`]: configuration as JSON.
 //! * [`schema`]: every key, type and value against what cloud-init knows.
+//! * [`traps`]: what is valid and yet not what people mean.
 //! * [`secrets`]: what is not to be shown.
 //!
 //! Nothing here prints, reads the environment, the clock or the network. Nothing panics on any input;
@@ -56,6 +57,7 @@ pub mod show;
 pub mod size;
 pub mod split;
 pub mod template;
+pub mod traps;
 pub mod truth;
 pub mod utf8;
 pub mod value;

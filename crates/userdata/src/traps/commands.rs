@@ -1,0 +1,276 @@
+//! Traps of `runcmd` and `bootcmd` (`cloudinit/util.py`, `shellify`; `cc_runcmd.py`, `cc_bootcmd.py`).
+
+use super::{Report, shown, top, trap};
+use crate::finding::Place;
+use crate::value::{Kind, Map, Value};
+
+/// Words that only a shell understands, and that a list puts in quotes.
+const OPERATORS: &[&str] =
+    &["&&", "||", "|", "|&", ";", "&", ">", ">>", "<", "<<", "2>", "2>>", "&>", "2>&1", ">&2", "1>&2"];
+
+/// Programs that take some of these words as arguments.
+const TAKES_OPERATORS: &[&str] = &["[", "[[", "awk", "expr", "find", "jq", "test", "xargs"];
+
+/// Programs that interpret an argument.
+const INTERPRETERS: &[&str] = &[
+    "awk", "bash", "dash", "eval", "gawk", "jq", "perl", "python", "python3", "ruby", "sed", "sh", "su",
+    "zsh",
+];
+
+/// Programs whose arguments are mostly names of files.
+const WANTS_FILES: &[&str] = &["cat", "chgrp", "chmod", "chown", "cp", "ln", "ls", "mv", "rm", "source", "."];
+
+pub(super) fn look(config: &Map, report: &mut Report<'_>) {
+    for module in ["bootcmd", "runcmd"] {
+        let Some(value) = top(config, module) else { continue };
+        match &value.kind {
+            Kind::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    command(item, module, &format!("{module}.{index}"), report);
+                }
+            }
+            Kind::Text(_) | Kind::Map(_) => report.tell(trap(
+                "commands-not-a-list",
+                value.place,
+                module,
+                format!("`{module}` is a list of commands, and this is none: nothing of it runs"),
+                "begin each command with `- `",
+            )),
+            _ => {}
+        }
+    }
+}
+
+fn command(item: &Value, module: &str, path: &str, report: &mut Report<'_>) {
+    let source = report.source(item.place);
+    match &item.kind {
+        Kind::Map(map) => {
+            let name = map.keys().next().map(|key| key.to_python_str()).unwrap_or_default();
+            report.tell(trap(
+                "command-is-a-mapping",
+                item.place,
+                path,
+                format!(
+                    "the colon behind {} makes a mapping of this command: nothing of `{module}` runs",
+                    shown(&name)
+                ),
+                "put the whole command in quotes, or write it as a block behind `- |`",
+            ));
+        }
+        Kind::List(words) => {
+            arguments(words, path, report);
+            let texts: Option<Vec<&str>> = words.iter().map(Value::as_text).collect();
+            if let Some(texts) = texts.filter(|texts| !texts.is_empty()) {
+                as_list(&texts, words, item, path, report);
+                program(&texts, item.place, module, path, report);
+            }
+        }
+        Kind::Text(text) => {
+            for (index, piece) in text.split(['\n', ';', '|', '&']).enumerate() {
+                let words: Vec<&str> = piece.split_ascii_whitespace().collect();
+                // What follows something may depend on it.
+                let module = if index == 0 { module } else { "" };
+                program(&words, item.place, module, path, report);
+            }
+        }
+        Kind::Null => {}
+        _ => report.tell(trap(
+            "command-is-not-text",
+            item.place,
+            path,
+            format!("{} is no text but {}: nothing of `{module}` runs", shown(source), described(item)),
+            format!("put it in quotes: \"{source}\""),
+        )),
+    }
+}
+
+fn described(value: &Value) -> String {
+    let becomes = value.to_python_str();
+    match value.kind {
+        Kind::Bool(_) => format!("the boolean {becomes}"),
+        Kind::Int(_) | Kind::HugeInt(_) | Kind::Float(_) => format!("the number {becomes}"),
+        Kind::Date(_) | Kind::DateTime(_) => "a date".to_owned(),
+        _ => "something else".to_owned(),
+    }
+}
+
+/// Words of a list that are no text.
+fn arguments(words: &[Value], path: &str, report: &mut Report<'_>) {
+    for (index, word) in words.iter().enumerate() {
+        let source = report.source(word.place);
+        let path = format!("{path}.{index}");
+        match &word.kind {
+            Kind::Text(_) | Kind::Bytes(_) => {}
+            Kind::List(_) | Kind::Map(_) | Kind::Set(_) => report.tell(trap(
+                "argument-is-not-text",
+                word.place,
+                path,
+                "this argument is a list or a mapping: the command would get Python's notation of it",
+                "put it in quotes, or give each word its own place",
+            )),
+            _ => {
+                let becomes = word.to_python_str();
+                let message = if becomes == source {
+                    format!("`{source}` is read as a number; it works, but text is wanted")
+                } else {
+                    format!(
+                        "{} is no text but {}: the command gets the argument `{becomes}`",
+                        shown(source),
+                        described(word)
+                    )
+                };
+                report.tell(trap(
+                    "argument-is-not-text",
+                    word.place,
+                    path,
+                    message,
+                    format!("put it in quotes: \"{source}\""),
+                ));
+            }
+        }
+    }
+}
+
+/// What a shell would do, and a list prevents.
+fn as_list(texts: &[&str], words: &[Value], item: &Value, path: &str, report: &mut Report<'_>) {
+    let Some((first, rest)) = texts.split_first() else { return };
+    if rest.is_empty() && first.contains(' ') && !first.starts_with('/') {
+        report.tell(trap(
+            "command-in-one-word",
+            item.place,
+            path,
+            format!("a list of one word: the shell looks for a program named {}", shown(first)),
+            "leave out the brackets, or give each word its own place",
+        ));
+        return;
+    }
+    // `sudo sh -c …` is one as `sh -c …` is.
+    let interpreted = texts.iter().take(4).any(|word| INTERPRETERS.contains(&base(word)));
+    for (index, (word, value)) in texts.iter().zip(words).enumerate().skip(1) {
+        let path = format!("{path}.{index}");
+        let redirects = word.starts_with("2>") || (word.starts_with('>') && !word.starts_with(">="));
+        if (OPERATORS.contains(word) || redirects) && !interpreted && !TAKES_OPERATORS.contains(&base(first))
+        {
+            report.tell(trap(
+                "operator-in-a-list",
+                value.place,
+                path,
+                format!("{} is an argument like any other: a list puts each word in quotes", shown(word)),
+                "write the command as one text, not as a list",
+            ));
+            return;
+        }
+        if !interpreted && (is_variable(word) || word.contains("$(")) {
+            report.tell(trap(
+                "variable-in-a-list",
+                value.place,
+                path,
+                format!("nothing replaces {}: a list puts each word in quotes", shown(word)),
+                "write the command as one text, not as a list",
+            ));
+            return;
+        }
+        if WANTS_FILES.contains(&base(first)) && (word.contains('*') || word.starts_with("~/")) {
+            report.tell(trap(
+                "wildcard-in-a-list",
+                value.place,
+                path,
+                format!("nothing expands {}: a list puts each word in quotes", shown(word)),
+                "write the command as one text, not as a list",
+            ));
+            return;
+        }
+    }
+}
+
+fn base(word: &str) -> &str {
+    word.rsplit('/').next().unwrap_or_default()
+}
+
+/// `$NAME` or `${NAME}`, and perhaps more behind it as in a path.
+fn is_variable(word: &str) -> bool {
+    let Some(rest) = word.strip_prefix('$') else { return false };
+    let rest = rest.strip_prefix('{').unwrap_or(rest);
+    let name: &str = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+}
+
+/// Programs that do not do here what they do at a terminal.
+fn program(words: &[&str], place: Place, module: &str, path: &str, report: &mut Report<'_>) {
+    let mut words = words.iter().copied().skip_while(|word| {
+        matches!(*word, "sudo" | "env" | "nice" | "time" | "exec")
+            || word.starts_with('-')
+            || is_assignment(word)
+    });
+    let Some(name) = words.next().map(base) else { return };
+    let arguments: Vec<&str> = words.collect();
+    if ends_machine(name, &arguments) {
+        match module {
+            "bootcmd" => report.tell(trap(
+                "reboot-in-bootcmd",
+                place,
+                path,
+                format!("`{name}` runs at every boot, so that the machine never comes up"),
+                "use `power_state`, which runs once an instance",
+            )),
+            "runcmd" => report.tell(trap(
+                "reboot-in-runcmd",
+                place,
+                path,
+                format!("`{name}` ends cloud-init before it is done, and what has not run then never runs"),
+                "use `power_state: {mode: …}`, which waits for the rest",
+            )),
+            _ => {}
+        }
+    }
+    if asks(name, &arguments) {
+        report.tell(trap(
+            "command-asks",
+            place,
+            path,
+            format!("`{name}` asks before it goes on, and nobody answers here"),
+            if name == "zypper" { "add `--non-interactive`" } else { "add `-y`" },
+        ));
+    }
+}
+
+fn is_assignment(word: &str) -> bool {
+    word.split_once('=').is_some_and(|(name, _)| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    })
+}
+
+fn ends_machine(name: &str, arguments: &[&str]) -> bool {
+    match name {
+        "reboot" | "poweroff" | "halt" => true,
+        "shutdown" => !arguments.contains(&"-c"),
+        "systemctl" => arguments.iter().any(|word| matches!(*word, "reboot" | "poweroff" | "halt")),
+        "init" | "telinit" => matches!(arguments.first(), Some(&"0" | &"6")),
+        _ => false,
+    }
+}
+
+fn asks(name: &str, arguments: &[&str]) -> bool {
+    let has = |wanted: &[&str]| arguments.iter().any(|word| wanted.contains(word));
+    // `-qy` holds the same letter.
+    let short = |letter: char| {
+        arguments.iter().any(|word| word.starts_with('-') && !word.starts_with("--") && word.contains(letter))
+    };
+    match name {
+        "apt" | "apt-get" => {
+            has(&["install", "upgrade", "dist-upgrade", "full-upgrade", "remove", "purge", "autoremove"])
+                && !short('y')
+                && !has(&["--yes", "--assume-yes", "-qq", "--force-yes", "-s", "--download-only", "-d"])
+        }
+        "dnf" | "yum" => {
+            has(&["install", "upgrade", "update", "remove", "erase", "groupinstall", "localinstall"])
+                && !short('y')
+                && !has(&["--assumeyes", "--assumeno", "--downloadonly"])
+        }
+        "zypper" => {
+            has(&["install", "in", "update", "up", "dup", "remove", "rm", "patch"])
+                && !has(&["-n", "--non-interactive", "-y", "--no-confirm", "--quiet-install"])
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,117 @@
+//! Names of the machine, time zone (`cloudinit/config/cc_set_hostname.py`, `cc_timezone.py`;
+//! hostname(7)).
+
+use super::{Report, shown, top, trap};
+use crate::truth::{is_true, truthy};
+use crate::value::{Map, Value};
+
+pub(super) fn look(config: &Map, report: &mut Report<'_>) {
+    for name in ["hostname", "fqdn"] {
+        let Some(value) = top(config, name).filter(|value| truthy(value)) else { continue };
+        if top(config, "preserve_hostname").is_some_and(is_true) {
+            report.tell(trap(
+                "hostname-ignored",
+                value.place,
+                name,
+                format!("`preserve_hostname: true` stops cloud-init from setting `{name}`"),
+                format!("leave out one of the two, `preserve_hostname` or `{name}`"),
+            ));
+        }
+        let Some(text) = value.as_text() else { continue };
+        if let Some(problem) = problem(text) {
+            report.tell(trap(
+                "hostname-invalid",
+                value.place,
+                name,
+                format!("{} is no name of a host: {problem}", shown(text)),
+                "use letters, digits and `-`, at most 63 between two dots",
+            ));
+        }
+    }
+    let label = top(config, "hostname").and_then(Value::as_text);
+    let full = top(config, "fqdn");
+    if let (Some(label), Some(value)) = (label, full)
+        && let Some(full) = value.as_text()
+        && full.contains('.')
+        && !label.contains('.')
+        && full.split('.').next() != Some(label)
+    {
+        report.tell(trap(
+            "fqdn-of-another-host",
+            value.place,
+            "fqdn",
+            format!("{} does not begin with the hostname {}", shown(full), shown(label)),
+            "give both the same first name",
+        ));
+    }
+    timezone(config, report);
+    ntp(config, report);
+}
+
+fn problem(name: &str) -> Option<&'static str> {
+    if name.len() > 253 {
+        return Some("it is longer than 253 letters");
+    }
+    for label in name.trim_end_matches('.').split('.') {
+        if label.is_empty() {
+            return Some("two dots stand side by side");
+        }
+        if label.len() > 63 {
+            return Some("a part of it is longer than 63 letters");
+        }
+        if label.contains('_') {
+            return Some("it has an underscore in it");
+        }
+        if let Some(character) = label.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-') {
+            return Some(if character.is_whitespace() {
+                "it has a space in it"
+            } else {
+                "it has a character in it that names may not have"
+            });
+        }
+        if label.starts_with('-') || label.ends_with('-') {
+            return Some("a part of it begins or ends with `-`");
+        }
+    }
+    None
+}
+
+fn timezone(config: &Map, report: &mut Report<'_>) {
+    let Some(value) = top(config, "timezone") else { return };
+    let Some(text) = value.as_text().filter(|text| !text.is_empty()) else { return };
+    let shifted = ["UTC", "GMT"].iter().any(|zone| {
+        text.strip_prefix(zone).is_some_and(|rest| rest.len() > 1 && rest.starts_with(['+', '-']))
+    });
+    let hint = if shifted {
+        "write the name of a place, such as `Europe/Berlin`; `Etc/GMT-2` is two hours east of Greenwich"
+    } else if text.contains(char::is_whitespace) {
+        "names have `_` for spaces: `America/New_York`"
+    } else if text.starts_with('/') || text.contains("..") {
+        "write the name below /usr/share/zoneinfo, such as `Europe/Berlin`"
+    } else {
+        return;
+    };
+    report.tell(trap(
+        "timezone-unknown",
+        value.place,
+        "timezone",
+        format!("{} is no file below /usr/share/zoneinfo: the module fails", shown(text)),
+        hint,
+    ));
+}
+
+fn ntp(config: &Map, report: &mut Report<'_>) {
+    let Some(ntp) = top(config, "ntp") else { return };
+    for kind in ["servers", "pools", "peers"] {
+        for (index, item) in ntp.get(kind).and_then(Value::as_list).unwrap_or_default().iter().enumerate() {
+            let Some(text) = item.as_text().filter(|text| text.contains([' ', '/', ','])) else { continue };
+            report.tell(trap(
+                "not-a-host",
+                item.place,
+                format!("ntp.{kind}.{index}"),
+                format!("{} is no name of one host", shown(text)),
+                "give each host its own item, without `http://` and options",
+            ));
+        }
+    }
+}

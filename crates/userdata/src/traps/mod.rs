@@ -1,0 +1,160 @@
+//! Traps: what is valid and yet not what people mean. Every finding here is a warning, since
+//! cloud-init takes the user-data; where the schema has refused the same value already, its error
+//! gets the words of the trap, which know better what happens.
+//!
+//! One file for each family. What the programs do was read from cloud-init's modules
+//! (`cloudinit/config/cc_*.py`, `cloudinit/distros/__init__.py`) and PyYAML.
+
+mod accounts;
+mod clouds;
+mod commands;
+mod files;
+mod hosts;
+mod keys;
+mod logins;
+mod names;
+mod passwords;
+mod placeholders;
+mod scalars;
+mod secrets;
+mod storage;
+mod templates;
+
+use std::collections::{HashMap, HashSet};
+
+use crate::finding::{Finding, Place, Severity};
+use crate::part::Part;
+use crate::value::{Key, Map, Value};
+
+pub use clouds::{CLOUDS, too_large};
+
+/// Findings of one code. A file with more of them has told its story.
+const OF_A_KIND: usize = 20;
+
+/// Looks for traps in the merged configuration and in the parts that it came from. `findings` holds
+/// what the schema had to say; errors about a value that is a trap get the trap's words.
+pub fn look(config: &Map, parts: &[Part], findings: &mut Vec<Finding>) {
+    let mut report = Report::new(parts, findings);
+    scalars::look(config, &mut report);
+    files::look(config, &mut report);
+    commands::look(config, &mut report);
+    hosts::look(config, &mut report);
+    storage::look(config, &mut report);
+    let users = accounts::Users::read(config);
+    names::look(config, &users, &mut report);
+    passwords::look(config, &users, &mut report);
+    keys::look(config, &users, &mut report);
+    logins::look(config, &users, &mut report);
+    placeholders::look(config, &mut report);
+    secrets::look(config, &mut report);
+    templates::look(config, &mut report);
+    report.finish();
+}
+
+/// Where traps are told.
+struct Report<'a> {
+    parts: &'a [Part],
+    /// The text of each part, if it is text.
+    texts: Vec<&'a str>,
+    findings: &'a mut Vec<Finding>,
+    /// Where the schema's errors stand in `findings`.
+    errors: HashMap<(usize, usize, usize), Vec<usize>>,
+    /// Errors whose place another one has got the words for.
+    superseded: HashSet<usize>,
+    told: HashMap<&'static str, usize>,
+}
+
+impl<'a> Report<'a> {
+    fn new(parts: &'a [Part], findings: &'a mut Vec<Finding>) -> Self {
+        let texts = parts.iter().map(|part| std::str::from_utf8(&part.payload).unwrap_or_default()).collect();
+        let mut errors: HashMap<_, Vec<usize>> = HashMap::new();
+        for (index, finding) in findings.iter().enumerate() {
+            let place = finding.place;
+            if finding.severity == Severity::Error && place.span.end > place.span.start {
+                errors.entry(key(place)).or_default().push(index);
+            }
+        }
+        Self { parts, texts, findings, errors, superseded: HashSet::new(), told: HashMap::new() }
+    }
+
+    /// What stands at `place`, as it was written.
+    fn source(&self, place: Place) -> &'a str {
+        self.texts.get(place.part).and_then(|text| text.get(place.span.range())).unwrap_or_default()
+    }
+
+    /// True when the schema refuses what stands at `place`.
+    fn is_refused(&self, place: Place) -> bool {
+        self.errors.contains_key(&key(place))
+    }
+
+    /// A trap that the schema does not see, or words for its error.
+    fn tell(&mut self, trap: Finding) {
+        if let Some(indices) = self.errors.remove(&key(trap.place)) {
+            let mut indices = indices.into_iter();
+            if let Some(error) = indices.next().and_then(|index| self.findings.get_mut(index)) {
+                error.code = trap.code;
+                error.message = trap.message;
+                error.hint = trap.hint;
+            }
+            self.superseded.extend(indices);
+            return;
+        }
+        let told = self.told.entry(trap.code).or_default();
+        *told = told.saturating_add(1);
+        if *told <= OF_A_KIND {
+            self.findings.push(trap);
+        }
+    }
+
+    /// A trap that keeps its words to itself, whatever the schema says about its place.
+    fn add(&mut self, trap: Finding) {
+        self.findings.push(trap);
+    }
+
+    fn has_code(&self, code: &str) -> bool {
+        self.findings.iter().any(|finding| finding.code == code)
+    }
+
+    fn finish(self) {
+        if self.superseded.is_empty() {
+            return;
+        }
+        let mut index = 0;
+        self.findings.retain(|_| {
+            index += 1;
+            !self.superseded.contains(&(index - 1))
+        });
+    }
+}
+
+fn key(place: Place) -> (usize, usize, usize) {
+    (place.part, place.span.start, place.span.end)
+}
+
+/// A trap.
+fn trap(
+    code: &'static str,
+    place: Place,
+    path: impl Into<String>,
+    message: impl Into<String>,
+    hint: impl Into<String>,
+) -> Finding {
+    Finding::warning(code, place, message).at(path).with_hint(hint)
+}
+
+/// A value of the top level.
+fn top<'v>(config: &'v Map, name: &str) -> Option<&'v Value> {
+    config.get(&Key::text(name))
+}
+
+/// The items of a list at the top level; nothing for other values.
+fn items<'v>(config: &'v Map, name: &str) -> &'v [Value] {
+    top(config, name).and_then(Value::as_list).unwrap_or_default()
+}
+
+/// Text of other people in a message: one line, not too long.
+fn shown(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let short: String = line.chars().take(40).collect();
+    if short.len() < text.trim_end().len() { format!("`{short}…`") } else { format!("`{short}`") }
+}

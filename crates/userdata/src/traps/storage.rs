@@ -1,0 +1,132 @@
+//! Mounts, swap and disks (`cloudinit/config/cc_mounts.py`, `cc_disk_setup.py`; fstab(5)), and packages.
+
+use super::{Report, items, shown, top, trap};
+use crate::truth::is_true;
+use crate::value::{Kind, Map, Value};
+
+/// File systems that need the network.
+const NETWORK: &[&str] = &["cifs", "glusterfs", "nfs", "nfs4", "smb3"];
+
+pub(super) fn look(config: &Map, report: &mut Report<'_>) {
+    for (index, row) in items(config, "mounts").iter().enumerate() {
+        if let Kind::List(fields) = &row.kind {
+            mount(fields, row, &format!("mounts.{index}"), report);
+        }
+    }
+    packages(config, report);
+    for name in ["fs_setup", "disk_setup"] {
+        overwrite(config, name, report);
+    }
+}
+
+fn mount(fields: &[Value], row: &Value, path: &str, report: &mut Report<'_>) {
+    for (index, field) in fields.iter().enumerate() {
+        let source = report.source(field.place);
+        if matches!(field.kind, Kind::Int(_)) && report.is_refused(field.place) {
+            report.tell(trap(
+                "number-for-text",
+                field.place,
+                format!("{path}.{index}"),
+                format!("`{source}` is a number: it works, but text is wanted"),
+                format!("put it in quotes: \"{source}\""),
+            ));
+        }
+    }
+    let text = |index: usize| fields.get(index).and_then(Value::as_text);
+    let (device, point) = (text(0).unwrap_or_default(), text(1));
+    let kind = text(2).unwrap_or_default();
+    if let (Some(point), Some(value)) = (point, fields.get(1)) {
+        let none = matches!(point, "none" | "swap" | "") || kind == "swap";
+        if !none && !point.starts_with('/') {
+            report.tell(trap(
+                "mount-point-not-absolute",
+                value.place,
+                format!("{path}.1"),
+                format!("{} is no absolute path, and cannot be mounted on", shown(point)),
+                format!("write `/{point}`"),
+            ));
+        } else if point == "/" {
+            report.tell(trap(
+                "mount-over-root",
+                value.place,
+                format!("{path}.1"),
+                "this mounts over the root file system",
+                "choose another place",
+            ));
+        }
+    }
+    if fields.len() == 1 {
+        report.tell(trap(
+            "mount-without-point",
+            row.place,
+            path,
+            format!("{} is mounted nowhere: the row has no second field", shown(device)),
+            "add the directory: `[DEVICE, /mnt]`",
+        ));
+        return;
+    }
+    let (Some(options), Some(value)) = (text(3), fields.get(3)) else { return };
+    let has = |wanted: &str| options.split(',').any(|option| option.trim() == wanted);
+    if options.contains(' ') {
+        report.tell(trap(
+            "spaces-in-options",
+            value.place,
+            format!("{path}.3"),
+            format!("{} has spaces in it, which end the field in fstab", shown(options)),
+            format!("write `{}`", options.replace(' ', "")),
+        ));
+    } else if !has("nofail") && !has("noauto") && kind != "swap" {
+        report.tell(trap(
+            "mount-without-nofail",
+            value.place,
+            format!("{path}.3"),
+            format!("without `nofail` the boot stops in a rescue shell when {} is not there", shown(device)),
+            "add `nofail` to the options",
+        ));
+    }
+    if NETWORK.contains(&kind) && !has("_netdev") && !has("noauto") {
+        report.tell(trap(
+            "mount-without-netdev",
+            value.place,
+            format!("{path}.3"),
+            format!("`{kind}` may be tried before the network is up"),
+            "add `_netdev` to the options",
+        ));
+    }
+}
+
+fn packages(config: &Map, report: &mut Report<'_>) {
+    for (index, item) in items(config, "packages").iter().enumerate() {
+        let name = item.as_text().map(str::trim);
+        let Some(text) = name.filter(|text| text.contains([' ', ','])) else { continue };
+        report.tell(trap(
+            "several-packages-in-one",
+            item.place,
+            format!("packages.{index}"),
+            format!("{} is taken for the name of one package", shown(text)),
+            "give each package its own item",
+        ));
+    }
+}
+
+/// What is made anew is lost once more whenever the instance's id changes.
+fn overwrite(config: &Map, name: &str, report: &mut Report<'_>) {
+    let Some(value) = top(config, name) else { return };
+    let entries: Vec<(String, &Value)> = match &value.kind {
+        Kind::Map(map) => map.iter().map(|(key, value)| (key.to_python_str(), value)).collect(),
+        Kind::List(items) => {
+            items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect()
+        }
+        _ => return,
+    };
+    for (step, entry) in entries {
+        let Some(value) = entry.get("overwrite").filter(|value| is_true(value)) else { continue };
+        report.tell(trap(
+            "overwrites-disks",
+            value.place,
+            format!("{name}.{step}.overwrite"),
+            "this destroys what is on the disk, and does so again for every new instance id",
+            "leave it out: an empty disk is set up without it",
+        ));
+    }
+}

@@ -1,0 +1,167 @@
+//! Variables that nobody replaces: jinja without its first line
+//! (`cloudinit/handlers/jinja_template.py`), coreos-cloudinit's addresses without a `coreos` key.
+
+use hardtack_yaml::Span;
+
+use super::{Report, top};
+use crate::finding::{Finding, Place};
+use crate::part::PartKind;
+use crate::value::Map;
+
+/// Names of the instance data that templates of cloud-init use.
+const INSTANCE_DATA: &[&str] = &[
+    "availability_zone",
+    "cloud_name",
+    "ds.",
+    "ds[",
+    "instance_id",
+    "local_hostname",
+    "merged_cfg",
+    "public_ssh_keys",
+    "region",
+    "sys_info",
+    "v1.",
+    "v1[",
+];
+
+/// The addresses that coreos-cloudinit replaces.
+const ADDRESSES: &[&str] = &["$private_ipv4", "$private_ipv6", "$public_ipv4", "$public_ipv6"];
+
+pub(super) fn look(config: &Map, report: &mut Report<'_>) {
+    let is_coreos = top(config, "coreos").is_some();
+    let parts = report.parts;
+    for (index, part) in parts.iter().enumerate() {
+        if part.kind == PartKind::PartHandler && !report.has_code("part-handler") {
+            report.add(
+                Finding::warning(
+                    "part-handler",
+                    at(index, "", 0, 0),
+                    "a part handler is Python code for cloud-init: it is not run here",
+                )
+                .with_hint("put what it does into a script or into cloud-config"),
+            );
+        }
+        let is_config = part.kind == PartKind::CloudConfig;
+        let is_script = matches!(
+            part.kind,
+            PartKind::Script
+                | PartKind::ScriptPerBoot
+                | PartKind::ScriptPerInstance
+                | PartKind::ScriptPerOnce
+                | PartKind::Boothook
+        );
+        let text = report.texts.get(index).copied().unwrap_or_default();
+        if (is_config || is_script)
+            && let Some((from, to)) = jinja(text)
+        {
+            report.add(
+                Finding::warning(
+                    "jinja-without-header",
+                    at(index, text, from, to),
+                    "nothing renders this template: the first line does not say that it is one",
+                )
+                .with_hint("make `## template: jinja` the first line, above the one that is first now"),
+            );
+        }
+        if is_config
+            && !is_coreos
+            && let Some((from, to)) = address(text)
+        {
+            let name = text.get(from..to).unwrap_or_default();
+            report.add(
+                Finding::warning(
+                    "address-not-replaced",
+                    at(index, text, from, to),
+                    format!("`{name}` is replaced only in user-data with a top-level `coreos` key"),
+                )
+                .with_hint("use jinja and `{{ ds.meta_data.local_ipv4 }}`, or add `coreos: {}`"),
+            );
+        }
+    }
+}
+
+/// The first `{{ v1.…` or `{% if ds.…` of a text.
+fn jinja(text: &str) -> Option<(usize, usize)> {
+    for (opening, closing) in [("{{", "}}"), ("{%", "%}")] {
+        for (at, _) in text.match_indices(opening) {
+            let inner = text.get(at + 2..)?;
+            let inner = inner.get(
+                ..inner
+                    .find([closing, "\n"].map(|end| end.chars().next().unwrap_or('\n')))
+                    .unwrap_or(inner.len()),
+            )?;
+            let mut words = inner
+                .split(|c: char| c.is_whitespace() || "(-|,~+".contains(c))
+                .filter(|word| !word.is_empty());
+            let uses = |word: &str| {
+                INSTANCE_DATA.iter().any(|name| match name.ends_with(['.', '[']) {
+                    true => word.starts_with(name),
+                    false => word
+                        .strip_prefix(name)
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '['])),
+                })
+            };
+            // In an expression the name stands first, in a statement somewhere.
+            let found = if opening == "{{" { words.next().is_some_and(uses) } else { words.any(uses) };
+            if found {
+                return Some((at, at + 2 + inner.len()));
+            }
+        }
+    }
+    None
+}
+
+/// The first `$private_ipv4` or the like, unless it is escaped or a variable of a script.
+fn address(text: &str) -> Option<(usize, usize)> {
+    for (at, _) in text.match_indices('$') {
+        let rest = text.get(at..)?;
+        let Some(name) = ADDRESSES.iter().find(|name| rest.starts_with(**name)) else { continue };
+        let escaped = text.get(..at)?.ends_with('\\');
+        let set = text.contains(&format!("{}=", name.trim_start_matches('$')));
+        if !escaped && !set {
+            return Some((at, at + name.len()));
+        }
+    }
+    None
+}
+
+fn at(part: usize, text: &str, start: usize, end: usize) -> Place {
+    let before = text.get(..start).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before.matches('\n').count() + 1;
+    let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+    Place { part, span: Span { start, end, line, column } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_are_found() {
+        for (text, wanted) in [
+            ("hostname: {{ v1.local_hostname }}", "{{ v1.local_hostname "),
+            ("a: '{{ds.meta_data.x}}'", "{{ds.meta_data.x"),
+            ("- echo {{- region -}}", "{{- region -"),
+            ("{% if v1.region == 'x' %}", "{% if v1.region == 'x' "),
+            ("{{ v1['region'] }}", "{{ v1['region'] "),
+        ] {
+            let (from, to) = jinja(text).expect(text);
+            assert_eq!(&text[from..to], wanted);
+        }
+        for text in [
+            "docker ps --format '{{.Names}}'",
+            "{{ user }}",
+            "{{ regional }}",
+            "{{",
+            "{% raw %}",
+            "{{ '{{' }}",
+        ] {
+            assert_eq!(jinja(text), None, "{text}");
+        }
+        assert_eq!(address("x: a$private_ipv4:1").map(|(from, to)| (from, to)), Some((4, 17)));
+        for text in ["\\$private_ipv4", "private_ipv4=1; echo $private_ipv4", "$private_ip", "$"] {
+            assert_eq!(address(text), None, "{text}");
+        }
+    }
+}
