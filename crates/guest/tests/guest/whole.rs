@@ -154,6 +154,72 @@ fn edits_on_fat_are_made_and_confirmed() {
     assert!(error.contains("/boot/efi/EFI/debian/grub.cfg") && error.contains("other content"), "{error}");
 }
 
+/// Enough edits for several threads, in directories that are looked through once, with smaller ones
+/// between; and each kind of contradiction among them.
+#[test]
+fn many_edits_are_confirmed_and_one_that_is_missing_is_found() {
+    if !tools() {
+        return;
+    }
+    let bench = Bench::new();
+    let mut guest = Guest::open(overlay(&ubuntu(&bench)), EPOCH).unwrap();
+    let disk: Arc<dyn BlockSource> = Arc::new(overlay(&ubuntu(&bench)));
+    let many = |guest: &Guest| {
+        let mut stage = Stage::new(guest);
+        for number in 0..150 {
+            let content = format!("{number}\n").repeat(number * 40);
+            stage.write(&format!("/srv/many/{number:03}"), content, Set::default()).unwrap();
+            if number % 50 == 7 {
+                stage.write(&format!("/srv/many/{number:03}.d/one"), "x", Set::default()).unwrap();
+                stage.symlink(&format!("/srv/many/{number:03}.link"), "elsewhere").unwrap();
+            }
+        }
+        stage.edits().unwrap()
+    };
+    let edits = many(&guest);
+    let locate = |guest: &Guest, path: &GuestPath| {
+        let (volume, inside) = guest.locate(path);
+        Location { range: volume.range.clone(), file_system: volume.describe(), inside }
+    };
+    let error = confirm(&edits, EPOCH, &disk, &|path| locate(&guest, path)).unwrap_err().to_string();
+    assert!(error.contains("/srv is not as planned: missing"), "{error}");
+
+    let disk = overlay(&ubuntu(&bench));
+    guest = Guest::open(disk.clone(), EPOCH).unwrap();
+    apply(&edits, &mut guest).unwrap();
+    guest.finish_all().unwrap();
+    let finished: Arc<dyn BlockSource> = Arc::new(disk);
+    let check =
+        |edits: &[hardtack_guest::Edit]| confirm(edits, EPOCH, &finished, &|path| locate(&guest, path));
+    let confirmation = check(&edits).unwrap();
+    assert_eq!((confirmation.confirmed, &confirmation.unread[..]), (edits.len(), &[][..]));
+
+    let other = |change: &dyn Fn(&mut Stage)| {
+        let mut stage = Stage::new(&guest);
+        change(&mut stage);
+        let mut all = edits.clone();
+        let changed = stage.edits().unwrap();
+        all.retain(|edit| changed.iter().all(|other| other.path != edit.path));
+        all.extend(changed);
+        check(&all).unwrap_err().to_string()
+    };
+    // The same size, and a difference far from the begin.
+    let mut content = "149\n".repeat(149 * 40);
+    content.replace_range(20_000..20_001, "x");
+    let error = other(&|stage| stage.write("/srv/many/149", content.clone(), Set::default()).unwrap());
+    assert!(error.contains("/srv/many/149 is not as planned: other content"), "{error}");
+    let error = other(&|stage| stage.write("/srv/many/148", "short", Set::default()).unwrap());
+    assert!(error.contains("/srv/many/148") && error.contains("bytes instead of 5"), "{error}");
+    let error = other(&|stage| stage.set_mode("/srv/many/100", 0o600).unwrap());
+    assert!(error.contains("/srv/many/100") && error.contains("mode 0644 instead of 0600"), "{error}");
+    let error = other(&|stage| stage.remove("/srv/many/007").unwrap());
+    assert!(error.contains("/srv/many/007 is not as planned: still a file"), "{error}");
+    let error = other(&|stage| stage.symlink("/srv/many/007.link", "here").unwrap());
+    assert!(error.contains("points to elsewhere instead of here"), "{error}");
+    let error = other(&|stage| stage.append_bytes("/srv/many/101", b"more".to_vec()).unwrap());
+    assert!(error.contains("/srv/many/101") && error.contains("bytes instead of"), "{error}");
+}
+
 #[test]
 fn what_fat_cannot_keep_is_refused() {
     if !tools() {
