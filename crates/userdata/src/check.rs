@@ -2,10 +2,10 @@
 //! agent ask the same one.
 
 use crate::finding::{Finding, Severity};
-use crate::part::Part;
+use crate::part::{Part, PartKind};
 use crate::split::{self, SplitOptions, UserData};
-use crate::value::Map;
-use crate::{merge, schema};
+use crate::value::{Key, Map};
+use crate::{coreos, merge, schema, traps};
 
 /// How user-data is looked at.
 #[derive(Clone, Copy, Default)]
@@ -59,6 +59,7 @@ pub fn check(name: &str, bytes: &[u8], options: &CheckOptions<'_>) -> Report {
     unread.extend(merged.findings);
     let config = merged.config;
     let mut findings = unread.clone();
+    findings.extend(traps::too_large(bytes.len()));
     look(&config, &data.parts, &mut findings);
     let mut report = Report { data, config, findings, unread };
     report.sort();
@@ -66,6 +67,19 @@ pub fn check(name: &str, bytes: &[u8], options: &CheckOptions<'_>) -> Report {
 }
 
 /// What is wrong with the configuration, in its own dialect.
-fn look(config: &Map, _parts: &[Part], findings: &mut Vec<Finding>) {
-    schema::check(config, findings);
+fn look(config: &Map, parts: &[Part], findings: &mut Vec<Finding>) {
+    if !coreos::is_coreos(config) {
+        schema::check(config, findings);
+        traps::look(config, parts, findings);
+        return;
+    }
+    for (index, part) in parts.iter().enumerate().filter(|(_, part)| part.kind == PartKind::CloudConfig) {
+        coreos::check(&String::from_utf8_lossy(&part.payload), index, findings);
+    }
+    // One file may speak both dialects. Keys that neither knows were told already, as warnings.
+    let rest = coreos::rest(config);
+    let known = |key: &Key| key.as_text().is_some_and(schema::is_known_key);
+    let rest: Map = rest.into_iter().filter(|(key, _)| known(key)).collect();
+    schema::check(&rest, findings);
+    traps::look(&rest, parts, findings);
 }

@@ -3,12 +3,10 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use hardtack_userdata::check::{CheckOptions, Report, check};
+use hardtack_userdata::report::severity_word;
 use hardtack_userdata::{Finding, Severity};
 use hardtack_yaml::diagnostic::escape;
-use serde_json::json;
 
 use super::{input, yaml};
 use crate::args::ShowArgs;
@@ -26,7 +24,8 @@ pub(super) fn run(arguments: &ShowArgs) -> Result<u8, CliError> {
     for finding in &report.unread {
         let diagnostic = report.diagnostic(finding);
         let place = format!("{}:{}:{}", diagnostic.file, diagnostic.span.line, diagnostic.span.column);
-        talk::line(&format!("error: {place}: {}", diagnostic.message));
+        let word = severity_word(finding.severity);
+        talk::line(&format!("{word}: {place}: {}", diagnostic.message));
     }
     let text = if arguments.json { json_text(&report) } else { people(&input.name, &report) };
     std::io::stdout().write_all(text.as_bytes()).map_err(CliError::stream)?;
@@ -35,20 +34,8 @@ pub(super) fn run(arguments: &ShowArgs) -> Result<u8, CliError> {
 }
 
 fn json_text(report: &Report) -> String {
-    let parts: Vec<_> = report
-        .data
-        .parts
-        .iter()
-        .map(|part| {
-            json!({
-                "type": part.content_type,
-                "filename": part.filename,
-                "launch_index": part.launch_index,
-                "payload_b64": BASE64.encode(&part.payload),
-            })
-        })
-        .collect();
-    format!("{}\n", json!({"parts": parts, "config": hardtack_userdata::json::map(&report.config)}))
+    let config = hardtack_userdata::json::map(&report.config);
+    format!("{}\n", hardtack_userdata::show::json(&report.data.parts, &config))
 }
 
 fn people(name: &str, report: &Report) -> String {
