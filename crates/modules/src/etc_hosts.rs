@@ -135,10 +135,13 @@ fn with_names(old: Option<&str>, ip: &str, fqdn: &str, hostname: &str) -> Option
         return None;
     }
     let mut out = String::new();
+    // cloud-init's parser reads the text anew when nothing is left, so that such lines stay after all.
+    let only_ours =
+        lines.iter().all(|line| matches!(line, Line::Names { words, .. } if words.first() == Some(&ip)));
     for line in &lines {
         match line {
             Line::Other(line) => out.push_str(line),
-            Line::Names { words, .. } if words.first() == Some(&ip) => continue,
+            Line::Names { words, .. } if words.first() == Some(&ip) && !only_ours => continue,
             Line::Names { words, tail } => {
                 out.push_str(&words.join("\t"));
                 out.push_str(tail);

@@ -87,20 +87,25 @@ pub fn names(config: &Map, facts: &Facts, machine: &dyn Machine) -> Result<Names
 /// A name as the data source knows it.
 struct OfCloud {
     host: String,
-    /// Empty where there is none worth a mention.
-    domain: String,
+    /// `None` where there is none worth a mention.
+    domain: Option<String>,
     is_default: bool,
 }
 
 impl OfCloud {
     fn new(name: &str, is_default: bool) -> Self {
-        let (host, domain) = name.split_once('.').unwrap_or((name, ""));
-        let domain = if domain == "localdomain" { "" } else { domain };
-        Self { host: host.to_owned(), domain: domain.to_owned(), is_default }
+        let (host, domain) = match name.split_once('.') {
+            Some((host, domain)) => (host, Some(domain).filter(|domain| *domain != "localdomain")),
+            None => (name, None),
+        };
+        Self { host: host.to_owned(), domain: domain.map(str::to_owned), is_default }
     }
 
     fn fqdn(&self) -> String {
-        if self.domain.is_empty() { self.host.clone() } else { format!("{}.{}", self.host, self.domain) }
+        match &self.domain {
+            Some(domain) => format!("{}.{domain}", self.host),
+            None => self.host.clone(),
+        }
     }
 }
 
@@ -239,13 +244,13 @@ fn keep(name: &str, request: &Request<'_>, notes: &mut Vec<String>) -> Vec<Actio
             vec![write(path, crate::sysconfig::with(text.as_deref(), &[("HOSTNAME", name)], facts))]
         }
         Keeper::File(path) => match read_text(machine, path) {
-            None if !create => {
+            Some(text) if name_in(&text).is_ok() => vec![write(path, with_name(&text, name))],
+            // A file with two names counts as none: it is written anew.
+            Some(_) | None if create => vec![write(path, with_name("", name))],
+            Some(_) | None => {
                 notes.push(format!("create_hostname_file is false: {path} is not made"));
                 Vec::new()
             }
-            // Two names in the file count as none: it is written anew.
-            Some(text) if name_in(&text).is_ok() => vec![write(path, with_name(&text, name))],
-            Some(_) | None => vec![write(path, with_name("", name))],
         },
     }
 }
@@ -310,7 +315,7 @@ fn kept_name(machine: &dyn Machine, distro: &Distro) -> Option<String> {
         Keeper::Hostnamectl if distro.family == "suse" => {
             name_in(&read_text(machine, "/etc/hostname")?).ok().flatten()
         }
-        Keeper::Hostnamectl => Some(system_name(machine)).filter(|name| name != "localhost"),
+        Keeper::Hostnamectl => Some(system_name(machine)),
         Keeper::Sysconfig => {
             crate::sysconfig::get(&read_text(machine, "/etc/sysconfig/network")?, "HOSTNAME")
         }

@@ -109,9 +109,11 @@ fn defaults(request: &Request<'_>) -> (String, Result<Vec<Field>, Failed>) {
         "defaults,nobootwait"
     };
     let fields = match get(request.config, "mount_default_fields") {
-        Some(value) => match value.as_list() {
-            Some(items) => Ok(items.iter().map(Field::of).collect()),
-            None => Err(Box::new(
+        Some(value) => match &value.kind {
+            Kind::List(items) => Ok(items.iter().map(Field::of).collect()),
+            // Python takes a text for a list of its characters.
+            Kind::Text(text) => Ok(text.chars().map(|field| Field::Text(field.to_string())).collect()),
+            _ => Err(Box::new(
                 reading::wrong(value, "mount_default_fields", "a list of six fields")
                     .with_hint("for example [null, null, auto, \"defaults,nofail\", \"0\", \"2\"]"),
             )),
@@ -310,6 +312,7 @@ fn finish(request: &Request<'_>, mut lines: Vec<Line<'_>>, outcome: &mut Outcome
         has_swap |= line.fields.get(2).is_some_and(|kind| kind.shown() == "swap");
         if let Some(Field::Text(directory)) = line.fields.get(1)
             && directory.starts_with('/')
+            && !directories.contains(directory)
         {
             directories.push(directory.clone());
         }

@@ -1,0 +1,125 @@
+//! The last line on the console (`config/cc_final_message.py`).
+
+use hardtack_userdata::{Finding, options};
+
+use crate::action::{Action, Content};
+use crate::basic_template::{self, Language};
+use crate::module::{Frequency, Module, Outcome, Request, Stage};
+use crate::reading;
+use crate::system::{self, CLOUD_INIT, write};
+
+/// `final_message`.
+pub const MODULE: Module = Module {
+    name: "final_message",
+    stage: Stage::Final,
+    frequency: Frequency::Always,
+    keys: &["final_message"],
+    run: plan,
+};
+
+/// What is printed without `final_message`.
+const DEFAULT: &str = "## template: jinja\n\
+    Cloud-init v. {{version}} finished at {{timestamp}}. Datasource {{datasource}}.  Up {{uptime}} seconds";
+
+/// What a message may name, in small or capital letters.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// Seconds since the kernel started, as `/proc/uptime` writes them.
+    pub uptime: String,
+    /// The time as mails write it.
+    pub timestamp: String,
+    /// The version.
+    pub version: String,
+    /// `DataSourceEc2`, `DataSourceNoCloud [seed=/dev/sr0]…`.
+    pub datasource: String,
+}
+
+impl Names {
+    fn get(&self, name: &str) -> Option<String> {
+        let value = match name {
+            "uptime" | "UPTIME" => &self.uptime,
+            "timestamp" | "TIMESTAMP" => &self.timestamp,
+            "version" | "VERSION" => &self.version,
+            "datasource" | "DATASOURCE" => &self.datasource,
+            _ => return None,
+        };
+        Some(value.clone())
+    }
+}
+
+/// The message with its names filled in.
+///
+/// # Errors
+/// What in it cannot be: cloud-init then prints nothing.
+pub fn render(message: &str, names: &Names) -> Result<String, String> {
+    let message = message.trim();
+    let message = if message.is_empty() { DEFAULT } else { message };
+    match basic_template::detect(message) {
+        (Language::Basic, text) => {
+            basic_template::render(text, &|name| names.get(name)).map_err(|error| error.to_string())
+        }
+        (Language::Jinja, text) => jinja(text, names),
+        (Language::Other(word), _) => Err(format!("there are no {word:?} templates, only jinja and basic")),
+    }
+}
+
+fn jinja(text: &str, names: &Names) -> Result<String, String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('{') {
+        let (before, behind) = rest.split_at(at);
+        out.push_str(before);
+        if behind.starts_with("{%") {
+            return Err("a `{%` statement is more than this program renders".to_owned());
+        }
+        let Some(inner) = behind.strip_prefix("{{") else {
+            let comment = behind.strip_prefix("{#").and_then(|inner| inner.split_once("#}"));
+            match comment {
+                Some((_, after)) => rest = after.strip_prefix('\n').unwrap_or(after),
+                None => {
+                    out.push('{');
+                    rest = behind.strip_prefix('{').unwrap_or_default();
+                }
+            }
+            continue;
+        };
+        let Some((name, after)) = inner.split_once("}}") else {
+            return Err("a `{{` has no `}}`".to_owned());
+        };
+        let name = name.trim();
+        if name.is_empty() || !name.chars().all(|character| character.is_alphanumeric() || character == '_') {
+            return Err(format!("`{{{{{name}}}}}` is more than a name"));
+        }
+        out.push_str(&names.get(name).unwrap_or_else(|| format!("CI_MISSING_JINJA_VAR/{name}")));
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn plan(request: &Request<'_>) -> Outcome {
+    let facts = request.facts;
+    let names = Names {
+        uptime: facts.uptime.map_or_else(|| "<seconds>".to_owned(), |seconds| format!("{seconds:.2}")),
+        timestamp: system::timestamp(facts),
+        version: CLOUD_INIT.to_owned(),
+        datasource: facts.datasource.clone().unwrap_or_else(|| "<data source>".to_owned()),
+    };
+    let message = options::get_str(request.config, "final_message").unwrap_or_default();
+    let mut outcome = Outcome::default();
+    match render(&message, &names) {
+        Ok(text) => outcome.actions.push(Action::Console { text: Content::open(text + "\n") }),
+        Err(error) => {
+            let place =
+                reading::get(request.config, "final_message").map(|value| value.place).unwrap_or_default();
+            let message = format!("`final_message` cannot be printed: {error}");
+            let finding = Finding::warning(reading::SKIPPED, place, message)
+                .at("final_message")
+                .with_hint("it may name $version, $timestamp, $datasource and $uptime");
+            outcome.findings.push(finding);
+        }
+    }
+    let finished = format!("{} - {} - v. {}\n", names.uptime, names.timestamp, names.version);
+    outcome.actions.push(write("/var/lib/cloud/instance/boot-finished", finished));
+    outcome
+}
