@@ -171,7 +171,7 @@ pub(crate) fn is_merge(key: &Node) -> bool {
         scalar.text == "<<"
             && match key.tag.as_deref() {
                 None => scalar.style == Style::Plain,
-                Some(tag) => tag == "tag:yaml.org,2002:merge" || tag == "!",
+                Some(tag) => tag == "tag:yaml.org,2002:merge",
             }
     })
 }

@@ -51,10 +51,11 @@ pub(crate) fn resolve(node: &Node) -> Result<Option<Resolved>, String> {
     let Some(scalar) = node.as_scalar() else { return Ok(None) };
     let raw = scalar.text.as_str();
     let text = raw.as_bytes().to_vec();
-    let tag = node.tag.as_deref().filter(|tag| *tag != "!");
-    let short = match tag {
-        None if scalar.style != Style::Plain && node.tag.is_none() => "str",
+    let short = match node.tag.as_deref() {
+        None if scalar.style != Style::Plain => "str",
         None => "",
+        // The library's scanner wants a name behind it.
+        Some("!") => return Err("did not find URI escaped octet".to_owned()),
         Some(tag) => match tag.strip_prefix(PREFIX) {
             Some(short) => short,
             // A tag of somebody's own: text.
@@ -158,7 +159,7 @@ pub(crate) fn float_text(value: f64) -> String {
     let written = format!("{value:e}");
     let (digits, exponent) = written.split_once('e').unwrap_or((&written, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..21).contains(&exponent) {
+    if (-4..6).contains(&exponent) {
         return format!("{value}");
     }
     let sign = if exponent < 0 { '-' } else { '+' };
@@ -202,7 +203,8 @@ mod tests {
         for (value, written) in [
             (0.5, "0.5"),
             (1000.0, "1000"),
-            (1e20, "100000000000000000000"),
+            (999_999.0, "999999"),
+            (1_234_567.0, "1.234567e+06"),
             (1e21, "1e+21"),
             (1.25e-7, "1.25e-07"),
             (f64::INFINITY, "+Inf"),

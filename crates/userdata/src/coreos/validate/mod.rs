@@ -54,7 +54,10 @@ pub fn run(text: &str, part: usize, rules: &[Rule]) -> Report {
         Ok(tree) => tree,
         Err(fault) => {
             let finding = Finding::error("yaml", Place { part, span: fault.span }, fault.message.clone());
-            report.add(Grade::Error, 1, fault.message, finding);
+            // Only what the library's scanner says has a line.
+            let scanned = fault.message.starts_with("did not find");
+            let line = if scanned { fault.span.line.saturating_sub(1).max(1) } else { 1 };
+            report.add(Grade::Error, line, fault.message, finding);
             return over_nothing(report, part, rules);
         }
     };
@@ -140,23 +143,32 @@ pub(super) fn span_of(node: &Node, path: &[&str]) -> Span {
 /// The parser's complaint as libyaml words it, with the line that coreos-cloudinit tells: counted
 /// from 0, but the first one is 1, and the end of the text is a line of its own.
 fn yaml_entry(text: &str, error: &Diagnostic) -> (usize, String) {
-    let at_end = text.get(error.span.start..).is_none_or(|rest| rest.trim().is_empty());
+    let message = error.message.trim_start_matches("not valid YAML: ");
+    let has = |words: &str| message.contains(words);
+    let at_end =
+        text.get(error.span.start..).is_none_or(|rest| rest.trim_matches(['\n', '\r', ' ']).is_empty());
     let lines = text.split_terminator('\n').count();
     let line = if at_end { lines } else { error.span.line.saturating_sub(1) };
-    (line.max(1), libyaml_message(&error.message))
-}
-
-fn libyaml_message(message: &str) -> String {
-    let has = |words: &str| message.contains(words);
-    if has("tab") || has("unexpected character") || has("cannot start any token") {
-        "found character that cannot start any token".to_owned()
-    } else if has("expect ':'") || has("expected ':'") || has("simple key") {
-        "could not find expected ':'".to_owned()
-    } else if has("unprintable") || has("is not allowed in YAML") {
-        "control characters are not allowed".to_owned()
-    } else {
-        message.trim_start_matches("not valid YAML: ").to_owned()
+    if has("unknown anchor") {
+        return (1, "Unknown anchor referenced".to_owned());
     }
+    if has("intercepting") {
+        // libyaml notices it at the next line.
+        return (line + 1, "did not find expected key".to_owned());
+    }
+    let message = if has("a tab") || has("unexpected character") || has("cannot start any token") {
+        "found character that cannot start any token"
+    } else if has("simple key expect") {
+        "could not find expected ':'"
+    } else if has("is not allowed in YAML") {
+        "control characters are not allowed"
+    } else {
+        match message.split_once(", ") {
+            Some((context, problem)) if context.starts_with("while ") => problem,
+            _ => message,
+        }
+    };
+    (line.max(1), message.to_owned())
 }
 
 /// `config.IsIgnitionConfig`.
