@@ -41,12 +41,13 @@ impl Report {
     }
 
     fn sort(&mut self) {
-        // What is about the file as a whole comes first.
-        let part = |finding: &Finding| finding.place.part.wrapping_add(1);
-        self.findings.sort_by(|one, other| {
-            (part(one), one.place.span.start).cmp(&(part(other), other.place.span.start))
+        let mut findings = std::mem::take(&mut self.findings);
+        findings.sort_by_cached_key(|finding| {
+            let diagnostic = self.diagnostic(finding);
+            (diagnostic.file, diagnostic.span.line, diagnostic.span.column)
         });
-        self.findings.dedup();
+        findings.dedup();
+        self.findings = findings;
     }
 }
 

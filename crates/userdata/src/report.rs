@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use hardtack_yaml::diagnostic::escape;
 use hardtack_yaml::{Diagnostic, render_masked};
 use serde_json::{Value as Json, json};
 
@@ -69,11 +70,11 @@ impl Report {
     /// A finding with its place in the file.
     #[must_use]
     pub fn diagnostic(&self, finding: &Finding) -> Diagnostic {
-        let mut diagnostic = self.data.diagnostic(finding);
-        // What is about everything stands at the begin of it.
-        diagnostic.span.line = diagnostic.span.line.max(1);
-        diagnostic.span.column = diagnostic.span.column.max(1);
-        diagnostic
+        // What is about a whole part stands at the begin of it.
+        let mut finding = finding.clone();
+        finding.place.span.line = finding.place.span.line.max(1);
+        finding.place.span.column = finding.place.span.column.max(1);
+        self.data.diagnostic(&finding)
     }
 }
 
@@ -98,8 +99,11 @@ impl<'r> Texts<'r> {
             // Bytes that are no text have no line to show.
             _ => {
                 let word = severity_word(finding.severity);
-                let hint = diagnostic.hint.map(|hint| format!(" = hint: {hint}\n")).unwrap_or_default();
-                format!("{word}: {}\n--> {}\n{hint}", diagnostic.message, diagnostic.file)
+                let (file, span) = (escape(&diagnostic.file), diagnostic.span);
+                let hint =
+                    diagnostic.hint.map(|hint| format!("  = hint: {}\n", escape(&hint))).unwrap_or_default();
+                let message = escape(&diagnostic.message);
+                format!("{word}: {message}\n --> {file}:{}:{}\n{hint}", span.line, span.column)
             }
         }
     }

@@ -36,11 +36,20 @@ const KEYS: &[&str] = &[
 /// Marks of crypt(5) hashes between two dollars.
 const HASHES: &[&str] = &["1", "2a", "2b", "2x", "2y", "5", "6", "7", "gy", "sha1", "y"];
 
+/// Parts of names that are no key of cloud-init's, and probably a misspelt one with a secret.
+const SUSPICIOUS: &[&str] =
+    &["passw", "pasw", "pwd", "passphrase", "secret", "token", "private_key", "privkey", "api_key", "apikey"];
+
+/// Names with such a part whose values are none.
+const HARMLESS: &[&str] = &["lock_passwd", "chpasswd"];
+
 /// True for a key whose value is a secret.
 #[must_use]
 pub fn is_secret_key(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
-    KEYS.contains(&name.as_str()) || name.ends_with("_private") || name.ends_with("_password")
+    KEYS.contains(&name.as_str())
+        || name.ends_with("_private")
+        || (!HARMLESS.contains(&name.as_str()) && SUSPICIOUS.iter().any(|part| name.contains(part)))
 }
 
 /// The secrets in a configuration, and each of their lines.
@@ -305,6 +314,7 @@ mod tests {
             ("Password: geheim\tmore", "Password: #"),
             ("ubuntu_pro:\n  token: geheim\n  a: b", "ubuntu_pro:\n  token: #\n  a: b"),
             ("é: {password: ü", "é: {password: #"),
+            ("pasword: geheim\nlock-passwd: true", "pasword: #\nlock-passwd: true"),
         ] {
             assert_eq!(masked(text), wanted, "{text}");
         }

@@ -88,7 +88,7 @@ fn is_script(kind: PartKind) -> bool {
 }
 
 fn finding(place: Place, message: String) -> Finding {
-    Finding::warning("way-in-unknowable", place, message).with_hint(
+    Finding::warning("image-unknowable", place, message).with_hint(
         "what a command does to the way in cannot be told from here: try it on a copy of the image",
     )
 }

@@ -165,7 +165,7 @@ fn sshd(
     for problem in &new.problems {
         if !old.problems.iter().any(|known| known.what == problem.what) {
             let message = format!("{}: {}", problem.place, problem.what);
-            let finding = Finding::error("sshd-broken", place, message).at(path.clone());
+            let finding = Finding::error("image-sshd-broken", place, message).at(path.clone());
             found.push(finding.with_hint("nobody could log in over SSH: correct the line"));
         }
     }
@@ -179,10 +179,10 @@ fn sshd(
             None => format!("{by} makes {keyword} {is}; in the image it is {was}"),
         };
         let finding = if ours.is_some() {
-            Finding::error("sshd-undone", place, message)
+            Finding::error("image-sshd-undone", place, message)
                 .with_hint("leave sshd to the recipe, or change the recipe")
         } else {
-            Finding::warning("sshd-changed", place, message)
+            Finding::warning("image-sshd-changed", place, message)
         };
         found.push(finding.at(path.clone()));
     }
@@ -237,7 +237,7 @@ fn no_effect(old: &Config, new: &Config, config: &Map) -> Option<Finding> {
         "ssh_pwauth changes nothing: {} says {} {} and comes first",
         line.place, line.written, line.value
     );
-    let mut finding = Finding::warning("sshd-no-effect", value.place, message).at("ssh_pwauth");
+    let mut finding = Finding::warning("image-sshd-no-effect", value.place, message).at("ssh_pwauth");
     if line.ours {
         finding = finding.with_hint("the image's recipe asks for several factors; leave ssh_pwauth out");
     }
@@ -268,7 +268,7 @@ fn stacks(before: &Stage<'_>, after: &Stage<'_>, places: &Places<'_>) -> Result<
             _ => format!("{file} changes what PAM asks {service} logins for"),
         };
         let weaker = !is.possible || (was.code && !is.code) || (was.password && !is.password);
-        let code = if weaker { "pam-undone" } else { "pam-changed" };
+        let code = if weaker { "image-pam-undone" } else { "image-pam-changed" };
         let finding = if weaker {
             Finding::error(code, place, message).with_hint("leave PAM to the image's recipe")
         } else {
@@ -278,7 +278,7 @@ fn stacks(before: &Stage<'_>, after: &Stage<'_>, places: &Places<'_>) -> Result<
     }
     if found.is_empty() {
         let message = format!("{file} belongs to PAM; what sshd, login, su and sudo ask for stays the same");
-        found.push(Finding::warning("pam-changed", place, message).at(path));
+        found.push(Finding::warning("image-pam-changed", place, message).at(path));
     }
     Ok(found)
 }
@@ -331,21 +331,21 @@ fn others(places: &Places<'_>, facts: &Facts) -> Vec<Finding> {
             } else {
                 format!("{file} decides about an overlay above the root")
             };
-            ("overlay-undone", message, overlay)
+            ("image-overlay-undone", message, overlay)
         } else if file == SNIPPET {
-            ("recipe-undone", format!("{file} holds the users of the image's recipe"), true)
+            ("image-recipe-undone", format!("{file} holds the users of the image's recipe"), true)
         } else if file.starts_with("/etc/cloud/cloud.cfg") {
             (
-                "cloud-config-changed",
+                "image-cloud-config-changed",
                 format!("{file} is cloud-init's own configuration: it counts from the next boot on"),
                 false,
             )
         } else if file.starts_with("/etc/hardtack/") || file.contains("/hardtack-") {
-            ("recipe-undone", format!("{file} was put there by the image's recipe"), true)
+            ("image-recipe-undone", format!("{file} was put there by the image's recipe"), true)
         } else if ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"].contains(&file) {
-            ("accounts-replaced", format!("{file} as a whole takes every account of the image away"), true)
+            ("image-accounts-replaced", format!("{file} as a whole takes every account of the image away"), true)
         } else if file.ends_with("/.google_authenticator") {
-            ("recipe-undone", format!("{file} is a user's second factor"), facts.asks_for_factors())
+            ("image-recipe-undone", format!("{file} is a user's second factor"), facts.asks_for_factors())
         } else {
             continue;
         };

@@ -63,6 +63,20 @@ pub(super) fn look(report: &Report, guest: &Guest) -> Result<Vec<Finding>, CliEr
     Ok(found)
 }
 
+/// True for what is told of user-data in general, where one of the findings about the image says the same
+/// with its names, or where the image has the answer.
+pub(super) fn knows_better(general: &Finding, of_image: &[Finding]) -> bool {
+    let same_place = |code: &str| {
+        of_image.iter().any(|finding| finding.code == code && finding.place == general.place)
+    };
+    match general.code {
+        "no-default-user" => of_image.iter().any(|finding| finding.code == "image-default-user-lost"),
+        "no-way-in" => true,
+        "key-type-refused" => same_place("image-key-refused"),
+        _ => false,
+    }
+}
+
 /// User-data for an image in which nothing reads it.
 fn nobody_reads(facts: &Facts) -> Option<Finding> {
     let place = Place { part: usize::MAX, ..Place::default() };
@@ -70,15 +84,15 @@ fn nobody_reads(facts: &Facts) -> Option<Finding> {
         Reader::Nobody => {
             let message =
                 "the image has neither cloud-init nor coreos-cloudinit: nothing reads this user-data";
-            Finding::error("no-reader", place, message)
+            Finding::error("image-no-reader", place, message)
         }
         Reader::Disabled => {
             let message = "cloud-init is switched off in the image (/etc/cloud/cloud-init.disabled)";
-            Finding::error("no-reader", place, message)
+            Finding::error("image-no-reader", place, message)
         }
         Reader::CloudInit if get(&facts.config, "allow_userdata").is_some_and(is_false) => {
             let message = "the image's cloud-init takes no user-data (allow_userdata: false)";
-            Finding::error("no-reader", place, message)
+            Finding::error("image-no-reader", place, message)
         }
         Reader::CloudInit => {
             let list = get(&facts.config, "datasource_list").and_then(Value::as_list)?;
@@ -88,7 +102,7 @@ fn nobody_reads(facts: &Facts) -> Option<Finding> {
             }
             let message =
                 "the image's cloud-init knows no data source (datasource_list): user-data never reaches it";
-            Finding::error("no-datasource", place, message)
+            Finding::error("image-no-datasource", place, message)
         }
         Reader::CoreOs => return None,
     };
@@ -128,7 +142,7 @@ fn default_user(own: &Map, facts: &Facts) -> Vec<Finding> {
                  to nobody"
             ),
         };
-        let finding = Finding::warning("default-user-lost", value.place, what).at("users");
+        let finding = Finding::warning("image-default-user-lost", value.place, what).at("users");
         found.push(finding.with_hint("make `- default` the first item of `users`"));
     }
     // Users that the recipe put into cloud-init's list, which this list replaces.
@@ -137,7 +151,7 @@ fn default_user(own: &Map, facts: &Facts) -> Vec<Finding> {
             continue;
         }
         let what = format!("`users` replaces the image's own list: {} is not made", user.name);
-        let finding = Finding::warning("recipe-user-lost", value.place, what).at("users");
+        let finding = Finding::warning("image-recipe-user-lost", value.place, what).at("users");
         found.push(finding.with_hint(format!("name {} in `users` too", user.name)));
     }
     found
@@ -149,7 +163,7 @@ fn passwords(own: &Map, facts: &Facts) -> Vec<Finding> {
     let mut replaced = |name: &str, key: &str, place: Place, path: String| {
         if facts.recipe_set_password(name) {
             let what = format!("{key} replaces the password that the image's recipe gave {name}");
-            found.push(Finding::warning("password-replaced", place, what).at(path));
+            found.push(Finding::warning("image-password-replaced", place, what).at(path));
         }
     };
     for change in users::passwords(own) {
@@ -180,7 +194,7 @@ fn refused_keys(all: &[User], own: &Map, facts: &Facts, sshd: &Config) -> Vec<Fi
             let kind = key.line.split_whitespace().next().unwrap_or_default();
             let shown = if kind.len() > 40 { "this key" } else { kind };
             let message = format!("the image's sshd does not take {shown}: {why}");
-            let finding = Finding::warning("key-refused", key.place, message).at(key.path);
+            let finding = Finding::warning("image-key-refused", key.place, message).at(key.path);
             found.push(finding.with_hint("ssh-keygen -t ed25519 makes one that every sshd since 6.5 takes"));
         }
     }
@@ -204,7 +218,7 @@ fn ways_in(all: &[User], facts: &Facts, sshd: &Config, after: &Stage<'_>) -> Res
             continue;
         }
         let message = format!("{} could not log in over SSH: {why}", user.name);
-        let finding = Finding::warning("user-without-way-in", user.place, message).at(user.path.clone());
+        let finding = Finding::warning("image-user-without-way-in", user.place, message).at(user.path.clone());
         found.push(match facts.asks_for_factors() {
             true => finding
                 .with_hint("the image asks for several factors: enrol the user in its recipe (step `mfa`)"),
@@ -227,7 +241,7 @@ fn ways_in(all: &[User], facts: &Facts, sshd: &Config, after: &Stage<'_>) -> Res
             if reasons.is_empty() { "no user is made".to_owned() } else { reasons.join("; ") }
         );
         found.push(
-            Finding::error("no-way-in", place, message)
+            Finding::error("image-no-way-in", place, message)
                 .with_hint("leave one user who has all that the image asks for"),
         );
     }
