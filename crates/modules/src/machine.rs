@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use hardtack_userdata::coreos::Addresses;
+
 /// A file tree and what can be read from it.
 pub trait Machine {
     /// A file's content, links followed inside the machine; `None` when there is none, or it is
@@ -116,4 +118,7 @@ pub struct Facts {
     pub now: Option<u64>,
     /// Block devices that exist: `/dev/vdb`.
     pub devices: Vec<String>,
+    /// The machine's addresses, for the dialect of coreos-cloudinit; an empty one where it is known
+    /// that there is none.
+    pub addresses: Addresses,
 }

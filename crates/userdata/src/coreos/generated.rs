@@ -169,6 +169,25 @@ pub fn environment(old: &[u8], addresses: &Addresses) -> Option<Vec<u8>> {
     (!variables.is_empty()).then(|| merge_environment(old, variables))
 }
 
+/// The addresses in a file of `NAME=value` lines; coreos-cloudinit takes them from its environment
+/// where the metadata has none, and that is [`ENVIRONMENT`].
+#[must_use]
+pub fn addresses(environment: &str) -> Addresses {
+    let value = |name: &str| {
+        let of_line = |line: &str| {
+            let value = line.trim().strip_prefix(name)?.strip_prefix('=')?.trim();
+            Some(value.trim_matches(['"', '\'']).to_owned())
+        };
+        environment.lines().filter_map(of_line).next_back().filter(|value| !value.is_empty())
+    };
+    Addresses {
+        public_ipv4: value("COREOS_PUBLIC_IPV4"),
+        private_ipv4: value("COREOS_PRIVATE_IPV4"),
+        public_ipv6: value("COREOS_PUBLIC_IPV6"),
+        private_ipv6: value("COREOS_PRIVATE_IPV6"),
+    }
+}
+
 /// A file of `NAME=value` lines with `variables` set in it: in place where the name stands already
 /// (the first time only), the others at the end by name. Everything else stays, but lines end as on
 /// Unix.

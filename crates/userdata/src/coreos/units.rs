@@ -175,7 +175,8 @@ impl CloudConfig {
 }
 
 /// Go's `path.Join`: joined with slashes, `.` and `..` carried out.
-pub(crate) fn join(pieces: &[&str]) -> String {
+#[must_use]
+pub fn join(pieces: &[&str]) -> String {
     let mut names: Vec<&str> = Vec::new();
     for name in pieces.iter().flat_map(|piece| piece.split('/')) {
         match name {
