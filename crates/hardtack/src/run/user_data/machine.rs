@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hardtack_guest::{Guest, Stage};
+use hardtack_guest::{Stage, Tree};
 use hardtack_modules::Machine;
 
 use crate::args::SourceArgs;
@@ -27,13 +27,13 @@ pub(super) fn open(path: &Path, options: &SourceArgs) -> Result<Image, CliError>
 }
 
 /// A guest that has not booted.
-pub(super) struct GuestMachine<'g> {
-    stage: Stage<'g>,
+pub(super) struct GuestMachine<'t> {
+    stage: Stage<'t>,
 }
 
-impl<'g> GuestMachine<'g> {
+impl<'t> GuestMachine<'t> {
     /// The machine that `guest` will be.
-    pub(super) fn new(guest: &'g Guest) -> Self {
+    pub(super) fn new(guest: &'t dyn Tree) -> Self {
         Self { stage: Stage::new(guest) }
     }
 }

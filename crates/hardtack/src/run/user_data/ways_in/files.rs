@@ -6,7 +6,7 @@
 
 use hardtack_guest::pam::{self, Answer, Facility, Step, can_succeed};
 use hardtack_guest::sshd::{Config, Connection};
-use hardtack_guest::{Guest, Set, Stage};
+use hardtack_guest::{Set, Stage, Tree};
 use hardtack_modules::{Action, Plan};
 use hardtack_userdata::{Finding, Map, Place, Value};
 
@@ -78,7 +78,7 @@ pub(super) fn put(plan: &Plan, stage: &mut Stage<'_>) -> Vec<Written> {
 
 /// What is different afterwards.
 pub(super) fn compare(
-    guest: &Guest,
+    guest: &dyn Tree,
     after: &Stage<'_>,
     written: &[Written],
     config: &Map,
@@ -343,7 +343,11 @@ fn others(places: &Places<'_>, facts: &Facts) -> Vec<Finding> {
         } else if file.starts_with("/etc/hardtack/") || file.contains("/hardtack-") {
             ("image-recipe-undone", format!("{file} was put there by the image's recipe"), true)
         } else if ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"].contains(&file) {
-            ("image-accounts-replaced", format!("{file} as a whole takes every account of the image away"), true)
+            (
+                "image-accounts-replaced",
+                format!("{file} as a whole takes every account of the image away"),
+                true,
+            )
         } else if file.ends_with("/.google_authenticator") {
             ("image-recipe-undone", format!("{file} is a user's second factor"), facts.asks_for_factors())
         } else {

@@ -17,7 +17,7 @@ mod tests;
 mod users;
 
 use hardtack_guest::sshd::Config;
-use hardtack_guest::{Guest, Stage};
+use hardtack_guest::{Stage, Tree};
 use hardtack_modules::{Distro, Request, plan};
 use hardtack_userdata::check::Report;
 use hardtack_userdata::{Finding, Map, Place, Value};
@@ -28,7 +28,7 @@ use super::machine::GuestMachine;
 use crate::error::CliError;
 
 /// What the user-data of `report` would do to `guest`.
-pub(super) fn look(report: &Report, guest: &Guest) -> Result<Vec<Finding>, CliError> {
+pub(super) fn look(report: &Report, guest: &dyn Tree) -> Result<Vec<Finding>, CliError> {
     let machine = GuestMachine::new(guest);
     let before = Stage::new(guest);
     let facts = Facts::read(&machine, &before)?;
@@ -66,9 +66,8 @@ pub(super) fn look(report: &Report, guest: &Guest) -> Result<Vec<Finding>, CliEr
 /// True for what is told of user-data in general, where one of the findings about the image says the same
 /// with its names, or where the image has the answer.
 pub(super) fn knows_better(general: &Finding, of_image: &[Finding]) -> bool {
-    let same_place = |code: &str| {
-        of_image.iter().any(|finding| finding.code == code && finding.place == general.place)
-    };
+    let same_place =
+        |code: &str| of_image.iter().any(|finding| finding.code == code && finding.place == general.place);
     match general.code {
         "no-default-user" => of_image.iter().any(|finding| finding.code == "image-default-user-lost"),
         "no-way-in" => true,
@@ -214,11 +213,16 @@ fn ways_in(all: &[User], facts: &Facts, sshd: &Config, after: &Stage<'_>) -> Res
         }
         let why = obstacles.join(", ");
         reasons.push(format!("{}: {why}", user.name));
-        if user.place.part == super::image_config::IN_IMAGE || user.place == Place::default() {
+        // A user of a service is not to log in.
+        if user.is_service()
+            || user.place.part == super::image_config::IN_IMAGE
+            || user.place == Place::default()
+        {
             continue;
         }
         let message = format!("{} could not log in over SSH: {why}", user.name);
-        let finding = Finding::warning("image-user-without-way-in", user.place, message).at(user.path.clone());
+        let finding =
+            Finding::warning("image-user-without-way-in", user.place, message).at(user.path.clone());
         found.push(match facts.asks_for_factors() {
             true => finding
                 .with_hint("the image asks for several factors: enrol the user in its recipe (step `mfa`)"),

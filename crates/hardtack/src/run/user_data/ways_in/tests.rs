@@ -1,2 +1,190 @@
-//! Users and keys, without an image.
+//! An image in memory: Debian's sshd with and without a recipe's three factors.
 #![allow(clippy::unwrap_used)]
+
+use hardtack_guest::MemoryTree;
+use hardtack_userdata::check::{CheckOptions, check};
+use hardtack_yaml::Severity;
+
+use super::look;
+
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGk2yKPm4H1cV0yAeM8jOdAlgvfSOHmTpDJrJ2c0wTHg x";
+
+/// What Debian's cloud images have.
+fn plain() -> MemoryTree {
+    MemoryTree::new()
+        .file("/usr/bin/cloud-init", "")
+        .file("/bin/bash", "")
+        .file("/bin/sh", "")
+        .file("/usr/sbin/nologin", "")
+        .file("/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\n")
+        .file("/etc/passwd", "root:x:0:0:root:/root:/bin/bash\n")
+        .file("/etc/shadow", "root:*:19000:0:99999:7:::\n")
+        .file("/etc/group", "root:x:0:\n")
+        .file(
+            "/var/lib/dpkg/status",
+            "Package: openssh-server\nStatus: install ok installed\nVersion: 1:9.2p1-2+deb12u5\n",
+        )
+        .file(
+            "/etc/ssh/sshd_config",
+            "Include /etc/ssh/sshd_config.d/*.conf\nPasswordAuthentication no\n\
+             KbdInteractiveAuthentication no\nUsePAM yes\n",
+        )
+        .file("/etc/pam.d/sshd", "@include common-auth\n")
+        .file(
+            "/etc/pam.d/common-auth",
+            "auth [success=1 default=ignore] pam_unix.so nullok\nauth requisite pam_deny.so\n\
+             auth required pam_permit.so\n",
+        )
+        .file(
+            "/etc/cloud/cloud.cfg",
+            "users: [default]\ndisable_root: true\nsystem_info:\n  distro: debian\n  default_user:\n    \
+             name: debian\n    lock_passwd: true\n    shell: /bin/bash\n",
+        )
+}
+
+/// The same as a recipe with three factors leaves it.
+fn hardened() -> MemoryTree {
+    plain()
+        .file(
+            "/etc/ssh/sshd_config.d/00-hardtack.conf",
+            "UsePAM yes\nKbdInteractiveAuthentication yes\nPasswordAuthentication no\n\
+             PermitRootLogin no\nAuthenticationMethods publickey,keyboard-interactive\n",
+        )
+        .file(
+            "/etc/pam.d/sshd",
+            "@include common-auth\nauth required pam_google_authenticator.so noskewadj\n",
+        )
+        .file(
+            "/etc/cloud/cloud.cfg.d/95-hardtack.cfg",
+            "system_info:\n  default_user:\n    name: debian\n    hashed_passwd: $6$CANARY$CANARY\n    \
+             lock_passwd: false\n",
+        )
+        .file(
+            "/etc/hardtack/agent.json",
+            r#"{"version":1,"recipe":"3fa","mfa":{"users":["debian"],"others":"refuse"},
+               "accounts":[{"name":"debian","password_hash":"$6$CANARY$CANARY"}]}"#,
+        )
+}
+
+/// Codes and messages, errors with a mark of exclamation.
+fn found(image: &MemoryTree, text: &str) -> Vec<(String, String)> {
+    let report = check("u", text.as_bytes(), &CheckOptions::default());
+    assert!(report.is_valid(), "{}", report.pictures());
+    let found = look(&report, image).unwrap();
+    found
+        .into_iter()
+        .map(|finding| {
+            let mark = if finding.severity == Severity::Error { "!" } else { "" };
+            assert!(!finding.message.contains("CANARY"), "{}", finding.message);
+            (format!("{}{mark}", finding.code), finding.message)
+        })
+        .collect()
+}
+
+fn codes(image: &MemoryTree, text: &str) -> Vec<String> {
+    found(image, text).into_iter().map(|(code, _)| code).collect()
+}
+
+#[test]
+fn user_data_that_leaves_the_way_in_alone_is_not_talked_about() {
+    for image in [plain(), hardened()] {
+        for text in [
+            "#cloud-config\nhostname: web\n",
+            "#cloud-config\nusers:\n  - default\npackages: [git]\n",
+            "#!/bin/sh\necho hi\n",
+        ] {
+            assert!(codes(&image, text).is_empty(), "{text}: {:?}", found(&image, text));
+        }
+    }
+}
+
+#[test]
+fn a_list_without_default_takes_the_default_user_away() {
+    let text = format!(
+        "#cloud-config\nusers:\n  - name: joe\n    shell: /bin/bash\n    ssh_authorized_keys: ['{KEY}']\n"
+    );
+    assert_eq!(codes(&plain(), &text), ["image-default-user-lost"]);
+    let hard = found(&hardened(), &text);
+    let codes: Vec<&str> = hard.iter().map(|(code, _)| code.as_str()).collect();
+    assert_eq!(codes, ["image-default-user-lost", "image-user-without-way-in", "image-no-way-in!"]);
+    assert!(hard[0].1.contains("debian, the user that the image's recipe enrols"), "{}", hard[0].1);
+    assert!(hard[1].1.contains("it has no password, nothing enrols it"), "{}", hard[1].1);
+    // Named itself, it is made without what the recipe gave it.
+    let named = format!("#cloud-config\nusers:\n  - name: debian\n    ssh_authorized_keys: ['{KEY}']\n");
+    assert!(found(&hardened(), &named)[0].1.contains("neither the password nor the keys"));
+}
+
+#[test]
+fn users_of_services_need_no_way_in() {
+    let text = "#cloud-config\nusers:\n  - default\n  - {name: a, shell: /usr/sbin/nologin}\n  - {name: b, system: true}\n";
+    assert!(codes(&hardened(), text).is_empty(), "{:?}", found(&hardened(), text));
+}
+
+#[test]
+fn a_user_with_a_key_alone_is_let_in_where_a_key_is_enough() {
+    let text =
+        format!("#cloud-config\nusers:\n  - default\n  - name: joe\n    ssh_authorized_keys: ['{KEY}']\n");
+    assert!(codes(&plain(), &text).is_empty());
+    assert_eq!(codes(&hardened(), &text), ["image-user-without-way-in"]);
+}
+
+#[test]
+fn keys_are_judged_by_the_images_sshd() {
+    let keys = |line: &str| format!("#cloud-config\nssh_authorized_keys:\n  - {line}\n");
+    let dsa = keys("ssh-dss AAAAB3NzaC1kc3MAAACBAK joe");
+    assert_eq!(codes(&plain(), &dsa), ["image-key-refused"]);
+    let old = plain().file(
+        "/var/lib/dpkg/status",
+        "Package: openssh-server\nStatus: install ok installed\nVersion: 1:6.6p1-2ubuntu2\n",
+    );
+    assert!(codes(&old, &dsa).is_empty(), "6.6 takes DSA: {:?}", found(&old, &dsa));
+    let token = keys("sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIA== joe");
+    assert!(found(&old, &token)[0].1.contains("since 8.2, and the image has 6.6"));
+    let strict =
+        plain().file("/etc/ssh/sshd_config.d/10.conf", "PubkeyAcceptedAlgorithms ssh-ed25519,rsa-sha2-512\n");
+    assert!(codes(&strict, &keys(KEY)).is_empty());
+    let ecdsa = keys(
+        "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEmKSENjQEezOmxkZMy7opKgwFB9nkt5YRrYMjNuG5N87uRgg6CLrbo5wAdT/y6v0mKV0U2w0WZ2YB/++Tpockg= x",
+    );
+    assert!(
+        found(&strict, &ecdsa)[0]
+            .1
+            .contains("PubkeyAcceptedAlgorithms /etc/ssh/sshd_config.d/10.conf:1 leaves")
+    );
+    assert!(codes(&plain(), &ecdsa).is_empty(), "{:?}", found(&plain(), &ecdsa));
+}
+
+#[test]
+fn passwords_of_the_recipe_are_not_replaced_silently() {
+    for text in [
+        "#cloud-config\nchpasswd:\n  expire: false\n  users:\n  - {name: debian, password: CANARY, type: text}\n",
+        "#cloud-config\nchpasswd:\n  expire: false\n  list: |\n    debian:CANARY\n",
+        "#cloud-config\npassword: CANARY\n",
+    ] {
+        assert_eq!(codes(&hardened(), text), ["image-password-replaced"], "{text}");
+        assert!(codes(&plain(), text).is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn commands_that_name_the_way_in_are_told() {
+    let text = "#cloud-config\nruncmd:\n  - [sed, -i, s/a/b/, /etc/ssh/sshd_config]\n  - echo hi\n";
+    assert_eq!(codes(&plain(), text), ["image-unknowable"]);
+    let script = "#!/bin/sh\n# about sshd_config\necho 'x: y' >> /etc/pam.d/sshd\n";
+    let told = found(&plain(), script);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].1.contains("`pam.d`, which is about PAM"), "{}", told[0].1);
+}
+
+#[test]
+fn nobody_reads_user_data_without_cloud_init() {
+    let text = "#cloud-config\nhostname: web\n";
+    let bare = MemoryTree::new().file("/etc/passwd", "root:x:0:0::/root:/bin/sh\n");
+    assert_eq!(codes(&bare, text), ["image-no-reader!"]);
+    let off = plain().file("/etc/cloud/cloud-init.disabled", "");
+    assert_eq!(codes(&off, text), ["image-no-reader!"]);
+    let none = plain().file("/etc/cloud/cloud.cfg.d/90.cfg", "datasource_list: [None]\n");
+    assert_eq!(codes(&none, text), ["image-no-datasource!"]);
+    let deaf = plain().file("/etc/cloud/cloud.cfg.d/90.cfg", "allow_userdata: false\n");
+    assert_eq!(codes(&deaf, text), ["image-no-reader!"]);
+}

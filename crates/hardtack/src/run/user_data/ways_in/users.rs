@@ -22,6 +22,8 @@ pub(super) struct User {
     pub(super) keys: Vec<KeyLine>,
     /// Its shell, where it is named.
     pub(super) shell: Option<String>,
+    /// `system: true`.
+    pub(super) system: bool,
 }
 
 /// What becomes of a password.
@@ -132,6 +134,12 @@ pub(super) fn passwords(config: &Map) -> Vec<Change> {
 }
 
 impl User {
+    /// True for a user of a service, who is not to log in.
+    pub(super) fn is_service(&self) -> bool {
+        let shell = self.shell.as_deref().and_then(|shell| shell.rsplit('/').next());
+        matches!(shell, Some("nologin" | "false")) || (self.system && self.keys.is_empty())
+    }
+
     fn take(&mut self, map: &Map) {
         let get = |name: &str| field(map, name);
         let text = |name: &str| get(name).and_then(Value::as_text).filter(|text| !text.is_empty());
@@ -148,6 +156,7 @@ impl User {
             }
             _ => {}
         }
+        self.system |= get("system").is_some_and(is_true);
         if let Some(shell) = text("shell") {
             self.shell = Some(shell.to_owned());
         }
