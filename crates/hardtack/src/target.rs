@@ -37,13 +37,18 @@ pub(crate) struct Finished {
 
 /// The format of the output, or why the options contradict each other.
 pub(crate) fn format(output: &Path, options: &TargetArgs) -> Result<ImageFormat, CliError> {
+    let suffix = output.extension().map(|suffix| suffix.to_string_lossy().to_lowercase());
     if options.overlay {
-        return match options.format {
-            Some(Format::Raw) => Err(CliError::usage("--overlay writes qcow2, and --format is raw")),
+        return match (options.format, suffix.as_deref()) {
+            (Some(Format::Raw), _) => Err(CliError::usage("--overlay writes qcow2, and --format is raw")),
+            (None, Some("raw")) => Err(CliError::usage(format!(
+                "{}: --overlay writes qcow2, and the name says raw",
+                output.display()
+            ))
+            .hint("give it the suffix .qcow2, or --format qcow2 if the name is meant")),
             _ => Ok(ImageFormat::Qcow2),
         };
     }
-    let suffix = output.extension().map(|suffix| suffix.to_string_lossy().to_lowercase());
     let format = match (options.format, suffix.as_deref()) {
         (Some(Format::Qcow2), _) | (None, Some("qcow2")) => ImageFormat::Qcow2,
         (None, Some(other @ ("vmdk" | "vhd" | "vpc" | "vhdx" | "vdi"))) => {

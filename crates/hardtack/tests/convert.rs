@@ -217,6 +217,8 @@ fn backing_files_and_overlays() {
     }
     let (code, words) = folder.fail(&["disk.raw", "x.raw", "--overlay", "--format", "raw"]);
     assert!(code == 2 && words.contains("--overlay"), "{words}");
+    let (code, words) = folder.fail(&["disk.raw", "x.raw", "--overlay"]);
+    assert!(code == 2 && words.contains("x.raw: --overlay writes qcow2"), "{words}");
 
     // What is in the file now counts, not what a snapshot keeps.
     folder.qemu_img(&["snapshot", "-c", "before", "base.qcow2"]);

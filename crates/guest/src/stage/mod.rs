@@ -21,8 +21,9 @@ use crate::{Error, GuestPath};
 /// The most that [`Stage::read`] loads: configuration and databases are far below it.
 pub const READ_LIMIT: u64 = 64 << 20;
 
-/// What a write says about mode and owner. New files are 0644 and new directories 0755, root:root,
-/// unless it says otherwise; existing ones keep what they have.
+/// What a write says about mode and owner. Unless it says otherwise, new files are 0644 and new
+/// directories 0755, root:root or of the group of a set-group-ID directory, and existing ones keep
+/// what they have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Set {
     /// Permission bits (0o7777).
@@ -47,6 +48,31 @@ impl Set {
     fn over(self, base: Attributes) -> Attributes {
         let (uid, gid) = self.owner.unwrap_or((base.uid, base.gid));
         Attributes { mode: self.mode.unwrap_or(base.mode), uid, gid }
+    }
+}
+
+/// What something new takes from its directory: root's, and of the directory's group where that has
+/// the set-group-ID bit, which directories in it take over (`inode_init_owner` in Linux's fs/inode.c).
+#[derive(Clone, Copy, Default)]
+struct Heir {
+    group: Option<u32>,
+}
+
+impl Heir {
+    fn of(directory: Attributes) -> Self {
+        Self { group: (directory.mode & 0o2000 != 0).then_some(directory.gid) }
+    }
+
+    fn file(self) -> Attributes {
+        Attributes { mode: 0o644, uid: 0, gid: self.group.unwrap_or(0) }
+    }
+
+    fn link(self) -> Attributes {
+        Attributes { mode: 0o777, ..self.file() }
+    }
+
+    fn directory(self) -> Attributes {
+        Attributes { mode: if self.group.is_some() { 0o2755 } else { 0o755 }, ..self.file() }
     }
 }
 
@@ -277,13 +303,12 @@ impl<'t> Stage<'t> {
         let path = self.resolve(path)?;
         let existing = self.look(&path)?;
         let base = match existing {
-            None => Attributes { mode: 0o644, uid: 0, gid: 0 },
+            None => self.make_parents(&path)?.file(),
             Some(metadata) if metadata.kind == FileType::Regular => metadata.attributes(),
             Some(metadata) => {
                 return Err(Error::WrongType { path, found: metadata.kind.describe(), wanted: "a file" });
             }
         };
-        self.make_parents(&path)?;
         self.put(path, Kind::File(Content::Bytes(content)), set.over(base));
         Ok(())
     }
@@ -319,8 +344,8 @@ impl<'t> Stage<'t> {
                 Err(Error::WrongType { path, found: metadata.kind.describe(), wanted: "a directory" })
             }
             None => {
-                self.make_parents(&path)?;
-                self.put(path, Kind::Directory, set.over(Attributes { mode: 0o755, uid: 0, gid: 0 }));
+                let base = self.make_parents(&path)?.directory();
+                self.put(path, Kind::Directory, set.over(base));
                 Ok(())
             }
         }
@@ -329,14 +354,14 @@ impl<'t> Stage<'t> {
     /// Makes the symbolic link `path`, replacing a file or link, never a directory.
     pub fn symlink(&mut self, path: &str, target: &str) -> Result<(), Error> {
         let path = self.resolve_parent(path)?;
-        match self.look(&path)? {
+        let base = match self.look(&path)? {
             Some(metadata) if metadata.kind == FileType::Directory => {
                 return Err(Error::WrongType { path, found: "a directory", wanted: "a symbolic link" });
             }
-            _ => self.make_parents(&path)?,
-        }
+            _ => self.make_parents(&path)?.link(),
+        };
         if self.link_exact(&path)?.as_deref() != Some(target) {
-            self.put(path, Kind::Link(target.to_owned()), Attributes { mode: 0o777, uid: 0, gid: 0 });
+            self.put(path, Kind::Link(target.to_owned()), base);
         }
         Ok(())
     }
@@ -411,12 +436,17 @@ impl<'t> Stage<'t> {
         self.nodes.insert(path, Node { kind, attributes, xattrs, label: self.label.clone() });
     }
 
-    fn make_parents(&mut self, path: &GuestPath) -> Result<(), Error> {
+    /// Makes the directories above `path` that are missing, and tells whose something new there is.
+    fn make_parents(&mut self, path: &GuestPath) -> Result<Heir, Error> {
+        let mut heir = Heir::default();
         let mut missing = Vec::new();
         let mut above = path.parent();
         while let Some(directory) = above {
             match self.look(&directory)? {
-                Some(metadata) if metadata.kind == FileType::Directory => break,
+                Some(metadata) if metadata.kind == FileType::Directory => {
+                    heir = Heir::of(metadata.attributes());
+                    break;
+                }
                 Some(metadata) => {
                     let found = metadata.kind.describe();
                     return Err(Error::WrongType { path: directory, found, wanted: "a directory" });
@@ -428,9 +458,9 @@ impl<'t> Stage<'t> {
             }
         }
         for directory in missing {
-            self.put(directory, Kind::Directory, Attributes { mode: 0o755, uid: 0, gid: 0 });
+            self.put(directory, Kind::Directory, heir.directory());
         }
-        Ok(())
+        Ok(heir)
     }
 
     fn expect(&self, path: &GuestPath, wanted: FileType) -> Result<Metadata, Error> {

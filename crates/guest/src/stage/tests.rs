@@ -29,6 +29,29 @@ fn writing_what_is_there_changes_nothing() {
 }
 
 #[test]
+fn what_is_new_takes_the_group_of_a_set_group_id_directory() {
+    let tree = MemoryTree::new().file("/srv/plain/x", "x");
+    let mut stage = Stage::new(&tree);
+    stage.mkdir("/srv/shared", Set::all(0o2775, 7, 50)).unwrap();
+    stage.write("/srv/shared/deep/er/file", "x", Set::default()).unwrap();
+    stage.write("/srv/shared/own", "x", Set::all(0o600, 5, 6)).unwrap();
+    stage.symlink("/srv/shared/link", "own").unwrap();
+    stage.mkdir("/srv/shared/made", Set::mode(0o700)).unwrap();
+    stage.write("/srv/plain/file", "x", Set::default()).unwrap();
+    for (path, wanted) in [
+        ("/srv/shared/deep/er", (0o2755, 0, 50)),
+        ("/srv/shared/deep/er/file", (0o644, 0, 50)),
+        ("/srv/shared/own", (0o600, 5, 6)),
+        ("/srv/shared/link", (0o777, 0, 50)),
+        ("/srv/shared/made", (0o700, 0, 50)),
+        ("/srv/plain/file", (0o644, 0, 0)),
+    ] {
+        let found = stage.lstat(path).unwrap().unwrap();
+        assert_eq!((found.mode, found.uid, found.gid), wanted, "{path}");
+    }
+}
+
+#[test]
 fn links_are_followed_inside_the_guest_only() {
     let tree = tree();
     let mut stage = Stage::new(&tree);

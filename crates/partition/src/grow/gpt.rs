@@ -231,6 +231,13 @@ pub(super) fn grow(
     let array = (half.entries.len() as u64).max(LEAST_ARRAY).div_ceil(sector);
     let last = disk.len() / sector - 1;
     let cannot = |what: &str| Error::CannotGrow { number: target.number, what: what.to_owned() };
+    if !disk.len().is_multiple_of(sector) {
+        // No program would look for the backup there: it is in the disk's last sector.
+        return Err(cannot(&format!(
+            "the disk would have {} bytes, which are not whole sectors of {sector} bytes; give a multiple",
+            disk.len()
+        )));
+    }
     let new_entries =
         last.checked_sub(array).ok_or_else(|| cannot("the disk is too small for a backup of its GPT"))?;
     let usable = new_entries.saturating_sub(1);

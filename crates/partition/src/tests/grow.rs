@@ -235,6 +235,8 @@ fn sectors_of_4096_bytes_grow() {
     let directory = tempfile::tempdir().unwrap();
     let path = blank(directory.path(), 32 * MIB);
     run("fdisk", &["-b", "4096", text(&path)], "g\nn\n5\n256\n1279\nn\n1\n2048\n6143\nw\n");
+    let error = grow(&path, 48 * MIB + 512, 1, Repair::Refuse).unwrap_err().to_string();
+    assert!(error.contains("whole sectors of 4096 bytes"), "{error}");
     let (growth, _, after) = grow(&path, 48 * MIB, 1, Repair::Refuse).unwrap();
     // 16 KiB of entries are four sectors of 4 KiB.
     assert_eq!(growth.new, 8 * MIB..48 * MIB - 5 * 4096);

@@ -137,21 +137,24 @@ fn regular(at: &At<'_>, cx: &Context<'_, '_>) -> Result<bool, StepError> {
 fn append(at: &At<'_>, line: &Content, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
     hide(line, cx);
     let existing = if regular(at, cx)? { cx.stage.read(at.path)? } else { None };
-    let mode = if existing.is_none() && line.secret { Some(SECRET_MODE) } else { None };
-    let mut content = existing.unwrap_or_default();
     let wanted = line.text.as_bytes();
+    let content = existing.as_deref().unwrap_or_default();
     let has = content.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     // What follows the last line's end is no line.
-    let lines =
-        if content.is_empty() || content.ends_with(b"\n") { count(&content) } else { count(&content) + 1 };
+    let ended = content.is_empty() || content.ends_with(b"\n");
+    let lines = if ended { count(content) } else { count(content) + 1 };
     if !has.take(lines).any(|line| line == wanted) {
-        let end: &[u8] = if replace::uses_crlf(&content) { b"\r\n" } else { b"\n" };
-        if !content.is_empty() && !content.ends_with(b"\n") {
-            content.extend_from_slice(end);
+        let end: &[u8] = if replace::uses_crlf(content) { b"\r\n" } else { b"\n" };
+        let before: &[u8] = if ended { b"" } else { end };
+        let added = [before, wanted, end].concat();
+        match existing {
+            // Only what is added is written: holes of the file stay holes.
+            Some(_) => cx.stage.append_bytes(at.path, added)?,
+            None => {
+                let mode = line.secret.then_some(SECRET_MODE);
+                cx.stage.write(at.path, added, Set { mode, owner: None })?;
+            }
         }
-        content.extend_from_slice(wanted);
-        content.extend_from_slice(end);
-        cx.stage.write(at.path, content, Set { mode, owner: None })?;
     }
     if line.secret {
         cx.stage.hide_content(at.path)?;
