@@ -28,7 +28,37 @@ pub(crate) fn all(inputs: &Inputs) -> Vec<Case> {
     let mut cases = conversions(inputs);
     cases.extend(builds(inputs));
     cases.extend(edits(inputs));
+    cases.extend(user_data(inputs));
     cases
+}
+
+/// Checking a file of user-data that is as large as EC2 takes them.
+fn user_data(inputs: &Inputs) -> Option<Case> {
+    const PEER: &str = "cloud-init";
+    if !installed(PEER) {
+        assert!(std::env::var_os("CI").is_none(), "{PEER} is not installed");
+        eprintln!("SKIPPED: {PEER} is not installed: its schema is not compared with our check");
+        return None;
+    }
+    let file = inputs.path("16KiB.yaml");
+    let contender = |name, command: &[&str]| Contender {
+        name,
+        command: strings(command),
+        output: inputs.path("no output"),
+        on_copy_of: None,
+        standard_input: None,
+    };
+    Some(Case {
+        name: "check of 16 KiB of cloud-config against `cloud-init schema`",
+        aim: Some(0.02),
+        contenders: vec![
+            contender(
+                "hardtack user-data check",
+                &[env!("CARGO_BIN_EXE_hardtack"), "user-data", "check", text(&file)],
+            ),
+            contender("cloud-init schema -c", &[PEER, "schema", "-c", text(&file)]),
+        ],
+    })
 }
 
 fn conversions(inputs: &Inputs) -> Vec<Case> {

@@ -37,6 +37,7 @@ impl Inputs {
         let root = first_linux_partition(&inputs.path("root.raw"));
         let inputs = Self { root, ..inputs };
         inputs.recipes();
+        std::fs::write(inputs.path("16KiB.yaml"), cloud_config()).unwrap();
         inputs
     }
 
@@ -125,6 +126,48 @@ impl Recipe {
     fn copy(&mut self, file: &str, to: &str) {
         writeln!(self.0, "      - {{copy: {file}, to: {to:?}}}").unwrap();
     }
+}
+
+/// Cloud-config as people write it, as much of it as EC2 takes.
+fn cloud_config() -> String {
+    const SIZE: usize = 16 << 10;
+    let mut text =
+        "#cloud-config\nhostname: bench\ntimezone: UTC\npackage_update: true\npackages:\n".to_owned();
+    for package in
+        ["chrony", "curl", "git", "htop", "jq", "nginx", "python3", "rsync", "tmux", "unattended-upgrades"]
+    {
+        writeln!(text, "  - {package}").unwrap();
+    }
+    text.push_str("users:\n  - default\n");
+    for number in 0..8 {
+        writeln!(
+            text,
+            "  - name: user{number}\n    gecos: User {number}\n    groups: [adm, users]\n    shell: /bin/bash\n    \
+             sudo: ALL=(ALL) NOPASSWD:ALL\n    ssh_authorized_keys:\n      - ssh-ed25519 {} user{number}",
+            "A".repeat(68)
+        )
+        .unwrap();
+    }
+    text.push_str("runcmd:\n");
+    for number in 0..40 {
+        writeln!(text, "  - [sh, -c, \"echo {number} > /run/bench-{number}\"]").unwrap();
+    }
+    text.push_str("write_files:\n");
+    let mut number = 0;
+    while text.len() < SIZE - 600 {
+        writeln!(
+            text,
+            "  - path: /etc/bench/{number}.conf\n    owner: root:root\n    permissions: '0644'\n    content: |\n      \
+             # file {number}\n      key = value {number}\n      other = a longer line of text that says nothing\n"
+        )
+        .unwrap();
+        number += 1;
+    }
+    text.push_str("final_message: \"up after $UPTIME seconds\"\n# ");
+    text.push_str(&"x".repeat(SIZE - text.len() - 1));
+    text.push('\n');
+    assert_eq!(text.len(), SIZE);
+    text
 }
 
 /// Bytes that do not compress, the same every time.

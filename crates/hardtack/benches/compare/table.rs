@@ -37,7 +37,15 @@ fn verdict(case: &Case, ratios: &Ratios) -> String {
 }
 
 fn seconds(time: Duration) -> String {
-    format!("{:.2} s", time.as_secs_f64())
+    match time.as_secs_f64() {
+        short if short < 0.02 => format!("{:.1} ms", short * 1000.0),
+        long => format!("{long:.2} s"),
+    }
+}
+
+/// A hundredth says nothing of a ratio that is one itself.
+fn ratio(value: f64) -> String {
+    if value < 0.1 { format!("{value:.3}") } else { format!("{value:.2}") }
 }
 
 /// One case for the terminal.
@@ -76,13 +84,13 @@ pub(crate) fn short(results: &Results) -> String {
         let ratios = ratios(outcomes);
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {:.2} | {:.2} | {} | {} MiB |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} MiB |",
             case.name,
             seconds(ours.median(|sample| sample.wall)),
             seconds(theirs.median(|sample| sample.wall)),
             seconds(theirs.median(|sample| sample.synced)),
-            ratios.plain,
-            ratios.synced,
+            ratio(ratios.plain),
+            ratio(ratios.synced),
             verdict(case, &ratios),
             peak(ours),
         );
@@ -118,7 +126,12 @@ fn range(outcome: &Outcome) -> String {
     let of = |pick: fn(Duration, Duration) -> Duration| {
         outcome.samples.iter().map(|sample| sample.wall).reduce(pick).unwrap_or_default().as_secs_f64()
     };
-    format!("{:.2}–{:.2}", of(Duration::min), of(Duration::max))
+    let (least, greatest) = (of(Duration::min), of(Duration::max));
+    if greatest < 0.02 {
+        format!("{least:.4}–{greatest:.4}")
+    } else {
+        format!("{least:.2}–{greatest:.2}")
+    }
 }
 
 /// The largest peak of all runs, in MiB.
