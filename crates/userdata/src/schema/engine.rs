@@ -319,17 +319,17 @@ impl Checker<'_> {
         for (index, item) in items.iter().enumerate() {
             let before = self.path.push_index(index);
             faults = faults.and(self.check(&list.items, item).under(None));
-            self.path.pop(before);
+            // What else than text a list of different items holds is wrong already.
             let identity = match &item.kind {
-                Kind::Text(text) => (true, text.as_bytes()),
-                Kind::Bytes(bytes) => (false, bytes.as_slice()),
-                // What else a list of different items holds is wrong already.
-                _ => continue,
+                Kind::Text(text) => Some((true, text.as_bytes())),
+                Kind::Bytes(bytes) => Some((false, bytes.as_slice())),
+                _ => None,
             };
-            if list.unique && !seen.insert(identity) {
+            if list.unique && identity.is_some_and(|identity| !seen.insert(identity)) {
                 self.tell(Severity::Error, |path| message::duplicate(&path.text, path.secrets > 0, item));
                 faults = faults.and(Faults::HERE);
             }
+            self.path.pop(before);
         }
         faults
     }
@@ -399,7 +399,7 @@ impl Checker<'_> {
 /// An error that cloud-init does not see, as a warning.
 fn overlooked(mut finding: Finding) -> Finding {
     finding.severity = Severity::Warning;
-    finding.message.push_str("; cloud-init's own check overlooks it, because of the key `type` beside it");
+    finding.message.push_str("; cloud-init's own check overlooks it, because of a key `type` there");
     finding
 }
 

@@ -16,7 +16,9 @@ use serde_json::Value as Json;
 struct Tally {
     cases: usize,
     verdicts_differ: usize,
-    /// A path of an error that cloud-init tells and we do not.
+    /// Every path of an error that cloud-init tells, we tell.
+    errors_equal: usize,
+    /// We tell no error there nor inside of it.
     errors_differ: usize,
     deprecations_differ: usize,
     report: String,
@@ -56,9 +58,22 @@ fn error_paths(findings: &[Finding]) -> BTreeSet<String> {
         .collect()
 }
 
+/// Whether we tell an error at the path or inside of it. Of a reporting handler cloud-init often tells
+/// that its type is not that of any other handler; we tell what is wrong with it. Of a list that should
+/// be a mapping, it tells what is wrong with the items, too.
+fn is_told(path: &str, ours: &BTreeSet<String>) -> bool {
+    let path = match path.strip_suffix(".type") {
+        Some(handler) if path.starts_with("reporting.") => handler,
+        _ if path.starts_with("chef.initial_attributes.") => "chef.initial_attributes",
+        _ => path,
+    };
+    ours.iter()
+        .any(|told| told.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+}
+
 fn strings(list: &Json) -> BTreeSet<String> {
     let pairs = list.as_array().map(Vec::as_slice).unwrap_or_default();
-    pairs.iter().filter_map(|pair| Some(pair.get(0)?.as_str()?.to_owned())).collect()
+    pairs.iter().filter_map(|pair| Some(pair.get(0)?.as_str()?.replace('\n', "\\n"))).collect()
 }
 
 fn compare(file: &Path) -> Tally {
@@ -73,15 +88,17 @@ fn compare(file: &Path) -> Tally {
             tally.verdicts_differ += 1;
             note = "verdict";
         } else {
-            let errors = strings(&case["errors"]);
-            if !errors.is_subset(&error_paths(&findings)) {
+            let (theirs, ours) = (strings(&case["errors"]), error_paths(&findings));
+            tally.errors_equal += usize::from(theirs.is_subset(&ours));
+            if !theirs.iter().all(|path| is_told(path, &ours)) {
                 tally.errors_differ += 1;
                 note = "error paths";
             }
             let warned = findings.iter().filter(|finding| finding.code == "deprecated");
             let warned: BTreeSet<String> = warned.map(|finding| finding.path.clone()).collect();
-            if case.get("deprecations").is_some_and(|theirs| is_valid(&findings) && strings(theirs) != warned)
-            {
+            // Cloud-init says nothing at all of what it overlooks.
+            let complete = findings.iter().all(|finding| finding.code == "deprecated");
+            if case.get("deprecations").is_some_and(|theirs| complete && strings(theirs) != warned) {
                 tally.deprecations_differ += 1;
                 note = "deprecations";
             }
@@ -111,7 +128,7 @@ fn golden() {
     let tally = compare(&file);
     assert!(tally.cases >= 298, "{} cases", tally.cases);
     assert_eq!(tally.verdicts_differ, 0, "{}", tally.report);
-    assert_eq!(tally.errors_differ, 0, "{}", tally.report);
+    assert_eq!(tally.errors_equal, tally.cases, "{}", tally.report);
 }
 
 #[test]
@@ -122,8 +139,12 @@ fn generated() {
     };
     let tally = compare(Path::new(&file));
     eprintln!(
-        "{} cases, {} verdicts differ, {} error paths, {} deprecations",
-        tally.cases, tally.verdicts_differ, tally.errors_differ, tally.deprecations_differ
+        "{} cases, {} verdicts differ, {} error paths ({} the same), {} deprecations",
+        tally.cases,
+        tally.verdicts_differ,
+        tally.errors_differ,
+        tally.errors_equal,
+        tally.deprecations_differ
     );
     assert_eq!(
         tally.verdicts_differ + tally.errors_differ + tally.deprecations_differ,
