@@ -26,8 +26,6 @@ pub fn json(parts: &[Part], config: &Json) -> Json {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::json;
     use crate::split::{SplitOptions, split};
 

@@ -134,7 +134,7 @@ pub fn split(name: &str, bytes: &[u8], options: &SplitOptions<'_>) -> UserData {
     for id in launch_index::leaves(&messages, &attached, options.launch_index) {
         let Some(message) = messages.get(id) else { continue };
         places.entry(id).or_insert(data.parts.len());
-        data.parts.push(part(message));
+        data.parts.push(part(message, data.parts.len()));
     }
     data.failed = failed;
     data.sources = sources;
@@ -154,7 +154,7 @@ pub fn split(name: &str, bytes: &[u8], options: &SplitOptions<'_>) -> UserData {
     data
 }
 
-fn part(message: &Message) -> Part {
+fn part(message: &Message, number: usize) -> Part {
     let content_type = message.content_type();
     let kind = match content_type.as_str() {
         // Whoever was to follow it did not, or it stands in an archive, where nobody follows it.
@@ -164,7 +164,11 @@ fn part(message: &Message) -> Part {
     };
     Part {
         kind,
-        filename: message.filename().ok().flatten().unwrap_or_default(),
+        filename: match message.filename() {
+            Ok(Some(name)) if !name.is_empty() => name,
+            // What stood in a message that became no part itself (`handlers/__init__.py`, `walk`).
+            _ => format!("part-{number:03}"),
+        },
         launch_index: message.get(launch_index::HEADER).map(str::to_owned),
         merge_type: ["Merge-Type", "X-Merge-Type"]
             .into_iter()

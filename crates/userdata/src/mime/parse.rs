@@ -398,14 +398,14 @@ mod tests {
     #[test]
     fn parts_lose_the_line_break_before_their_boundary() {
         let text = "Content-Type: multipart/mixed; boundary=B\n\npreamble\n--B\n\none\n\n--B \t\nA: b\n c\n\ntwo\r\n--B--\nend";
-        assert_eq!(bodies(text), [(5, "one\n".to_owned()), (10, "two".to_owned())]);
+        assert_eq!(bodies(text), [(5, "one\n".to_owned()), (11, "two".to_owned())]);
         assert_eq!(read(text).1, [Oddity::Header("A".to_owned())]);
     }
 
     #[test]
     fn an_outer_boundary_ends_inner_parts() {
         let text = "Content-Type: multipart/mixed; boundary=A\n\n--A\nContent-Type: multipart/mixed; boundary=B\n\n--B\n\nx\n--A\n\ny\n--A--\n";
-        assert_eq!(bodies(text), [(7, "x\n".to_owned()), (10, "y".to_owned())]);
+        assert_eq!(bodies(text), [(7, "x".to_owned()), (10, "y".to_owned())]);
         assert_eq!(read(text).1, [Oddity::NotClosed("B".to_owned())]);
     }
 
