@@ -1,15 +1,14 @@
 //! From text to nodes.
 //!
-//! The events come from `saphyr-parser`; anchors are kept with their size, so that an alias that
-//! would go over the limits is refused before anything is copied.
+//! The events come from the parser; anchors are kept with their size, so that an alias that would go
+//! over the limits is refused before anything is copied.
 
 use std::collections::HashMap;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
-
-use crate::marks::Marks;
 use crate::node::{Kind, Node, Scalar, Style};
-use crate::{Diagnostic, Span, merge, strict};
+use crate::parse::{Event, EventKind, Parser};
+use crate::scan::{Mark, Problem};
+use crate::{Diagnostic, Span, merge, printable};
 
 /// How much of a text is read. What goes beyond is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,84 +54,42 @@ impl Document {
     fn read(name: &str, text: &str, limits: Limits, merging: bool) -> Result<Node, Vec<Diagnostic>> {
         if text.len() > limits.bytes {
             let message = format!("{} bytes of YAML; at most {} are read", text.len(), limits.bytes);
-            return Err(vec![Diagnostic::error(
-                name,
-                Span { line: 1, column: 1, ..Span::default() },
-                message,
-            )]);
+            let span = Span { line: 1, column: 1, ..Span::default() };
+            return Err(vec![Diagnostic::error(name, span, message)]);
         }
-        let skipped = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-        let marks = Marks::new(text, skipped);
-        if let Some((at, message, hint)) = strict::unprintable(text, skipped) {
-            return Err(vec![Diagnostic::error(name, marks.span(at, at), message).with_hint(hint)]);
-        }
-        let mut builder = Builder::new(name, &marks, limits, merging);
-        let mut opaque = Vec::new();
-        let mut parser = Parser::new_from_str(text.get(skipped..).unwrap_or_default());
-        let outcome = loop {
-            match parser.next_event() {
-                None => break Ok(()),
-                Some(Err(error)) => break Err(scan_error(name, &marks, &error)),
-                Some(Ok((event, span))) => {
-                    let span = marks.parsed(span);
-                    if let Event::Scalar(_, style, ..) = &event
-                        && *style != ScalarStyle::Plain
-                    {
-                        opaque.push(span.range());
-                    }
-                    let anchored = matches!(
-                        &event,
-                        Event::Scalar(_, _, 1.., _)
-                            | Event::SequenceStart(1.., _)
-                            | Event::MappingStart(1.., _)
-                    );
-                    if anchored && let Some(at) = strict::anchor(text, span.start) {
-                        let message = "an anchor's name holds letters, digits, `-` and `_`";
-                        let hint = "put the value in quotes if it is text";
-                        break Err(Diagnostic::error(name, marks.span(at, at), message).with_hint(hint));
-                    }
-                    if let Err(error) = builder.event(event, span) {
-                        break Err(*error);
-                    }
-                }
-            }
-        };
-        // A tab is most often the reason of what the parser says, and PyYAML's only complaint.
-        let tab = strict::tab(text, &opaque);
-        if let Some(at) = tab
-            && outcome.as_ref().err().is_none_or(|error| at <= error.span.start.max(error.span.end))
-        {
-            let message = "a tab cannot separate or indent anything in YAML";
-            let hint = "use spaces, or quotes around a value that needs the tab";
-            return Err(vec![Diagnostic::error(name, marks.span(at, at + 1), message).with_hint(hint)]);
-        }
-        outcome.map_err(|error| vec![error])?;
-        Ok(builder.root.unwrap_or_else(|| Node {
-            span: marks.span(text.len(), text.len()),
-            kind: Kind::Scalar(Scalar { text: String::new(), style: Style::Plain }),
-            tag: None,
-        }))
+        printable::check(text)
+            .and_then(|()| Builder::new(limits, merging).build(text))
+            .map_err(|problem| vec![diagnostic(name, *problem)])
     }
 }
 
-fn scan_error(name: &str, marks: &Marks<'_>, error: &ScanError) -> Diagnostic {
-    let at = marks.byte(error.marker().index());
-    let info = error.info();
-    let hint = strict::explain(info);
-    let mut diagnostic = Diagnostic::error(
-        name,
-        marks.span(at, at),
-        format!("not valid YAML: {}", info.trim_end_matches('.')),
-    );
-    diagnostic.hint = hint.map(str::to_owned);
+fn diagnostic(name: &str, problem: Problem) -> Diagnostic {
+    let mut diagnostic = Diagnostic::error(name, span(problem.start, problem.end), problem.message);
+    diagnostic.hint = problem.hint.map(str::to_owned);
+    if let Some((mark, words)) = problem.related {
+        diagnostic = diagnostic.with_related(span(mark, mark.at), words);
+    }
     diagnostic
+}
+
+fn span(start: Mark, end: usize) -> Span {
+    Span { start: start.at, end: end.max(start.at), line: start.line, column: start.column }
+}
+
+type Failed = Box<Problem>;
+
+fn fail<T>(span: Span, message: impl Into<String>) -> Result<T, Failed> {
+    let mark = Mark { at: span.start, line: span.line, column: span.column };
+    let mut problem = Problem::at(mark, message);
+    problem.end = span.end;
+    Err(problem)
 }
 
 /// A collection whose end has not come yet.
 struct Open {
     node: Node,
     key: Option<Node>,
-    anchor: usize,
+    anchor: Option<String>,
     size: Size,
 }
 
@@ -144,26 +101,21 @@ struct Size {
     depth: usize,
 }
 
-struct Builder<'a> {
-    name: &'a str,
-    marks: &'a Marks<'a>,
+struct Builder {
     limits: Limits,
     merging: bool,
     root: Option<Node>,
     documents: usize,
     open: Vec<Open>,
-    anchors: HashMap<usize, (Node, Size)>,
+    /// Anchored nodes; nothing while their end has not come.
+    anchors: HashMap<String, Option<(Node, Size)>>,
     nodes: usize,
     bytes: usize,
 }
 
-type Failed = Box<Diagnostic>;
-
-impl<'a> Builder<'a> {
-    fn new(name: &'a str, marks: &'a Marks<'a>, limits: Limits, merging: bool) -> Self {
+impl Builder {
+    fn new(limits: Limits, merging: bool) -> Self {
         Self {
-            name,
-            marks,
             limits,
             merging,
             root: None,
@@ -175,124 +127,127 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn fail<T>(&self, span: Span, message: impl Into<String>) -> Result<T, Failed> {
-        Err(Box::new(Diagnostic::error(self.name, span, message)))
+    fn build(mut self, text: &str) -> Result<Node, Failed> {
+        let mut parser = Parser::new(text);
+        loop {
+            let event = parser.next()?;
+            let end = event.end;
+            if let EventKind::StreamEnd = event.kind {
+                return Ok(self.root.unwrap_or_else(|| Node {
+                    span: span(event.start, end),
+                    kind: Kind::Scalar(Scalar { text: String::new(), style: Style::Plain }),
+                    tag: None,
+                }));
+            }
+            self.event(event)?;
+        }
     }
 
-    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Failed> {
-        match event {
-            Event::DocumentStart(_) => {
+    fn event(&mut self, event: Event) -> Result<(), Failed> {
+        let place = span(event.start, event.end);
+        if let Some(name) = &event.anchor
+            && self.anchors.insert(name.clone(), None).is_some()
+        {
+            return fail(place, format!("not valid YAML: the anchor `&{name}` was given to another value above"));
+        }
+        match event.kind {
+            EventKind::DocumentStart => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    return self.fail(span, "a second YAML document starts here; one file holds one");
+                    return fail(place, "a second YAML document starts here; one file holds one");
                 }
             }
-            Event::Scalar(text, style, anchor, tag) => {
+            EventKind::Scalar(text, style) => {
                 let size = Size { nodes: 1, bytes: text.len(), depth: 0 };
-                self.spend(size, span)?;
-                let style = match style {
-                    ScalarStyle::Plain => Style::Plain,
-                    ScalarStyle::SingleQuoted => Style::SingleQuoted,
-                    ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
-                    ScalarStyle::Literal => Style::Literal,
-                    ScalarStyle::Folded => Style::Folded,
-                };
-                let span = if style == Style::Plain { self.trim(span) } else { span };
-                let kind = Kind::Scalar(Scalar { text: text.into_owned(), style });
-                let node = Node { span, kind, tag: tag.map(|tag| format!("{}{}", tag.handle, tag.suffix)) };
-                self.add(node, size, anchor)?;
+                self.spend(size, place)?;
+                let kind = Kind::Scalar(Scalar { text, style });
+                self.add(Node { span: place, kind, tag: event.tag }, size, event.anchor)?;
             }
-            Event::SequenceStart(anchor, tag) => {
-                self.start(
-                    Kind::Sequence(Vec::new()),
-                    anchor,
-                    tag.map(|tag| format!("{}{}", tag.handle, tag.suffix)),
-                    span,
-                )?;
+            EventKind::SequenceStart => {
+                self.start(Kind::Sequence(Vec::new()), event.anchor, event.tag, place)?;
             }
-            Event::MappingStart(anchor, tag) => {
-                self.start(
-                    Kind::Mapping(Vec::new()),
-                    anchor,
-                    tag.map(|tag| format!("{}{}", tag.handle, tag.suffix)),
-                    span,
-                )?;
+            EventKind::MappingStart => {
+                self.start(Kind::Mapping(Vec::new()), event.anchor, event.tag, place)?;
             }
-            Event::SequenceEnd | Event::MappingEnd => self.end(span)?,
-            Event::Alias(anchor) => {
-                let Some((_, size)) = self.anchors.get(&anchor) else {
-                    return self.fail(span, "this alias stands inside what it names");
-                };
-                let size = *size;
-                if self.open.len() + size.depth > self.limits.depth {
-                    return self.too_deep(span);
-                }
-                self.spend(size, span)?;
-                let node = self.anchors.get(&anchor).map(|(node, _)| node.clone());
-                if let Some(node) = node {
-                    self.add(node, size, 0)?;
-                }
-            }
-            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
+            EventKind::SequenceEnd | EventKind::MappingEnd => self.end(event.end)?,
+            EventKind::Alias(name) => self.alias(&name, place)?,
+            EventKind::DocumentEnd | EventKind::StreamEnd => {}
         }
         Ok(())
     }
 
-    fn too_deep<T>(&self, span: Span) -> Result<T, Failed> {
-        self.fail(span, format!("nested more than {} levels deep", self.limits.depth))
+    fn alias(&mut self, name: &str, place: Span) -> Result<(), Failed> {
+        let size = match self.anchors.get(name) {
+            Some(Some((_, size))) => *size,
+            Some(None) => return fail(place, "this alias stands inside what it names"),
+            None => {
+                let message = format!("not valid YAML: no value before this has the anchor `&{name}`");
+                let hint = "a `*` at the start of a value names an anchor; put the value in quotes if it is text";
+                return fail(place, message).map_err(|problem: Failed| problem.hint(hint));
+            }
+        };
+        if self.open.len() + size.depth > self.limits.depth {
+            return self.too_deep(place);
+        }
+        self.spend(size, place)?;
+        if let Some(Some((node, _))) = self.anchors.get(name) {
+            let node = node.clone();
+            self.add(node, size, None)?;
+        }
+        Ok(())
     }
 
-    fn spend(&mut self, size: Size, span: Span) -> Result<(), Failed> {
+    fn too_deep<T>(&self, place: Span) -> Result<T, Failed> {
+        fail(place, format!("nested more than {} levels deep", self.limits.depth))
+    }
+
+    fn spend(&mut self, size: Size, place: Span) -> Result<(), Failed> {
         self.nodes = self.nodes.saturating_add(size.nodes);
         self.bytes = self.bytes.saturating_add(size.bytes);
         if self.nodes > self.limits.nodes || self.bytes > self.limits.bytes {
             let limits = self.limits;
-            return self.fail(
-                span,
-                format!(
-                    "more than {} values or {} bytes of text, aliases counted each time",
-                    limits.nodes, limits.bytes
-                ),
+            let message = format!(
+                "more than {} values or {} bytes of text, aliases counted each time",
+                limits.nodes, limits.bytes
             );
+            return fail(place, message);
         }
         Ok(())
     }
 
-    /// A plain scalar's span without the blanks behind it.
-    fn trim(&self, span: Span) -> Span {
-        self.marks.span(span.start, self.marks.trimmed(span.start, span.end))
-    }
-
-    fn start(&mut self, kind: Kind, anchor: usize, tag: Option<String>, span: Span) -> Result<(), Failed> {
+    fn start(
+        &mut self,
+        kind: Kind,
+        anchor: Option<String>,
+        tag: Option<String>,
+        place: Span,
+    ) -> Result<(), Failed> {
         if self.open.len() >= self.limits.depth {
-            return self.too_deep(span);
+            return self.too_deep(place);
         }
         let size = Size { nodes: 1, bytes: 0, depth: 1 };
-        self.spend(size, span)?;
-        self.open.push(Open { node: Node { span, kind, tag }, key: None, anchor, size });
+        self.spend(size, place)?;
+        self.open.push(Open { node: Node { span: place, kind, tag }, key: None, anchor, size });
         Ok(())
     }
 
-    fn end(&mut self, span: Span) -> Result<(), Failed> {
+    fn end(&mut self, end: usize) -> Result<(), Failed> {
         let Some(Open { mut node, anchor, size, .. }) = self.open.pop() else { return Ok(()) };
-        let end = self.marks.trimmed(node.span.start, span.end.max(node.span.end));
-        node.span = self.marks.span(node.span.start, end);
-        if !self.merging {
-            return self.add(node, size, anchor);
-        }
-        if let Kind::Mapping(pairs) = node.kind {
-            let merged = merge::merge(pairs)
-                .map_err(|(span, message)| Box::new(Diagnostic::error(self.name, span, message)))?;
+        node.span.end = end.max(node.span.start);
+        if self.merging
+            && let Kind::Mapping(pairs) = node.kind
+        {
+            let merged = merge::merge(pairs).or_else(|(place, message)| fail(place, message))?;
             node.kind = Kind::Mapping(merged);
         }
         self.add(node, size, anchor)
     }
 
-    fn add(&mut self, node: Node, size: Size, anchor: usize) -> Result<(), Failed> {
-        if anchor > 0 {
+    fn add(&mut self, node: Node, size: Size, anchor: Option<String>) -> Result<(), Failed> {
+        if let Some(name) = anchor {
             // The copy behind the anchor counts like any other.
             self.spend(size, node.span)?;
-            self.anchors.insert(anchor, (node.clone(), size));
+            self.anchors.insert(name, Some((node.clone(), size)));
         }
         let Some(parent) = self.open.last_mut() else {
             self.root = Some(node);

@@ -9,8 +9,8 @@
 //! assert_eq!(mode.value(), Ok(Value::Int(0o644)));
 //! ```
 //!
-//! * [`document`]: from text to [`Node`]s, on the events of `saphyr-parser`; anchors, aliases and
-//!   merge keys, all bounded.
+//! * `scan`, `parse`: from text to tokens to events, with the verdicts of PyYAML.
+//! * [`document`]: from events to [`Node`]s; anchors, aliases and merge keys, all bounded.
 //! * [`scalar`]: what a scalar means under YAML 1.1, as PyYAML's `SafeLoader` reads it (cloud-init
 //!   reads user-data with that, and recipes follow the same rules).
 //! * [`diagnostic`]: errors with their place, and the picture of the line.
@@ -22,11 +22,12 @@
 
 pub mod diagnostic;
 pub mod document;
-mod marks;
 mod merge;
 mod node;
+mod parse;
+mod printable;
 pub mod scalar;
-mod strict;
+mod scan;
 pub mod suggest;
 
 pub use diagnostic::{Diagnostic, Severity, Span, render, render_masked};

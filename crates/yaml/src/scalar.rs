@@ -36,9 +36,12 @@ const CORE: &str = "tag:yaml.org,2002:";
 /// A sentence, for what PyYAML's safe loader refuses.
 pub fn resolve(scalar: &Scalar, tag: Option<&str>) -> Result<Value, String> {
     let text = scalar.text.as_str();
-    // The tag `!` says "not by its looks" in YAML 1.2, and nothing at all in PyYAML.
-    let Some(tag) = tag.filter(|tag| *tag != "!") else {
-        return if scalar.style == Style::Plain { implicit(text) } else { Ok(Value::Text) };
+    let tag = match tag {
+        // The tag `!` says "not by its looks" in YAML 1.2, and "by its looks, whatever the quotes" in PyYAML.
+        Some("!") => return implicit(text),
+        None if scalar.style == Style::Plain => return implicit(text),
+        None => return Ok(Value::Text),
+        Some(tag) => tag,
     };
     let misfit = |what: &str| Err(format!("the tag says {what}, and the value is none"));
     match tag.strip_prefix(CORE) {

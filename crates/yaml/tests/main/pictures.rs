@@ -96,8 +96,8 @@ fn spans_of_parsed_values_are_their_text() {
     let items = root.get("b").unwrap().as_sequence().unwrap();
     assert_eq!(items.iter().map(|item| part(item.span)).collect::<Vec<_>>(), ["x", "'q r'", "\"s\\n\""]);
     let block = root.get("c").unwrap();
-    // The parser counts from the content, not from the `|`.
-    assert_eq!((block.span.line, block.span.column), (5, 3));
+    assert_eq!((block.span.line, block.span.column), (4, 4));
+    assert_eq!(part(block.span), "|\n  block\n  text");
     assert_eq!(block.text(), Some("block\ntext\n"));
     assert_eq!(part(root.get("d").unwrap().span), "{e: f}");
     let e = &root.get("d").unwrap().as_mapping().unwrap()[0].0;
@@ -108,8 +108,8 @@ fn spans_of_parsed_values_are_their_text() {
 fn hints_fit_what_was_found() {
     for (text, wanted) in [
         ("match: \"(\\d)\"\n", "starts an escape"),
-        ("a: 1\nname: \"abc\nb: 1\n", "a quote is not closed"),
-        ("a: \"unterminated", "a quote is not closed"),
+        ("a: 1\nname: \"abc\nb: 1\n", "apostrophe"),
+        ("a: \"unterminated", "apostrophe"),
         ("a: 1\n b: 2\n", "needs quotes"),
     ] {
         let found = Document::parse("hints", text, Limits::default()).unwrap_err();
