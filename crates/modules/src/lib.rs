@@ -23,20 +23,41 @@
 //! * [`swap`]: swap files.
 //! * [`sizes`]: sizes as people write them.
 //! * [`devices`]: from names of disks to devices.
+//! * [`power_state`]: halting, powering off or rebooting at the end.
+//! * [`final_message`]: the last line on the console.
+//! * [`packages`]: packages.
+//! * [`yum_repos`]: repositories for yum and dnf.
+//! * [`commands`]: `runcmd` and `bootcmd`.
+//! * [`overlay`]: a machine as it will be once some actions are carried out.
+//! * [`passwords`]: passwords, and whether SSH takes them.
+//! * [`pytext`]: Python's functions on text.
+//! * [`scripts`]: scripts that are parts of the user-data.
+//! * [`ssh`]: host keys, login keys and the server's settings.
+//! * [`users`]: users and groups.
+//! * [`write_files`]: files.
 #![forbid(unsafe_code)]
 
 pub mod action;
 pub mod basic_template;
+pub mod commands;
 pub mod devices;
 pub mod distro;
 pub mod etc_hosts;
+pub mod final_message;
 pub mod hostname;
 pub mod machine;
 pub mod module;
 pub mod mounts;
+pub mod overlay;
+pub mod packages;
+pub mod passwords;
 pub mod plan;
+pub mod power_state;
+pub mod pytext;
 pub mod reading;
+pub mod scripts;
 pub mod sizes;
+pub mod ssh;
 pub mod swap;
 pub mod sysconfig;
 pub mod system;
@@ -44,6 +65,9 @@ pub mod table;
 pub mod testing;
 pub mod text;
 pub mod unsupported;
+pub mod users;
+pub mod write_files;
+pub mod yum_repos;
 
 pub use action::{Action, Content, Owner};
 pub use machine::{Account, Distro, Facts, Machine};

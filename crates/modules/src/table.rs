@@ -7,7 +7,7 @@ use hardtack_userdata::{Kind, Map};
 use crate::machine::Distro;
 use crate::module::{Frequency, Module, Stage};
 use crate::reading;
-use crate::{etc_hosts, hostname, mounts};
+use crate::{commands, etc_hosts, final_message, hostname, mounts, packages, passwords, power_state, scripts, ssh, users, write_files, yum_repos};
 
 /// One entry of a stage's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,45 @@ pub fn modules() -> &'static [&'static Module] {
     MODULES
 }
 
-const MODULES: &[&Module] = &[&mounts::MODULE, &hostname::SET, &hostname::UPDATE, &etc_hosts::MODULE];
+const MODULES: &[&Module] = &[
+    &commands::BOOTCMD,
+    &write_files::MODULE,
+    &mounts::MODULE,
+    &hostname::SET,
+    &hostname::UPDATE,
+    &etc_hosts::MODULE,
+    &users::MODULE,
+    &ssh::MODULE,
+    &passwords::MODULE,
+    &yum_repos::MODULE,
+    &commands::RUNCMD,
+    &packages::MODULE,
+    &write_files::DEFERRED,
+    &scripts::VENDOR,
+    &scripts::PER_ONCE,
+    &scripts::PER_BOOT,
+    &scripts::PER_INSTANCE,
+    &scripts::USER,
+    &ssh::console::AUTHORIZED_KEYS,
+    &ssh::console::HOST_KEYS,
+    &final_message::MODULE,
+    &power_state::MODULE,
+    &crate::scripts::CONSUMER,
+    &crate::commands::BOOTCMD,
+    &crate::write_files::MODULE,
+    &crate::users::MODULE,
+    &crate::ssh::MODULE,
+    &crate::passwords::MODULE,
+    &crate::commands::RUNCMD,
+    &crate::write_files::DEFERRED,
+    &crate::scripts::VENDOR,
+    &crate::scripts::PER_ONCE,
+    &crate::scripts::PER_BOOT,
+    &crate::scripts::PER_INSTANCE,
+    &crate::scripts::USER,
+    &crate::ssh::console::AUTHORIZED_KEYS,
+    &crate::ssh::console::HOST_KEYS,
+];
 
 /// The module of that name.
 #[must_use]
@@ -42,7 +80,9 @@ pub fn order(config: &Map, distro: &Distro) -> Vec<Entry> {
         (Stage::Config, "cloud_config_modules", middle(distro)),
         (Stage::Final, "cloud_final_modules", last(distro)),
     ];
-    let mut entries = Vec::new();
+    // cloud-init takes user-data apart before all modules.
+    let first = crate::scripts::CONSUME.to_owned();
+    let mut entries = vec![Entry { name: first, stage: Stage::Network, frequency: None }];
     for (stage, key, names) in stages {
         match reading::get(config, key) {
             Some(list) => entries.extend(configured(list, stage)),
@@ -90,7 +130,7 @@ fn configured(list: &hardtack_userdata::Value, stage: Stage) -> Vec<Entry> {
 }
 
 /// The variants that the template calls `is_rhel`.
-const RHEL: &[&str] =
+pub(crate) const RHEL: &[&str] =
     &["almalinux", "centos", "cloudlinux", "eurolinux", "miraclelinux", "rhel", "rocky", "virtuozzo"];
 
 fn network(distro: &Distro) -> Vec<&'static str> {

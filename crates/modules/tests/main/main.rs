@@ -1,2 +1,12 @@
 //! All integration tests of the crate, in one program.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+mod cases;
+mod commands;
+mod events;
+mod files;
+mod hostname;
+mod mounts;
+mod final_stage;
+mod packages;
+mod users;
