@@ -71,9 +71,11 @@ fn is_told(path: &str, ours: &BTreeSet<String>) -> bool {
         .any(|told| told.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
 }
 
-fn strings(list: &Json) -> BTreeSet<String> {
-    let pairs = list.as_array().map(Vec::as_slice).unwrap_or_default();
-    pairs.iter().filter_map(|pair| Some(pair.get(0)?.as_str()?.replace('\n', "\\n"))).collect()
+/// The paths of `[path, message]` pairs, or of paths alone.
+fn paths(list: &Json) -> BTreeSet<String> {
+    let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    let paths = list.iter().filter_map(|entry| entry.as_str().or_else(|| entry.get(0)?.as_str()));
+    paths.map(|path| path.replace('\n', "\\n")).collect()
 }
 
 fn compare(file: &Path) -> Tally {
@@ -88,7 +90,7 @@ fn compare(file: &Path) -> Tally {
             tally.verdicts_differ += 1;
             note = "verdict";
         } else {
-            let (theirs, ours) = (strings(&case["errors"]), error_paths(&findings));
+            let (theirs, ours) = (paths(&case["errors"]), error_paths(&findings));
             tally.errors_equal += usize::from(theirs.is_subset(&ours));
             if !theirs.iter().all(|path| is_told(path, &ours)) {
                 tally.errors_differ += 1;
@@ -98,7 +100,7 @@ fn compare(file: &Path) -> Tally {
             let warned: BTreeSet<String> = warned.map(|finding| finding.path.clone()).collect();
             // Cloud-init says nothing at all of what it overlooks.
             let complete = findings.iter().all(|finding| finding.code == "deprecated");
-            if case.get("deprecations").is_some_and(|theirs| complete && strings(theirs) != warned) {
+            if case.get("deprecations").is_some_and(|theirs| complete && paths(theirs) != warned) {
                 tally.deprecations_differ += 1;
                 note = "deprecations";
             }
@@ -129,6 +131,51 @@ fn golden() {
     assert!(tally.cases >= 298, "{} cases", tally.cases);
     assert_eq!(tally.verdicts_differ, 0, "{}", tally.report);
     assert_eq!(tally.errors_equal, tally.cases, "{}", tally.report);
+}
+
+fn data(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+#[test]
+fn our_own_texts() {
+    let tally = compare(&data("schema.jsonl"));
+    assert!(tally.cases >= 500, "{} cases", tally.cases);
+    assert_eq!(
+        tally.verdicts_differ + tally.errors_differ + tally.deprecations_differ,
+        0,
+        "{}",
+        tally.report
+    );
+}
+
+/// What is said about each of our own texts. `HARDTACK_BLESS=1` writes it anew.
+#[test]
+fn messages() {
+    let mut said = String::new();
+    for line in std::fs::read_to_string(data("schema.jsonl")).unwrap().lines() {
+        let case: Json = serde_json::from_str(line).unwrap();
+        let findings = check(case["yaml"].as_str().unwrap());
+        if findings.is_empty() {
+            continue;
+        }
+        let _ = writeln!(said, "{}", case["yaml"].as_str().unwrap().trim_end());
+        for finding in findings {
+            let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
+            let (line, column) = (finding.place.span.line, finding.place.span.column);
+            let _ = writeln!(said, "    {severity}[{}] {line}:{column}: {}", finding.code, finding.message);
+            if let Some(hint) = finding.hint {
+                let _ = writeln!(said, "        hint: {hint}");
+            }
+        }
+    }
+    let file = data("schema_messages.txt");
+    if std::env::var_os("HARDTACK_BLESS").is_some() {
+        std::fs::write(&file, &said).unwrap();
+    }
+    let before = std::fs::read_to_string(&file).unwrap_or_default();
+    let changed = said.lines().zip(before.lines()).find(|(now, then)| now != then);
+    assert!(said == before, "first line that changed: {changed:?}");
 }
 
 #[test]

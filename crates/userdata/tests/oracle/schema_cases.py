@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """Asks cloud-init's own schema about many cloud-configs.
 
-    schema_cases.py CHECKOUT [--texts FILE] [--count N] [--seed N] > cases.jsonl
+    schema_cases.py CHECKOUT [--texts FILE] [--count N] [--seed N] [--paths] > cases.jsonl
 
 CHECKOUT is a checkout of cloud-init; Python needs what cloud-init needs (PyYAML, jsonschema). Every
 line of the output is one case: {"name", "yaml", "valid", "errors", "deprecations"}, the last two with
-[path, message] pairs. Where cloud-init's check ends in an exception of its own, "crash" names it, and
+[path, message] pairs, with --paths only the paths. Where cloud-init's check ends in an exception of its own, "crash" names it, and
 the case counts as not valid.
 
-The cases are, in this order: with --texts only the texts of that file (YAML documents, each headed by a
-line "### name"); otherwise
+The cases are, in this order: with --texts only those of that file, where every line begins one unless
+it is indented, empty, an item or a comment; otherwise
   * every key that the schema has, with about fifty values of all types;
   * every mapping that it has, with keys missing, unknown, misspelled and of other types;
   * the examples of the documentation, as they are and changed in all the ways of `mutations`;
@@ -34,6 +34,7 @@ parser.add_argument("checkout", type=Path)
 parser.add_argument("--texts", type=Path)
 parser.add_argument("--count", type=int)
 parser.add_argument("--seed", type=int, default=1)
+parser.add_argument("--paths", action="store_true")
 ARGS = parser.parse_args()
 sys.path.insert(0, str(ARGS.checkout))
 
@@ -270,9 +271,9 @@ def examples():
 def cases():
     """(name, text or configuration) of every case."""
     if ARGS.texts:
-        for part in re.split(r"^### ", ARGS.texts.read_text(), flags=re.M)[1:]:
-            name, _, text = part.partition("\n")
-            yield name.strip(), text
+        for text in re.split(r"^(?![ \n#]|- |$)", ARGS.texts.read_text(), flags=re.M)[1:]:
+            text = re.sub(r"^#.*\n|\n+\Z", "", text, flags=re.M)
+            yield text.partition("\n")[0], text + "\n"
         return
     for name, config in from_schema():
         yield name, config
@@ -323,6 +324,9 @@ def main():
             result = verdict(text)
         except (yaml.YAMLError, ValueError):
             continue
+        if result and ARGS.paths:
+            for word in ("errors", "deprecations"):
+                result[word] = sorted({path for path, _message in result[word]})
         if result:
             print(json.dumps({"name": name, "yaml": text, **result}, ensure_ascii=False))
 
