@@ -84,6 +84,14 @@ pub fn names(config: &Map, facts: &Facts, machine: &dyn Machine) -> Result<Names
     })
 }
 
+/// Host and whole name as the metadata or the running system know them, whatever the configuration says.
+#[must_use]
+pub fn names_of_cloud(facts: &Facts, machine: &dyn Machine) -> (String, String) {
+    let of_cloud = of_cloud(facts, machine);
+    let fqdn = of_cloud.fqdn();
+    (of_cloud.host, fqdn)
+}
+
 /// A name as the data source knows it.
 struct OfCloud {
     host: String,

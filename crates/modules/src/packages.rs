@@ -81,6 +81,26 @@ fn plan(request: &Request<'_>) -> Outcome {
     outcome
 }
 
+/// The actions that install packages which another module needs.
+#[must_use]
+pub fn install(request: &Request<'_>, names: &[&str]) -> Vec<Action> {
+    let Some(manager) = Manager::of(request) else { return Vec::new() };
+    let wanted = Wanted { own: names.iter().map(|name| (*name).to_owned()).collect(), ..Wanted::default() };
+    let mut outcome = Outcome::default();
+    manager.install(request, &wanted, false, &mut outcome);
+    outcome.actions
+}
+
+/// The actions that fetch the lists of packages.
+#[must_use]
+pub fn update(request: &Request<'_>) -> Vec<Action> {
+    let mut outcome = Outcome::default();
+    if let Some(manager) = Manager::of(request) {
+        manager.update(&mut outcome);
+    }
+    outcome.actions
+}
+
 /// Packages by who installs them, each once, in the order of the configuration.
 #[derive(Debug, Default)]
 struct Wanted {
