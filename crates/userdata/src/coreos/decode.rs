@@ -80,10 +80,29 @@ impl Typed {
 
 /// What `node` says of a configuration of shape `fields`.
 pub(crate) fn decode(node: &Node, fields: &'static [Field]) -> Result<Typed, Fault> {
+    lone_tags(node)?;
     let mut typed = Typed::zero(Shape::Section(fields));
     Decoder { items: 0 }.fill(node, Shape::Section(fields), &mut typed)?;
     Ok(typed)
 }
+
+/// Refuses a tag that is `!` and nothing else wherever it stands: the library's scanner wants a name
+/// behind it.
+fn lone_tags(node: &Node) -> Result<(), Fault> {
+    if node.tag.as_deref() == Some("!") {
+        return Err(Fault { span: node.span, message: LONE_TAG.to_owned() });
+    }
+    match &node.kind {
+        Kind::Sequence(items) => items.iter().try_for_each(lone_tags),
+        Kind::Mapping(pairs) => {
+            pairs.iter().try_for_each(|(key, value)| lone_tags(key).and_then(|()| lone_tags(value)))
+        }
+        Kind::Scalar(_) => Ok(()),
+    }
+}
+
+/// What the library says of a tag that is `!` and nothing else.
+pub(crate) const LONE_TAG: &str = "did not find URI escaped octet";
 
 /// Items of lists that are read, all lists together. An empty user takes three bytes in a text and
 /// five hundred in memory.

@@ -54,8 +54,6 @@ pub(crate) fn resolve(node: &Node) -> Result<Option<Resolved>, String> {
     let short = match node.tag.as_deref() {
         None if scalar.style != Style::Plain => "str",
         None => "",
-        // The library's scanner wants a name behind it.
-        Some("!") => return Err("did not find URI escaped octet".to_owned()),
         Some(tag) => match tag.strip_prefix(PREFIX) {
             Some(short) => short,
             // A tag of somebody's own: text.

@@ -8,13 +8,14 @@ mod rules;
 mod tree;
 mod url;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use hardtack_yaml::{Diagnostic, Document, Node, Span};
 
 pub use report::{Entry, Grade, Report};
 pub use rules::{RULES, Rule};
 
+use super::decode::LONE_TAG;
 use super::shape;
 use crate::finding::{Finding, Place};
 use crate::limits;
@@ -55,7 +56,7 @@ pub fn run(text: &str, part: usize, rules: &[Rule]) -> Report {
         Err(fault) => {
             let finding = Finding::error("yaml", Place { part, span: fault.span }, fault.message.clone());
             // Only what the library's scanner says has a line.
-            let scanned = fault.message.starts_with("did not find");
+            let scanned = fault.message == LONE_TAG;
             let line = if scanned { fault.span.line.saturating_sub(1).max(1) } else { 1 };
             report.add(Grade::Error, line, fault.message, finding);
             return over_nothing(report, part, rules);
@@ -67,10 +68,7 @@ pub fn run(text: &str, part: usize, rules: &[Rule]) -> Report {
 fn over(tree: &Tree<'_>, mut report: Report, part: usize, rules: &[Rule]) -> Report {
     for rule in rules {
         let mut checker = Checker { part, report: &mut report, path: Vec::new() };
-        if !checker.run(*rule, tree) {
-            report.broken_off = true;
-            break;
-        }
+        checker.run(*rule, tree);
     }
     report
 }
@@ -80,6 +78,7 @@ fn over(tree: &Tree<'_>, mut report: Report, part: usize, rules: &[Rule]) -> Rep
 fn over_nothing(report: Report, part: usize, rules: &[Rule]) -> Report {
     let before = report.entries.len();
     let mut report = over(&Tree::nothing(), report, part, rules);
+    report.beyond.clear();
     for entry in report.entries.iter_mut().skip(before) {
         entry.finding = None;
     }
@@ -90,13 +89,18 @@ fn over_nothing(report: Report, part: usize, rules: &[Rule]) -> Report {
 pub(super) fn findings(text: &str, part: usize) -> Vec<Finding> {
     let report = run(text, part, RULES);
     let mut untold = report.untold;
-    let mut findings: Vec<Finding> = report.entries.into_iter().filter_map(|entry| entry.finding).collect();
+    let of_entries = report.entries.into_iter().filter_map(|entry| entry.finding);
+    let mut findings: Vec<Finding> = of_entries.chain(report.beyond).collect();
     // `encoding: custom` is told of twice there, once is enough.
-    let refused: HashSet<String> = findings
+    let mut told = HashSet::new();
+    findings.retain(|finding| finding.code != "bad-value" || told.insert(finding.path.clone()));
+    // So is `write_files` under `coreos`: as an unknown key, and as one at the wrong place.
+    let misplaced: BTreeSet<Place> = findings
         .iter()
-        .filter_map(|finding| finding.path.strip_suffix(".content").map(|file| format!("{file}.encoding")))
+        .filter(|finding| finding.code == "misplaced-key")
+        .map(|finding| finding.place)
         .collect();
-    findings.retain(|finding| finding.code != "bad-value" || !refused.contains(&finding.path));
+    findings.retain(|finding| finding.code != "unknown-key" || !misplaced.contains(&finding.place));
     if let Ok(node) = Document::compose("", text, limits::YAML) {
         let (advice, more) = advice::advice(text, &node, part);
         findings.extend(advice);
@@ -140,35 +144,36 @@ pub(super) fn span_of(node: &Node, path: &[&str]) -> Span {
     child.map_or(node.span, |child| span_of(child, rest))
 }
 
-/// The parser's complaint as libyaml words it, with the line that coreos-cloudinit tells: counted
+/// What our parser says, and libyaml's words for it.
+const WORDS: &[(&str, &str)] = &[
+    ("mapping values are not allowed", "mapping values are not allowed in this context"),
+    ("next key (`key: …`) belongs", "did not find expected key"),
+    ("next list item (`- …`) belongs", "did not find expected '-' indicator"),
+    ("a key (`? `) cannot stand", "mapping keys are not allowed in this context"),
+    ("a list item (`- `) cannot stand", "block sequence entries are not allowed in this context"),
+    ("behind the end of the document", "did not find expected <document start>"),
+    ("holds letters, digits", "did not find expected alphabetic or numeric character"),
+    ("is not allowed in YAML", "control characters are not allowed"),
+    ("a tab ", "found character that cannot start any token"),
+    ("put the value in quotes", "found character that cannot start any token"),
+];
+
+/// The parser's complaint in libyaml's words, with the line that coreos-cloudinit tells: counted
 /// from 0, but the first one is 1, and the end of the text is a line of its own.
 fn yaml_entry(text: &str, error: &Diagnostic) -> (usize, String) {
     let message = error.message.trim_start_matches("not valid YAML: ");
-    let has = |words: &str| message.contains(words);
-    let at_end =
-        text.get(error.span.start..).is_none_or(|rest| rest.trim_matches(['\n', '\r', ' ']).is_empty());
-    let lines = text.split_terminator('\n').count();
-    let line = if at_end { lines } else { error.span.line.saturating_sub(1) };
-    if has("unknown anchor") {
+    if message.contains("neither `key: value`") {
+        // libyaml notices it at the line behind.
+        return (error.span.line, "could not find expected ':'".to_owned());
+    }
+    if message.contains("has the anchor") {
         return (1, "Unknown anchor referenced".to_owned());
     }
-    if has("intercepting") {
-        // libyaml notices it at the next line.
-        return (line + 1, "did not find expected key".to_owned());
-    }
-    let message = if has("a tab") || has("unexpected character") || has("cannot start any token") {
-        "found character that cannot start any token"
-    } else if has("simple key expect") {
-        "could not find expected ':'"
-    } else if has("is not allowed in YAML") {
-        "control characters are not allowed"
-    } else {
-        match message.split_once(", ") {
-            Some((context, problem)) if context.starts_with("while ") => problem,
-            _ => message,
-        }
-    };
-    (line.max(1), message.to_owned())
+    let at_end =
+        text.get(error.span.start..).is_none_or(|rest| rest.trim_matches(['\n', '\r', ' ']).is_empty());
+    let line = if at_end { text.split_terminator('\n').count() } else { error.span.line.saturating_sub(1) };
+    let words = WORDS.iter().find(|(ours, _)| message.contains(ours)).map_or(message, |(_, theirs)| theirs);
+    (line.max(1), words.to_owned())
 }
 
 /// `config.IsIgnitionConfig`.

@@ -56,6 +56,8 @@ pub struct Report {
     /// True when coreos-cloudinit's checks break off behind these entries: it cannot compare an
     /// empty value, a list or a mapping with the values of an option.
     pub broken_off: bool,
+    /// What the checks would have found behind that.
+    pub beyond: Vec<Finding>,
     /// Entries beyond [`Report::LIMIT`].
     pub untold: usize,
 }
@@ -65,11 +67,16 @@ impl Report {
     pub const LIMIT: usize = 1000;
 
     pub(super) fn add(&mut self, grade: Grade, line: usize, message: String, finding: Finding) {
-        if self.entries.len() >= Self::LIMIT {
+        if self.entries.len() + self.beyond.len() >= Self::LIMIT {
             self.untold += 1;
             return;
         }
-        let finding = Some(Finding { severity: grade.severity(), ..finding });
+        let finding = Finding { severity: grade.severity(), ..finding };
+        if self.broken_off {
+            self.beyond.push(finding);
+            return;
+        }
+        let finding = Some(finding);
         self.entries.push(Entry { grade, line, message, finding });
     }
 

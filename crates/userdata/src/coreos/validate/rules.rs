@@ -10,6 +10,7 @@ use crate::coreos::decode::underscored;
 use crate::coreos::shape::{self, Field, Shape, Valid};
 use crate::coreos::units;
 use crate::finding::{Finding, Place};
+use crate::schema;
 
 /// One rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,17 +50,16 @@ pub(super) struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    /// Runs `rule`; false when coreos-cloudinit breaks off.
-    pub(super) fn run(&mut self, rule: Rule, root: &Tree<'_>) -> bool {
+    /// Runs `rule`.
+    pub(super) fn run(&mut self, rule: Rule, root: &Tree<'_>) {
         match rule {
             Rule::DiscoveryUrl => self.discovery_url(root),
             Rule::Encoding => self.encoding(root),
             Rule::Structure => self.structure(root, &ROOT),
-            Rule::Validity => return self.validity(root, &ROOT),
+            Rule::Validity => self.validity(root, &ROOT),
             Rule::WriteFiles => self.write_files(root),
             Rule::WriteFilesUnderCoreos => self.write_files_under_coreos(root),
         }
-        true
     }
 
     fn finding(&self, code: &'static str, span: Span, path: &[&str], message: String) -> Finding {
@@ -96,10 +96,12 @@ impl Checker<'_> {
                 None => content::decode(Content::Nothing.go_string().as_bytes(), &name),
             };
             if decoded.is_none() {
-                let span = content.map_or(encoding.span(), Tree::span);
-                let path = ["write_files", &file.step(), "content"];
+                let known = is_encoding(&name);
+                let span = content.filter(|_| known).map_or(encoding.span(), Tree::span);
+                let key = if known { "content" } else { "encoding" };
                 let place = Place { part: self.part, span };
-                let finding = encoding_problem(place, content.is_some(), &name).at(path.join("."));
+                let finding = encoding_problem(place, content.is_some(), &name)
+                    .at(format!("write_files.{}.{key}", file.step()));
                 let message = format!("content cannot be decoded as {name:?}");
                 self.report.add(Grade::Error, content.map_or(0, |content| content.line), message, finding);
             }
@@ -145,24 +147,32 @@ impl Checker<'_> {
         }
     }
 
-    fn validity(&mut self, tree: &Tree<'_>, field: &Field) -> bool {
+    fn validity(&mut self, tree: &Tree<'_>, field: &Field) {
         if field.valid != Valid::Any && !tree.content.is_zero() {
-            let Some(value) = tree.content.go_value() else { return false };
-            if !field.valid.takes(&value) {
-                let finding = self.bad_value(tree, field, &value);
-                self.report.add(Grade::Error, tree.line, format!("invalid value {value}"), finding);
+            match tree.content.go_value() {
+                None => self.report.broken_off = true,
+                Some(value) if !field.valid.takes(&value) => {
+                    let finding = self.bad_value(tree, field, &value);
+                    self.report.add(Grade::Error, tree.line, format!("invalid value {value}"), finding);
+                }
+                Some(_) => {}
             }
         }
         match field.shape {
-            Shape::Section(fields) => tree.children.iter().all(|child| {
-                let known = fields.iter().find(|field| field.name == child.name);
-                known.is_none_or(|known| self.inside(child, |checker| checker.validity(child, known)))
-            }),
+            Shape::Section(fields) => {
+                for child in &tree.children {
+                    if let Some(known) = fields.iter().find(|field| field.name == child.name) {
+                        self.inside(child, |checker| checker.validity(child, known));
+                    }
+                }
+            }
             Shape::List(of) => {
                 let item = Field::new("", *of);
-                tree.children.iter().all(|child| self.inside(child, |checker| checker.validity(child, &item)))
+                for child in &tree.children {
+                    self.inside(child, |checker| checker.validity(child, &item));
+                }
             }
-            _ => true,
+            _ => {}
         }
     }
 
@@ -258,9 +268,19 @@ impl Checker<'_> {
 
     fn unknown_key(&self, child: &Tree<'_>, fields: &'static [Field]) -> Finding {
         let top = self.path.is_empty();
-        let where_ = if top { "here".to_owned() } else { format!("under `{}`", self.path.join(".")) };
-        let message = format!("coreos-cloudinit does not know `{}` {where_}", short(&child.step()));
-        let finding = self.finding("unknown-key", child.key_span(), &[&child.step()], message);
+        let step = child.step();
+        let finding = |message: String| self.finding("unknown-key", child.key_span(), &[&step], message);
+        if top && schema::is_known_key(&step) {
+            return finding(format!("coreos-cloudinit does not know `{}`", short(&step)))
+                .with_hint("cloud-init does, and applies it where it is installed");
+        }
+        let finding = match top {
+            true => finding(format!("neither coreos-cloudinit nor cloud-init knows `{}`", short(&step))),
+            false => {
+                let section = self.path.join(".");
+                finding(format!("coreos-cloudinit does not know `{}` under `{section}`", short(&step)))
+            }
+        };
         if let Some(near) = did_you_mean(&child.name, fields.iter().map(|field| field.name)) {
             return finding.with_hint(format!("did you mean `{near}`?"));
         }
@@ -268,8 +288,8 @@ impl Checker<'_> {
         if under_coreos && top {
             return finding.with_hint(format!("move it under `coreos:`: `coreos.{}`", child.name));
         }
-        if top {
-            return finding.with_hint("it is left to cloud-init");
+        if !top && shape::CLOUD_CONFIG.iter().any(|field| field.name == child.name) {
+            return finding.with_hint(format!("move `{}` to the left margin", short(&step)));
         }
         finding.with_hint("it is passed over")
     }
@@ -304,11 +324,15 @@ impl Checker<'_> {
     }
 }
 
+/// Whether `name` is an encoding that coreos-cloudinit knows.
+fn is_encoding(name: &str) -> bool {
+    shape::FILE.iter().any(|field| field.name == "encoding" && field.valid.takes(name))
+}
+
 /// A file whose content does not fit its encoding.
 pub(super) fn encoding_problem(place: Place, content: bool, encoding: &str) -> Finding {
-    let known = shape::FILE.iter().any(|field| field.name == "encoding" && field.valid.takes(encoding));
-    if !known {
-        let words = ["base64", "gzip", "gzip+base64"];
+    if !is_encoding(encoding) {
+        let words = ["base64", "gzip", "gzip+base64", "b64", "gz", "gz+b64"];
         let hint = match did_you_mean(encoding, words) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "leave `encoding` out for text as it stands, or use `base64`, `gzip` or `gzip+base64`"
