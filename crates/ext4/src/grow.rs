@@ -200,7 +200,7 @@ impl Volume {
     fn update_resize_inode(&mut self, old: &Superblock, plan: &Plan) -> Result<(), Error> {
         let mut inode = self.inode(RESIZE_INODE)?;
         let double = u64::from(u32_at(inode.block_area(), DOUBLE_INDIRECT));
-        self.check_blocks("the resize inode's block map", &(double..double + 1))?;
+        self.check_blocks(|| "the resize inode's block map".to_owned(), &(double..double + 1))?;
         let per_block = self.block_size() / 4;
         let mut map = self.read_block(double)?;
         let first = descriptor_blocks(old, old.group_count());

@@ -88,7 +88,7 @@ impl Volume {
         let Some(block) = run.physical.filter(|_| !run.unwritten) else {
             return Err(Error::Damaged(format!("{what} is a hole")));
         };
-        self.check_blocks(&what, &(block..block + 1))?;
+        self.check_blocks(|| what.clone(), &(block..block + 1))?;
         let mut bytes = self.read_block(block)?;
         let tail = bytes.len() - TAIL;
         if u32_at(&bytes, tail) != MAGIC {

@@ -202,13 +202,20 @@ impl Volume {
     }
 
     /// Refuses a block that does not exist, or is the superblock's own.
-    pub(crate) fn check_blocks(&self, what: &str, blocks: &Range<u64>) -> Result<(), Error> {
+    pub(crate) fn check_blocks(
+        &self,
+        what: impl FnOnce() -> String,
+        blocks: &Range<u64>,
+    ) -> Result<(), Error> {
         if blocks.start <= u64::from(self.superblock.first_data_block) && blocks.start < blocks.end
             || blocks.end > self.superblock.blocks
         {
             return Err(Error::Damaged(format!(
-                "{what} is said to be at blocks {}..{} of {}",
-                blocks.start, blocks.end, self.superblock.blocks
+                "{} is said to be at blocks {}..{} of {}",
+                what(),
+                blocks.start,
+                blocks.end,
+                self.superblock.blocks
             )));
         }
         Ok(())
@@ -263,7 +270,7 @@ impl Volume {
         if !bytes.len().is_multiple_of(size) {
             return Err(Error::Damaged(format!("{} bytes are no whole blocks", bytes.len())));
         }
-        self.check_blocks("content", &(first..first.saturating_add(count)))?;
+        self.check_blocks(|| "content".to_owned(), &(first..first.saturating_add(count)))?;
         // A freed metadata block that is content now must not be written over the content.
         let stale: Vec<u64> = self.pending.range(first..first + count).map(|(block, _)| *block).collect();
         for block in stale {

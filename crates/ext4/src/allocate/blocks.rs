@@ -248,7 +248,7 @@ impl Volume {
         }
         let ranges = merge(ranges);
         for range in &ranges {
-            self.check_blocks("what is to be freed", range)?;
+            self.check_blocks(|| "what is to be freed".to_owned(), range)?;
             if let Some(block) = self.first_metadata(range) {
                 return Err(Error::Damaged(format!("block {block} is to be freed, but it is metadata")));
             }
@@ -271,7 +271,7 @@ impl Volume {
         }
         let mut held: Option<(u32, Vec<u8>)> = None;
         for range in ranges {
-            self.check_blocks("content", &range)?;
+            self.check_blocks(|| "content".to_owned(), &range)?;
             if let Some(block) = self.first_metadata(&range) {
                 return Err(Error::Damaged(format!("block {block} belongs to a file, but it is metadata")));
             }

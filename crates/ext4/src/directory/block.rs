@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::{damaged, entry, index};
 use crate::Error;
+use crate::bytes::low_u32;
 use crate::inode::Inode;
 use crate::volume::Volume;
 
@@ -98,10 +99,8 @@ impl Volume {
         let mut extents = Vec::new();
         let mut seen: BTreeMap<u64, u64> = BTreeMap::new();
         let mut holes = 0;
-        let mut logical = 0;
-        while logical < length {
-            let run = self.map_block(directory, logical.into())?;
-            let count = u32::try_from(run.length).unwrap_or(u32::MAX).clamp(1, length - logical);
+        self.for_each_run(directory, length.into(), |logical, run| {
+            let (logical, count) = (low_u32(logical), low_u32(run.length));
             match run.physical {
                 None => {
                     holes += 1;
@@ -115,7 +114,7 @@ impl Volume {
                 Some(physical) => {
                     let end = physical.saturating_add(count.into());
                     self.check_blocks(
-                        &format!("directory inode {}: block {logical}", directory.number),
+                        || format!("directory inode {}: block {logical}", directory.number),
                         &(physical..end),
                     )?;
                     if seen.range(..end).next_back().is_some_and(|(_, other)| *other > physical) {
@@ -130,8 +129,8 @@ impl Volume {
                     extents.push(Extent { logical, physical, length: count });
                 }
             }
-            logical += count;
-        }
+            Ok(())
+        })?;
         Ok(extents)
     }
 
@@ -145,8 +144,8 @@ impl Volume {
         let physical = run.physical.filter(|_| !run.unwritten);
         let physical =
             physical.ok_or_else(|| damaged(directory, format!("its block {logical} is a hole")))?;
-        let what = format!("directory inode {}: block {logical}", directory.number);
-        self.check_blocks(&what, &(physical..physical.saturating_add(1)))?;
+        let what = || format!("directory inode {}: block {logical}", directory.number);
+        self.check_blocks(what, &(physical..physical.saturating_add(1)))?;
         Ok(physical)
     }
 

@@ -43,7 +43,7 @@ impl JournalFile {
             };
             let length = run.length.clamp(1, blocks - logical);
             let range = first..first.saturating_add(length);
-            volume.check_blocks("the journal", &range)?;
+            volume.check_blocks(|| "the journal".to_owned(), &range)?;
             runs.push((logical, range));
             logical += length;
         }

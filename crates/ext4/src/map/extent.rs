@@ -149,7 +149,7 @@ impl Volume {
         logical: Range<u64>,
     ) -> Result<Node, Error> {
         let place = || format!("inode {}: extent block {block}", inode.number);
-        self.check_blocks(&place(), &(block..block.saturating_add(1)))?;
+        self.check_blocks(place, &(block..block.saturating_add(1)))?;
         let bytes = self.read_block(block)?;
         let node = self.parse_node(&bytes, level, capacity(bytes.len()), logical, &place)?;
         if self.superblock.has_metadata_csum() {
@@ -229,7 +229,7 @@ impl Volume {
                     extent.length, extent.logical, within.end
                 )));
             }
-            self.check_blocks(&format!("{}: extent {index}", place()), &extent.blocks())?;
+            self.check_blocks(|| format!("{}: extent {index}", place()), &extent.blocks())?;
             next = extent.end();
             extents.push(extent);
         }

@@ -22,6 +22,25 @@ struct Tree {
     levels: Vec<Vec<u64>>,
 }
 
+fn hole(logical: u64, end: u64) -> Run {
+    Run { physical: None, length: end.saturating_sub(logical).max(1), unwritten: false }
+}
+
+/// What `extents` say of the block `logical` of the file; they are all that there are below `end`.
+pub(super) fn run_at(extents: &[Extent], logical: u64, end: u64) -> Run {
+    let index = extents.partition_point(|extent| extent.end() <= logical);
+    match extents.get(index) {
+        None if end == END => hole(logical, u64::MAX),
+        None => hole(logical, end),
+        Some(extent) if u64::from(extent.logical) > logical => hole(logical, extent.logical.into()),
+        Some(extent) => Run {
+            physical: Some(extent.physical + (logical - u64::from(extent.logical))),
+            length: extent.end() - logical,
+            unwritten: extent.unwritten,
+        },
+    }
+}
+
 impl Volume {
     /// An empty root.
     pub(super) fn init_extents(inode: &mut Inode) {
@@ -31,10 +50,8 @@ impl Volume {
 
     /// Looks up one block of a file: reads one node per level.
     pub(super) fn map_extent(&self, inode: &Inode, logical: u64) -> Result<Run, Error> {
-        let hole =
-            |end: u64| Run { physical: None, length: end.saturating_sub(logical).max(1), unwritten: false };
         if logical >= END {
-            return Ok(hole(u64::MAX));
+            return Ok(hole(logical, u64::MAX));
         }
         let (mut node, mut level) = self.extent_root(inode)?;
         let mut within = 0..END;
@@ -46,27 +63,20 @@ impl Volume {
                         within.end = after.logical.into();
                     }
                     let Some(child) = next.checked_sub(1).and_then(|index| children.get(index)) else {
-                        return Ok(hole(within.end));
+                        return Ok(hole(logical, within.end));
                     };
                     within.start = child.logical.into();
                     level -= 1;
                     node = self.extent_node(inode, child.block, level, within.clone())?;
                 }
-                Node::Leaf(extents) => {
-                    let index = extents.partition_point(|extent| extent.end() <= logical);
-                    return Ok(match extents.get(index) {
-                        None if within.end == END => hole(u64::MAX),
-                        None => hole(within.end),
-                        Some(extent) if u64::from(extent.logical) > logical => hole(extent.logical.into()),
-                        Some(extent) => Run {
-                            physical: Some(extent.physical + (logical - u64::from(extent.logical))),
-                            length: extent.end() - logical,
-                            unwritten: extent.unwritten,
-                        },
-                    });
-                }
+                Node::Leaf(extents) => return Ok(run_at(&extents, logical, within.end)),
             }
         }
+    }
+
+    /// All extents of a file, in order.
+    pub(super) fn extent_list(&self, inode: &Inode) -> Result<Vec<Extent>, Error> {
+        Ok(self.read_tree(inode)?.extents)
     }
 
     fn read_tree(&self, inode: &Inode) -> Result<Tree, Error> {

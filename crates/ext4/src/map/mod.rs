@@ -13,6 +13,8 @@ mod tests;
 
 use std::ops::Range;
 
+use extent::END;
+
 use crate::Error;
 use crate::inode::{Inode, S_IFDIR, S_IFLNK, S_IFREG, flag};
 use crate::volume::Volume;
@@ -61,6 +63,29 @@ impl Volume {
         } else {
             self.map_indirect(inode, logical)
         }
+    }
+
+    /// What [`map_block`](Self::map_block) tells of all blocks below `end`, in order: first block of the
+    /// file, and a run that does not reach beyond `end`. A node of the map is read once.
+    pub(crate) fn for_each_run(
+        &self,
+        inode: &Inode,
+        end: u64,
+        mut piece: impl FnMut(u64, Run) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        check_mapped(inode)?;
+        let extents = if inode.has(flag::EXTENTS) { Some(self.extent_list(inode)?) } else { None };
+        let mut logical = 0;
+        while logical < end {
+            let run = match &extents {
+                Some(extents) => extent_tree::run_at(extents, logical, END),
+                None => self.map_indirect(inode, logical)?,
+            };
+            let length = run.length.clamp(1, end - logical);
+            piece(logical, Run { length, ..run })?;
+            logical += length;
+        }
+        Ok(())
     }
 
     /// Allocates `count` blocks for the file from its block `logical` on, where it has none, and maps

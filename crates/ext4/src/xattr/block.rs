@@ -46,7 +46,7 @@ impl Volume {
             Error::Damaged(format!("inode {}: attribute block {number}: {what}", inode.number))
         };
         self.check_blocks(
-            &format!("inode {}: its attribute block", inode.number),
+            || format!("inode {}: its attribute block", inode.number),
             &(number..number.saturating_add(1)),
         )?;
         let bytes = self.read_block(number)?;
