@@ -77,10 +77,30 @@ pub(crate) struct CheckArgs {
     #[arg(long)]
     pub(crate) json: bool,
 
-    // Last: its heading would go on over the options behind it.
+    /// How the user-data is read.
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+
+    // Last: its heading goes on over all options behind it.
     /// How the image is opened.
     #[command(flatten)]
     pub(crate) open: SourceArgs,
+}
+
+/// What the instance would know, and the host does not.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ReadArgs {
+    /// Undo base64 around everything, as EC2's data source does; with others such user-data is lost.
+    #[arg(long)]
+    pub(crate) base64: bool,
+
+    /// Render templates with this instance's data (JSON, from `cloud-init query --all`).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) instance_data: Option<PathBuf>,
+
+    /// Leave out parts that are for other instances of the launch than this one.
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    pub(crate) launch_index: Option<i64>,
 }
 
 const SHOW_EXAMPLE: &str = "\
@@ -105,6 +125,10 @@ pub(crate) struct ShowArgs {
     /// Print JSON for programs.
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// How the user-data is read.
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
 }
 
 const PLAN_EXAMPLE: &str = "\
@@ -134,7 +158,11 @@ pub(crate) struct PlanArgs {
     #[arg(long)]
     pub(crate) json: bool,
 
-    // Last: its heading would go on over the options behind it.
+    /// How the user-data is read.
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+
+    // Last: its heading goes on over all options behind it.
     /// How the image is opened.
     #[command(flatten)]
     pub(crate) open: SourceArgs,

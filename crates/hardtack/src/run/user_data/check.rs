@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use hardtack_userdata::Severity;
-use hardtack_userdata::check::{CheckOptions, Report, check};
+use hardtack_userdata::check::{Report, check};
 use serde_json::json;
 
+use super::input::Instance;
 use super::{input, machine, secrecy, ways_in};
 use crate::args::CheckArgs;
 use crate::error::CliError;
@@ -18,9 +19,10 @@ const NO: u8 = 1;
 pub(super) fn run(arguments: &CheckArgs) -> Result<u8, CliError> {
     let inputs = input::read_all(&arguments.files)?;
     let image = arguments.image.as_deref().map(|path| machine::open(path, &arguments.open)).transpose()?;
+    let instance = Instance::read(&arguments.read)?;
     let mut reports = Vec::new();
     for input in &inputs {
-        let mut report = check(&input.name, &input.bytes, &CheckOptions::default());
+        let mut report = check(&input.name, &input.bytes, &instance.options());
         if let Some(image) = &image {
             let found = ways_in::look(&report, &image.guest)?;
             report.findings.retain(|general| !ways_in::knows_better(general, &found));

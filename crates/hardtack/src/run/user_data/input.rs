@@ -4,8 +4,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use hardtack_userdata::limits;
+use hardtack_userdata::check::CheckOptions;
+use hardtack_userdata::{SplitOptions, limits};
+use serde_json::Value;
 
+use crate::args::ReadArgs;
 use crate::error::CliError;
 
 /// What standard input is called in messages.
@@ -38,6 +41,45 @@ pub(crate) fn read_all(paths: &[std::path::PathBuf]) -> Result<Vec<Input>, CliEr
         return Err(CliError::usage("- is given twice: standard input can be read once"));
     }
     paths.iter().map(|path| read(path)).collect()
+}
+
+/// What the instance would know.
+pub(crate) struct Instance {
+    data: Option<Value>,
+    base64: bool,
+    launch_index: Option<i64>,
+}
+
+impl Instance {
+    /// Reads what the arguments name.
+    pub(crate) fn read(arguments: &ReadArgs) -> Result<Self, CliError> {
+        let data = arguments.instance_data.as_deref().map(instance_data).transpose()?;
+        Ok(Self { data, base64: arguments.base64, launch_index: arguments.launch_index })
+    }
+
+    /// How user-data is looked at for this instance.
+    pub(crate) fn options(&self) -> CheckOptions<'_> {
+        CheckOptions {
+            split: SplitOptions {
+                instance_data: self.data.as_ref(),
+                maybe_base64: self.base64,
+                launch_index: self.launch_index,
+                ..SplitOptions::default()
+            },
+        }
+    }
+}
+
+fn instance_data(path: &Path) -> Result<Value, CliError> {
+    let bytes = File::open(path)
+        .and_then(limited)
+        .map_err(|error| CliError::io(path, "read the instance data", error))?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        // The error quotes nothing but the place: there may be keys in it.
+        let place = format!("{}:{}:{}", path.display(), error.line(), error.column());
+        CliError::usage(format!("{place}: this is not the JSON of an instance's data"))
+            .hint("`cloud-init query --all` prints it on an instance")
+    })
 }
 
 fn limited(input: impl Read) -> std::io::Result<Vec<u8>> {

@@ -3,10 +3,11 @@
 use std::io::Write;
 
 use hardtack_modules::{Distro, Facts, Request, plan, text};
-use hardtack_userdata::check::{CheckOptions, check};
+use hardtack_userdata::check::check;
 use hardtack_userdata::{Map, secrets};
 use serde_json::Value as Json;
 
+use super::input::Instance;
 use super::machine::{self, GuestMachine};
 use super::{image_config, input, secrecy};
 use crate::args::PlanArgs;
@@ -19,7 +20,8 @@ const NO: u8 = 1;
 /// Shows the plan for one file and one image.
 pub(super) fn run(arguments: &PlanArgs) -> Result<u8, CliError> {
     let input = input::read(&arguments.file)?;
-    let mut report = check(&input.name, &input.bytes, &CheckOptions::default());
+    let instance = Instance::read(&arguments.read)?;
+    let mut report = check(&input.name, &input.bytes, &instance.options());
     let image = machine::open(&arguments.image, &arguments.open)?;
     let machine = GuestMachine::new(&image.guest);
     let config = image_config::effective(&report.config, &machine);

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use hardtack_userdata::check::{CheckOptions, Report, check};
+use hardtack_userdata::check::{Report, check};
 use hardtack_userdata::report::severity_word;
 use hardtack_userdata::{Finding, Severity};
 use hardtack_yaml::diagnostic::escape;
 
+use super::input::Instance;
 use super::{input, yaml};
 use crate::args::ShowArgs;
 use crate::error::CliError;
@@ -19,7 +20,8 @@ const NO: u8 = 1;
 /// Shows one file.
 pub(super) fn run(arguments: &ShowArgs) -> Result<u8, CliError> {
     let input = input::read(&arguments.file)?;
-    let report = check(&input.name, &input.bytes, &CheckOptions::default());
+    let instance = Instance::read(&arguments.read)?;
+    let report = check(&input.name, &input.bytes, &instance.options());
     // Mistakes inside of parts are `check`'s; here only those count that take something away.
     for finding in &report.unread {
         let diagnostic = report.diagnostic(finding);

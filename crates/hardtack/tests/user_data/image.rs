@@ -1,0 +1,152 @@
+//! `check --image` and `plan` on the sample image, hardened by its recipe.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::{Ran, files, run_in, top};
+
+/// The hardened sample image, made once.
+fn hardened() -> &'static str {
+    static IMAGE: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    let (_, image) = IMAGE.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let agent = folder.path().join("agent");
+        // As much of a program as a build looks at: a static ELF of this machine.
+        let mut elf = vec![0_u8; 64];
+        elf[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
+        elf[16] = 2;
+        elf[18] = 62;
+        elf[20] = 1;
+        elf[52] = 64;
+        std::fs::write(&agent, elf).unwrap();
+        let demo = folder.path().join("demo");
+        let ran = Command::new(env!("CARGO_BIN_EXE_hardtack"))
+            .args(["demo", "--agent"])
+            .arg(&agent)
+            .arg("--directory")
+            .arg(&demo)
+            .output()
+            .unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        (folder, demo.join("hardened.qcow2"))
+    });
+    image.to_str().unwrap()
+}
+
+fn check(text: &str) -> Ran {
+    run_in(&top(), &["check", "-", "--json", "--image", hardened()], text.as_bytes())
+}
+
+/// Codes of errors have a mark of exclamation.
+fn codes(ran: &Ran) -> Vec<String> {
+    let json = ran.json();
+    let findings = json["files"][0]["findings"].as_array().unwrap();
+    findings
+        .iter()
+        .map(|finding| {
+            let mark = if finding["severity"] == "error" { "!" } else { "" };
+            format!("{}{mark}", finding["code"].as_str().unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn the_shipped_launch_file_fits() {
+    let launch = top().join("cloud-config/launch.yaml");
+    let ran = run_in(&top(), &["check", "--strict", launch.to_str().unwrap(), "--image", hardened()], b"");
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn the_image_is_only_read() {
+    let before = std::fs::read(hardened()).unwrap();
+    check("#cloud-config\nssh_pwauth: true\n");
+    run_in(&top(), &["plan", "-", "--image", hardened()], b"#cloud-config\nhostname: web\n");
+    assert!(before == std::fs::read(hardened()).unwrap());
+}
+
+#[test]
+fn a_user_without_all_factors_and_nobody_else() {
+    let ran = check(
+        "#cloud-config\nusers:\n  - name: joe\n    lock_passwd: false\n    hashed_passwd: $6$CANARY$CANARY\n",
+    );
+    assert_eq!(ran.code, 1);
+    let codes = codes(&ran);
+    for code in ["image-no-way-in!", "image-default-user-lost", "image-user-without-way-in"] {
+        assert!(codes.iter().any(|known| known == code), "{code}: {codes:?}");
+    }
+    assert!(!ran.out.contains("CANARY"), "{}", ran.out);
+}
+
+#[test]
+fn files_that_undo_the_recipe_are_errors() {
+    for (text, code) in [
+        (
+            "#cloud-config\nwrite_files:\n  - path: /etc/ssh/sshd_config.d/00-a.conf\n    content: |\n      \
+             AuthenticationMethods publickey\n",
+            "image-sshd-undone!",
+        ),
+        (
+            "#cloud-config\nwrite_files:\n  - path: /etc/ssh/sshd_config.d/99-a.conf\n    content: |\n      \
+             Nonsense yes\n",
+            "image-sshd-broken!",
+        ),
+        (
+            "#cloud-config\nwrite_files:\n  - path: /etc/pam.d/sshd\n    content: |\n      auth required \
+             pam_permit.so\n",
+            "image-pam-undone!",
+        ),
+        (
+            "#cloud-config\nwrite_files:\n  - {path: /etc/hardtack/agent.json, content: '{}'}\n",
+            "image-recipe-undone!",
+        ),
+        ("#cloud-config\nssh_pwauth: true\n", "image-sshd-no-effect"),
+        ("#cloud-config\nruncmd:\n  - rm /etc/pam.d/sshd\n", "image-unknowable"),
+    ] {
+        let ran = check(text);
+        let codes = codes(&ran);
+        assert!(codes.iter().any(|known| known == code), "{text}{code}: {codes:?}");
+        assert_eq!(ran.code, i32::from(code.ends_with('!')), "{text}");
+    }
+}
+
+#[test]
+fn a_plan_names_actions_and_hides_secrets() {
+    let text = "#cloud-config\nhostname: web\nusers:\n  - default\n  - name: joe\n    lock_passwd: false\n    \
+                hashed_passwd: $6$CANARY$CANARY\nchpasswd:\n  expire: false\n  users:\n    - {name: joe, password: \
+                CANARY-word, type: text}\nwrite_files:\n  - {path: /srv/a, content: hello}\nruncmd:\n  - [ls, -l]\n";
+    let people = run_in(&top(), &["plan", "-", "--image", hardened()], text.as_bytes());
+    assert_eq!(people.code, 0, "{}", people.err);
+    let programs = run_in(&top(), &["plan", "-", "--json", "--image", hardened()], text.as_bytes());
+    for ran in [&people, &programs] {
+        assert!(!ran.out.contains("CANARY") && !ran.err.contains("CANARY"), "{}{}", ran.out, ran.err);
+        assert!(ran.out.contains("/srv/a"), "{}", ran.out);
+    }
+    let json = programs.json();
+    assert_eq!(json["distro"]["id"], "debian");
+    let modules: Vec<&str> =
+        json["steps"].as_array().unwrap().iter().map(|step| step["module"].as_str().unwrap()).collect();
+    let at = |name: &str| {
+        modules.iter().position(|module| *module == name).unwrap_or_else(|| panic!("{name}: {modules:?}"))
+    };
+    assert!(at("write_files") < at("users_groups") && at("users_groups") < at("runcmd"), "{modules:?}");
+    let hashes = std::fs::read_to_string(top().join("crates/hardtack/demo/demo.yaml")).unwrap();
+    assert!(hashes.contains("password"), "the recipe sets a password, whose hash is in the image");
+    assert!(!people.out.contains("$6$"), "{}", people.out);
+}
+
+#[test]
+fn every_example_has_a_plan() {
+    let mut planned = 0;
+    for file in files(&top().join("cloud-config")) {
+        if file.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let ran = run_in(&top(), &["plan", file.to_str().unwrap(), "--image", hardened()], b"");
+        assert_eq!(ran.code, 0, "{}: {}", file.display(), ran.err);
+        assert!(ran.out.lines().count() > 2, "{}", ran.out);
+        planned += 1;
+    }
+    assert!(planned >= 5, "{planned}");
+}
