@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Asks cloud-init what templates render to.
+
+    template_cases.py CHECKOUT > cases.jsonl
+
+Every line of the output is one case: {"template", "instance_data", "ok"}, or "error" with the name of the
+exception; null where cloud-init ignores the part.
+"""
+
+import json
+import logging
+import sys
+
+sys.path.insert(0, sys.argv[1])
+logging.disable(logging.CRITICAL)
+
+from cloudinit.handlers.jinja_template import render_jinja_payload  # noqa: E402
+from cloudinit.templater import detect_template  # noqa: E402
+
+DATA = {
+    "base64-encoded-keys": ["ds/secret"],
+    "v1": {
+        "cloud_name": "ec2", "local-hostname": "h1.example.org", "local_hostname": "h1.example.org", "instance_id": "i-01", "region": "eu-1",
+        "availability_zone": "eu-1a", "public_ssh_keys": ["ssh-ed25519 AAAA a@b", "ssh-rsa BBBB"], "system_platform": None, "number": 5, "float": 1.0, "yes": True,
+    },
+    "ds": {"meta_data": {"instance-id": "i-01", "tags": {"Name": "web 1", "role-x": "a"}, "disks": [{"id": 1}, {"id": 2}], "empty": {}, "nothing": []}, "secret": "aGk=", "v1.0": {"x-y": 1}},
+    "merged_cfg": {"a": {"b": [1, 2.5, "x'y", None, True, {"k": "v"}]}}, "userdata": "x", "v2": {"region": "eu-2"}, "zz": "end", "umlaut": "\u00e4",
+}
+
+BODIES = [
+    "#cloud-config\nhostname: {{ v1.local_hostname }}\n", "{{ instance_id }} {{ region }} {{ v1.region }} {{ zz }}", "{{ v1['local-hostname'] }} {{ v1.local_hostname.split('.')[0] }}",
+    "{{ ds.meta_data.instance_id }} {{ ds['meta_data']['instance-id'] }} {{ ds.v1_0.x_y }} {{ ds['v1.0']['x-y'] }}", "{{ ds.secret }}", "{{ nope }}", "{{ v1.nope }} x", "{{ nope.nope }}", "{{ v1.nope.nope }}",
+    "{{ v1.local-hostname }}", "{{ a-b }}", "{{ nope|default('d') }} {{ nope|d }}|{{ v1.nope|default('e') }}", "{{ nope|upper }}", "{{ nope ~ 'x' }}", "{{ nope + 'x' }}", "{{ nope is defined }} {{ region is defined }} {{ v1.nope is undefined }}",
+    "{% if nope %}a{% else %}b{% endif %}", "{% for x in nope %}a{% else %}b{% endfor %}", "{% if v1.region == 'eu-1' %}\nyes\n{% endif %}\nend\n", "{% for k in v1.public_ssh_keys %}\n- {{ k }}\n{% endfor %}\nend\n", "{%- for k in [1, 2] -%} {{ k }} {%- endfor -%}",
+    "{% for d in ds.meta_data.disks %}{{ loop.index }}:{{ d.id }}{{ ',' if not loop.last }}{% endfor %}", "{% set x = 'a' %}{{ x }}{{ x * 3 }}", "{% set ns = namespace(x=0) %}{% for i in range(3) %}{% set ns.x = ns.x + i %}{% endfor %}{{ ns.x }}",
+    "{% macro m(a, b=2) %}{{ a }}-{{ b }}{% endmacro %}{{ m(1) }} {{ m(1, b=3) }}", "{# comment #}x", "{% raw %}{{ x }}{% endraw %}", "{{ '{{' }}", "{{", "{% if %}", "{% endif %}", "{{ x | nofilter }}", "{{ x is notest }}", "{% nope %}", "{{ 1 + }}", "{{ 'a }}", "}} x %}",
+    "{{ v1.system_platform }} {{ v1.yes }} {{ v1.number }} {{ v1.float }} {{ none }} {{ true }} {{ 1.5 }} {{ 10 / 4 }} {{ 10 // 4 }} {{ 2 ** 3 }} {{ 7 % 4 }}", "{{ merged_cfg.a.b }}", "{{ merged_cfg }}", "{{ ds.meta_data.tags }}", "{{ ds.meta_data.empty }} {{ ds.meta_data.nothing }}",
+    "{{ ds.meta_data.tags.Name|upper }} {{ ds.meta_data.tags['role-x'] }} {{ ds.meta_data.tags.role_x }}", "{{ v1.public_ssh_keys|join(',') }} {{ v1.public_ssh_keys|length }} {{ v1.public_ssh_keys[0] }} {{ v1.public_ssh_keys[5] }} {{ v1.public_ssh_keys|first }} {{ v1.public_ssh_keys|last }}",
+    "{{ v1.region.upper() }} {{ v1.region.replace('-', '_') }} {{ v1.region.startswith('eu') }} {{ 'a,b'.split(',') }} {{ ' x '.strip() }} {{ 'x'.join(['a', 'b']) }}", "{{ ds.meta_data.tags.items()|list }}", "{{ ds.meta_data.tags.get('Name') }} {{ ds.meta_data.tags.get('x') }} {{ ds.meta_data.tags.get('x', 'y') }}",
+    "{{ ds.meta_data.tags.keys()|list }} {{ ds.meta_data.tags.values()|list }}", "{% for k, v in ds.meta_data.tags.items() %}{{ k }}={{ v }};{% endfor %}", "{% for k in ds.meta_data.tags %}{{ k }};{% endfor %}", "{% for k, v in ds.meta_data.tags|dictsort %}{{ k }};{% endfor %}", "{{ 'Name' in ds.meta_data.tags }} {{ 'x' in ds.meta_data.tags }} {{ 'eu' in region }}",
+    "{{ ds.meta_data.tags|tojson }} {{ [1, 'a<b', none, true]|tojson }}", "{{ region|replace('eu', 'us') }} {{ region|title }} {{ region|capitalize }} {{ '  x '|trim }} {{ 'a b'|wordcount }} {{ 5|string + 'x' }} {{ '5'|int + 1 }} {{ 'x'|int }} {{ '1.5'|float }} {{ -5|abs }} {{ 3.7|round }} {{ 3.14159|round(2) }}",
+    "{{ [3,1,2]|sort }} {{ [1,2,3]|sum }} {{ [1,2]|max }} {{ [1,1,2]|unique|list }} {{ ['a','b']|map('upper')|list }} {{ [1,2,3]|select('odd')|list }} {{ [1,2,3]|reject('odd')|list }} {{ [1,2,3]|reverse|list }} {{ 'abc'|reverse }}", "{{ ds.meta_data.disks|map(attribute='id')|join('+') }} {{ ds.meta_data.disks|selectattr('id', 'equalto', 2)|list }}",
+    "{{ 'a' if nope else 'b' }} {{ 'a' if region }} {{ not nope }}", "{{ 'a' if nope }}", "{% do [].append(1) %}x", "{% set l = [] %}{% do l.append(1) %}{{ l }}", "{{ umlaut }} \u00e4 {{ '\u2192' }}", "a\r\nb {{ region }}\r\n", "a\n\n\n", "a", "", "\n", "{{ region }}\n", "{{ region }}\n\n", "{% if true %}\n\na\n{% endif %}\n",
+    "x {% if true %}y{% endif %} z\n", "{{ region -}}  \n b", "a\n  {%- if true %}b{% endif %}", "{% with x = 1 %}{{ x }}{% endwith %}", "{% filter upper %}a{{ region }}{% endfilter %}", "{% set x %}a{{ region }}{% endset %}{{ x }}", "{% include 'x' %}", "{% import 'x' as y %}", "{% extends 'x' %}", "{% block b %}x{% endblock %}", "{{ 1 < 2 and 2 < 3 or false }} {{ 1 == 1.0 }} {{ 'a' < 'b' }}",
+    "{{ region[0:2] }} {{ region[-1] }} {{ [1,2,3][1:] }}", "{{ (1, 2) }}", "{{ {'a': 1, 'b': [2]} }} {{ {'a': 1}.a }} {{ {'a': 1}['b'] }}", "{{ 5 is number }} {{ 'a' is string }} {{ [] is iterable }} {{ {} is mapping }} {{ none is none }} {{ 4 is even }} {{ 4 is divisibleby 2 }} {{ nope is none }}", "{{ 'it''s' }}", '{{ "a\\nb" }} {{ \'\\u00e4\' }}', "{{ 1e3 }} {{ 0x1f }} {{ 1_000 }} {{ 0.1 + 0.2 }} {{ 1e100 }}",
+    "{{ [1, 2] + [3] }} {{ 'a' + 'b' }} {{ 'a' + 1 }}", "{{ 'a' ~ 1 ~ none ~ true }}", "{{ region }}{# x\ny #}\nz", "{{ v1 }}", "{{ nope() }}", "{{ nope[0] }}", "{{ nope|length }}", "{{ nope|join(',') }}|{{ nope|list }}", "{{ nope == 'x' }} {{ nope != 'x' }} {{ nope == nope2 }}", "{{ 'x' in nope }}", "{{ nope|int }}", "{{ 1 / 0 }}", "{{ range(3)|list }} {{ range(2, 10, 3)|list }}", "{{ dict(a=1) }} {{ lipsum }}",
+    "{{ cycler('a', 'b').next() }}", "{{ 'abc'|center(9) }}|{{ 'abc'|indent(2) }}|{{ 'a\nb'|indent }}", "{{ 'x' * 3 }} {{ 3 * 'x' }} {{ [1] * 2 }}", "{{ loop }}", "{{ self }}", "{{ region.nope }}", "{{ v1.system_platform.nope }}", "{{ 'a'.nope() }}", "{{ '%s-%s'|format(1, 'a') }}", "{{ '%s' % region }}", "{{ '{}'.format(region) }}", "{{ 'abc'.find('c') }} {{ 'abc'.index('c') }} {{ 'abc'.count('a') }} {{ 'a b'.title() }} {{ 'abc'.endswith('c') }} {{ 'a-b'.partition('-') }} {{ 'abc'.zfill(5) }} {{ 'abc'.lstrip('a') }} {{ 'a b c'.rsplit(' ', 1) }} {{ '12'.isdigit() }}",
+]
+
+HEADERS = ["## template: jinja\n", "## template:jinja\n", "##template: jinja\n", "## Template: JINJA \r\n", "## template: basic\n", "## template: jinja2\n", "##\ttemplate:\tjinja\n", " ## template: jinja\n", "", "## template: jinja"]
+
+
+def cases():
+    for body in BODIES:
+        yield HEADERS[0] + body, DATA
+    for header in HEADERS:
+        yield header + "x {{ v1.region }}\n", DATA
+    yield HEADERS[0] + "{{ a }} {{ v1 }}", {}
+    yield HEADERS[0] + "{{ a }} {{ v1.a }} {{ b_c }}", {"v1": {"a": 1}, "a": 2, "b-c": 3}
+    yield HEADERS[0] + "{{ a }} {{ b_c }} {{ b_c_d }}", {"v1": {"w": 1}, "w": 2, "b.c": 3, "b_c": 4, "b-c.d": 5}
+
+
+for template, data in cases():
+    case = {"template": template, "instance_data": data}
+    try:
+        # The handler refuses what is no Jinja before it renders.
+        case["ok"] = render_jinja_payload(template, "x", data) if detect_template(template)[0] == "jinja" else None
+    except Exception as error:  # templates may raise anything
+        case["error"] = type(error).__name__
+    print(json.dumps(case))
