@@ -79,7 +79,7 @@ pub(super) fn check(tables: &[Keys], config: &Map, findings: &mut Vec<Finding>) 
         let before = checker.path.push_key(key);
         match shape {
             Some(shape) => {
-                checker.check(shape, value);
+                checker.check_field(shape, key, value);
             }
             None => checker.unknown_top_level(key),
         }
@@ -137,7 +137,7 @@ impl Path {
         match key.as_text() {
             Some(name) => {
                 let secret = secrets::is_secret_key(name) || (name == "list" && self.text == "chpasswd");
-                self.push(name, secret)
+                self.push(&message::key_shown(&self.text, key), secret)
             }
             None => self.push(&message::plain(&key.kind), false),
         }
@@ -145,6 +145,11 @@ impl Path {
 
     fn push_index(&mut self, index: usize) -> Before {
         self.push(&index.to_string(), false)
+    }
+
+    /// The path to what holds the value, which is so long.
+    fn above(&self, length: usize) -> &str {
+        self.text.get(..length).unwrap_or_default()
     }
 
     fn pop(&mut self, before: Before) {
@@ -193,7 +198,7 @@ impl Checker<'_> {
 
     fn check(&mut self, shape: &Shape, value: &Value) -> Faults {
         if let Shape::Old(old) = shape {
-            self.tell(Severity::Warning, |path| message::deprecated(&path.text, old, value.place));
+            self.tell(Severity::Warning, |path| message::deprecated_value(&path.text, old, value.place));
             return self.check(&old.shape, value);
         }
         if !takes(shape, &value.kind) {
@@ -201,8 +206,13 @@ impl Checker<'_> {
         }
         match (shape, &value.kind) {
             (Shape::Kinds(shapes), kind) => match shapes.iter().find(|shape| takes(shape, kind)) {
-                Some(shape) => self.check(shape, value),
-                None => self.wrong_type(shape, value),
+                Some(taken)
+                    if matches!(kind, Kind::List(_) | Kind::Map(_)) || !self.quietly(taken, value).any() =>
+                {
+                    self.check(taken, value)
+                }
+                // What else it could be is told, too.
+                _ => self.bad_value(shape, value),
             },
             (Shape::OneOf(shapes), _) => self.check_one_of(shape, shapes, value),
             (Shape::AnyOf(shapes), _) => self.check_any_of(shape, shapes, value),
@@ -211,6 +221,13 @@ impl Checker<'_> {
             _ if fits(shape, &value.kind) => Faults::NONE,
             _ => self.bad_value(shape, value),
         }
+    }
+
+    /// The value of a key, which may be deprecated as such.
+    fn check_field(&mut self, shape: &Shape, key: &Key, value: &Value) -> Faults {
+        let Shape::Old(old) = shape else { return self.check(shape, value) };
+        self.tell(Severity::Warning, |path| message::deprecated_key(&path.text, old, key.place));
+        self.check(&old.shape, value)
     }
 
     fn wrong_type(&mut self, shape: &Shape, value: &Value) -> Faults {
@@ -348,7 +365,7 @@ impl Checker<'_> {
         }
         for (key, value) in entries {
             let before = self.path.push_key(key);
-            faults = faults.and(self.check_entry(map, key, value));
+            faults = faults.and(self.check_entry(map, before.length, key, value));
             self.path.pop(before);
         }
         for rule in map.rules {
@@ -360,10 +377,11 @@ impl Checker<'_> {
         faults
     }
 
-    fn check_entry(&mut self, map: &MapShape, key: &Key, value: &Value) -> Faults {
+    /// `above` is the length of the path to the mapping itself.
+    fn check_entry(&mut self, map: &MapShape, above: usize, key: &Key, value: &Value) -> Faults {
         let name = key.as_text();
         if let Some(shape) = name.and_then(|name| field(map.fields, name)) {
-            return self.check(shape, value).under(name);
+            return self.check_field(shape, key, value).under(name);
         }
         match (map.others, name) {
             (Others::Any, _) => Faults::NONE,
@@ -375,16 +393,18 @@ impl Checker<'_> {
             }
             (Others::NamedOpen(..), Some(_)) => Faults::NONE,
             (Others::Named(pattern, _), Some(_)) => {
-                self.tell(Severity::Error, |path| message::bad_key(&path.text, pattern, key));
+                self.tell(Severity::Error, |path| message::bad_key(path.above(above), pattern, key));
                 Faults::HERE
             }
             (Others::Named(..) | Others::NamedOpen(..), None) => {
-                self.tell(Severity::Error, |path| message::key_not_text(&path.text, key));
+                self.tell(Severity::Error, |path| message::key_not_text(path.above(above), key));
                 Faults::HERE
             }
             (Others::Refused, _) => {
                 let tables = self.tables;
-                self.tell(Severity::Error, |path| message::unknown_key(&path.text, key, map.fields, tables));
+                self.tell(Severity::Error, |path| {
+                    message::unknown_key(path.above(above), key, map.fields, tables)
+                });
                 Faults::HERE
             }
         }
@@ -392,7 +412,7 @@ impl Checker<'_> {
 
     fn unknown_top_level(&mut self, key: &Key) {
         let tables = self.tables;
-        self.tell(Severity::Error, |path| message::unknown_top_level(&path.text, key, tables));
+        self.tell(Severity::Error, |_| message::unknown_top_level(key, tables));
     }
 }
 
@@ -449,7 +469,7 @@ pub(super) fn takes(shape: &Shape, kind: &Kind) -> bool {
 }
 
 /// Whether a value of a kind that the shape takes, neither a list nor a mapping, has it.
-fn fits(shape: &Shape, kind: &Kind) -> bool {
+pub(super) fn fits(shape: &Shape, kind: &Kind) -> bool {
     match (shape, kind) {
         (Shape::Only(wanted), Kind::Bool(value)) => wanted == value,
         (Shape::Matching(pattern) | Shape::Format(pattern), Kind::Text(text)) => (pattern.matches)(text),
