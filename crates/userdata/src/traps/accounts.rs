@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::top;
+use super::{NAMES, top};
 use crate::finding::Place;
 use crate::truth::{is_true, truthy};
 use crate::value::{Key, Kind, Map, Value};
@@ -35,6 +35,10 @@ pub(super) struct Users<'v> {
     pub(super) accounts: Vec<Account<'v>>,
     /// Users that `chpasswd` sets a password for.
     pub(super) chpasswd: HashSet<&'v str>,
+    /// Users with keys of their own.
+    keyed: HashSet<&'v str>,
+    /// Users with a password of their own.
+    with_password: HashSet<&'v str>,
 }
 
 /// One user.
@@ -56,6 +60,8 @@ impl<'v> Users<'v> {
             has_default: top(config, "users").is_none() || top(config, "user").is_some_and(truthy),
             accounts: Vec::new(),
             chpasswd: chpasswd(config),
+            keyed: HashSet::new(),
+            with_password: HashSet::new(),
         };
         if let Some(Value { kind: Kind::Map(settings), place }) = top(config, "user") {
             users.add(None, *place, "user".to_owned(), Some(settings));
@@ -116,14 +122,27 @@ impl<'v> Users<'v> {
             self.has_default = true;
         }
         let name = name.filter(|name| *name != "default");
-        if name.is_some() || settings.is_some() {
-            self.accounts.push(Account { name, place, path, settings });
+        if self.accounts.len() >= NAMES || (name.is_none() && settings.is_none()) {
+            return;
         }
+        let account = Account { name, place, path, settings };
+        if account.has_keys() {
+            self.keyed.extend(name);
+        }
+        if account.password().is_some() {
+            self.with_password.extend(name);
+        }
+        self.accounts.push(account);
     }
 
     /// True when one of the entries for `name` has keys of its own.
     pub(super) fn has_keys(&self, name: &str) -> bool {
-        self.accounts.iter().any(|account| account.name == Some(name) && account.has_keys())
+        self.keyed.contains(name)
+    }
+
+    /// True when one of the entries for `name` has a password.
+    pub(super) fn has_password(&self, name: &str) -> bool {
+        self.with_password.contains(name)
     }
 }
 
@@ -136,11 +155,12 @@ fn chpasswd(config: &Map) -> HashSet<&str> {
     }
     let lines = chpasswd.get("list");
     let lines: Vec<&str> = match lines.map(|value| &value.kind) {
-        Some(Kind::Text(text)) => text.lines().collect(),
-        Some(Kind::List(items)) => items.iter().filter_map(Value::as_text).collect(),
+        Some(Kind::Text(text)) => text.lines().take(NAMES).collect(),
+        Some(Kind::List(items)) => items.iter().filter_map(Value::as_text).take(NAMES).collect(),
         _ => Vec::new(),
     };
-    names.extend(lines.into_iter().filter_map(|line| line.split_once(':')).map(|(name, _)| name));
+    let pairs = lines.into_iter().filter_map(|line| line.split_once(':'));
+    names.extend(pairs.map(|(name, _)| name).take(NAMES));
     names
 }
 

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::accounts::{DEFAULT_USERS, Users};
-use super::{Report, items, shown, top, trap};
-use crate::gunzip::{gunzip, is_gzip};
+use super::{NAMES, Report, items, shown, top, trap};
+use crate::gunzip::{self, gunzip};
 use crate::lenient_base64;
 use crate::limits;
 use crate::truth::is_true;
@@ -17,12 +17,14 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
     }
     let accounts = Accounts::read(config);
     let mut written: HashMap<String, usize> = HashMap::new();
+    // What all files together may unpack to; what comes then is taken for good.
+    let mut budget = limits::UNPACKED;
     for (index, file) in files.iter().enumerate() {
         let path = format!("write_files.{index}");
         if let Some(mode) = file.get("permissions") {
             permissions(mode, &format!("{path}.permissions"), report);
         }
-        content(file, &path, report);
+        content(file, &path, &mut budget, report);
         let deferred = file.get("defer").is_some_and(is_true);
         if !deferred {
             owner(file, &path, &accounts, report);
@@ -141,7 +143,7 @@ fn octal(text: &str) -> Option<i64> {
         .map(|mode| sign * mode)
 }
 
-fn content(file: &Value, path: &str, report: &mut Report<'_>) {
+fn content(file: &Value, path: &str, budget: &mut usize, report: &mut Report<'_>) {
     let Some(content) = file.get("content") else { return };
     let encoding = file.get("encoding").and_then(Value::as_text).unwrap_or_default();
     let encoding = crate::python::strip(encoding).to_lowercase();
@@ -208,25 +210,34 @@ fn content(file: &Value, path: &str, report: &mut Report<'_>) {
     if !gzip {
         return;
     }
-    let problem = if is_gzip(bytes) {
-        gunzip(bytes, limits::UNPACKED).err().map(|error| error.to_string())
-    } else {
-        Some("it does not start as gzip does".to_owned())
+    let problem = match gunzip(bytes, *budget) {
+        Ok(unpacked) => {
+            *budget = budget.saturating_sub(unpacked.len());
+            return;
+        }
+        Err(gunzip::Error::TooLarge(_)) => {
+            *budget = 0;
+            return;
+        }
+        Err(problem) => {
+            if problem != gunzip::Error::NotGzip {
+                *budget = budget.saturating_sub(limits::UNPACKED / 8);
+            }
+            problem
+        }
     };
-    if let Some(problem) = problem {
-        let hint = if base64 {
-            "make it with `gzip -c FILE | base64 -w0`"
-        } else {
-            "text cannot be gzip: say `encoding: gz+b64` and make it with `gzip -c FILE | base64 -w0`"
-        };
-        report.tell(trap(
-            "content-not-gzip",
-            content.place,
-            path,
-            format!("the content is not gzip ({problem}): {fails}"),
-            hint,
-        ));
-    }
+    let hint = if base64 {
+        "make it with `gzip -c FILE | base64 -w0`"
+    } else {
+        "text cannot be gzip: say `encoding: gz+b64` and make it with `gzip -c FILE | base64 -w0`"
+    };
+    report.tell(trap(
+        "content-not-gzip",
+        content.place,
+        path,
+        format!("the content is not gzip ({problem}): {fails}"),
+        hint,
+    ));
 }
 
 fn is_base64(byte: u8) -> bool {
@@ -245,12 +256,14 @@ impl Accounts {
         let users = Users::read(config);
         let mut groups: HashSet<String> = HashSet::new();
         match top(config, "groups").map(|value| &value.kind) {
-            Some(Kind::Text(text)) => groups.extend(text.split(',').map(|name| name.trim().to_owned())),
+            Some(Kind::Text(text)) => {
+                groups.extend(text.split(',').take(NAMES).map(|name| name.trim().to_owned()))
+            }
             Some(Kind::Map(map)) => {
-                groups.extend(map.keys().filter_map(|key| key.as_text().map(str::to_owned)))
+                groups.extend(map.keys().take(NAMES).filter_map(|key| key.as_text().map(str::to_owned)))
             }
             Some(Kind::List(items)) => {
-                for item in items {
+                for item in items.iter().take(NAMES) {
                     groups.extend(item.as_text().map(str::to_owned));
                     let keys = item.as_map().into_iter().flat_map(Map::keys);
                     groups.extend(keys.filter_map(|key| key.as_text().map(str::to_owned)));

@@ -18,7 +18,7 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
             ));
         }
         let Some(text) = value.as_text() else { continue };
-        if let Some(problem) = problem(text) {
+        if let Some(problem) = problem(text).filter(|_| !report.is_told(value.place)) {
             report.tell(trap(
                 "hostname-invalid",
                 value.place,

@@ -32,7 +32,7 @@ fn way_in(account: &Account<'_>, users: &Users<'_>, report: &mut Report<'_>) {
         || account.is("no_create_home")
         || account.is("snapuser")
         || users.has_keys(name)
-        || users.accounts.iter().any(|other| other.name == Some(name) && other.password().is_some())
+        || users.has_password(name)
         || users.chpasswd.contains(name)
     {
         return;
@@ -57,10 +57,7 @@ fn sudo(account: &Account<'_>, users: &Users<'_>, report: &mut Report<'_>) {
             "sudo-is-true",
             value.place,
             path,
-            format!(
-                "`sudo: true` is no rule: the module stops here, and users after {} are not made",
-                account.title()
-            ),
+            "`sudo: true` is no rule: the module stops here, and users behind this one are not made",
             "write the rule: `ALL=(ALL) NOPASSWD:ALL`",
         )),
         Kind::Text(rule) => rules(&[(rule, value.place, path)], account, users, report),

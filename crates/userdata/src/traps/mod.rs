@@ -19,6 +19,7 @@ mod scalars;
 mod secrets;
 mod storage;
 mod templates;
+mod walk;
 
 use std::collections::{HashMap, HashSet};
 
@@ -31,11 +32,17 @@ pub use clouds::{CLOUDS, too_large};
 /// Findings of one code. A file with more of them has told its story.
 const OF_A_KIND: usize = 20;
 
+/// Bytes of a value's text that are looked at.
+const SOURCE: usize = 100;
+
+/// Users, groups and the like that are looked at.
+const NAMES: usize = 1000;
+
 /// Looks for traps in the merged configuration and in the parts that it came from. `findings` holds
 /// what the schema had to say; errors about a value that is a trap get the trap's words.
 pub fn look(config: &Map, parts: &[Part], findings: &mut Vec<Finding>) {
     let mut report = Report::new(parts, findings);
-    scalars::look(config, &mut report);
+    placeholders::look(config, &mut report);
     files::look(config, &mut report);
     commands::look(config, &mut report);
     hosts::look(config, &mut report);
@@ -45,7 +52,7 @@ pub fn look(config: &Map, parts: &[Part], findings: &mut Vec<Finding>) {
     passwords::look(config, &users, &mut report);
     keys::look(config, &users, &mut report);
     logins::look(config, &users, &mut report);
-    placeholders::look(config, &mut report);
+    scalars::look(config, &mut report);
     secrets::look(config, &mut report);
     templates::look(config, &mut report);
     report.finish();
@@ -62,6 +69,8 @@ struct Report<'a> {
     /// Errors whose place another one has got the words for.
     superseded: HashSet<usize>,
     told: HashMap<&'static str, usize>,
+    /// Where traps were told.
+    places: HashSet<(usize, usize, usize)>,
 }
 
 impl<'a> Report<'a> {
@@ -74,12 +83,21 @@ impl<'a> Report<'a> {
                 errors.entry(key(place)).or_default().push(index);
             }
         }
-        Self { parts, texts, findings, errors, superseded: HashSet::new(), told: HashMap::new() }
+        Self {
+            parts,
+            texts,
+            findings,
+            errors,
+            superseded: HashSet::new(),
+            told: HashMap::new(),
+            places: HashSet::new(),
+        }
     }
 
-    /// What stands at `place`, as it was written.
+    /// The begin of what stands at `place`, as it was written: all of what is not very long.
     fn source(&self, place: Place) -> &'a str {
-        self.texts.get(place.part).and_then(|text| text.get(place.span.range())).unwrap_or_default()
+        let text = self.texts.get(place.part).and_then(|text| text.get(place.span.range()));
+        window(text.unwrap_or_default(), 0, SOURCE)
     }
 
     /// True when the schema refuses what stands at `place`.
@@ -87,8 +105,14 @@ impl<'a> Report<'a> {
         self.errors.contains_key(&key(place))
     }
 
+    /// True when a trap was told about what stands at `place`, which says enough.
+    fn is_told(&self, place: Place) -> bool {
+        self.places.contains(&key(place))
+    }
+
     /// A trap that the schema does not see, or words for its error.
     fn tell(&mut self, trap: Finding) {
+        self.places.insert(key(trap.place));
         if let Some(indices) = self.errors.remove(&key(trap.place)) {
             let mut indices = indices.into_iter();
             if let Some(error) = indices.next().and_then(|index| self.findings.get_mut(index)) {
@@ -150,6 +174,24 @@ fn top<'v>(config: &'v Map, name: &str) -> Option<&'v Value> {
 /// The items of a list at the top level; nothing for other values.
 fn items<'v>(config: &'v Map, name: &str) -> &'v [Value] {
     top(config, name).and_then(Value::as_list).unwrap_or_default()
+}
+
+/// At most `most` bytes of `text` from `at` on, whole characters.
+fn window(text: &str, at: usize, most: usize) -> &str {
+    let rest = text.get(at..).unwrap_or_default();
+    let mut end = most.min(rest.len());
+    while !rest.is_char_boundary(end) {
+        end = end.saturating_sub(1);
+    }
+    rest.get(..end).unwrap_or_default()
+}
+
+/// Names in one text as a list in YAML: `[a, b]`.
+fn as_list(text: &str) -> String {
+    let mut names = text.split([',', ' ']).map(str::trim).filter(|name| !name.is_empty());
+    let shown: Vec<&str> = names.by_ref().take(6).map(|name| window(name, 0, 32)).collect();
+    let more = if names.next().is_some() { ", …" } else { "" };
+    format!("[{}{more}]", shown.join(", "))
 }
 
 /// Text of other people in a message: one line, not too long.

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::accounts::{Account, Users};
-use super::{Report, shown, top, trap};
+use super::{Report, as_list, shown, top, trap, window};
 use crate::finding::Place;
 use crate::value::{Kind, Map};
 
@@ -185,7 +185,10 @@ fn shell(account: &Account<'_>, report: &mut Report<'_>) {
         value.place,
         account.at("shell"),
         format!("{} is no path: logins of {} would fail", shown(text), account.title()),
-        format!("write the whole path: `/bin/{}`", text.rsplit('/').next().unwrap_or_default()),
+        format!(
+            "write the whole path: `/bin/{}`",
+            window(text.rsplit('/').next().unwrap_or_default(), 0, 32)
+        ),
     ));
 }
 
@@ -201,7 +204,7 @@ fn groups_of(account: &Account<'_>, report: &mut Report<'_>) {
                     value.place,
                     &path,
                     "older cloud-init (22.4 of Debian 12) takes the spaces for parts of the names, and does not make the user",
-                    format!("write a list: [{}]", text.split(',').map(str::trim).collect::<Vec<_>>().join(", ")),
+                    format!("write a list: {}", as_list(text)),
                 ));
             } else if let Some(name) = names.find(|name| name.contains(char::is_whitespace)) {
                 several(name, value.place, &path, report);
@@ -220,13 +223,12 @@ fn groups_of(account: &Account<'_>, report: &mut Report<'_>) {
 }
 
 fn several(name: &str, place: Place, path: &str, report: &mut Report<'_>) {
-    let names: Vec<&str> = name.split([',', ' ']).map(str::trim).filter(|name| !name.is_empty()).collect();
     report.tell(trap(
         "several-groups-in-one",
         place,
         path,
         format!("{} is taken for the name of one group", shown(name)),
-        format!("write a list: [{}]", names.join(", ")),
+        format!("write a list: {}", as_list(name)),
     ));
 }
 
@@ -241,14 +243,7 @@ fn groups(config: &Map, report: &mut Report<'_>) {
                     value.place,
                     "groups",
                     format!("`groupadd` refuses {}: here spaces are part of the names", shown(name)),
-                    format!(
-                        "write a list: [{}]",
-                        text.split([',', ' '])
-                            .map(str::trim)
-                            .filter(|name| !name.is_empty())
-                            .collect::<Vec<_>>()
-                            .join(", ")
-                    ),
+                    format!("write a list: {}", as_list(text)),
                 ));
             }
         }

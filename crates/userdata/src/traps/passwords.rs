@@ -3,7 +3,7 @@
 //! shows one.
 
 use super::accounts::{Account, Users};
-use super::{Report, top, trap};
+use super::{Report, shown, top, trap};
 use crate::finding::Place;
 use crate::truth::truthy;
 use crate::value::{Kind, Map, Value};
@@ -20,7 +20,7 @@ pub(super) fn look(config: &Map, users: &Users<'_>, report: &mut Report<'_>) {
         && is_hash(text)
         && !is_list_hash(text)
     {
-        hash_as_text(password.place, "password", report);
+        hash_as_text(password.place, "password", None, report);
     }
     expiry(config, users, report);
     ssh_pwauth(config, users, report);
@@ -126,21 +126,22 @@ fn lines<'l>(lines: impl Iterator<Item = &'l str>, place: Place, path: &str, rep
                 "a line without `:` is no `name:password`: the module stops, and no password is set",
                 "write `name:password` in each line, and no empty lines",
             )),
-            Some((_, password)) if is_hash(password) && !is_list_hash(password) => {
-                hash_as_text(place, path, report);
+            Some((user, password)) if is_hash(password) && !is_list_hash(password) => {
+                hash_as_text(place, path, Some(user), report);
             }
             Some(_) => {}
         }
     }
 }
 
-fn hash_as_text(place: Place, path: &str, report: &mut Report<'_>) {
+fn hash_as_text(place: Place, path: &str, user: Option<&str>, report: &mut Report<'_>) {
+    let whose = user.map_or_else(|| "this hash".to_owned(), |user| format!("the hash of {}", shown(user)));
     report.tell(trap(
         "hash-taken-as-text",
         place,
         path,
-        "a hash of this kind is not known here: it would be the password itself, letter by letter. Known are $1$, $2a$, $2y$, $5$ and $6$",
-        "use `chpasswd: {users: [{name: …, password: …, type: hash}]}`, which takes any hash",
+        format!("{whose} is of a kind that is not known here: it would be the password itself, letter by letter"),
+        "use `chpasswd.users` with `type: hash`, which takes any hash; here $1$, $2a$, $2y$, $5$ and $6$ are known",
     ));
 }
 
@@ -218,7 +219,7 @@ fn ssh_pwauth(config: &Map, users: &Users<'_>, report: &mut Report<'_>) {
             "ssh-pwauth-unknown",
             value.place,
             "ssh_pwauth",
-            format!("{} is neither true nor false: sshd stays as it is", super::shown(text)),
+            format!("{} is neither true nor false: sshd stays as it is", shown(text)),
             "write `true` or `false`",
         ));
         return;

@@ -1,8 +1,8 @@
 //! What a template left behind: `${VAR}` and `%{ if … }` of Terraform, `<YOUR_KEY>`, `CHANGEME`.
 
-use super::{Report, shown, trap};
-use crate::secrets::is_secret_key;
-use crate::value::{Kind, Map, Value};
+use super::walk::{self, What};
+use super::{Report, shown, trap, window};
+use crate::value::Map;
 
 /// Keys below which neither a shell nor a template of cloud-init takes part, so that a `${…}` stays one.
 const LITERAL: &[&str] = &[
@@ -32,6 +32,9 @@ const LITERAL: &[&str] = &[
 /// The same of each file.
 const LITERAL_OF_FILES: &[&str] = &["owner", "path", "permissions"];
 
+/// Bytes that a placeholder has at most.
+const WORD: usize = 64;
+
 /// What references of Terraform start with.
 const TERRAFORM: &[&str] = &[
     "aws_",
@@ -58,49 +61,29 @@ const TERRAFORM: &[&str] = &[
 ];
 
 pub(super) fn look(config: &Map, report: &mut Report<'_>) {
-    for (key, value) in config {
-        let name = key.to_python_str();
-        walk(value, &name, &name, &name, report);
-    }
-}
-
-fn walk(value: &Value, top: &str, name: &str, path: &str, report: &mut Report<'_>) {
-    match &value.kind {
-        Kind::Map(map) => {
-            for (key, value) in map {
-                let name = key.to_python_str();
-                walk(value, top, &name, &format!("{path}.{name}"), report);
-            }
-        }
-        Kind::List(items) => {
-            for (index, item) in items.iter().enumerate() {
-                walk(item, top, name, &format!("{path}.{index}"), report);
-            }
-        }
-        Kind::Text(text) => {
-            let literal =
-                LITERAL.contains(&top) || (top == "write_files" && LITERAL_OF_FILES.contains(&name));
-            let secret = is_secret_key(name) || top == "chpasswd";
-            let found = terraform(text).or_else(|| if literal { placeholder(text) } else { None });
-            if let Some(found) = found {
-                let what = if secret { "this value".to_owned() } else { shown(found) };
-                report.tell(trap(
-                    "placeholder",
-                    value.place,
-                    path,
-                    format!("{what} looks like a placeholder that nobody has filled in"),
-                    "put in the value, or let the tool that writes this file do it",
-                ));
-            }
-        }
-        _ => {}
-    }
+    walk::each(config, &mut |spot| {
+        let What::Scalar(value) = spot.what else { return };
+        let Some(text) = value.as_text() else { return };
+        let literal = LITERAL.contains(&spot.top)
+            || (spot.top == "write_files" && LITERAL_OF_FILES.contains(&spot.name));
+        let found = terraform(text).or_else(|| if literal { placeholder(text) } else { None });
+        let Some(found) = found else { return };
+        let secret = spot.is_secret || spot.top == "chpasswd";
+        let what = if secret { "this value".to_owned() } else { shown(found) };
+        report.tell(trap(
+            "placeholder",
+            value.place,
+            spot.path,
+            format!("{what} looks like a placeholder that nobody has filled in"),
+            "put in the value, or let the tool that writes this file do it",
+        ));
+    });
 }
 
 /// What only Terraform understands, wherever it stands.
 fn terraform(text: &str) -> Option<&str> {
     for (at, _) in text.match_indices("${") {
-        let inner = text.get(at + 2..)?;
+        let inner = window(text, at + 2, WORD);
         // `$${` is Terraform's own escape.
         let escaped = text.get(..at).is_some_and(|before| before.ends_with('$'));
         if !escaped && TERRAFORM.iter().any(|start| inner.trim_start_matches(['~', ' ']).starts_with(start)) {
@@ -108,7 +91,7 @@ fn terraform(text: &str) -> Option<&str> {
         }
     }
     for (at, _) in text.match_indices("%{") {
-        let inner = text.get(at + 2..)?.trim_start_matches(['~', ' ']);
+        let inner = window(text, at + 2, WORD).trim_start_matches(['~', ' ']);
         let word = inner.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
         let shaped = matches!(word, "else" | "endif" | "endfor")
             || (matches!(word, "if" | "for") && inner.contains(' '));
@@ -121,7 +104,7 @@ fn terraform(text: &str) -> Option<&str> {
 
 /// From `at` to the first `end`.
 fn upto(text: &str, at: usize, end: char) -> &str {
-    let rest = text.get(at..).unwrap_or_default();
+    let rest = window(text, at, 2 * WORD);
     rest.find(end).and_then(|to| rest.get(..to + end.len_utf8())).unwrap_or(rest)
 }
 
@@ -131,8 +114,8 @@ fn placeholder(text: &str) -> Option<&str> {
         return Some(upto(text, at, '}'));
     }
     for (at, _) in text.match_indices('<') {
-        let inner = text.get(at + 1..)?;
-        let Some(end) = inner.find('>') else { break };
+        let inner = window(text, at + 1, WORD);
+        let Some(end) = inner.find('>') else { continue };
         let word = inner.get(..end).unwrap_or_default();
         let named = word.starts_with(|c: char| c.is_ascii_alphabetic())
             && word.len() > 1

@@ -1,35 +1,16 @@
 //! Words and numbers that YAML 1.1 reads as something else (`yaml/resolver.py`): MAC addresses and
 //! times are numbers to the base 60, a leading zero means octal, `no` is a boolean.
 
+use super::walk::{self, What};
 use super::{Report, trap};
 use crate::value::{Key, Kind, Map, Value};
 
 pub(super) fn look(config: &Map, report: &mut Report<'_>) {
-    map(config, "", report);
-}
-
-fn map(map: &Map, path: &str, report: &mut Report<'_>) {
-    for (key, value) in map {
-        let path = join(path, &key.to_python_str());
-        name(key, &path, report);
-        walk(value, &path, report);
-    }
-}
-
-fn walk(value: &Value, path: &str, report: &mut Report<'_>) {
-    match &value.kind {
-        Kind::Map(inner) => map(inner, path, report),
-        Kind::List(items) => {
-            for (index, item) in items.iter().enumerate() {
-                walk(item, &join(path, &index.to_string()), report);
-            }
-        }
-        _ => scalar(value, path, report),
-    }
-}
-
-fn join(path: &str, step: &str) -> String {
-    if path.is_empty() { step.to_owned() } else { format!("{path}.{step}") }
+    walk::each(config, &mut |spot| match spot.what {
+        What::Key(key) => name(key, spot.path, report),
+        What::Scalar(value) if matches!(value.kind, Kind::Text(_)) || report.is_told(value.place) => {}
+        What::Scalar(value) => scalar(value, spot.path, report),
+    });
 }
 
 fn scalar(value: &Value, path: &str, report: &mut Report<'_>) {
@@ -47,8 +28,7 @@ fn scalar(value: &Value, path: &str, report: &mut Report<'_>) {
                 quoted,
             ));
         }
-        // Modes of files have words of their own.
-        Kind::Int(_) if is_octal(source) && !path.ends_with(".permissions") => {
+        Kind::Int(_) if is_octal(source) => {
             report.tell(trap(
                 "octal",
                 value.place,

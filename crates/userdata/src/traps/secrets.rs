@@ -1,22 +1,38 @@
 //! Secrets in user-data: told once, since the answer is the same for all of them.
 
-use super::{Report, trap};
+use super::walk::{self, What};
+use super::{Report, trap, window};
 use crate::finding::Place;
-use crate::secrets::is_secret_key;
-use crate::value::{Kind, Map, Value};
+use crate::value::{Kind, Map};
 
 pub(super) fn look(config: &Map, report: &mut Report<'_>) {
-    let mut found = Vec::new();
-    for (key, value) in config {
-        let name = key.to_python_str();
-        walk(value, &name, name.clone(), &mut found);
-    }
-    found.sort_by_key(|(place, _)| *place);
-    let Some((place, path)) = found.first().cloned() else { return };
-    let more = match found.len() {
+    let mut first: Option<(Place, String)> = None;
+    let mut count = 0_usize;
+    walk::each(config, &mut |spot| {
+        let What::Scalar(value) = spot.what else { return };
+        // The seed of random numbers is no secret of anybody's.
+        let by_name = spot.is_secret && spot.name != "data";
+        let secret = match &value.kind {
+            Kind::Text(text) if spot.path.starts_with("chpasswd.list") => {
+                text.lines().filter_map(|line| line.split_once(':')).any(|(_, password)| is_plain(password))
+            }
+            Kind::Text(text) => (by_name && is_plain(text)) || holds_key(text),
+            Kind::Int(_) | Kind::HugeInt(_) => by_name,
+            _ => false,
+        };
+        if !secret {
+            return;
+        }
+        count = count.saturating_add(1);
+        if first.as_ref().is_none_or(|(place, _)| value.place < *place) {
+            first = Some((value.place, spot.path.to_owned()));
+        }
+    });
+    let Some((place, path)) = first else { return };
+    let more = match count {
         1 => String::new(),
-        2 => ", and so is another one".to_owned(),
-        many => format!(", and so are {} others", many.saturating_sub(1)),
+        2 => ", and so can another one".to_owned(),
+        many => format!(", and so can {} others", many.saturating_sub(1)),
     };
     let finding = trap(
         "secret-in-user-data",
@@ -31,41 +47,6 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
     report.add(finding);
 }
 
-fn walk(value: &Value, name: &str, path: String, found: &mut Vec<(Place, String)>) {
-    match &value.kind {
-        Kind::Map(map) => {
-            let random = map.values().any(|value| value.as_text() == Some("RANDOM"));
-            for (key, value) in map {
-                let name = key.to_python_str();
-                let inner = format!("{path}.{name}");
-                if !(random && name == "password") {
-                    walk(value, &name, inner, found);
-                }
-            }
-        }
-        Kind::List(items) => {
-            for (index, item) in items.iter().enumerate() {
-                walk(item, name, format!("{path}.{index}"), found);
-            }
-        }
-        Kind::Text(text) => {
-            let secret = if path.starts_with("chpasswd.list") {
-                text.lines().filter_map(|line| line.split_once(':')).any(|(_, password)| is_plain(password))
-            } else {
-                // The seed of random numbers is no secret of anybody's.
-                is_secret_key(name) && name != "data" && is_plain(text)
-            };
-            if secret || holds_key(text) {
-                found.push((value.place, path));
-            }
-        }
-        Kind::Int(_) | Kind::HugeInt(_) if is_secret_key(name) && name != "data" => {
-            found.push((value.place, path));
-        }
-        _ => {}
-    }
-}
-
 /// Neither a hash, nor something to be made or filled in.
 fn is_plain(text: &str) -> bool {
     let text = text.trim();
@@ -78,7 +59,7 @@ fn is_plain(text: &str) -> bool {
 fn holds_key(text: &str) -> bool {
     text.contains("PRIVATE KEY-----")
         || text.match_indices("AKIA").any(|(at, _)| {
-            let word = text.get(at..).unwrap_or_default();
+            let word = window(text, at, 24);
             let end =
                 word.find(|c: char| !c.is_ascii_uppercase() && !c.is_ascii_digit()).unwrap_or(word.len());
             end == 20 && !text.get(..at).unwrap_or_default().ends_with(|c: char| c.is_ascii_alphanumeric())

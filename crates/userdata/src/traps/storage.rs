@@ -43,7 +43,7 @@ fn mount(fields: &[Value], row: &Value, path: &str, report: &mut Report<'_>) {
                 value.place,
                 format!("{path}.1"),
                 format!("{} is no absolute path, and cannot be mounted on", shown(point)),
-                format!("write `/{point}`"),
+                "begin it with `/`",
             ));
         } else if point == "/" {
             report.tell(trap(
@@ -73,7 +73,7 @@ fn mount(fields: &[Value], row: &Value, path: &str, report: &mut Report<'_>) {
             value.place,
             format!("{path}.3"),
             format!("{} has spaces in it, which end the field in fstab", shown(options)),
-            format!("write `{}`", options.replace(' ', "")),
+            "separate the options with commas alone",
         ));
     } else if !has("nofail") && !has("noauto") && kind != "swap" {
         report.tell(trap(

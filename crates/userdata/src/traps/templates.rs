@@ -3,7 +3,7 @@
 
 use hardtack_yaml::Span;
 
-use super::{Report, top};
+use super::{Report, top, window};
 use crate::finding::{Finding, Place};
 use crate::part::PartKind;
 use crate::value::Map;
@@ -23,6 +23,9 @@ const INSTANCE_DATA: &[&str] = &[
     "v1.",
     "v1[",
 ];
+
+/// Bytes of an expression that are looked at.
+const EXPRESSION: usize = 200;
 
 /// The addresses that coreos-cloudinit replaces.
 const ADDRESSES: &[&str] = &["$private_ipv4", "$private_ipv6", "$public_ipv4", "$public_ipv6"];
@@ -84,12 +87,9 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
 fn jinja(text: &str) -> Option<(usize, usize)> {
     for (opening, closing) in [("{{", "}}"), ("{%", "%}")] {
         for (at, _) in text.match_indices(opening) {
-            let inner = text.get(at + 2..)?;
-            let inner = inner.get(
-                ..inner
-                    .find([closing, "\n"].map(|end| end.chars().next().unwrap_or('\n')))
-                    .unwrap_or(inner.len()),
-            )?;
+            let inner = window(text, at + 2, EXPRESSION);
+            let end = inner.find(closing).into_iter().chain(inner.find('\n')).min();
+            let inner = inner.get(..end.unwrap_or(inner.len())).unwrap_or_default();
             let mut words = inner
                 .split(|c: char| c.is_whitespace() || "(-|,~+".contains(c))
                 .filter(|word| !word.is_empty());
@@ -113,16 +113,13 @@ fn jinja(text: &str) -> Option<(usize, usize)> {
 
 /// The first `$private_ipv4` or the like, unless it is escaped or a variable of a script.
 fn address(text: &str) -> Option<(usize, usize)> {
-    for (at, _) in text.match_indices('$') {
-        let rest = text.get(at..)?;
-        let Some(name) = ADDRESSES.iter().find(|name| rest.starts_with(**name)) else { continue };
-        let escaped = text.get(..at)?.ends_with('\\');
-        let set = text.contains(&format!("{}=", name.trim_start_matches('$')));
-        if !escaped && !set {
-            return Some((at, at + name.len()));
-        }
-    }
-    None
+    let replaced = |name: &&str| {
+        let set = format!("{}=", name.trim_start_matches('$'));
+        let mut uses = text.match_indices(*name).map(|(at, _)| at);
+        let first = uses.find(|at| text.get(..*at).is_some_and(|before| !before.ends_with('\\')))?;
+        (!text.contains(&set)).then_some((first, first + name.len()))
+    };
+    ADDRESSES.iter().filter_map(|name| replaced(&name)).min()
 }
 
 fn at(part: usize, text: &str, start: usize, end: usize) -> Place {

@@ -1,0 +1,162 @@
+//! Every trap with its picture.
+//!
+//! `tests/data/traps.txt` holds cases: `=== ` and the codes of its findings in order, the user-data, a
+//! line `---`, the pictures. After a change of words `HARDTACK_BLESS=1 cargo test -p hardtack-userdata
+//! traps` writes the pictures anew.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use hardtack_userdata::Severity;
+use hardtack_userdata::check::{CheckOptions, Report, check};
+
+fn file() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/traps.txt")
+}
+
+struct Case {
+    codes: String,
+    user_data: String,
+    pictures: String,
+}
+
+fn cases() -> Vec<Case> {
+    let text = std::fs::read_to_string(file()).unwrap();
+    text.trim_start_matches("=== ")
+        .split("\n=== ")
+        .map(|case| {
+            let (codes, rest) = case.split_once('\n').unwrap();
+            let (user_data, pictures) = rest.split_once("\n---\n").unwrap();
+            let user_data = format!("{user_data}\n");
+            Case { codes: codes.into(), user_data, pictures: pictures.trim().into() }
+        })
+        .collect()
+}
+
+fn report(user_data: &str) -> Report {
+    check("user-data", user_data.as_bytes(), &CheckOptions::default())
+}
+
+fn codes(report: &Report) -> Vec<&str> {
+    report.findings.iter().map(|finding| finding.code).collect()
+}
+
+/// The codes in the sources of the traps.
+fn codes_in_sources() -> BTreeSet<String> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/traps");
+    let mut codes = BTreeSet::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for start in ["trap(", "Finding::warning("] {
+            for (at, _) in text.match_indices(start) {
+                let rest = text[at + start.len()..].trim_start();
+                codes.extend(
+                    rest.strip_prefix('"')
+                        .and_then(|rest| rest.split_once('"'))
+                        .map(|(code, _)| code.to_owned()),
+                );
+            }
+        }
+    }
+    codes
+}
+
+#[test]
+fn each_trap_has_its_picture() {
+    let mut blessed = String::new();
+    let mut wrong = String::new();
+    for case in cases() {
+        let report = report(&case.user_data);
+        let pictures = report.pictures();
+        let codes = codes(&report).join(" ");
+        let now = format!("=== {codes}\n{}---\n{pictures}\n", case.user_data);
+        blessed.push_str(&now);
+        if codes != case.codes || pictures.trim() != case.pictures {
+            wrong.push_str(&now);
+        }
+    }
+    if std::env::var_os("HARDTACK_BLESS").is_some() {
+        std::fs::write(file(), blessed).unwrap();
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn no_trap_is_without_a_case() {
+    let all: BTreeSet<String> = cases()
+        .iter()
+        .flat_map(|case| case.codes.split(' ').map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    // These are about files as a whole, and have tests of their own.
+    let others = ["part-handler", "too-large-for-clouds"];
+    let codes = codes_in_sources();
+    assert!(codes.len() > 60, "{codes:?}");
+    let missing: Vec<&String> =
+        codes.iter().filter(|code| !all.contains(*code) && !others.contains(&code.as_str())).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn the_words_of_a_trap_replace_those_of_the_schema() {
+    let report = report("#cloud-config\nwrite_files:\n- path: /a\n  permissions: 644\n");
+    let found: Vec<_> = report
+        .findings
+        .iter()
+        .map(|finding| (finding.severity, finding.code, finding.path.as_str()))
+        .collect();
+    assert_eq!(found, [(Severity::Error, "mode-is-decimal", "write_files.0.permissions")]);
+    assert!(report.findings[0].message.contains("1204"));
+}
+
+#[test]
+fn what_is_as_it_should_be_is_no_trap() {
+    for text in [
+        "#cloud-config\nhostname: web1\nfqdn: web1.example.com\ntimezone: Europe/Berlin\n",
+        "#cloud-config\nruncmd:\n- [sh, -c, 'a && b > c']\n- a && b | c > $HOME/*\n- [find, /x, -name, '*.o', ';']\n",
+        "#cloud-config\nruncmd:\n- [sed, -i, 's/^a$/b/', /etc/x]\n- apt-get -qy install a\n- test -f /x || reboot\n",
+        "#cloud-config\nwrite_files:\n- {path: /a, permissions: '0644', content: aGk=, encoding: b64}\n\
+         - {path: /a, append: true, content: '<html>${x}</html>'}\n- {path: /b, owner: 'ubuntu:ubuntu', defer: true}\n",
+        "#cloud-config\nusers:\n- default\n- {name: web, system: true, shell: /usr/sbin/nologin}\n\
+         - {name: ann, lock_passwd: false, hashed_passwd: $6$a$bcdef, sudo: 'ALL=(ALL) ALL', groups: [sudo]}\n",
+        "#cloud-config\nmounts:\n- [/dev/vdb, /srv, auto, 'defaults,nofail', '0', '2']\n- [/dev/vdc, /opt]\n",
+        "#cloud-config\npackages: [a, [b, '1.0']]\npackage_update: yes\nswap: {filename: /s, size: 2G}\n",
+        "#cloud-config\nssh_pwauth: true\npassword: RANDOM\nchpasswd: {expire: false}\n",
+        "#!/bin/sh\necho ${HOME} $private_ipv4 '{{.Names}}'\n",
+    ] {
+        let report = report(text);
+        assert!(report.findings.is_empty(), "{text}\n{}", report.pictures());
+    }
+}
+
+/// Secrets of all kinds, in the right place and in the wrong one.
+#[test]
+fn no_message_shows_a_secret() {
+    const SECRET: &str = "Pa55w0rd";
+    for text in [
+        "password: Pa55w0rd",
+        "password: [Pa55w0rd]",
+        "chpasswd: {list: 'ann:Pa55w0rd', users: [{name: bob, password: Pa55w0rd}]}",
+        "chpasswd: {list: ['Pa55w0rd'], users: [{name: bob, password: '${Pa55w0rd}', type: txt}]}",
+        "users: [{name: ann, passwd: Pa55w0rd, plain_text_passwd: $6$a$Pa55w0rd, hashed_passwd: '<Pa55w0rd>'}]",
+        "ssh_keys: {rsa_private: Pa55w0rd}",
+        "rh_subscription: {password: Pa55w0rd, activation-key: Pa55w0rd}",
+        "ubuntu_pro: {token: Pa55w0rd}",
+    ] {
+        let report = report(&format!("#cloud-config\n{text}\n"));
+        assert!(!report.findings.is_empty(), "{text}");
+        for finding in &report.findings {
+            let told = format!("{} {:?} {}", finding.message, finding.hint, finding.path);
+            assert!(!told.contains(SECRET), "{told}");
+        }
+        assert!(!report.pictures().contains(SECRET), "{}", report.pictures());
+    }
+}
+
+/// A part handler, and more bytes than EC2 takes.
+#[test]
+fn traps_of_the_whole() {
+    let handler = report("#part-handler\ndef list_types():\n    return []\n");
+    assert!(codes(&handler).iter().any(|code| code.contains("part-handler")), "{:?}", handler.findings);
+    let large = report(&format!("#cloud-config\nhostname: a # {}\n", "x".repeat(20_000)));
+    assert_eq!(codes(&large), ["too-large-for-clouds"]);
+}
