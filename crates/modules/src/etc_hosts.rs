@@ -1,6 +1,7 @@
 //! `/etc/hosts` (`config/cc_update_etc_hosts.py`; `update_etc_hosts` in `cloudinit/distros/__init__.py`,
 //! `cloudinit/distros/parsers/hosts.py`; the templates `templates/hosts.*.tmpl`).
 
+use hardtack_userdata::template::engine;
 use hardtack_userdata::{Finding, truth};
 
 use crate::basic_template::{self, Language};
@@ -72,10 +73,10 @@ fn update(request: &Request<'_>) -> Outcome {
         Some(template) => match rendered(&template, &names.hostname, &names.fqdn) {
             Some(text) => text,
             None => {
-                let message = format!("{path} holds more than this program renders");
-                let hint = "keep to {{fqdn}} and {{hostname}} in it";
+                let message = format!("{path} is a template that cannot be rendered");
+                let hint = "its names are {{fqdn}} and {{hostname}}";
                 return Outcome::failed(
-                    Finding::error(reading::UNSUPPORTED, value.place, message).with_hint(hint),
+                    Finding::error(reading::UNUSABLE, value.place, message).with_hint(hint),
                 );
             }
         },
@@ -156,12 +157,15 @@ fn with_names(old: Option<&str>, ip: &str, fqdn: &str, hostname: &str) -> Option
     Some(out)
 }
 
-/// A template with `{{fqdn}}`, `{{hostname}}` and `{# comments #}`, or of `$fqdn` and `$hostname`; `None`
-/// when it holds any other expression.
+/// A template, in Jinja or with `$fqdn` and `$hostname`; `None` when it cannot be rendered.
 fn rendered(template: &str, hostname: &str, fqdn: &str) -> Option<String> {
     match basic_template::detect(template) {
         (Language::Basic, text) => basic_template::render(text, &|name| variable(name, hostname, fqdn)).ok(),
-        (Language::Jinja, text) => jinja(text, hostname, fqdn),
+        (Language::Jinja, text) => {
+            let names = [("hostname", hostname), ("fqdn", fqdn)];
+            let variables = names.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+            engine::render(text, variables).ok()
+        }
         (Language::Other(_), _) => None,
     }
 }
@@ -172,45 +176,6 @@ fn variable(name: &str, hostname: &str, fqdn: &str) -> Option<String> {
         "fqdn" => Some(fqdn.to_owned()),
         _ => None,
     }
-}
-
-fn jinja(template: &str, hostname: &str, fqdn: &str) -> Option<String> {
-    let mut out = String::new();
-    let mut rest = template;
-    while let Some(at) = rest.find('{') {
-        let (before, behind) = rest.split_at(at);
-        let opening = behind.get(..2).unwrap_or(behind);
-        let closing = match opening {
-            "{#" => "#}",
-            "{{" => "}}",
-            "{%" => return None,
-            _ => {
-                out.push_str(before);
-                out.push('{');
-                rest = behind.strip_prefix('{')?;
-                continue;
-            }
-        };
-        out.push_str(before);
-        let inside_and_rest = behind.get(2..)?;
-        let end = inside_and_rest.find(closing)?;
-        let inside = inside_and_rest.get(..end)?;
-        rest = inside_and_rest.get(end + 2..)?;
-        if inside.starts_with('-') {
-            out.truncate(out.trim_end().len());
-        }
-        if opening == "{{" {
-            out.push_str(&variable(inside.trim_matches('-').trim(), hostname, fqdn)?);
-        }
-        if inside.ends_with('-') {
-            rest = rest.trim_start();
-        } else if opening == "{#" {
-            // `trim_blocks` takes the line's end behind a comment.
-            rest = rest.strip_prefix('\n').unwrap_or(rest);
-        }
-    }
-    out.push_str(rest);
-    Some(out)
 }
 
 /// What a family's template gives where the machine has none, as without cloud-init.
@@ -250,7 +215,7 @@ mod tests {
         let template = "## template:jinja\n{#\nabout this file\n-#}\n# kept\n{# gone -#}\n127.0.1.1 {{fqdn}} {{ hostname }}\n{# x #}\nend {a}\n";
         let text = rendered(template, "h", "h.d").unwrap();
         assert_eq!(text, "# kept\n127.0.1.1 h.d h\nend {a}\n");
-        assert_eq!(rendered("## template:jinja\n{% if x %}{% endif %}", "h", "h.d"), None);
+        assert_eq!(rendered("## template:jinja\n{% if x %}", "h", "h.d"), None);
         assert_eq!(rendered("127.0.0.1 $fqdn ${hostname}\n", "h", "h.d").unwrap(), "127.0.0.1 h.d h\n");
     }
 }

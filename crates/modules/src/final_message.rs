@@ -1,5 +1,6 @@
 //! The last line on the console (`config/cc_final_message.py`).
 
+use hardtack_userdata::template::engine;
 use hardtack_userdata::{Finding, options};
 
 use crate::action::{Action, Content};
@@ -58,43 +59,16 @@ pub fn render(message: &str, names: &Names) -> Result<String, String> {
         (Language::Basic, text) => {
             basic_template::render(text, &|name| names.get(name)).map_err(|error| error.to_string())
         }
-        (Language::Jinja, text) => jinja(text, names),
+        (Language::Jinja, text) => {
+            let variables = ["uptime", "timestamp", "version", "datasource"]
+                .iter()
+                .flat_map(|name| [(*name).to_owned(), name.to_uppercase()])
+                .filter_map(|name| Some((name.clone(), names.get(&name)?.into())))
+                .collect();
+            engine::render(text, variables).map_err(|error| error.to_string())
+        }
         (Language::Other(word), _) => Err(format!("there are no {word:?} templates, only jinja and basic")),
     }
-}
-
-fn jinja(text: &str, names: &Names) -> Result<String, String> {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find('{') {
-        let (before, behind) = rest.split_at(at);
-        out.push_str(before);
-        if behind.starts_with("{%") {
-            return Err("a `{%` statement is more than this program renders".to_owned());
-        }
-        let Some(inner) = behind.strip_prefix("{{") else {
-            let comment = behind.strip_prefix("{#").and_then(|inner| inner.split_once("#}"));
-            match comment {
-                Some((_, after)) => rest = after.strip_prefix('\n').unwrap_or(after),
-                None => {
-                    out.push('{');
-                    rest = behind.strip_prefix('{').unwrap_or_default();
-                }
-            }
-            continue;
-        };
-        let Some((name, after)) = inner.split_once("}}") else {
-            return Err("a `{{` has no `}}`".to_owned());
-        };
-        let name = name.trim();
-        if name.is_empty() || !name.chars().all(|character| character.is_alphanumeric() || character == '_') {
-            return Err(format!("`{{{{{name}}}}}` is more than a name"));
-        }
-        out.push_str(&names.get(name).unwrap_or_else(|| format!("CI_MISSING_JINJA_VAR/{name}")));
-        rest = after;
-    }
-    out.push_str(rest);
-    Ok(out)
 }
 
 fn plan(request: &Request<'_>) -> Outcome {

@@ -35,35 +35,65 @@
 //! * [`ssh`]: host keys, login keys and the server's settings.
 //! * [`users`]: users and groups.
 //! * [`write_files`]: files.
+//! * [`ca_certs`]: certificates of authorities.
+//! * [`random_seed`]: bytes for the kernel's random pool.
+//! * [`phone_home`]: telling a URL that the machine is up.
+//! * [`disable_ec2_metadata`]: cutting programs off from the metadata service.
+//! * [`rsyslog`]: rsyslog.
+//! * [`small_repos`]: repositories of Alpine and SUSE.
+//! * [`ec2_metadata`]: metadata as EC2 serves it.
+//! * [`disks`]: growing the root, making partitions and file systems.
+//! * [`locale`]: the locale.
+//! * [`timezone`]: the time zone.
+//! * [`keyboard`]: the keyboard.
+//! * [`ntp`]: clients of time servers.
+//! * [`resolv_conf`]: the resolver.
+//! * [`ssh_import_id`]: login keys from Launchpad and GitHub.
+//! * [`base`]: the lowest layer of a configuration.
 #![forbid(unsafe_code)]
 
 pub mod action;
+pub mod base;
 pub mod basic_template;
+pub mod ca_certs;
 pub mod commands;
 pub mod devices;
+pub mod disable_ec2_metadata;
+pub mod disks;
 pub mod distro;
+pub mod ec2_metadata;
 pub mod etc_hosts;
 pub mod final_message;
 pub mod hostname;
+pub mod keyboard;
+pub mod locale;
 pub mod machine;
 pub mod module;
 pub mod mounts;
+pub mod ntp;
 pub mod overlay;
 pub mod packages;
 pub mod passwords;
+pub mod phone_home;
 pub mod plan;
 pub mod power_state;
 pub mod pytext;
+pub mod random_seed;
 pub mod reading;
+pub mod resolv_conf;
+pub mod rsyslog;
 pub mod scripts;
 pub mod sizes;
+pub mod small_repos;
 pub mod ssh;
+pub mod ssh_import_id;
 pub mod swap;
 pub mod sysconfig;
 pub mod system;
 pub mod table;
 pub mod testing;
 pub mod text;
+pub mod timezone;
 pub mod unsupported;
 pub mod users;
 pub mod write_files;

@@ -5,6 +5,7 @@ use hardtack_userdata::{Finding, Place, Severity};
 use crate::action::Action;
 use crate::machine::Distro;
 use crate::module::{Frequency, Outcome, Request, Stage};
+use crate::overlay::Overlay;
 use crate::{table, unsupported};
 
 /// What would be done to a machine.
@@ -80,9 +81,12 @@ impl KeyState {
 #[must_use]
 pub fn plan(request: &Request<'_>) -> Plan {
     let mut steps = Vec::new();
+    let mut machine = Overlay::new(request.machine);
     for entry in table::order(request.config, request.distro) {
         let Some(module) = table::find(&entry.name) else { continue };
-        let Outcome { actions, findings, notes, .. } = (module.run)(request);
+        let Outcome { actions, findings, notes, .. } =
+            (module.run)(&Request { machine: &machine, ..*request });
+        machine.apply_all(&actions);
         if actions.is_empty() && findings.is_empty() && notes.is_empty() {
             continue;
         }

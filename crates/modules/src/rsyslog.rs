@@ -66,7 +66,10 @@ fn plan(request: &Request<'_>) -> Outcome {
             ));
         };
         if !remotes.is_empty() {
-            let text = remote_lines(remotes, &mut outcome);
+            let text = match remote_lines(remotes, &mut outcome) {
+                Ok(text) => text,
+                Err(finding) => return Outcome::failed(*finding),
+            };
             configs.push(Entry { file: file.clone(), text });
         }
     }
@@ -77,6 +80,12 @@ fn plan(request: &Request<'_>) -> Outcome {
             return Outcome::failed(reading::wrong(value, "rsyslog.install_rsyslog", "true or false"));
         }
     };
+    if let Some(command) = get(map, "service_reload_command")
+        && !matches!(command.kind, Kind::Text(_) | Kind::List(_))
+    {
+        let finding = reading::wrong(command, "rsyslog.service_reload_command", "`auto` or a list of words");
+        return Outcome::failed(finding);
+    }
     let program = match text("check_exe", "rsyslogd") {
         Ok(text) => text,
         Err(finding) => return Outcome::failed(finding),
@@ -159,16 +168,24 @@ fn read_entry(entry: &Value, index: usize, file: &str, outcome: &mut Outcome) ->
     Some(Entry { file, text })
 }
 
-fn remote_lines(remotes: &Map, outcome: &mut Outcome) -> String {
+fn remote_lines(remotes: &Map, outcome: &mut Outcome) -> Result<String, Box<Finding>> {
     let mut lines = vec!["# begin remotes".to_owned()];
     for (name, line) in remotes {
         if !truth::truthy(line) {
             continue;
         }
         let name = name.to_python_str();
-        match line.as_text().and_then(|text| remote_line(text, &name)) {
-            Some(line) => lines.push(line),
-            None => {
+        let path = format!("rsyslog.remotes.{name}");
+        let Some(text) = line.as_text() else {
+            return Err(Box::new(reading::wrong(line, &path, "a host as text")));
+        };
+        match remote_line(text, &name) {
+            Remote::Line(line) => lines.push(line),
+            Remote::NoHost => {
+                let message = format!("the remote {name:?} is {text:?}, which names no host");
+                return Err(Box::new(Finding::error(reading::UNUSABLE, line.place, message).at(path)));
+            }
+            Remote::Odd => {
                 let message = format!(
                     "the remote {name:?} is {:?}, which is no host, and is left out",
                     line.to_python_str()
@@ -182,47 +199,62 @@ fn remote_lines(remotes: &Map, outcome: &mut Outcome) -> String {
         }
     }
     lines.push("# end remotes".to_owned());
-    lines.join("\n") + "\n"
+    Ok(lines.join("\n") + "\n")
+}
+
+/// What a remote's text is.
+enum Remote {
+    /// A line for the file.
+    Line(String),
+    /// Left out with a warning.
+    Odd,
+    /// Without a host the module fails.
+    NoHost,
 }
 
 /// `*.* @@host:514 # name` of what a person wrote: an optional selector, `@` or `@@`, host and port.
-fn remote_line(text: &str, name: &str) -> Option<String> {
-    // With more than one comment, the real one takes all of it for the host.
-    let pieces: Vec<&str> =
-        text.split('#').filter(|piece| !piece.is_empty() || text.matches('#').count() == 1).collect();
-    let (data, comment) = match pieces.as_slice() {
-        [data, comment] if text.contains('#') => (data.trim_end_matches(' '), Some(comment.trim())),
+fn remote_line(text: &str, name: &str) -> Remote {
+    // A run of `#` with blanks round it divides; with more than one such run nothing is divided.
+    let pieces: Vec<&str> = text.split('#').collect();
+    let inner = pieces.get(1..pieces.len().saturating_sub(1)).unwrap_or_default();
+    let (data, comment) = match (pieces.first(), pieces.last()) {
+        (Some(first), Some(last)) if pieces.len() > 1 && inner.iter().all(|piece| piece.is_empty()) => {
+            (first.trim_end_matches(' '), Some(last.trim()))
+        }
         _ => (text, None),
     };
     let words: Vec<&str> = data.split_whitespace().collect();
     let (selector, host) = match words.as_slice() {
         [_] => ("*.*", data),
         [selector, host] => (*selector, *host),
-        _ => return None,
+        _ => return Remote::Odd,
     };
-    let plain = host.trim_start_matches('@');
-    let at = host.len() - plain.len();
-    let (kind, rest) = match at {
-        0 | 1 => ("@", plain),
-        2 => ("@@", plain),
-        _ => return None,
+    let (kind, rest) = match (host.strip_prefix("@@"), host.strip_prefix('@')) {
+        (Some(rest), _) => ("@@", rest),
+        (None, Some(rest)) => ("@", rest),
+        (None, None) => ("@", host),
     };
-    let (address, port) = match rest.strip_prefix('[') {
-        Some(rest) => {
-            let (address, rest) = rest.split_once(']')?;
-            (address, rest.strip_prefix(':').or_else(|| rest.is_empty().then_some(""))?)
-        }
-        None => rest.split_once(':').unwrap_or((rest, "")),
+    let bracketed = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let (address, port) = match bracketed {
+        Some((address, "")) => (address, None),
+        Some((address, rest)) => match rest.strip_prefix(':') {
+            Some(port) => (address, Some(port)),
+            None => return Remote::Odd,
+        },
+        None => rest.split_once(':').map_or((rest, None), |(address, port)| (address, Some(port))),
     };
-    let has_port = !port.is_empty() || host.ends_with(':');
-    if address.is_empty()
-        || (has_port && (port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit())))
-    {
-        return None;
+    if port.is_some_and(|port| port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit())) {
+        return Remote::Odd;
+    }
+    if address.is_empty() {
+        return if bracketed.is_some() { Remote::Odd } else { Remote::NoHost };
+    }
+    if address.starts_with('[') && !address.ends_with(']') {
+        return Remote::Odd;
     }
     let mut line = format!("{selector} {kind}");
     line.push_str(&if address.contains(':') { format!("[{address}]") } else { address.to_owned() });
-    let number = port.trim_start_matches('0');
+    let number = port.unwrap_or_default().trim_start_matches('0');
     if !number.is_empty() {
         line.push_str(&format!(":{number}"));
     }
@@ -230,5 +262,5 @@ fn remote_line(text: &str, name: &str) -> Option<String> {
     if !name.is_empty() {
         line.push_str(&format!(" # {name}"));
     }
-    Some(line)
+    Remote::Line(line)
 }

@@ -61,17 +61,17 @@ pub fn rfc2822(seconds: u64) -> String {
 pub fn service(action: &str, name: &str, machine: &dyn Machine, distro: &Distro) -> Vec<String> {
     let words: Vec<&str> = if systemd(machine, distro) {
         match action {
-            "try-reload" => vec!["systemctl", "reload-or-try-restart", name],
+            "try-reload" => vec!["systemctl", "try-reload-or-restart", name],
             "reload" => vec!["systemctl", "reload-or-restart", name],
             "status" => vec!["systemctl", "status", name],
             _ => vec!["systemctl", action, name],
         }
     } else if distro.variant == "alpine" {
         match action {
-            "enable" => vec!["rc-update", "add", name],
-            "disable" => vec!["rc-update", "del", name],
-            "reload" | "try-reload" => vec!["rc-service", name, "restart"],
-            _ => vec!["rc-service", name, action],
+            "enable" => vec!["rc-update", "--nocolor", "add", name],
+            "disable" => vec!["rc-update", "--nocolor", "del", name],
+            "reload" | "try-reload" => vec!["rc-service", "--nocolor", name, "restart"],
+            _ => vec!["rc-service", "--nocolor", name, action],
         }
     } else {
         match action {

@@ -7,7 +7,11 @@ use hardtack_userdata::{Kind, Map};
 use crate::machine::Distro;
 use crate::module::{Frequency, Module, Stage};
 use crate::reading;
-use crate::{commands, etc_hosts, final_message, hostname, mounts, packages, passwords, power_state, scripts, ssh, users, write_files, yum_repos};
+use crate::{
+    ca_certs, commands, disable_ec2_metadata, disks, etc_hosts, final_message, hostname, keyboard, locale,
+    mounts, ntp, packages, passwords, phone_home, power_state, random_seed, resolv_conf, rsyslog, scripts,
+    small_repos, ssh, ssh_import_id, timezone, users, write_files, yum_repos,
+};
 
 /// One entry of a stage's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,16 +31,33 @@ pub fn modules() -> &'static [&'static Module] {
 }
 
 const MODULES: &[&Module] = &[
+    &scripts::CONSUMER,
+    &random_seed::MODULE,
     &commands::BOOTCMD,
     &write_files::MODULE,
+    &disks::GROWPART,
+    &disks::RESIZEFS,
+    &disks::DISK_SETUP,
     &mounts::MODULE,
     &hostname::SET,
     &hostname::UPDATE,
     &etc_hosts::MODULE,
+    &resolv_conf::MODULE,
+    &ca_certs::MODULE,
+    &rsyslog::MODULE,
     &users::MODULE,
     &ssh::MODULE,
     &passwords::MODULE,
+    &ssh_import_id::MODULE,
+    &keyboard::MODULE,
+    &locale::MODULE,
+    &small_repos::APK,
+    &small_repos::PIPELINING,
+    &small_repos::ZYPPER,
     &yum_repos::MODULE,
+    &ntp::MODULE,
+    &timezone::MODULE,
+    &disable_ec2_metadata::MODULE,
     &commands::RUNCMD,
     &packages::MODULE,
     &write_files::DEFERRED,
@@ -47,23 +68,9 @@ const MODULES: &[&Module] = &[
     &scripts::USER,
     &ssh::console::AUTHORIZED_KEYS,
     &ssh::console::HOST_KEYS,
+    &phone_home::MODULE,
     &final_message::MODULE,
     &power_state::MODULE,
-    &crate::scripts::CONSUMER,
-    &crate::commands::BOOTCMD,
-    &crate::write_files::MODULE,
-    &crate::users::MODULE,
-    &crate::ssh::MODULE,
-    &crate::passwords::MODULE,
-    &crate::commands::RUNCMD,
-    &crate::write_files::DEFERRED,
-    &crate::scripts::VENDOR,
-    &crate::scripts::PER_ONCE,
-    &crate::scripts::PER_BOOT,
-    &crate::scripts::PER_INSTANCE,
-    &crate::scripts::USER,
-    &crate::ssh::console::AUTHORIZED_KEYS,
-    &crate::ssh::console::HOST_KEYS,
 ];
 
 /// The module of that name.

@@ -10,3 +10,5 @@ mod mounts;
 mod final_stage;
 mod packages;
 mod users;
+mod metadata;
+mod small;

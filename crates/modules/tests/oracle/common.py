@@ -69,8 +69,8 @@ class Machine:
             raise FileNotFoundError(2, "No such file", path)
         return self.files[path]
 
-    def write(self, path, content, mode=0o644, omode="wb", **kwargs):
-        path = os.fspath(path)
+    def write(self, filename, content, mode=0o644, omode="wb", **kwargs):
+        path = os.fspath(filename)
         if isinstance(content, bytes):
             content = content.decode()
         kind = "append" if "a" in omode else "write"
@@ -86,6 +86,8 @@ class Machine:
         self.done.append(["run", argv])
         if self.fail(argv):
             raise ProcessExecutionError(cmd=argv, exit_code=1)
+        if argv[-2:] == ["install", "locales"]:
+            self.programs |= {"locale-gen", "update-locale"}
         if argv[:2] == ["snap", "get"]:
             return SubpResult("{}", "")
         return SubpResult("", "")
