@@ -104,9 +104,9 @@ impl Work<'_> {
         for (line, place) in &lines {
             self.line(line, *place, &mut plain, &mut hashed)?;
         }
-        self.set(&plain);
+        let set = self.set(&plain);
         self.set_hashed(&hashed);
-        if plain.iter().any(Setting::is_random) {
+        if set && plain.iter().any(Setting::is_random) {
             self.push(Action::Live { what: "print-random-passwords", details: Vec::new() });
         }
         if get_bool(settings, "expire", true) {
@@ -322,9 +322,10 @@ impl Work<'_> {
         false
     }
 
-    fn set(&mut self, settings: &[Setting]) {
+    /// Whether any could be set.
+    fn set(&mut self, settings: &[Setting]) -> bool {
         if settings.is_empty() || !self.all_text(settings) {
-            return;
+            return false;
         }
         let mut at = 0;
         while let Some(first) = settings.get(at) {
@@ -340,6 +341,7 @@ impl Work<'_> {
                 self.chpasswd(&["chpasswd"], &run);
             }
         }
+        true
     }
 
     fn set_hashed(&mut self, settings: &[Setting]) {
@@ -415,8 +417,9 @@ impl Work<'_> {
         for action in actions {
             self.push(action);
         }
-        let service = ssh_service(config, distro);
-        if system::systemd(machine, distro) {
+        let systemd = system::systemd(machine, distro);
+        let service = ssh_service(config, distro, systemd);
+        if systemd {
             // Waiting for the job would be waiting for itself, since sshd starts after this stage.
             let details = vec![
                 ("service".to_owned(), service),

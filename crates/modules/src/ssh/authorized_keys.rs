@@ -275,6 +275,8 @@ fn check(
         }
         match entry {
             Some(entry) => may_pass(&entry, login, false, strict).then_some(())?,
+            // Two slashes: the directory above, which is to be made already.
+            None if name.is_empty() && !missing.is_empty() => {}
             None => {
                 let own = directory.starts_with(&login.home);
                 missing.push(Missing {

@@ -61,6 +61,14 @@ impl Work<'_> {
         for (key, value) in keys {
             let name = key.to_python_str();
             let path = format!("ssh_keys.{name}");
+            if key.as_text().is_none() {
+                let message = format!(
+                    "the key {name} of `ssh_keys` is not text: keys behind it and all login keys are left out"
+                );
+                return Err(Finding::error(UNUSABLE, key.place, message).at(path).with_hint(
+                    "known are rsa, ecdsa and ed25519, each with _private, _public and _certificate",
+                ));
+            }
             let known = name.rsplit_once('_').filter(|(kind, what)| {
                 TYPES.contains(kind) && matches!(*what, "private" | "public" | "certificate")
             });
@@ -158,6 +166,9 @@ impl Work<'_> {
                     .at("ssh_genkeytypes")
                     .with_hint("known are rsa, ecdsa and ed25519"),
                 );
+            }
+            if !self.machine.exists(DIRECTORY) {
+                self.push(Action::Directory { path: DIRECTORY.to_owned(), mode: 0o755, owner: None });
             }
             let argv = ["ssh-keygen", "-t", &kind, "-N", "", "-f", &file];
             self.push(Action::Run {

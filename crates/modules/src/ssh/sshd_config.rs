@@ -92,10 +92,9 @@ pub fn update(lines: &mut Vec<Line>, updates: &[(&str, &str)]) -> Vec<String> {
     changed
 }
 
-/// The file that settings go to, and whether it has to be made: one of cloud-init's own where sshd reads
-/// its directory.
+/// The file that settings go to: one of cloud-init's own where sshd reads its directory.
 #[must_use]
-pub fn target(machine: &dyn Machine) -> (&'static str, bool) {
+pub fn target(machine: &dyn Machine) -> &'static str {
     let included = match read_text(machine, SSHD_CONFIG) {
         Some(text) => {
             let include = format!("Include {DIRECTORY}/*.conf");
@@ -103,14 +102,24 @@ pub fn target(machine: &dyn Machine) -> (&'static str, bool) {
         }
         None => machine.exists(DIRECTORY),
     };
-    let path = if included { OWN_FILE } else { SSHD_CONFIG };
-    (path, included && !machine.exists(OWN_FILE))
+    if included { OWN_FILE } else { SSHD_CONFIG }
+}
+
+/// The directory of `path`, where it is missing, and the mode of a file that is.
+fn prepare(machine: &dyn Machine, path: &str) -> (Vec<Action>, Option<u32>) {
+    let own = path == OWN_FILE;
+    let mut actions = Vec::new();
+    if own && !machine.exists(DIRECTORY) {
+        actions.push(Action::Directory { path: DIRECTORY.to_owned(), mode: 0o755, owner: None });
+    }
+    let mode = if own { 0o600 } else { 0o644 };
+    (actions, (!machine.exists(path)).then_some(mode))
 }
 
 /// What gives `settings` to the server; nothing when it has them.
 #[must_use]
 pub fn set(machine: &dyn Machine, settings: &[(&str, &str)]) -> Vec<Action> {
-    let (path, fresh) = target(machine);
+    let path = target(machine);
     let text = read_text(machine, path).unwrap_or_default();
     let mut lines = parse(&text);
     if update(&mut lines, settings).is_empty() {
@@ -118,12 +127,9 @@ pub fn set(machine: &dyn Machine, settings: &[(&str, &str)]) -> Vec<Action> {
     }
     let mut text = lines.iter().map(Line::to_string).collect::<Vec<_>>().join("\n");
     text.push('\n');
-    vec![Action::Write {
-        path: path.to_owned(),
-        content: Content::open(text),
-        mode: fresh.then_some(0o600),
-        owner: None,
-    }]
+    let (mut actions, mode) = prepare(machine, path);
+    actions.push(Action::Write { path: path.to_owned(), content: Content::open(text), mode, owner: None });
+    actions
 }
 
 /// What adds lines at the end of the server's settings.
@@ -132,12 +138,9 @@ pub fn append(machine: &dyn Machine, settings: &[(&str, &str)]) -> Vec<Action> {
     if settings.is_empty() {
         return Vec::new();
     }
-    let (path, fresh) = target(machine);
+    let path = target(machine);
     let text: String = settings.iter().map(|(keyword, value)| format!("{keyword} {value}\n")).collect();
-    vec![Action::Append {
-        path: path.to_owned(),
-        content: Content::open(text),
-        mode: fresh.then_some(0o600),
-        owner: None,
-    }]
+    let (mut actions, mode) = prepare(machine, path);
+    actions.push(Action::Append { path: path.to_owned(), content: Content::open(text), mode, owner: None });
+    actions
 }

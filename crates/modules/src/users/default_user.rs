@@ -140,11 +140,16 @@ fn ssh_service_of(distro: &Distro) -> &'static str {
     if distro.family == "debian" || distro.family.is_empty() { "ssh" } else { "sshd" }
 }
 
-/// The name of the SSH server's service.
+/// The name of the SSH server's service. Most distributions' classes set it themselves, whatever the
+/// configuration says (`cloudinit/distros/rhel.py` and others).
 #[must_use]
-pub fn ssh_service(config: &Map, distro: &Distro) -> String {
-    get(config, "system_info")
-        .and_then(|info| info.get("ssh_svcname"))
-        .and_then(Value::as_text)
-        .map_or_else(|| ssh_service_of(distro).to_owned(), str::to_owned)
+pub fn ssh_service(config: &Map, distro: &Distro, systemd: bool) -> String {
+    match distro.family.as_str() {
+        "suse" if systemd => "sshd.service".to_owned(),
+        "alpine" | "aosc" | "arch" | "redhat" | "suse" | "openeuler" | "OpenCloudOS" => "sshd".to_owned(),
+        _ => get(config, "system_info")
+            .and_then(|info| info.get("ssh_svcname"))
+            .and_then(Value::as_text)
+            .map_or_else(|| ssh_service_of(distro).to_owned(), str::to_owned),
+    }
 }

@@ -18,7 +18,8 @@ pub(crate) fn machine(case: &Json) -> Tree {
         .with("/etc/passwd", PASSWD)
         .with("/etc/group", GROUP)
         .with("/etc/shadow", SHADOW)
-        .with("/etc/cloud/cloud.cfg", "");
+        .with("/etc/cloud/cloud.cfg", "")
+        .with_directory("/etc/ssh");
     for (path, text) in case["files"].as_object().into_iter().flatten() {
         tree = tree.with(path, text.as_str().unwrap());
     }

@@ -9,6 +9,8 @@ mod hostname;
 mod mounts;
 mod final_stage;
 mod packages;
+mod passwords;
+mod ssh;
 mod users;
 mod metadata;
 mod small;

@@ -27,6 +27,7 @@ class Traced(common.Machine):
         base = {"/etc/passwd": PASSWD, "/etc/group": GROUP, "/etc/shadow": SHADOW, "/etc/cloud/cloud.cfg": ""}
         super().__init__({**base, **(files or {})}, directories={"/", "/etc", "/etc/ssh"}, **kwargs)
         self.snappy = False
+        self.made = None
 
     def names(self, path):
         return [line.split(":")[0] for line in self.files[path].splitlines()]
@@ -38,8 +39,12 @@ class Traced(common.Machine):
         elif not isinstance(content, str):
             content.encode
         append = "a" in omode
+        if append and content == "" and not self.isfile(path):
+            # An empty file is made first; what is written next has its mode.
+            self.files[path], self.made = "", mode
+            return
         if preserve_mode and self.isfile(path):
-            mode = None
+            mode, self.made = self.made, None
         if path == "/etc/shadow" and omode == "w":
             self.done.append(["shadow"])
         else:
@@ -68,6 +73,8 @@ class Traced(common.Machine):
                 self.done.pop()
                 raise RuntimeError("useradd refuses")
             self.done.append(["run", ["chpasswd", "-e"], f"{argv[1]}:{hashed}"])
+        if argv[0] == "ssh-keygen":
+            self.files[argv[-1]] = ""
         name = argv[1] if argv[0] in ("useradd", "groupadd") else argv[-1]
         if argv[0] in ("useradd", "adduser"):
             self.files["/etc/passwd"] += f"{name}:x:2000:2000::/home/{name}:/bin/sh\n"
@@ -93,8 +100,9 @@ class Traced(common.Machine):
 
     def ensure_dir(self, path, mode=None, *rest, **kwargs):
         # Also changes the mode of a directory that is there.
+        if mode is not None or not self.isdir(path):
+            self.done.append(["mkdir", path])
         self.directories.add(path)
-        self.done.append(["mkdir", path])
 
     def keys(self, keys, user, options=None):
         keys = sorted({str(key) for key in keys})
