@@ -6,6 +6,7 @@
 //! * [`part`]: what user-data is made of, and where each piece stands in the file.
 //! * [`split`](mod@split): from bytes to parts; on the way [`gunzip`], [`maybe_base64`], [`format`],
 //!   [`archive`] and [`template`].
+//! * [`pack`](mod@pack): several files as one piece of user-data.
 //! * [`show`]: the parts as JSON.
 //! * [`value`]: configuration with a place for every value.
 //! * [`coreos`]: the dialect of coreos-cloudinit.
@@ -46,6 +47,7 @@ pub mod maybe_base64;
 pub mod merge;
 mod mime;
 pub mod options;
+pub mod pack;
 pub mod part;
 mod process;
 mod python;

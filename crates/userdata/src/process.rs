@@ -5,7 +5,7 @@ use hardtack_yaml::Span;
 
 use crate::finding::{Finding, Place, Severity};
 use crate::mime::parse::{self, Oddity};
-use crate::mime::{Id, Message, Payload};
+use crate::mime::{Id, Message, Payload, transfer};
 use crate::part::Origin;
 use crate::split::{Fetch, Source, WHOLE};
 use crate::wording::shown;
@@ -182,9 +182,10 @@ impl<'a> Processor<'a> {
             let name = name.unwrap_or_else(|| format!("part-{:03}", self.attached.len() + 1));
             origin = Origin { file: format!("{} ({name})", origin.file), ..Origin::default() };
         }
+        self.encoding(id, &encoding, &payload, here);
         let compressed = GZIP_TYPES.contains(&said.as_str());
         if compressed {
-            let old = message.clone();
+            let Some(old) = self.messages.get(id).cloned() else { return };
             let unpacked = match self.unpack(&payload) {
                 Ok(unpacked) => unpacked,
                 Err(error) => {
@@ -256,6 +257,32 @@ impl<'a> Processor<'a> {
         self.fail(Finding::error("mime-refused", here, message).with_hint(hint));
     }
 
+    /// What is wrong with the transfer encoding of a message.
+    fn encoding(&mut self, id: Id, encoding: &str, decoded: &[u8], here: Place) {
+        if !transfer::KNOWN.contains(&encoding) {
+            let message =
+                format!("{} is no transfer encoding: the part is taken as it is written", shown(encoding));
+            let hint = match transfer::KNOWN.contains(&encoding.trim()) {
+                true => "remove the blanks behind it",
+                false => "write 7bit, base64 or quoted-printable",
+            };
+            self.findings.push(Finding::error("transfer-encoding", here, message).with_hint(hint));
+        }
+        let written = match self.messages.get(id).map(|message| &message.payload) {
+            Some(Payload::Text(text)) => text.as_bytes(),
+            Some(Payload::Bytes(bytes)) => bytes,
+            _ => return,
+        };
+        if encoding == "base64" && !transfer::is_clean_base64(written) {
+            let message = match decoded.len() * 4 >= written.len() * 3 && !written.is_empty() {
+                true => "this is not base64, although the header says so: the part is taken as it is written",
+                false => "this base64 is damaged: cloud-init takes what it can read of it",
+            };
+            let hint = "encode the part again: base64 < FILE";
+            self.findings.push(Finding::warning("transfer-base64", here, message).with_hint(hint));
+        }
+    }
+
     /// One part more (`_attach_part`).
     fn attach(&mut self, id: Id, here: Place) {
         let number = self.attached.len() + 1;
@@ -273,6 +300,21 @@ impl<'a> Processor<'a> {
             Err(error) => return self.broken(&error.to_string(), here),
         }
         launch_index::attach(message);
+        let exact = ["Merge-Type", "X-Merge-Type"].iter().any(|name| message.get_exact(name).is_some());
+        if !exact && let Some(value) = message.get("merge-type").or_else(|| message.get("x-merge-type")) {
+            let text = format!(
+                "the header that says {} is not written `Merge-Type`: it does not count",
+                shown(value)
+            );
+            let finding = Finding::warning("merge-type-case", here, text).with_hint("write it `Merge-Type:`");
+            self.findings.push(finding);
+        }
+        if let Payload::Text(text) = &message.payload
+            && let Some(finding) = mangled(text)
+            && !matches!(message.transfer_encoding().as_str(), "base64" | "quoted-printable")
+        {
+            self.about.push((id, finding));
+        }
         self.attached.push(id);
     }
 
@@ -298,6 +340,7 @@ impl<'a> Processor<'a> {
             let here = Place { part: source, span: Span::default() };
             if let Some(message) = self.messages.get_mut(id) {
                 message.origin = origin.clone();
+                message.is_include = true;
             }
             self.attach(id, here);
             for place in places.iter().take(limits::PARTS) {
@@ -346,6 +389,31 @@ fn include_finding(
     let span = Span { start: place.start, end, line: place.line, column: place.column };
     let finding = Finding::error(code, Place { part: 0, span }, message);
     Finding { severity, ..finding }
+}
+
+/// Text beyond ASCII in a message does not arrive as it was written.
+fn mangled(text: &str) -> Option<Finding> {
+    let start = text.find(|character: char| !character.is_ascii())?;
+    let found = text.get(start..)?.chars().next()?;
+    let before = text.get(..start)?;
+    let from = before.rfind('\n').map_or(0, |at| at + 1);
+    let line = before.matches('\n').count() + 1;
+    let span = Span { start, end: start + 1, line, column: before.len() - from + 1 };
+    let place = Place { part: 0, span };
+    let hint =
+        "encode the part as base64 (Content-Transfer-Encoding: base64); `hardtack user-data pack` does";
+    let finding = if text.chars().any(|character| ('\u{80}'..='\u{ff}').contains(&character)) {
+        let message = format!(
+            "`{found}` in a MIME part without base64: cloud-init turns it into a byte that is not UTF-8"
+        );
+        Finding::error("mime-not-ascii", place, message)
+    } else {
+        let code = u32::from(found);
+        let escape = if code > 0xffff { format!("\\U{code:08x}") } else { format!("\\u{code:04x}") };
+        let message = format!("`{found}` in a MIME part without base64: cloud-init turns it into `{escape}`");
+        Finding::warning("mime-not-ascii", place, message)
+    };
+    Some(finding.with_hint(hint))
 }
 
 fn odd(oddity: Oddity, place: Place) -> Finding {

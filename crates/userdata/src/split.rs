@@ -157,9 +157,9 @@ pub fn split(name: &str, bytes: &[u8], options: &SplitOptions<'_>) -> UserData {
 fn part(message: &Message, number: usize) -> Part {
     let content_type = message.content_type();
     let kind = match content_type.as_str() {
-        // Whoever was to follow it did not, or it stands in an archive, where nobody follows it.
-        format::INCLUDE => PartKind::Include,
-        format::INCLUDE_ONCE => PartKind::IncludeOnce,
+        // In an archive nobody follows it.
+        format::INCLUDE if message.is_include => PartKind::Include,
+        format::INCLUDE_ONCE if message.is_include => PartKind::IncludeOnce,
         other => format::kind_of(other),
     };
     Part {

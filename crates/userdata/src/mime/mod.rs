@@ -28,6 +28,8 @@ pub(crate) struct Message {
     pub(crate) payload: Payload,
     /// In a `multipart/digest`, which has another default type.
     pub(crate) in_digest: bool,
+    /// An include that somebody might follow.
+    pub(crate) is_include: bool,
     /// Where the body stands as long as nothing decodes it.
     pub(crate) origin: Origin,
 }

@@ -3,6 +3,16 @@
 
 use crate::{lenient_base64, python};
 
+/// What is undone, and what needs nothing undone.
+pub(crate) const KNOWN: [&str; 10] =
+    ["", "7bit", "8bit", "binary", "base64", "quoted-printable", "x-uuencode", "uuencode", "uue", "x-uue"];
+
+/// Whether base64 is whole: nothing but its alphabet and line breaks.
+pub(crate) fn is_clean_base64(bytes: &[u8]) -> bool {
+    let joined: Vec<u8> = python::byte_lines(bytes).flatten().copied().collect();
+    crate::maybe_base64::strict(&joined).is_some()
+}
+
 /// The body `bytes` with `encoding`, which is in lower case, undone. Whatever is broken stays as it
 /// is.
 pub(crate) fn decode(bytes: Vec<u8>, encoding: &str) -> Vec<u8> {
