@@ -1,17 +1,8 @@
 //! Python's functions on text, where Rust's do something else: cloud-init cuts lines, words and columns
-//! with them.
+//! with them. Those that reading user-data needs, too, are in [`hardtack_userdata::python`].
 
-/// What Python's `str` methods take for white space.
-#[must_use]
-pub fn is_space(character: char) -> bool {
-    character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
-}
-
-/// `str.strip()`.
-#[must_use]
-pub fn strip(text: &str) -> &str {
-    text.trim_matches(is_space)
-}
+use hardtack_userdata::python;
+pub use hardtack_userdata::python::{is_space, strip};
 
 /// `str.split()`.
 pub fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -40,27 +31,7 @@ pub fn split_words(text: &str, count: usize) -> Vec<&str> {
 /// `str.splitlines()`: lines end at more characters than `\n`.
 #[must_use]
 pub fn lines(text: &str) -> Vec<&str> {
-    let mut lines = Vec::new();
-    let mut start = 0;
-    let mut characters = text.char_indices().peekable();
-    while let Some((at, character)) = characters.next() {
-        let mut end = at + character.len_utf8();
-        match character {
-            '\r' => {
-                if let Some((next, _)) = characters.next_if(|(_, next)| *next == '\n') {
-                    end = next + 1;
-                }
-            }
-            '\n' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {}
-            _ => continue,
-        }
-        lines.extend(text.get(start..at));
-        start = end;
-    }
-    if start < text.len() {
-        lines.extend(text.get(start..));
-    }
-    lines
+    python::lines(text).map(|(_, line)| line).collect()
 }
 
 /// `str.center(width)`: of an odd rest the left side gets more where `width` is odd.
@@ -92,20 +63,6 @@ pub fn absolute_path(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_end_where_python_ends_them() {
-        for (text, expected) in [
-            ("", vec![]),
-            ("a", vec!["a"]),
-            ("a\n", vec!["a"]),
-            ("a\n\nb", vec!["a", "", "b"]),
-            ("a\r\nb\rc\r", vec!["a", "b", "c"]),
-            ("a\u{2028}b\u{b}c\u{85}", vec!["a", "b", "c"]),
-        ] {
-            assert_eq!(lines(text), expected, "{text:?}");
-        }
-    }
 
     #[test]
     fn words_are_cut_as_python_cuts_them() {

@@ -12,6 +12,7 @@
 //! * [`coreos`]: the dialect of coreos-cloudinit.
 //! * [`finding`]: what is wrong with it, and where.
 //! * [`load`]: from a part's text to values, as PyYAML reads it.
+//! * [`python`]: text as Python cuts it.
 //! * [`truth`], [`options`], [`python_repr`]: values converted as cloud-init converts them.
 //! * [`merge`]: several parts become one configuration; [`layers`]: user-data over vendor-data over the
 //!   image's own.
@@ -50,7 +51,7 @@ pub mod options;
 pub mod pack;
 pub mod part;
 mod process;
-mod python;
+pub mod python;
 pub mod python_repr;
 pub mod report;
 pub mod schema;

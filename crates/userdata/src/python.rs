@@ -1,12 +1,14 @@
 //! Python's ways with text, where the parts of user-data depend on them.
 
 /// `str.isspace` of one character: Unicode's white space and four control characters.
-pub(crate) fn is_space(character: char) -> bool {
+#[must_use]
+pub fn is_space(character: char) -> bool {
     character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
 }
 
 /// `str.strip()`.
-pub(crate) fn strip(text: &str) -> &str {
+#[must_use]
+pub fn strip(text: &str) -> &str {
     text.trim_matches(is_space)
 }
 
@@ -38,7 +40,7 @@ pub(crate) fn int(text: &str) -> Option<i128> {
 
 /// `str.splitlines()` with the ends kept off, each line with the byte that it starts at: more
 /// characters than `\n` end a line.
-pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let rest = text.get(at..).filter(|rest| !rest.is_empty())?;

@@ -188,7 +188,9 @@ fn users(base: &Value, default_config: &Map) -> Result<(IndexMap<Key, Map>, Opti
     for (name, config) in found {
         users.insert(name, with_underscores(config)?);
     }
-    let default = substitute_default(&mut users, default_config, base)?;
+    // A name that is nothing to Python (`false`, empty text) is a user, but not the default one.
+    let default = substitute_default(&mut users, default_config, base)?
+        .filter(|name| truthy(&Value { place: name.place, kind: name.kind.clone() }));
     for (name, config) in &mut users {
         let is_default = default.as_ref() == Some(name);
         config.insert(Key::text("default"), Value::new(Kind::Bool(is_default)));

@@ -227,8 +227,46 @@ def random_users(chance):
     return config
 
 
+def random_value(chance, depth=2):
+    kind = chance.random()
+    if kind < 0.5 or depth == 0:
+        return chance.choice(["a", "b", "a,b", " c ", "default", "ubuntu", "", None, True, False, 0, 1, 5, 1.5, "yes", "no"])
+    if kind < 0.75:
+        return [random_value(chance, depth - 1) for _ in range(chance.randint(0, 3))]
+    keys = ["a", "b", "x", "name", "groups", "lock-passwd", "lock_passwd", "default", "ubuntu"]
+    return {chance.choice(keys): random_value(chance, depth - 1) for _ in range(chance.randint(0, 3))}
+
+
+def random_names(chance):
+    """`users`, `user` and `groups` that mostly make sense."""
+    def user():
+        kind = chance.random()
+        if kind < 0.4:
+            return chance.choice(["a", "b", "default", "ubuntu", "a,b"])
+        if kind < 0.9:
+            config = {"name": chance.choice(["a", "b", "default", "ubuntu"])}
+            if chance.random() < 0.1:
+                del config["name"]
+            for key in chance.sample(["groups", "gecos", "lock-passwd", "lock_passwd", "sudo", "m"], chance.randint(0, 3)):
+                config[key] = random_value(chance, 1) if chance.random() < 0.3 else chance.choice([["adm", "a"], "a,adm", {"p": 1}, {"q": [1]}, "text", None])
+            return config
+        return random_value(chance, 1)
+
+    config = {}
+    if chance.random() < 0.9:
+        config["users"] = [user() for _ in range(chance.randint(0, 4))] if chance.random() < 0.8 else random_value(chance)
+    if chance.random() < 0.3:
+        config["user"] = chance.choice(["a", "ubuntu", {"name": "b", "groups": ["z"]}, {"name": "a", "m": {"p": 2}}]) if chance.random() < 0.8 else random_value(chance)
+    if chance.random() < 0.4:
+        config["groups"] = chance.choice([["g", {"h": ["a", "b"]}, "g"], "g,h", {"g": "a,b", "h": []}]) if chance.random() < 0.5 else random_value(chance)
+    return config
+
+
 def main():
     cases = [normalize(yaml, default) for yaml in NORMALIZE for default in DEFAULTS[: 4 if "default" in yaml or "user:" in yaml else 1]]
+    chance = tracing.chance("names")
+    for _ in range(tracing.COUNT or 150):
+        cases.append(normalize(json.dumps(random_names(chance)), chance.choice(DEFAULTS)))
     common.save("users_more", cases)
     cases = []
     info = "system_info: " + json.dumps({"default_user": UBUNTU}) + "\n"
