@@ -136,7 +136,9 @@ impl Path {
     fn push_key(&mut self, key: &Key) -> Before {
         match key.as_text() {
             Some(name) => {
-                let secret = secrets::is_secret_key(name) || (name == "list" && self.text == "chpasswd");
+                let secret = secrets::is_secret_key(name)
+                    || ["content", "secret", "token"].iter().any(|word| name.contains(word))
+                    || (name == "list" && self.text == "chpasswd");
                 self.push(&message::key_shown(&self.text, key), secret)
             }
             None => self.push(&message::plain(&key.kind), false),

@@ -5,10 +5,12 @@
 //! * `forms`: forms of texts.
 //! * `engine`: holds a configuration against them.
 //! * `message`: what is said then.
+//! * [`differences`]: where that is not what cloud-init tells.
 //!
 //! The verdict is that of cloud-init 26.2 (`cloudinit/config/schema.py`,
 //! `validate_cloudconfig_schema`); the model is our own.
 
+pub mod differences;
 mod engine;
 mod forms;
 mod message;

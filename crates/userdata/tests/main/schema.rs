@@ -179,6 +179,89 @@ fn messages() {
 }
 
 #[test]
+fn differences_are_documented() {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/user-data.md");
+    let documented = std::fs::read_to_string(file).unwrap();
+    for difference in schema::differences::DIFFERENCES {
+        let row = [difference.what, difference.cloud_init, difference.here, difference.why].join(" | ");
+        assert!(documented.contains(&format!("| {row} |")), "not in docs/user-data.md: {row}");
+    }
+}
+
+/// A configuration of mappings in mappings and lists in lists, much of it, and all of it wrong.
+#[test]
+fn masses_of_errors_are_counted_not_told() {
+    let many = |line: &str| {
+        (0..5_000).fold(String::new(), |text, index| text + &line.replace("%", &index.to_string()))
+    };
+    for text in [
+        many("key%: 5\n"),
+        format!("packages:\n{}", many("- {apt: [[a, 5, {b: c}]]}\n")),
+        format!("users:\n{}", many("- {name: %, groups: {a: b, type%: c}, sudo: [[], 5]}\n")),
+        format!("apt:\n  sources:\n{}", many("    a%: {source: 5, keyring: x}\n")),
+        format!("apt:\n  disable_suites:\n{}", many("  - same\n")),
+        format!("reporting:\n{}", many("  a%: {type: webhook, endpoint: {}, more: x}\n")),
+    ] {
+        let findings = check(&text);
+        assert!(findings.len() <= 201, "{}", findings.len());
+        let last = findings.last().unwrap();
+        assert_eq!((last.code, last.severity), ("more", Severity::Error), "{}", last.message);
+        assert!(findings.iter().all(|finding| finding.message.len() < 1000 && finding.path.len() < 1000));
+    }
+    // Warnings alone are no errors, however many.
+    let findings = check(&format!("users:\n{}", many("- {name: a, lock-passwd: true}\n")));
+    assert!(findings.len() == 201 && is_valid(&findings), "{}", findings.len());
+}
+
+#[test]
+fn long_keys_and_values_are_shown_in_part() {
+    let long = "x".repeat(100_000);
+    for text in [
+        format!("? {long}\n: 5\n"),
+        format!("users: [{{? {long} : 5}}]"),
+        format!("growpart: {{mode: {long}}}"),
+    ] {
+        for finding in check(&text) {
+            assert!(finding.message.len() < 500 && finding.path.len() < 500, "{}", finding.message.len());
+            assert!(finding.hint.unwrap_or_default().len() < 1000);
+        }
+    }
+}
+
+#[test]
+fn secrets_are_not_told() {
+    let secret = "987654321";
+    for text in [
+        "password: 987654321",
+        "chpasswd: {list: [987654321]}",
+        "chpasswd: {list: {root: 987654321}}",
+        "chpasswd: {'root:987654321': null}",
+        "chpasswd: {users: [{name: a, password: 987654321}]}",
+        "users: [{name: a, passwd: 987654321, plain_text_passwd: 987654321, hashed_passwd: 987654321}]",
+        "ssh_keys: {rsa_private: 987654321}",
+        "ubuntu_pro: {token: 987654321}",
+        "rh_subscription: {password: 987654321, activation_key: 987654321}",
+        "landscape: {client: {registration_key: 987654321, account_name: a, computer_title: b}}",
+        "lxd: {init: {trust_password: 987654321}}",
+        "hostname: [$6$salt$987654321, x]",
+        "growpart: {mode: $6$salt$987654321}",
+        "apt: {primary: '-----BEGIN RSA PRIVATE KEY----- 987654321'}",
+        "chef: {validation_cert: 987654321, encrypted_data_bag_secret: 987654321}",
+        "reporting: {a: {type: webhook, endpoint: x, token_secret: 987654321, consumer_secret: 987654321}}",
+        "wireguard: {interfaces: [{name: a, content: 987654321}]}",
+        "salt_minion: {private_key: 987654321}",
+        "random_seed: {data: 987654321}",
+    ] {
+        let findings = check(text);
+        assert!(!findings.is_empty(), "{text}");
+        for finding in findings {
+            let told = format!("{} {} {:?}", finding.path, finding.message, finding.hint);
+            assert!(!told.contains(secret), "{text}: {told}");
+        }
+    }
+}
+
+#[test]
 fn generated() {
     let Some(file) = std::env::var_os("HARDTACK_SCHEMA_CASES") else {
         eprintln!("SKIPPED: HARDTACK_SCHEMA_CASES names no file of cases");
