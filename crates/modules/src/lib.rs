@@ -50,11 +50,13 @@
 //! * [`resolv_conf`]: the resolver.
 //! * [`ssh_import_id`]: login keys from Launchpad and GitHub.
 //! * [`base`]: the lowest layer of a configuration.
+//! * [`apt`]: apt's sources, keys, proxies and settings.
 #![forbid(unsafe_code)]
 // Findings are made where something is wrong, which is rare and never in a hot loop.
 #![allow(clippy::result_large_err)]
 
 pub mod action;
+pub mod apt;
 pub mod base;
 pub mod basic_template;
 pub mod ca_certs;

@@ -1,6 +1,7 @@
 //! All integration tests of the crate, in one program.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod apt;
 mod cases;
 mod commands;
 mod events;
