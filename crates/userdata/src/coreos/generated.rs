@@ -215,12 +215,9 @@ pub fn merge_environment(old: &[u8], mut variables: BTreeMap<&str, &str>) -> Vec
 
 /// Lines without their ends.
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let text = text.strip_suffix(b"\n").unwrap_or(text);
-    let whole = (!text.is_empty()).then_some(text);
-    whole
-        .into_iter()
-        .flat_map(|text| text.split(|byte| *byte == b'\n'))
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+    let whole = (!text.is_empty()).then_some(text.strip_suffix(b"\n").unwrap_or(text));
+    let lines = whole.into_iter().flat_map(|text| text.split(|byte| *byte == b'\n'));
+    lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line))
 }
 
 /// Go's `%q`.

@@ -155,7 +155,13 @@ const WORDS: &[(&str, &str)] = &[
     ("holds letters, digits", "did not find expected alphabetic or numeric character"),
     ("is not allowed in YAML", "control characters are not allowed"),
     ("a tab ", "found character that cannot start any token"),
-    ("put the value in quotes", "found character that cannot start any token"),
+    ("cannot start a value", "found character that cannot start any token"),
+    ("where a value belongs", "did not find expected node content"),
+    ("`,` or `]` belongs", "did not find expected ',' or ']'"),
+    ("`,` or `}` belongs", "did not find expected ',' or '}'"),
+    ("quote is not closed", "found unexpected end of stream"),
+    ("is no escape", "found unknown escape character"),
+    ("is not declared", "found undefined tag handle"),
 ];
 
 /// The parser's complaint in libyaml's words, with the line that coreos-cloudinit tells: counted
@@ -171,7 +177,12 @@ fn yaml_entry(text: &str, error: &Diagnostic) -> (usize, String) {
     }
     let at_end =
         text.get(error.span.start..).is_none_or(|rest| rest.trim_matches(['\n', '\r', ' ']).is_empty());
-    let line = if at_end { text.split_terminator('\n').count() } else { error.span.line.saturating_sub(1) };
+    // Our place of a quote that is not closed is where it opens, libyaml's is the end.
+    let line = if at_end || message.contains("is not closed") {
+        text.split_terminator('\n').count()
+    } else {
+        error.span.line.saturating_sub(1)
+    };
     let words = WORDS.iter().find(|(ours, _)| message.contains(ours)).map_or(message, |(_, theirs)| theirs);
     (line.max(1), words.to_owned())
 }

@@ -66,11 +66,14 @@ impl Report {
     /// More entries are counted, and not kept.
     pub const LIMIT: usize = 1000;
 
+    /// Whether another entry would be kept; it is counted if not.
+    pub(super) fn has_room(&mut self) -> bool {
+        let room = self.entries.len() + self.beyond.len() < Self::LIMIT;
+        self.untold += usize::from(!room);
+        room
+    }
+
     pub(super) fn add(&mut self, grade: Grade, line: usize, message: String, finding: Finding) {
-        if self.entries.len() + self.beyond.len() >= Self::LIMIT {
-            self.untold += 1;
-            return;
-        }
         let finding = Finding { severity: grade.severity(), ..finding };
         if self.broken_off {
             self.beyond.push(finding);

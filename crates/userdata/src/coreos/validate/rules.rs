@@ -82,8 +82,7 @@ impl Checker<'_> {
     }
 
     fn encoding(&mut self, root: &Tree<'_>) {
-        let files = root.child("write_files").map_or(&[][..], |files| &files.children);
-        for file in files {
+        for file in root.named("write_files").flat_map(|files| &files.children) {
             let Some(encoding) = file.child("encoding").filter(|node| node.content != Content::Nothing)
             else {
                 continue;
@@ -95,7 +94,7 @@ impl Checker<'_> {
                 Some(other) => content::decode(other.go_string().as_bytes(), &name),
                 None => content::decode(Content::Nothing.go_string().as_bytes(), &name),
             };
-            if decoded.is_none() {
+            if decoded.is_none() && self.report.has_room() {
                 let known = is_encoding(&name);
                 let span = content.filter(|_| known).map_or(encoding.span(), Tree::span);
                 let key = if known { "content" } else { "encoding" };
@@ -110,6 +109,9 @@ impl Checker<'_> {
 
     fn structure(&mut self, tree: &Tree<'_>, field: &Field) {
         if !tree.content.fits(field.shape) {
+            if !self.report.has_room() {
+                return;
+            }
             let message = format!("incorrect type for {:?} (want {})", self.name(tree), field.shape.name());
             let finding = self.wrong_type(tree, field);
             self.report.add(Grade::Warning, tree.line, message, finding);
@@ -119,12 +121,17 @@ impl Checker<'_> {
             Shape::Section(fields) => {
                 for child in &tree.children {
                     let Some(known) = fields.iter().find(|field| field.name == child.name) else {
+                        if !self.report.has_room() {
+                            continue;
+                        }
                         let message = format!("unrecognized key {:?}", child.name);
                         let finding = self.unknown_key(child, fields);
                         self.report.add(Grade::Warning, child.line, message, finding);
                         continue;
                     };
-                    if let Some(why) = known.deprecated {
+                    if let Some(why) = known.deprecated
+                        && self.report.has_room()
+                    {
                         let message = format!("deprecated key {:?} ({why})", child.name);
                         let finding = self.finding(
                             "deprecated",
@@ -151,7 +158,7 @@ impl Checker<'_> {
         if field.valid != Valid::Any && !tree.content.is_zero() {
             match tree.content.go_value() {
                 None => self.report.broken_off = true,
-                Some(value) if !field.valid.takes(&value) => {
+                Some(value) if !field.valid.takes(&value) && self.report.has_room() => {
                     let finding = self.bad_value(tree, field, &value);
                     self.report.add(Grade::Error, tree.line, format!("invalid value {value}"), finding);
                 }
@@ -177,13 +184,12 @@ impl Checker<'_> {
     }
 
     fn write_files(&mut self, root: &Tree<'_>) {
-        let files = root.child("write_files").map_or(&[][..], |files| &files.children);
-        for file in files {
+        for file in root.named("write_files").flat_map(|files| &files.children) {
             let Some(path) = file.child("path").filter(|node| node.content != Content::Nothing) else {
                 continue;
             };
             let text = path.content.go_string();
-            if !directory(&text).starts_with("/usr") {
+            if !directory(&text).starts_with("/usr") || !self.report.has_room() {
                 continue;
             }
             let message = format!("`{}` is below /usr, which is read-only on CoreOS", short(&text));

@@ -108,6 +108,11 @@ impl<'a> Tree<'a> {
         self.children.iter().find(|child| child.name == name)
     }
 
+    /// All children of that name: `write-files` and `write_files` are two.
+    pub(super) fn named(&self, name: &str) -> impl Iterator<Item = &Self> {
+        self.children.iter().filter(move |child| child.name == name)
+    }
+
     /// Where the value stands.
     pub(super) fn span(&self) -> Span {
         self.node.map(|node| node.span).unwrap_or_default()
