@@ -26,7 +26,11 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
         match &value.kind {
             Kind::List(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    command(item, module, &format!("{module}.{index}"), report);
+                    let path = format!("{module}.{index}");
+                    command(item, module, &path, report);
+                    if index.saturating_add(1) < items.len() {
+                        exit(item, module, &path, report);
+                    }
                 }
             }
             Kind::Text(_) | Kind::Map(_) => report.tell(trap(
@@ -66,6 +70,7 @@ fn command(item: &Value, module: &str, path: &str, report: &mut Report<'_>) {
             }
         }
         Kind::Text(text) => {
+            bash(text, item.place, module, path, report);
             for (index, piece) in text.split(['\n', ';', '|', '&']).enumerate() {
                 let words: Vec<&str> = piece.split_ascii_whitespace().collect();
                 // What follows something may depend on it.
@@ -82,6 +87,54 @@ fn command(item: &Value, module: &str, path: &str, report: &mut Report<'_>) {
             format!("put it in quotes: \"{source}\""),
         )),
     }
+}
+
+/// All commands are one script, which this one ends.
+fn exit(item: &Value, module: &str, path: &str, report: &mut Report<'_>) {
+    let first = match &item.kind {
+        Kind::Text(text) => text.split([';', '\n']).next().unwrap_or_default(),
+        Kind::List(words) => words.first().and_then(Value::as_text).unwrap_or_default(),
+        _ => return,
+    };
+    let mut words = first.split_ascii_whitespace();
+    if words.next() == Some("exit") && !first.contains(['&', '|']) {
+        report.tell(trap(
+            "exit-between-commands",
+            item.place,
+            path,
+            format!("`exit` ends all of `{module}`: the commands behind it never run"),
+            "leave it out",
+        ));
+    }
+}
+
+/// What `bash` understands, and `/bin/sh` of Debian and Alpine does not.
+fn bash(text: &str, place: Place, module: &str, path: &str, report: &mut Report<'_>) {
+    let mut found = None;
+    for line in text.lines().map(str::trim_start) {
+        if line.starts_with("#!") && !line.starts_with("#!/bin/sh") {
+            found = Some((line, "write the script to a file with `write_files`, and run that"));
+        } else if line.starts_with("[[ ") || line.contains(" [[ ") {
+            found = Some(("[[", "write `[ … ]`, or run it with `bash -c`"));
+        } else if line.starts_with("source ") || line.contains("&& source ") || line.contains("; source ") {
+            found = Some(("source", "write `. FILE`"));
+        } else if line.contains("<<<") {
+            found = Some(("<<<", "write `echo … | COMMAND`"));
+        }
+        if found.is_some() {
+            break;
+        }
+    }
+    let runs_bash =
+        text.contains("bash ") || text.contains("zsh ") || text.contains("<<'") || text.contains("<<E");
+    let Some((what, hint)) = found.filter(|_| !runs_bash) else { return };
+    report.tell(trap(
+        "bash-for-sh",
+        report.within("bash-for-sh", place, what),
+        path,
+        format!("{} is for bash: `{module}` runs with /bin/sh, whatever stands there", shown(what)),
+        hint,
+    ));
 }
 
 fn described(value: &Value) -> String {

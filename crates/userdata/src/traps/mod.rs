@@ -23,6 +23,8 @@ mod walk;
 
 use std::collections::{HashMap, HashSet};
 
+use hardtack_yaml::Span;
+
 use crate::finding::{Finding, Place, Severity};
 use crate::part::Part;
 use crate::value::{Key, Map, Value};
@@ -100,6 +102,21 @@ impl<'a> Report<'a> {
         window(text.unwrap_or_default(), 0, SOURCE)
     }
 
+    /// Where `needle` stands in a value of several lines; the value's own place if it is short, if
+    /// `needle` is written otherwise there, or if enough traps of this code were told.
+    fn within(&self, code: &'static str, place: Place, needle: &str) -> Place {
+        let text = self.texts.get(place.part).copied().unwrap_or_default();
+        let source = text.get(place.span.range()).unwrap_or_default();
+        let enough = self.told.get(code).is_some_and(|told| *told >= OF_A_KIND);
+        if enough || needle.is_empty() || !source.contains('\n') {
+            return place;
+        }
+        source.find(needle).map_or(place, |at| {
+            let start = place.span.start.saturating_add(at);
+            place_in(text, place.part, start, start.saturating_add(needle.len()))
+        })
+    }
+
     /// True when the schema refuses what stands at `place`.
     fn is_refused(&self, place: Place) -> bool {
         self.errors.contains_key(&key(place))
@@ -174,6 +191,15 @@ fn top<'v>(config: &'v Map, name: &str) -> Option<&'v Value> {
 /// The items of a list at the top level; nothing for other values.
 fn items<'v>(config: &'v Map, name: &str) -> &'v [Value] {
     top(config, name).and_then(Value::as_list).unwrap_or_default()
+}
+
+/// The bytes from `start` to `end` of a part's text.
+fn place_in(text: &str, part: usize, start: usize, end: usize) -> Place {
+    let before = text.get(..start).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before.matches('\n').count() + 1;
+    let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+    Place { part, span: Span { start, end, line, column } }
 }
 
 /// At most `most` bytes of `text` from `at` on, whole characters.

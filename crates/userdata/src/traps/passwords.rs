@@ -121,12 +121,13 @@ fn lines<'l>(lines: impl Iterator<Item = &'l str>, place: Place, path: &str, rep
         match line.split_once(':') {
             None => report.tell(trap(
                 "line-without-colon",
-                place,
+                report.within("line-without-colon", place, line),
                 path,
                 "a line without `:` is no `name:password`: the module stops, and no password is set",
                 "write `name:password` in each line, and no empty lines",
             )),
             Some((user, password)) if is_hash(password) && !is_list_hash(password) => {
+                let place = report.within("hash-taken-as-text", place, line);
                 hash_as_text(place, path, Some(user), report);
             }
             Some(_) => {}

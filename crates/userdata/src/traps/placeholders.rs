@@ -64,7 +64,8 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
     walk::each(config, &mut |spot| {
         let What::Scalar(value) = spot.what else { return };
         let Some(text) = value.as_text() else { return };
-        let literal = LITERAL.contains(&spot.top)
+        // A template of the module itself has variables of its own.
+        let literal = (LITERAL.contains(&spot.top) && spot.name != "template")
             || (spot.top == "write_files" && LITERAL_OF_FILES.contains(&spot.name));
         let found = terraform(text).or_else(|| if literal { placeholder(text) } else { None });
         let Some(found) = found else { return };
@@ -72,7 +73,7 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
         let what = if secret { "this value".to_owned() } else { shown(found) };
         report.tell(trap(
             "placeholder",
-            value.place,
+            report.within("placeholder", value.place, found),
             spot.path,
             format!("{what} looks like a placeholder that nobody has filled in"),
             "put in the value, or let the tool that writes this file do it",
@@ -87,7 +88,7 @@ fn terraform(text: &str) -> Option<&str> {
         // `$${` is Terraform's own escape.
         let escaped = text.get(..at).is_some_and(|before| before.ends_with('$'));
         if !escaped && TERRAFORM.iter().any(|start| inner.trim_start_matches(['~', ' ']).starts_with(start)) {
-            return Some(upto(text, at, '}'));
+            return Some(upto(text, at, "}"));
         }
     }
     for (at, _) in text.match_indices("%{") {
@@ -96,22 +97,25 @@ fn terraform(text: &str) -> Option<&str> {
         let shaped = matches!(word, "else" | "endif" | "endfor")
             || (matches!(word, "if" | "for") && inner.contains(' '));
         if shaped {
-            return Some(upto(text, at, '}'));
+            return Some(upto(text, at, "}"));
         }
     }
     None
 }
 
 /// From `at` to the first `end`.
-fn upto(text: &str, at: usize, end: char) -> &str {
+fn upto<'t>(text: &'t str, at: usize, end: &str) -> &'t str {
     let rest = window(text, at, 2 * WORD);
-    rest.find(end).and_then(|to| rest.get(..to + end.len_utf8())).unwrap_or(rest)
+    rest.find(end).and_then(|to| rest.get(..to + end.len())).unwrap_or(rest)
 }
 
 /// What stays as it stands where nothing is replaced.
 fn placeholder(text: &str) -> Option<&str> {
-    if let Some(at) = text.find("${").or_else(|| text.find("{{")) {
-        return Some(upto(text, at, '}'));
+    if let Some(at) = text.find("${") {
+        return Some(upto(text, at, "}"));
+    }
+    if let Some(at) = text.find("{{") {
+        return Some(upto(text, at, "}}"));
     }
     for (at, _) in text.match_indices('<') {
         let inner = window(text, at + 1, WORD);
@@ -161,7 +165,7 @@ mod tests {
         for (text, wanted) in [
             ("ssh-rsa <YOUR KEY> me", "<YOUR KEY>"),
             ("${NAME}", "${NAME}"),
-            ("{{ hostname }}", "{{ hostname }"),
+            ("{{ hostname }}", "{{ hostname }}"),
             (" changeme ", "changeme"),
             ("@@KEY@@", "@@KEY@@"),
             ("__KEY__", "__KEY__"),

@@ -84,7 +84,7 @@ fn name(key: &Key, path: &str, report: &mut Report<'_>) {
     let source = report.source(key.place);
     let read = match &key.kind {
         Kind::Bool(truth) if is_word(source) => format!("the boolean {truth}"),
-        Kind::Int(_) | Kind::HugeInt(_) | Kind::Float(_) if is_sexagesimal(source) || is_octal(source) => {
+        Kind::Int(_) | Kind::HugeInt(_) | Kind::Float(_) if is_sexagesimal(source) => {
             format!("the number {}", key.to_python_str())
         }
         _ => return,

@@ -1,10 +1,8 @@
 //! Variables that nobody replaces: jinja without its first line
 //! (`cloudinit/handlers/jinja_template.py`), coreos-cloudinit's addresses without a `coreos` key.
 
-use hardtack_yaml::Span;
-
-use super::{Report, top, window};
-use crate::finding::{Finding, Place};
+use super::{Report, place_in, top, window};
+use crate::finding::Finding;
 use crate::part::PartKind;
 use crate::value::Map;
 
@@ -38,7 +36,7 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
             report.add(
                 Finding::warning(
                     "part-handler",
-                    at(index, "", 0, 0),
+                    place_in("", index, 0, 0),
                     "a part handler is Python code for cloud-init: it is not run here",
                 )
                 .with_hint("put what it does into a script or into cloud-config"),
@@ -60,7 +58,7 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
             report.add(
                 Finding::warning(
                     "jinja-without-header",
-                    at(index, text, from, to),
+                    place_in(text, index, from, to),
                     "nothing renders this template: the first line does not say that it is one",
                 )
                 .with_hint("make `## template: jinja` the first line, above the one that is first now"),
@@ -74,7 +72,7 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
             report.add(
                 Finding::warning(
                     "address-not-replaced",
-                    at(index, text, from, to),
+                    place_in(text, index, from, to),
                     format!("`{name}` is replaced only in user-data with a top-level `coreos` key"),
                 )
                 .with_hint("use jinja and `{{ ds.meta_data.local_ipv4 }}`, or add `coreos: {}`"),
@@ -85,30 +83,31 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
 
 /// The first `{{ v1.…` or `{% if ds.…` of a text.
 fn jinja(text: &str) -> Option<(usize, usize)> {
-    for (opening, closing) in [("{{", "}}"), ("{%", "%}")] {
-        for (at, _) in text.match_indices(opening) {
-            let inner = window(text, at + 2, EXPRESSION);
-            let end = inner.find(closing).into_iter().chain(inner.find('\n')).min();
-            let inner = inner.get(..end.unwrap_or(inner.len())).unwrap_or_default();
-            let mut words = inner
-                .split(|c: char| c.is_whitespace() || "(-|,~+".contains(c))
-                .filter(|word| !word.is_empty());
-            let uses = |word: &str| {
-                INSTANCE_DATA.iter().any(|name| match name.ends_with(['.', '[']) {
-                    true => word.starts_with(name),
-                    false => word
-                        .strip_prefix(name)
-                        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '['])),
-                })
-            };
-            // In an expression the name stands first, in a statement somewhere.
-            let found = if opening == "{{" { words.next().is_some_and(uses) } else { words.any(uses) };
-            if found {
-                return Some((at, at + 2 + inner.len()));
-            }
-        }
-    }
-    None
+    // In an expression the name stands first, in a statement somewhere.
+    let expression = text.match_indices("{{").find(|(at, _)| {
+        let inner =
+            window(text, at + 2, 40).trim_start_matches(|c: char| c.is_whitespace() || "(-+".contains(c));
+        uses(inner)
+    });
+    let statement = text.match_indices("{%").find(|(at, _)| {
+        let inner = window(text, at + 2, EXPRESSION);
+        let inner = inner.split(['%', '\n']).next().unwrap_or_default();
+        inner.split(|c: char| c.is_whitespace() || "(-|,~+".contains(c)).any(uses)
+    });
+    let (at, _) = expression.into_iter().chain(statement).min()?;
+    let rest = window(text, at, EXPRESSION);
+    let end = ["}}", "%}"].into_iter().filter_map(|closing| rest.find(closing)).min();
+    let line = rest.find('\n').unwrap_or(rest.len());
+    Some((at, at + end.map_or(line, |end| (end + 2).min(line))))
+}
+
+/// True for text that starts with a name of the instance data.
+fn uses(text: &str) -> bool {
+    INSTANCE_DATA.iter().any(|name| {
+        text.strip_prefix(name).is_some_and(|rest| {
+            name.ends_with(['.', '[']) || !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')
+        })
+    })
 }
 
 /// The first `$private_ipv4` or the like, unless it is escaped or a variable of a script.
@@ -122,14 +121,6 @@ fn address(text: &str) -> Option<(usize, usize)> {
     ADDRESSES.iter().filter_map(|name| replaced(&name)).min()
 }
 
-fn at(part: usize, text: &str, start: usize, end: usize) -> Place {
-    let before = text.get(..start).unwrap_or_default();
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let line = before.matches('\n').count() + 1;
-    let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
-    Place { part, span: Span { start, end, line, column } }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,11 +128,11 @@ mod tests {
     #[test]
     fn templates_are_found() {
         for (text, wanted) in [
-            ("hostname: {{ v1.local_hostname }}", "{{ v1.local_hostname "),
-            ("a: '{{ds.meta_data.x}}'", "{{ds.meta_data.x"),
-            ("- echo {{- region -}}", "{{- region -"),
-            ("{% if v1.region == 'x' %}", "{% if v1.region == 'x' "),
-            ("{{ v1['region'] }}", "{{ v1['region'] "),
+            ("hostname: {{ v1.local_hostname }}", "{{ v1.local_hostname }}"),
+            ("a: '{{ds.meta_data.x}}'", "{{ds.meta_data.x}}"),
+            ("- echo {{- region -}}", "{{- region -}}"),
+            ("{% if v1.region == 'x' %}", "{% if v1.region == 'x' %}"),
+            ("{{ v1['region'] }}", "{{ v1['region'] }}"),
         ] {
             let (from, to) = jinja(text).expect(text);
             assert_eq!(&text[from..to], wanted);
