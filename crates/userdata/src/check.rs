@@ -4,7 +4,7 @@
 use crate::finding::{Finding, Severity};
 use crate::part::{Part, PartKind};
 use crate::split::{self, SplitOptions, UserData};
-use crate::value::{Key, Map};
+use crate::value::{Key, Kind, Map, Value};
 use crate::{coreos, merge, schema, traps};
 
 /// How user-data is looked at.
@@ -80,7 +80,9 @@ fn look(config: &Map, parts: &[Part], findings: &mut Vec<Finding>) {
     // One file may speak both dialects. Keys that neither knows were told already, as warnings.
     let rest = coreos::rest(config);
     let known = |key: &Key| key.as_text().is_some_and(schema::is_known_key);
-    let rest: Map = rest.into_iter().filter(|(key, _)| known(key)).collect();
+    let mut rest: Map = rest.into_iter().filter(|(key, _)| known(key)).collect();
     schema::check(&rest, findings);
+    // Traps ask whether the dialect is spoken.
+    rest.insert(Key::text("coreos"), Value::new(Kind::Null));
     traps::look(&rest, parts, findings);
 }

@@ -174,18 +174,20 @@ Examples:
   hardtack user-data pack base.yaml --gzip always --output - | base64 -w0
   hardtack user-data pack *.yaml --for openstack --output user-data
 
-What a file is, is told by its first line, as cloud-init does. Text above 16 KiB is packed with gzip.
-The limits are those of the clouds for the bytes before their base64: EC2 16 KiB, OpenStack 48 KiB
-(64 KiB of base64), any: the smallest of them.
+What a file is, is told by its first line, as cloud-init does, or by FILE:TYPE
+(boot.sh:text/x-shellscript-per-boot). Above 16 KiB the result is compressed. The limits count bytes
+before base64: EC2 16,384, OpenStack 49,149, Azure 65,535, Google 262,144; any is the least of them.
+The same files give the same bytes.
 
-Exit codes: 0 done, 1 larger than the cloud takes, 2 wrong usage, 4 local input or output.";
+Exit codes: 0 done; 1 larger than the cloud takes, or a file that would be ignored; 2 wrong usage;
+4 local input or output.";
 
 /// Pack several parts into one piece of user-data.
 #[derive(Args, Debug)]
 #[command(after_help = PACK_EXAMPLE)]
 pub(crate) struct PackArgs {
     /// The parts in order: cloud-config, scripts, boothooks…; - for standard input.
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required = true, value_name = "FILE[:TYPE]")]
     pub(crate) files: Vec<PathBuf>,
 
     /// The file to write; - for standard output.
@@ -224,6 +226,10 @@ pub(crate) enum CloudName {
     Ec2,
     /// OpenStack.
     Openstack,
+    /// Azure.
+    Azure,
+    /// Google Compute Engine.
+    Gce,
     /// All of them.
     #[default]
     Any,

@@ -6,6 +6,7 @@ mod examples;
 mod image;
 mod json;
 mod messages;
+mod pack;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

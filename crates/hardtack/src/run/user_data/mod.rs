@@ -4,6 +4,7 @@ mod check;
 mod image_config;
 mod input;
 mod machine;
+mod pack;
 mod plan;
 mod secrecy;
 mod show;
@@ -19,6 +20,6 @@ pub(crate) fn run(arguments: &UserDataArgs) -> Result<u8, CliError> {
         UserDataVerb::Check(arguments) => check::run(arguments),
         UserDataVerb::Show(arguments) => show::run(arguments),
         UserDataVerb::Plan(arguments) => plan::run(arguments),
-        UserDataVerb::Pack(_) => Err(CliError::usage("not yet")),
+        UserDataVerb::Pack(arguments) => pack::run(arguments),
     }
 }

@@ -58,7 +58,7 @@ pub(super) fn obstacles(
     };
     let taken = |key: &super::users::KeyLine| keys::refusal(&key.line, &user.name, config).is_none();
     let key =
-        if user.is_default || user.keys.iter().any(taken) || has_key_in_image(&user.name, config, stage)? {
+        if user.launch_key || user.keys.iter().any(taken) || has_key_in_image(&user.name, config, stage)? {
             ""
         } else if user.keys.is_empty() {
             "it has no SSH key"

@@ -2,6 +2,7 @@
 //!
 //! * `image`: what the image asks for, and what its recipe promised.
 //! * `users`: the users as the user-data leaves them.
+//! * `losses`: what the user-data takes away from the recipe.
 //! * `login`: what stands between one of them and a login.
 //! * `keys`: which keys the image's sshd takes.
 //! * `files`: sshd, PAM and the overlay with the files of the user-data in place.
@@ -12,6 +13,7 @@ mod files;
 mod image;
 mod keys;
 mod login;
+mod losses;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -51,13 +53,15 @@ pub(super) fn look(report: &Report, guest: &dyn Tree) -> Result<Vec<Finding>, Cl
     found.extend(commands::look(&report.config, &report.data.parts));
     // The dialect of CoreOS has users of its own, and none by default.
     if facts.reader != Reader::CoreOs {
-        found.extend(default_user(&report.config, &facts));
-        found.extend(passwords(&report.config, &facts));
         let all = users::users(&config, image::default_user(&config).as_deref());
+        found.extend(losses::default_user(&report.config, &all, &facts));
+        found.extend(losses::passwords(&report.config, &facts));
+        found.extend(losses::modules(&report.config, &distro));
         let sshd = image::sshd_config(&after, facts.sshd)?;
         if let Some(sshd) = &sshd {
             found.extend(refused_keys(&all, &report.config, &facts, sshd));
-            found.extend(ways_in(&all, &facts, sshd, &after)?);
+            found.extend(losses::root(&report.config, &facts, sshd, &after)?);
+            found.extend(ways_in(&all, &report.config, &facts, sshd, &after)?);
         }
     }
     Ok(found)
@@ -115,65 +119,6 @@ fn is_false(value: &Value) -> bool {
     }
 }
 
-/// A list `users` without `default` takes cloud-init's default user away, and other users of the recipe.
-fn default_user(own: &Map, facts: &Facts) -> Vec<Finding> {
-    let mut found = Vec::new();
-    let Some(value) = get(own, "users") else { return found };
-    if value.is_null() {
-        return found;
-    }
-    let listed = users::users(own, facts.default_user.as_deref());
-    if let Some(name) = facts.default_user.as_deref().filter(|_| !users::wants_default(own)) {
-        let named = listed.iter().any(|user| user.name == name);
-        let recipe = facts.recipe_set_password(name) || facts.enrols(name);
-        let what = match (named, recipe) {
-            (true, true) => format!(
-                "`users` names {name} itself: without `default` it gets neither the password nor the keys of the \
-                 image's recipe"
-            ),
-            (true, false) => return found,
-            (false, true) => format!(
-                "`users` lacks `default`: {name}, the user that the image's recipe enrols, is not made, and the \
-                 launch's key goes to nobody"
-            ),
-            (false, false) => format!(
-                "`users` lacks `default`: {name}, the image's default user, is not made, and the launch's key goes \
-                 to nobody"
-            ),
-        };
-        let finding = Finding::warning("image-default-user-lost", value.place, what).at("users");
-        found.push(finding.with_hint("make `- default` the first item of `users`"));
-    }
-    // Users that the recipe put into cloud-init's list, which this list replaces.
-    for user in users::users(&facts.config, facts.default_user.as_deref()) {
-        if user.is_default || listed.iter().any(|known| known.name == user.name) {
-            continue;
-        }
-        let what = format!("`users` replaces the image's own list: {} is not made", user.name);
-        let finding = Finding::warning("image-recipe-user-lost", value.place, what).at("users");
-        found.push(finding.with_hint(format!("name {} in `users` too", user.name)));
-    }
-    found
-}
-
-/// Passwords of the recipe that are replaced or locked.
-fn passwords(own: &Map, facts: &Facts) -> Vec<Finding> {
-    let mut found = Vec::new();
-    let mut replaced = |name: &str, key: &str, place: Place, path: String| {
-        if facts.recipe_set_password(name) {
-            let what = format!("{key} replaces the password that the image's recipe gave {name}");
-            found.push(Finding::warning("image-password-replaced", place, what).at(path));
-        }
-    };
-    for change in users::passwords(own) {
-        replaced(&change.name, "chpasswd", change.place, change.path);
-    }
-    if let (Some(value), Some(name)) = (get(own, "password"), facts.default_user.as_deref()) {
-        replaced(name, "`password`", value.place, "password".to_owned());
-    }
-    found
-}
-
 /// Keys that sshd would not take.
 fn refused_keys(all: &[User], own: &Map, facts: &Facts, sshd: &Config) -> Vec<Finding> {
     let default = facts.default_user.clone().unwrap_or_default();
@@ -201,53 +146,75 @@ fn refused_keys(all: &[User], own: &Map, facts: &Facts, sshd: &Config) -> Vec<Fi
 }
 
 /// Users of the user-data that could not log in, and whether nobody could.
-fn ways_in(all: &[User], facts: &Facts, sshd: &Config, after: &Stage<'_>) -> Result<Vec<Finding>, CliError> {
+fn ways_in(
+    all: &[User],
+    own: &Map,
+    facts: &Facts,
+    sshd: &Config,
+    after: &Stage<'_>,
+) -> Result<Vec<Finding>, CliError> {
     let mut found = Vec::new();
-    let mut open = false;
     let mut reasons = Vec::new();
     for user in all {
         let obstacles = login::obstacles(user, facts, sshd, after)?;
         if obstacles.is_empty() {
-            open = true;
             continue;
         }
         let why = obstacles.join(", ");
         reasons.push(format!("{}: {why}", user.name));
-        // A user of a service is not to log in.
-        if user.is_service()
-            || user.place.part == super::image_config::IN_IMAGE
-            || user.place == Place::default()
-        {
-            continue;
-        }
+        // A user of a service is not to log in; what the image lacks itself is not this user-data's.
+        let Some((place, path)) = blamed(user, own).filter(|_| !user.is_service()) else { continue };
         let message = format!("{} could not log in over SSH: {why}", user.name);
-        let finding =
-            Finding::warning("image-user-without-way-in", user.place, message).at(user.path.clone());
+        let finding = Finding::warning("image-user-without-way-in", place, message).at(path);
         found.push(match facts.asks_for_factors() {
             true => finding
                 .with_hint("the image asks for several factors: enrol the user in its recipe (step `mfa`)"),
             false => finding,
         });
     }
-    // Users that the image had before.
+    if !somebody(all, facts, sshd, after)? {
+        let why = if reasons.is_empty() { "no user is made".to_owned() } else { reasons.join("; ") };
+        let message = format!("nobody could log in over SSH: {why}");
+        let place = Place { part: usize::MAX, ..Place::default() };
+        let before = users::users(&facts.config, facts.default_user.as_deref());
+        let finding = match somebody(&before, facts, sshd, after)? {
+            true => Finding::error("image-no-way-in", place, message),
+            // It was so before.
+            false => Finding::warning("image-no-way-in", place, message),
+        };
+        found.push(finding.with_hint("leave one user who has all that the image asks for"));
+    }
+    Ok(found)
+}
+
+/// Whether one of these users, or one that the image has already, could log in.
+fn somebody(all: &[User], facts: &Facts, sshd: &Config, after: &Stage<'_>) -> Result<bool, CliError> {
+    for user in all {
+        if login::obstacles(user, facts, sshd, after)?.is_empty() {
+            return Ok(true);
+        }
+    }
     for account in hardtack_guest::accounts::users(after)? {
         let known = all.iter().any(|user| user.name == account.name);
-        if open || known || (account.uid != 0 && !(1000..60_000).contains(&account.uid)) {
+        if known || (account.uid != 0 && !(1000..60_000).contains(&account.uid)) {
             continue;
         }
         let user = User { name: account.name, ..User::default() };
-        open |= login::obstacles(&user, facts, sshd, after)?.is_empty();
+        if login::obstacles(&user, facts, sshd, after)?.is_empty() {
+            return Ok(true);
+        }
     }
-    if !open {
-        let place = Place { part: usize::MAX, ..Place::default() };
-        let message = format!(
-            "nobody could log in over SSH: {}",
-            if reasons.is_empty() { "no user is made".to_owned() } else { reasons.join("; ") }
-        );
-        found.push(
-            Finding::error("image-no-way-in", place, message)
-                .with_hint("leave one user who has all that the image asks for"),
-        );
+    Ok(false)
+}
+
+/// What of the user-data is to blame when `user` cannot log in: its entry, or a key that changes the
+/// default user; `None` when the user-data says nothing of it.
+fn blamed(user: &User, own: &Map) -> Option<(Place, String)> {
+    if user.place.part != super::image_config::IN_IMAGE && user.place != Place::default() {
+        return Some((user.place, user.path.clone()));
     }
-    Ok(found)
+    let keys = ["user", "system_info", "allow_public_ssh_keys", "chpasswd", "password"];
+    let (key, value) =
+        keys.iter().find_map(|key| Some((*key, get(own, key)?))).filter(|_| user.is_default)?;
+    Some((value.place, key.to_owned()))
 }

@@ -188,3 +188,32 @@ fn nobody_reads_user_data_without_cloud_init() {
     let deaf = plain().file("/etc/cloud/cloud.cfg.d/90.cfg", "allow_userdata: false\n");
     assert_eq!(codes(&deaf, text), ["image-no-reader!"]);
 }
+
+#[test]
+fn the_default_user_can_be_lost_in_other_ways() {
+    assert_eq!(codes(&plain(), "#cloud-config\nuser: joe\n"), ["image-default-user-lost"]);
+    let hard = codes(&hardened(), "#cloud-config\nuser: {name: joe}\n");
+    assert!(hard.contains(&"image-default-user-lost".to_owned()), "{hard:?}");
+    assert!(hard.contains(&"image-no-way-in!".to_owned()), "{hard:?}");
+    let locked = codes(&hardened(), "#cloud-config\nuser: {name: debian, lock_passwd: true}\n");
+    assert_eq!(locked, ["image-user-without-way-in", "image-no-way-in!"]);
+    let keyless = codes(&plain(), "#cloud-config\nallow_public_ssh_keys: false\n");
+    assert_eq!(keyless, ["image-user-without-way-in", "image-no-way-in!"]);
+    let modules = codes(&plain(), "#cloud-config\ncloud_init_modules: [write_files]\n");
+    assert_eq!(modules, ["image-modules-lost"]);
+}
+
+#[test]
+fn root_is_let_in_or_not() {
+    let text = "#cloud-config\ndisable_root: false\n";
+    assert_eq!(codes(&plain(), text), ["image-root-opened"]);
+    let hard = found(&hardened(), text);
+    assert_eq!(hard[0].0, "image-root-no-effect");
+    assert!(hard[0].1.contains("PermitRootLogin is no"), "{}", hard[0].1);
+}
+
+#[test]
+fn an_image_that_let_nobody_in_before_is_no_error() {
+    let closed = plain().file("/etc/ssh/sshd_config", "AllowUsers nobody-at-all\n");
+    assert_eq!(codes(&closed, "#cloud-config\nhostname: web\n"), ["image-no-way-in"]);
+}

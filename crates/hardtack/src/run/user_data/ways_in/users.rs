@@ -16,6 +16,8 @@ pub(super) struct User {
     pub(super) path: String,
     /// It is cloud-init's default user.
     pub(super) is_default: bool,
+    /// It gets the key that comes with the launch.
+    pub(super) launch_key: bool,
     /// What becomes of its password; `None`: it stays as it is, and a new user has none.
     pub(super) password: Option<Password>,
     /// Its keys.
@@ -50,7 +52,8 @@ pub(super) struct KeyLine {
 /// cloud-init's own. The user-data comes first in it: a `users` list there replaces the image's.
 pub(super) fn users(config: &Map, default_user: Option<&str>) -> Vec<User> {
     let mut users = Vec::new();
-    let override_name = get(config, "user").and_then(|user| user.as_text().or(user.get("name")?.as_text()));
+    let override_name =
+        get(config, "user").and_then(|user| user.as_text().or_else(|| user.get("name")?.as_text()));
     let default_name = override_name.or(default_user);
     let wanted = get(config, "users");
     let none = Value::new(Kind::List(vec![Value::new(Kind::Text("default".to_owned()))]));
@@ -78,8 +81,10 @@ pub(super) fn users(config: &Map, default_user: Option<&str>) -> Vec<User> {
 /// What stands outside of `users`: `password`, `chpasswd`, `ssh_authorized_keys`.
 fn top_level(config: &Map, users: &mut [User]) {
     let changed = passwords(config);
+    let launch = get(config, "allow_public_ssh_keys").is_none_or(is_true);
     for user in users.iter_mut() {
         if user.is_default {
+            user.launch_key = launch;
             if get(config, "password").is_some_and(|value| !value.is_null()) {
                 user.password = Some(Password::Works);
             }

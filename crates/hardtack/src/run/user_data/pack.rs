@@ -1,0 +1,108 @@
+//! `hardtack user-data pack`: several files in one piece of user-data.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use hardtack_disk::AtomicFile;
+use hardtack_userdata::pack::{Error, Gzip, Input, Packed, pack};
+
+use super::input;
+use crate::args::{CloudName, GzipWhen, PackArgs};
+use crate::error::{CliError, LOCAL_IO};
+use crate::talk;
+
+/// The answer is no: it does not fit, or a file would be ignored.
+const NO: u8 = 1;
+
+/// Packs all files.
+pub(super) fn run(arguments: &PackArgs) -> Result<u8, CliError> {
+    let output = (arguments.output.as_os_str() != "-").then_some(arguments.output.as_path());
+    if let Some(output) = output {
+        check_output(output, arguments.force)?;
+    }
+    let named: Vec<(PathBuf, Option<String>)> = arguments.files.iter().map(|file| with_type(file)).collect();
+    let paths: Vec<PathBuf> = named.iter().map(|(path, _)| path.clone()).collect();
+    let inputs: Vec<Input> = input::read_all(&paths)?
+        .into_iter()
+        .zip(named)
+        .map(|(input, (path, content_type))| Input {
+            name: path.file_name().and_then(OsStr::to_str).unwrap_or(&input.name).to_owned(),
+            content: input.bytes,
+            content_type,
+        })
+        .collect();
+    let gzip = match arguments.gzip {
+        GzipWhen::Auto => Gzip::Auto,
+        GzipWhen::Always => Gzip::Always,
+        GzipWhen::Never => Gzip::Never,
+    };
+    let packed = pack(&inputs, gzip).map_err(refused)?;
+    for warning in &packed.warnings {
+        talk::line(&format!("warning: {warning}"));
+    }
+    let cloud = match arguments.cloud {
+        CloudName::Ec2 => Some("EC2"),
+        CloudName::Openstack => Some("OpenStack"),
+        CloudName::Azure => Some("Azure"),
+        CloudName::Gce => Some("Google Compute Engine"),
+        CloudName::Any => None,
+    };
+    packed.fits(cloud).map_err(refused)?;
+    write(&packed, output, arguments.force)?;
+    talk::line(&told(&packed, arguments));
+    Ok(0)
+}
+
+/// `FILE:TYPE`, as cloud-init's own packer takes it; a file of that whole name comes first.
+fn with_type(file: &Path) -> (PathBuf, Option<String>) {
+    let split = file.to_str().and_then(|text| text.rsplit_once(':'));
+    match split {
+        Some((path, kind)) if kind.starts_with("text/") && !path.is_empty() && !file.exists() => {
+            (PathBuf::from(path), Some(kind.to_owned()))
+        }
+        _ => (file.to_owned(), None),
+    }
+}
+
+fn check_output(output: &Path, force: bool) -> Result<(), CliError> {
+    if !force && output.symlink_metadata().is_ok() {
+        let text = format!("{}: exists already", output.display());
+        return Err(CliError::new(LOCAL_IO, text).hint("--force replaces it"));
+    }
+    Ok(())
+}
+
+fn refused(error: Error) -> CliError {
+    let hint = match &error {
+        Error::UnknownType { name, .. } => {
+            format!("begin it with #cloud-config or #!/bin/sh, or say its type: {name}:text/x-shellscript")
+        }
+        Error::TooLarge { .. } => {
+            "leave something out, fetch it at boot, or say which cloud it is for: --for openstack".to_owned()
+        }
+        Error::NoHandler { .. } => {
+            "types are text/cloud-config, text/x-shellscript, text/cloud-boothook and the like".to_owned()
+        }
+        _ => return CliError::new(NO, error.to_string()),
+    };
+    CliError::new(NO, error.to_string()).hint(hint)
+}
+
+fn write(packed: &Packed, output: Option<&Path>, force: bool) -> Result<(), CliError> {
+    let Some(output) = output else {
+        return std::io::stdout().write_all(&packed.bytes).map_err(CliError::stream);
+    };
+    let file = AtomicFile::create(output)?;
+    let mut writer = file.file();
+    writer.write_all(&packed.bytes).map_err(|error| CliError::io(output, "write it", error))?;
+    Ok(file.commit(force)?)
+}
+
+fn told(packed: &Packed, arguments: &PackArgs) -> String {
+    let count = packed.parts.len();
+    let plural = if count == 1 { "" } else { "s" };
+    let size = packed.bytes.len();
+    let before = if packed.gzip { format!(", {} before gzip", packed.plain) } else { String::new() };
+    format!("{}: {count} part{plural}, {size} bytes{before}", arguments.output.display())
+}
