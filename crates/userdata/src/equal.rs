@@ -9,7 +9,9 @@ pub fn same(one: &Value, other: &Value) -> bool {
         (Kind::Null, Kind::Null) => true,
         (Kind::Bool(one), Kind::Bool(other)) => one == other,
         (Kind::Int(one), Kind::Int(other)) => one == other,
-        (Kind::Float(one), Kind::Float(other)) => one.partial_cmp(other).is_some_and(std::cmp::Ordering::is_eq),
+        (Kind::Float(one), Kind::Float(other)) => {
+            one.partial_cmp(other).is_some_and(std::cmp::Ordering::is_eq)
+        }
         // Python compares exactly; a whole number that no float can be is equal to none.
         #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
         (Kind::Int(int), Kind::Float(float)) | (Kind::Float(float), Kind::Int(int)) => {

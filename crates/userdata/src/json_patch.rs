@@ -1,6 +1,8 @@
 //! JSON patches (`#cloud-config-jsonp`, RFC 6902) as python-jsonpatch 1.34 carries them out
 //! (`jsonpatch.py`, `jsonpointer.py`): all operations or none.
 
+use hardtack_yaml::shorten;
+
 use crate::equal::same;
 use crate::finding::{Finding, Place};
 use crate::json_text;
@@ -180,7 +182,11 @@ impl Operation {
             Action::Test => {
                 let found = self.path.existing(document)?;
                 let wanted = self.value.as_ref().ok_or("this operation has no `value`")?;
-                if same(found, wanted) { Ok(()) } else { Err(format!("the test of `{}` fails", self.path.shown())) }
+                if same(found, wanted) {
+                    Ok(())
+                } else {
+                    Err(format!("the test of `{}` fails", self.path.shown()))
+                }
             }
         }
     }
@@ -190,17 +196,20 @@ impl Pointer {
     fn parse(text: &str) -> Result<Self, String> {
         let mut after = text.split('~').skip(1);
         if after.any(|rest| !rest.starts_with(['0', '1'])) {
+            let text = shorten(text);
             return Err(format!("`{text}`: `~` in a path is followed by 0 or 1"));
         }
         let mut parts = text.split('/');
         if parts.next() != Some("") {
+            let text = shorten(text);
             return Err(format!("`{text}`: a path starts with `/`"));
         }
         Ok(Self { parts: parts.map(|part| part.replace("~1", "/").replace("~0", "~")).collect() })
     }
 
     fn shown(&self) -> String {
-        self.parts.iter().map(|part| format!("/{part}")).collect()
+        let whole: String = self.parts.iter().take(40).map(|part| format!("/{}", shorten(part))).collect();
+        shorten(&whole)
     }
 
     fn missing(&self) -> String {
@@ -211,7 +220,9 @@ impl Pointer {
     fn index(part: &str) -> Result<usize, String> {
         let plain = part == "0" || (!part.starts_with('0') && !part.is_empty());
         let digits = plain && part.bytes().all(|byte| byte.is_ascii_digit());
-        digits.then(|| part.parse().unwrap_or(usize::MAX)).ok_or_else(|| format!("`{part}` is no index of a list"))
+        digits
+            .then(|| part.parse().unwrap_or(usize::MAX))
+            .ok_or_else(|| format!("`{}` is no index of a list", shorten(part)))
     }
 
     /// `to_last`.
@@ -266,7 +277,11 @@ impl Pointer {
                 items.insert(index, value);
             }
             Step::Item(items, _) => {
-                return Err(format!("`{}` is beyond the list, which has {} items", self.shown(), items.len()));
+                return Err(format!(
+                    "`{}` is beyond the list, which has {} items",
+                    self.shown(),
+                    items.len()
+                ));
             }
         }
         Ok(())

@@ -112,9 +112,8 @@ impl<'a> Reader<'a> {
 
     fn number(&mut self) -> Result<Kind, Finding> {
         let rest = self.rest();
-        let digits = |from: usize| {
-            rest.get(from..).unwrap_or_default().bytes().take_while(u8::is_ascii_digit).count()
-        };
+        let digits =
+            |from: usize| rest.get(from..).unwrap_or_default().bytes().take_while(u8::is_ascii_digit).count();
         let sign = usize::from(rest.starts_with('-'));
         let whole = match (digits(sign), rest.as_bytes().get(sign)) {
             (0, _) => return self.fail("expected a value"),
@@ -239,7 +238,8 @@ impl<'a> Reader<'a> {
     /// `u` and its digits; a pair of surrogates is one character.
     fn unicode(&mut self) -> Result<char, Finding> {
         let unit = |rest: &str| {
-            let digits = rest.get(1..5).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+            let digits =
+                rest.get(1..5).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
             u32::from_str_radix(digits, 16).ok()
         };
         let Some(first) = unit(self.rest()) else {
@@ -247,7 +247,8 @@ impl<'a> Reader<'a> {
         };
         self.advance(5);
         if let 0xd800..=0xdbff = first
-            && let Some(low) = self.rest().strip_prefix('\\').filter(|rest| rest.starts_with('u')).and_then(unit)
+            && let Some(low) =
+                self.rest().strip_prefix('\\').filter(|rest| rest.starts_with('u')).and_then(unit)
             && let 0xdc00..=0xdfff = low
         {
             self.advance(6);

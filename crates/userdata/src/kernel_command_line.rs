@@ -58,7 +58,9 @@ pub fn network_config(line: &str) -> Option<NetworkConfig> {
         "" => None,
         "disabled" => Some(NetworkConfig::Disabled),
         _ if !value.is_ascii() => Some(NetworkConfig::Broken),
-        _ => Some(lenient_base64::decode(value.as_bytes()).map_or(NetworkConfig::Broken, NetworkConfig::Encoded)),
+        _ => Some(
+            lenient_base64::decode(value.as_bytes()).map_or(NetworkConfig::Broken, NetworkConfig::Encoded),
+        ),
     }
 }
 

@@ -27,7 +27,9 @@ impl Size {
     /// Of all entries of `map`.
     #[must_use]
     pub fn of_map(map: &Map) -> Self {
-        map.iter().map(|(key, value)| Self::of_key(key).plus(Self::of(value))).fold(Self::default(), Self::plus)
+        map.iter()
+            .map(|(key, value)| Self::of_key(key).plus(Self::of(value)))
+            .fold(Self::default(), Self::plus)
     }
 
     fn of_key(key: &Key) -> Self {

@@ -40,6 +40,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/mksquashfs", "squashfs-tools"),
     ("/usr/sbin/cryptsetup", "cryptsetup-bin"),
     ("/usr/bin/time", "time"),
+    ("/usr/lib/python3/dist-packages/yaml/__init__.py", "python3-yaml"),
 ];
 
 /// QEMU and its tools must be of one suite: from different ones they conflict.

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::node::{Kind, Node, Scalar, Style};
+use crate::node::{Kind, Node, Scalar, Style, shorten};
 use crate::parse::{Event, EventKind, Parser};
 use crate::scan::{Mark, Problem};
 use crate::{Diagnostic, Span, merge, printable};
@@ -148,7 +148,10 @@ impl Builder {
         if let Some(name) = &event.anchor
             && self.anchors.insert(name.clone(), None).is_some()
         {
-            return fail(place, format!("not valid YAML: the anchor `&{name}` was given to another value above"));
+            return fail(
+                place,
+                format!("not valid YAML: the anchor `&{}` was given to another value above", shorten(name)),
+            );
         }
         match event.kind {
             EventKind::DocumentStart => {
@@ -181,8 +184,10 @@ impl Builder {
             Some(Some((_, size))) => *size,
             Some(None) => return fail(place, "this alias stands inside what it names"),
             None => {
-                let message = format!("not valid YAML: no value before this has the anchor `&{name}`");
-                let hint = "a `*` at the start of a value names an anchor; put the value in quotes if it is text";
+                let message =
+                    format!("not valid YAML: no value before this has the anchor `&{}`", shorten(name));
+                let hint =
+                    "a `*` at the start of a value names an anchor; put the value in quotes if it is text";
                 return fail(place, message).map_err(|problem: Failed| problem.hint(hint));
             }
         };

@@ -32,6 +32,6 @@ pub mod suggest;
 
 pub use diagnostic::{Diagnostic, Severity, Span, render, render_masked};
 pub use document::{Document, Limits};
-pub use node::{Kind, Node, Scalar, Style};
+pub use node::{Kind, Node, Scalar, Style, shorten};
 pub use scalar::{Looks, Value, looks};
 pub use suggest::did_you_mean;

@@ -148,8 +148,9 @@ impl Node {
     }
 }
 
-/// At most 40 characters of `text`.
-fn shorten(text: &str) -> String {
+/// At most 40 characters of `text`, for messages.
+#[must_use]
+pub fn shorten(text: &str) -> String {
     match text.char_indices().nth(40) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::node::Style;
+use crate::node::{Style, shorten};
 use crate::scan::{Mark, Problem, Scanner, Token, TokenKind};
 
 /// What the text consists of.
@@ -172,7 +172,8 @@ impl<'a> Parser<'a> {
     /// An event without width before the next token.
     fn here(&mut self, kind: EventKind) -> Outcome {
         let start = self.scanner.peek()?.start;
-        let end = if matches!(kind, EventKind::SequenceEnd | EventKind::MappingEnd) { self.last } else { start.at };
+        let end =
+            if matches!(kind, EventKind::SequenceEnd | EventKind::MappingEnd) { self.last } else { start.at };
         Ok(Event { kind, anchor: None, tag: None, start, end })
     }
 
@@ -278,7 +279,8 @@ impl<'a> Parser<'a> {
                     version = true;
                     let token = self.take()?;
                     if !fits {
-                        let message = "not valid YAML: there is one `%YAML` directive, and the version is 1.1 or 1.2";
+                        let message =
+                            "not valid YAML: there is one `%YAML` directive, and the version is 1.1 or 1.2";
                         return Err(Problem::at(token.start, message));
                     }
                 }
@@ -287,7 +289,10 @@ impl<'a> Parser<'a> {
                     if let TokenKind::TagDirective(handle, prefix) = token.kind
                         && self.handles.insert(handle, prefix).is_some()
                     {
-                        return Err(Problem::at(token.start, "not valid YAML: this `%TAG` handle was given above"));
+                        return Err(Problem::at(
+                            token.start,
+                            "not valid YAML: this `%TAG` handle was given above",
+                        ));
                     }
                 }
                 TokenKind::OtherDirective => {
@@ -368,19 +373,15 @@ impl<'a> Parser<'a> {
         match self.handles.get(&handle) {
             Some(prefix) => Ok(format!("{prefix}{suffix}")),
             None => {
-                let message = format!("not valid YAML: the tag handle `{handle}` is not declared");
+                let message =
+                    format!("not valid YAML: the tag handle `{}` is not declared", shorten(&handle));
                 Err(Problem::at(mark, message).hint("put the value in quotes if it is text"))
             }
         }
     }
 
     /// The node behind an indicator, unless the next token says that there is none.
-    fn node_or_empty(
-        &mut self,
-        none: fn(&TokenKind) -> bool,
-        context: Context,
-        then: State,
-    ) -> Outcome {
+    fn node_or_empty(&mut self, none: fn(&TokenKind) -> bool, context: Context, then: State) -> Outcome {
         let indicator = self.take()?.start;
         if self.at(none)? {
             // At the `:` or `-`, where there is something to show.
@@ -396,7 +397,8 @@ impl<'a> Parser<'a> {
         match self.scanner.peek() {
             Err(problem) => problem,
             Ok(token) => {
-                let message = format!("not valid YAML: {} stands where {what} belongs", token.kind.describe());
+                let message =
+                    format!("not valid YAML: {} stands where {what} belongs", token.kind.describe());
                 Problem::at(token.start, message).hint(hint).since(opened, words)
             }
         }
@@ -511,7 +513,9 @@ impl<'a> Parser<'a> {
             }
             if self.at(|token| matches!(token, TokenKind::Key))? {
                 return self.node_or_empty(
-                    |token| matches!(token, TokenKind::Value | TokenKind::FlowEntry | TokenKind::FlowMappingEnd),
+                    |token| {
+                        matches!(token, TokenKind::Value | TokenKind::FlowEntry | TokenKind::FlowMappingEnd)
+                    },
                     Context::Flow,
                     State::FlowMappingValue,
                 );

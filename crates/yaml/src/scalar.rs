@@ -107,9 +107,7 @@ fn implicit(text: &str) -> Result<Value, String> {
     match looks(text) {
         Looks::Null => Ok(Value::Null),
         Looks::Bool => Ok(boolean(text).map_or(Value::Text, Value::Bool)),
-        Looks::Merge | Looks::Value => {
-            Err(format!("a plain `{text}` has no meaning here; put it in quotes"))
-        }
+        Looks::Merge | Looks::Value => Err(format!("a plain `{text}` has no meaning here; put it in quotes")),
         Looks::Float => float(text).map(Value::Float).ok_or_else(number),
         Looks::Int => integer(text).ok_or_else(number),
         Looks::Timestamp if calendar(text) => Ok(Value::Timestamp),

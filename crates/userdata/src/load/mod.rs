@@ -11,7 +11,7 @@ mod number;
 mod scalar;
 mod timestamp;
 
-use hardtack_yaml::{Document, Looks, Node, Style, looks};
+use hardtack_yaml::{Document, Looks, Node, Style, looks, shorten};
 
 use crate::finding::{Finding, Place};
 use crate::value::{Key, Kind, Map, Value};
@@ -76,7 +76,8 @@ pub fn load_config(text: &str, part: usize) -> Result<Option<Map>, Vec<Finding>>
                 Kind::Set(_) => "a set",
                 _ => "a single value",
             };
-            let message = format!("the configuration is {found}, where a mapping belongs: all of it is ignored");
+            let message =
+                format!("the configuration is {found}, where a mapping belongs: all of it is ignored");
             let hint = "write `key: value` lines at the left margin, with a blank behind every colon";
             Err(vec![Finding::error(ROOT, root.place, message).with_hint(hint)])
         }
@@ -151,7 +152,7 @@ impl Loader {
             Ok(_) | Err(_) => {
                 let tag = node.tag.as_deref().unwrap_or_default();
                 let tag = tag.strip_prefix(CORE).map_or_else(|| tag.to_owned(), |core| format!("!!{core}"));
-                let message = format!("the tag `{tag}` is not known to cloud-init");
+                let message = format!("the tag `{}` is not known to cloud-init", shorten(&tag));
                 let hint = "remove it, or put the value in quotes if the `!` belongs to it";
                 return Err(Box::new(Finding::error(VALUE, place, message).with_hint(hint)));
             }

@@ -55,9 +55,7 @@ pub(super) fn float(text: &str) -> Result<f64, Trouble> {
     let Some(first) = plain.chars().next() else { return Err(Trouble::Breaks(misfit("number", text))) };
     let sign = if first == '-' { -1.0 } else { 1.0 };
     let plain = plain.strip_prefix(['-', '+']).unwrap_or(&plain);
-    let read = |part: &str| {
-        part.trim().parse::<f64>().map_err(|_| Trouble::Refused(misfit("number", text)))
-    };
+    let read = |part: &str| part.trim().parse::<f64>().map_err(|_| Trouble::Refused(misfit("number", text)));
     let value = match plain {
         ".inf" => f64::INFINITY,
         ".nan" => return Ok(f64::NAN),

@@ -1,5 +1,7 @@
 //! One scalar of a known tag (`yaml/constructor.py`, `construct_yaml_*`).
 
+use hardtack_yaml::shorten;
+
 use super::{BREAKS, VALUE, number, timestamp};
 use crate::finding::{Finding, Place};
 use crate::lenient_base64;
@@ -46,7 +48,5 @@ pub(super) fn construct(tag: &str, text: String) -> Result<Kind, Trouble> {
 
 /// `text` is not what its tag or its looks say.
 pub(super) fn misfit(what: &str, text: &str) -> String {
-    let short: String = text.chars().take(40).collect();
-    let more = if short.len() < text.len() { "…" } else { "" };
-    format!("`{short}{more}` is no {what}; put it in quotes if it is text")
+    format!("`{}` is no {what}; put it in quotes if it is text", shorten(text))
 }

@@ -1,6 +1,8 @@
 //! What `merge_how` says, in both of its spellings (`cloudinit/mergers/`):
 //! `list(append)+dict(recurse_list)+str()`, or a list of `{name: list, settings: [append]}`.
 
+use hardtack_yaml::shorten;
+
 use super::{MERGE_HOW, Refused, take_merge_how};
 use crate::finding::{Finding, Place};
 use crate::truth::truthy;
@@ -140,11 +142,15 @@ impl Mergers {
                 continue;
             }
             let Some((name, words)) = parse(&one) else {
-                let message = format!("`{one}` in `merge_how` is not of the form `name(options)`");
+                let message =
+                    format!("`{}` in `merge_how` is not of the form `name(options)`", shorten(&one));
                 let hint = "for example `merge_how: \"list(append)+dict(recurse_list)+str()\"`";
                 return Err(Refused::listed(Finding::error(MERGE_HOW, place, message).with_hint(hint)));
             };
-            named.push((name.to_owned(), words.split(',').map(|word| word.trim().to_owned()).collect::<Vec<_>>()));
+            named.push((
+                name.to_owned(),
+                words.split(',').map(|word| word.trim().to_owned()).collect::<Vec<_>>(),
+            ));
         }
         for (name, words) in &named {
             let words = words.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
@@ -166,7 +172,8 @@ impl Mergers {
         self.asked = true;
         let kind = name.strip_prefix("m_").unwrap_or(name);
         if !matches!(kind, "dict" | "list" | "str") {
-            let message = format!("`merge_how` names the merger `{name}`, which cloud-init does not have");
+            let message =
+                format!("`merge_how` names the merger `{}`, which cloud-init does not have", shorten(name));
             let hint = "there are `dict`, `list` and `str`";
             return Err(Refused::breaks(Finding::error(MERGE_HOW, place, message).with_hint(hint)));
         }
@@ -230,6 +237,7 @@ fn options(settings: &Value) -> Option<Options<'_>> {
 
 fn shape(place: Place) -> Refused {
     let message = "`merge_how` is not of a form that cloud-init takes: the part is left out";
-    let hint = "write `list(append)+dict(recurse_list)+str()`, or a list of `{name: list, settings: [append]}`";
+    let hint =
+        "write `list(append)+dict(recurse_list)+str()`, or a list of `{name: list, settings: [append]}`";
     Refused::breaks(Finding::error(MERGE_HOW, place, message).with_hint(hint))
 }

@@ -1,5 +1,7 @@
 //! What people do not expect of merging: warnings, before it is done.
 
+use hardtack_yaml::shorten;
+
 use super::MERGE_HOW;
 use super::mergers::{ListMethod, Mergers};
 use crate::equal;
@@ -34,7 +36,7 @@ pub(super) fn warn(
         if equal::same(earlier, value) {
             continue;
         }
-        let shown = key.to_python_str();
+        let shown = shorten(&key.to_python_str());
         let part = names.iter().find(|(index, _)| *index == earlier.place.part);
         let part = part.map_or_else(|| "an earlier part".to_owned(), |(_, name)| format!("`{name}`"));
         let mut say = |code, message: String, hint: &str| {
@@ -77,7 +79,7 @@ fn nested(there: &Map, here: &Map, path: &str, part: &str, findings: &mut Vec<Fi
         let Some(earlier) = there.get(key) else { continue };
         let scalars = content(earlier).is_none() && content(value).is_none();
         if scalars && !equal::same(earlier, value) {
-            let path = format!("{path}.{}", key.to_python_str());
+            let path = format!("{path}.{}", shorten(&key.to_python_str()));
             let message = format!("`{path}` is ignored: the value of {part} stays");
             let hint = "remove it there, or merge with `dict(replace)`";
             findings.push(Finding::warning(IGNORED, key.place, message).at(path).with_hint(hint));

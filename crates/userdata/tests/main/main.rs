@@ -1,7 +1,12 @@
 //! All integration tests of the crate, in one program.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod cases;
 mod coreos;
 mod coreos_describe;
+mod differential;
+mod layers;
+mod merging;
 mod schema;
 mod traps;
+mod values;

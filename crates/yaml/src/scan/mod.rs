@@ -167,8 +167,24 @@ impl<'a> Scanner<'a> {
     fn plain_starts(&self, next: char, spaced: bool) -> bool {
         let indicator = matches!(
             next,
-            '-' | '?' | ':' | ',' | '[' | ']' | '{' | '}' | '#' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%'
-                | '@' | '`'
+            '-' | '?'
+                | ':'
+                | ','
+                | '['
+                | ']'
+                | '{'
+                | '}'
+                | '#'
+                | '&'
+                | '*'
+                | '!'
+                | '|'
+                | '>'
+                | '\''
+                | '"'
+                | '%'
+                | '@'
+                | '`'
         );
         (!is_space(next) && !indicator)
             || (!spaced && (next == '-' || (self.flow_level == 0 && matches!(next, '?' | ':'))))
@@ -179,8 +195,10 @@ impl<'a> Scanner<'a> {
         let mut problem = match next {
             '\t' => Problem::at(mark, "a tab cannot separate or indent anything in YAML")
                 .hint("use spaces, or quotes around a value that needs the tab"),
-            '|' | '>' => Problem::at(mark, format!("not valid YAML: `{next}` cannot start a value inside brackets"))
-                .hint("put the value in quotes"),
+            '|' | '>' => {
+                Problem::at(mark, format!("not valid YAML: `{next}` cannot start a value inside brackets"))
+                    .hint("put the value in quotes")
+            }
             _ => Problem::at(mark, format!("not valid YAML: the character `{next}` cannot start a value"))
                 .hint("put the value in quotes"),
         };
@@ -379,7 +397,8 @@ impl<'a> Scanner<'a> {
         } else {
             if self.flow_level == 0 {
                 if !self.allow_simple_key {
-                    let message = "not valid YAML: a second `: ` on this line; mapping values are not allowed here";
+                    let message =
+                        "not valid YAML: a second `: ` on this line; mapping values are not allowed here";
                     let hint = "a value that holds `: ` needs quotes; a nested mapping starts on its own line, \
                                 indented";
                     return Err(Problem::at(self.cursor.mark(), message).hint(hint));

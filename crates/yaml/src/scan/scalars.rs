@@ -97,7 +97,9 @@ impl<'a> Scanner<'a> {
             let message = "not valid YAML: behind `|` or `>` there is a line break, `-`, `+`, a digit from 1 to 9, or \
                            a comment";
             let hint = "start the text on the next line, indented; put a value that starts so in quotes";
-            return Err(Problem::at(self.cursor.mark(), message).hint(hint).since(start, "the block starts here"));
+            return Err(Problem::at(self.cursor.mark(), message)
+                .hint(hint)
+                .since(start, "the block starts here"));
         }
         Ok((chomping.unwrap_or(Chomping::Clip), increment))
     }
@@ -206,7 +208,9 @@ impl<'a> Scanner<'a> {
                     let message = format!(
                         "not valid YAML: `\\{letter}` is followed by {length} hexadecimal digits of a character"
                     );
-                    return Err(Problem::at(mark, message).hint("write `\\\\` for a backslash, or use single quotes"));
+                    return Err(
+                        Problem::at(mark, message).hint("write `\\\\` for a backslash, or use single quotes")
+                    );
                 };
                 self.cursor.forward(length);
                 text.push(character);
@@ -221,7 +225,8 @@ impl<'a> Scanner<'a> {
             END => return Err(unclosed(start)),
             _ => {
                 let message = format!("not valid YAML: `\\{letter}` is no escape");
-                let hint = "a backslash in double quotes starts an escape; write `\\\\`, or use single quotes";
+                let hint =
+                    "a backslash in double quotes starts an escape; write `\\\\`, or use single quotes";
                 return Err(Problem::at(mark, message).hint(hint));
             }
         };

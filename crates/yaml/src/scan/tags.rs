@@ -66,7 +66,9 @@ impl Scanner<'_> {
         self.cursor.forward(1);
         let name = self.cursor.take_while(is_word).to_owned();
         let next = self.cursor.peek();
-        if name.is_empty() || !(is_space(next) || matches!(next, '?' | ':' | ',' | ']' | '}' | '%' | '@' | '`')) {
+        if name.is_empty()
+            || !(is_space(next) || matches!(next, '?' | ':' | ',' | ']' | '}' | '%' | '@' | '`'))
+        {
             let message = if alias {
                 "not valid YAML: a `*` at the start of a value names an anchor; a name holds letters, digits, `-` \
                  and `_`"
@@ -74,7 +76,9 @@ impl Scanner<'_> {
                 "not valid YAML: a `&` at the start of a value is an anchor; an anchor's name holds letters, digits, \
                  `-` and `_`"
             };
-            return Err(Problem::at(if name.is_empty() { start } else { self.cursor.mark() }, message).hint(QUOTE));
+            return Err(
+                Problem::at(if name.is_empty() { start } else { self.cursor.mark() }, message).hint(QUOTE)
+            );
         }
         let kind = if alias { TokenKind::Alias(name) } else { TokenKind::Anchor(name) };
         Ok(Token { start, end: self.cursor.mark(), kind })
@@ -115,7 +119,8 @@ impl Scanner<'_> {
 
     /// `!`, `!!`, `!name!`.
     fn tag_handle(&mut self, start: Mark) -> Result<String, Failed> {
-        let refuse = || Problem::at(start, "not valid YAML: a tag's handle is `!`, `!!` or `!name!`").hint(QUOTE);
+        let refuse =
+            || Problem::at(start, "not valid YAML: a tag's handle is `!`, `!!` or `!name!`").hint(QUOTE);
         if self.cursor.peek() != '!' {
             return Err(refuse());
         }
@@ -143,7 +148,8 @@ impl Scanner<'_> {
             if self.cursor.peek() != '%' {
                 break;
             }
-            let digits = self.cursor.rest().get(1..3).filter(|two| two.bytes().all(|c| c.is_ascii_hexdigit()));
+            let digits =
+                self.cursor.rest().get(1..3).filter(|two| two.bytes().all(|c| c.is_ascii_hexdigit()));
             let Some(byte) = digits.and_then(|two| u8::from_str_radix(two, 16).ok()) else {
                 return Err(refuse("a `%` in a tag is followed by two hexadecimal digits"));
             };
