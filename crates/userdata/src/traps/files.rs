@@ -59,11 +59,11 @@ fn normal(path: &str) -> String {
 fn permissions(mode: &Value, path: &str, report: &mut Report<'_>) {
     let source = report.source(mode.place);
     match &mode.kind {
-        Kind::Int(number) => {
+        Kind::Int(number) if *number >= 0 => {
             let octal = source.starts_with('0') && source.len() > 1;
             let digits = source.bytes().all(|byte| byte.is_ascii_digit());
             let meant = digits && !octal && (2..=4).contains(&source.len()) && !source.contains(['8', '9']);
-            let result = format!("{:04o}", number.clamp(&0, &0o777_7777));
+            let result = format!("{:04o}", number);
             if octal {
                 report.tell(trap(
                     "mode-without-quotes",
@@ -95,7 +95,7 @@ fn permissions(mode: &Value, path: &str, report: &mut Report<'_>) {
                 ));
             }
         }
-        Kind::Bool(_) | Kind::Float(_) => report.tell(trap(
+        Kind::Int(_) | Kind::HugeInt(_) | Kind::Bool(_) | Kind::Float(_) => report.tell(trap(
             "mode-unreadable",
             mode.place,
             path,

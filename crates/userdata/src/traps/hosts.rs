@@ -80,7 +80,8 @@ fn timezone(config: &Map, report: &mut Report<'_>) {
     let Some(value) = top(config, "timezone") else { return };
     let Some(text) = value.as_text().filter(|text| !text.is_empty()) else { return };
     let shifted = ["UTC", "GMT"].iter().any(|zone| {
-        text.strip_prefix(zone).is_some_and(|rest| rest.len() > 1 && rest.starts_with(['+', '-']))
+        text.strip_prefix(zone)
+            .is_some_and(|rest| rest.len() > 1 && !rest.ends_with('0') && rest.starts_with(['+', '-']))
     });
     let hint = if shifted {
         "write the name of a place, such as `Europe/Berlin`; `Etc/GMT-2` is two hours east of Greenwich"

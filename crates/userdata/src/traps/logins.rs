@@ -57,7 +57,7 @@ fn sudo(account: &Account<'_>, users: &Users<'_>, report: &mut Report<'_>) {
             "sudo-is-true",
             value.place,
             path,
-            "`sudo: true` is no rule: the module stops here, and users behind this one are not made",
+            "`sudo: true` is no rule: the module stops here, this user gets no keys, and users behind it are not made",
             "write the rule: `ALL=(ALL) NOPASSWD:ALL`",
         )),
         Kind::Text(rule) => rules(&[(rule, value.place, path)], account, users, report),

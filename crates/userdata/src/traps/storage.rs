@@ -4,9 +4,6 @@ use super::{Report, items, shown, top, trap};
 use crate::truth::is_true;
 use crate::value::{Kind, Map, Value};
 
-/// File systems that need the network.
-const NETWORK: &[&str] = &["cifs", "glusterfs", "nfs", "nfs4", "smb3"];
-
 pub(super) fn look(config: &Map, report: &mut Report<'_>) {
     for (index, row) in items(config, "mounts").iter().enumerate() {
         if let Kind::List(fields) = &row.kind {
@@ -72,7 +69,10 @@ fn mount(fields: &[Value], row: &Value, path: &str, report: &mut Report<'_>) {
             "spaces-in-options",
             value.place,
             format!("{path}.3"),
-            format!("{} has spaces in it, which end the field in fstab", shown(options)),
+            format!(
+                "{} has spaces in it: `mount` takes them for parts of the options' names, and fails",
+                shown(options)
+            ),
             "separate the options with commas alone",
         ));
     } else if !has("nofail") && !has("noauto") && kind != "swap" {
@@ -84,21 +84,15 @@ fn mount(fields: &[Value], row: &Value, path: &str, report: &mut Report<'_>) {
             "add `nofail` to the options",
         ));
     }
-    if NETWORK.contains(&kind) && !has("_netdev") && !has("noauto") {
-        report.tell(trap(
-            "mount-without-netdev",
-            value.place,
-            format!("{path}.3"),
-            format!("`{kind}` may be tried before the network is up"),
-            "add `_netdev` to the options",
-        ));
-    }
 }
 
 fn packages(config: &Map, report: &mut Report<'_>) {
     for (index, item) in items(config, "packages").iter().enumerate() {
         let name = item.as_text().map(str::trim);
-        let Some(text) = name.filter(|text| text.contains([' ', ','])) else { continue };
+        // Names of groups may have spaces: `@Development Tools`.
+        let Some(text) = name.filter(|text| text.contains([' ', ',']) && !text.starts_with('@')) else {
+            continue;
+        };
         report.tell(trap(
             "several-packages-in-one",
             item.place,

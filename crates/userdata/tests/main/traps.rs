@@ -108,6 +108,32 @@ fn the_words_of_a_trap_replace_those_of_the_schema() {
     assert!(report.findings[0].message.contains("1204"));
 }
 
+/// What `decode_perms` of `cloudinit/config/cc_write_files.py` makes of the same scalars.
+#[test]
+fn modes_are_those_that_cloud_init_sets() {
+    for (scalar, mode) in [
+        ("755", "1363"),
+        ("600", "1130"),
+        ("1755", "3333"),
+        ("7777", "17141"),
+        ("493", "0755"),
+        ("0x1a4", "0644"),
+        ("0600", "0600"),
+        ("'08'", "0644"),
+        ("rwxr", "0644"),
+        ("'0x1a4'", "0644"),
+    ] {
+        let report = report(&format!("#cloud-config\nwrite_files: [{{path: /a, permissions: {scalar}}}]\n"));
+        assert_eq!(report.findings.len(), 1, "{scalar}: {:?}", report.findings);
+        let message = &report.findings[0].message;
+        assert!(message.contains(&format!("mode {mode}")), "{scalar}: {message}");
+    }
+    for scalar in ["'0644'", "'644'", "'1755'", "'0o644'", "' 0644 '", "'0_6_4_4'"] {
+        let report = report(&format!("#cloud-config\nwrite_files: [{{path: /a, permissions: {scalar}}}]\n"));
+        assert!(report.findings.is_empty(), "{scalar}: {:?}", report.findings);
+    }
+}
+
 #[test]
 fn what_is_as_it_should_be_is_no_trap() {
     for text in [
