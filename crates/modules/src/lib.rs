@@ -27,6 +27,7 @@
 //! * [`final_message`]: the last line on the console.
 //! * [`packages`]: packages that are installed.
 //! * [`yum_repos`]: repositories for yum and dnf.
+//! * [`coreos`]: the dialect of coreos-cloudinit.
 //! * [`commands`]: `runcmd` and `bootcmd`.
 //! * [`overlay`]: a machine as it will be once some actions are carried out.
 //! * [`passwords`]: passwords, and whether SSH takes them.
@@ -61,6 +62,7 @@ pub mod base;
 pub mod basic_template;
 pub mod ca_certs;
 pub mod commands;
+pub mod coreos;
 pub mod devices;
 pub mod disable_ec2_metadata;
 pub mod disks;

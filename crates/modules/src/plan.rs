@@ -6,7 +6,8 @@ use crate::action::Action;
 use crate::machine::Distro;
 use crate::module::{Frequency, Outcome, Request, Stage};
 use crate::overlay::Overlay;
-use crate::{table, unsupported};
+use crate::schedule::Schedule;
+use crate::{reading, table, unsupported};
 
 /// What would be done to a machine.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What becomes of every top-level key, in the order of the configuration.
     pub keys: Vec<KeyReport>,
+    /// A warning for every key that is not supported.
+    pub findings: Vec<Finding>,
 }
 
 /// One module's part.
@@ -80,32 +83,32 @@ impl KeyState {
 /// What all modules would do under `request`.
 #[must_use]
 pub fn plan(request: &Request<'_>) -> Plan {
+    let schedule = Schedule::new(request.config, request.machine, request.distro, request.facts);
     let mut steps = Vec::new();
     let mut machine = Overlay::new(request.machine);
-    for entry in table::order(request.config, request.distro) {
-        let Some(module) = table::find(&entry.name) else { continue };
-        let Outcome { actions, findings, notes, .. } =
-            (module.run)(&Request { machine: &machine, ..*request });
+    for scheduled in schedule.iter() {
+        let asked = Request { machine: &machine, config: scheduled.config, ..*request };
+        let Outcome { actions, findings, notes, .. } = (scheduled.module.run)(&asked);
         machine.apply_all(&actions);
         if actions.is_empty() && findings.is_empty() && notes.is_empty() {
             continue;
         }
         steps.push(Step {
-            stage: entry.stage,
-            module: entry.name,
-            frequency: entry.frequency.unwrap_or(module.frequency),
+            stage: scheduled.stage,
+            module: scheduled.module.name.to_owned(),
+            frequency: scheduled.frequency,
             actions,
             findings,
             notes,
         });
     }
-    let keys = keys(request, &steps);
-    Plan { distro: request.distro.clone(), steps, keys }
+    let keys = keys(request, &schedule, &steps);
+    let findings = keys.iter().filter_map(KeyReport::finding).collect();
+    Plan { distro: request.distro.clone(), steps, keys, findings }
 }
 
 /// What becomes of every key.
-fn keys(request: &Request<'_>, steps: &[Step]) -> Vec<KeyReport> {
-    let order = table::order(request.config, request.distro);
+fn keys(request: &Request<'_>, schedule: &Schedule, steps: &[Step]) -> Vec<KeyReport> {
     let failed = |module: &str| {
         steps.iter().any(|step| {
             step.module == module && step.findings.iter().any(|finding| finding.severity == Severity::Error)
@@ -114,24 +117,28 @@ fn keys(request: &Request<'_>, steps: &[Step]) -> Vec<KeyReport> {
     let mut reports = Vec::new();
     for (key, _) in request.config {
         let name = key.to_python_str();
-        let readers: Vec<&str> = table::modules()
-            .iter()
-            .filter(|module| module.keys.contains(&name.as_str()))
-            .map(|module| module.name)
-            .collect();
-        let active: Vec<String> = readers
-            .iter()
-            .filter(|reader| order.iter().any(|entry| entry.name == **reader))
-            .map(|reader| (*reader).to_owned())
-            .collect();
+        let mut active: Vec<String> = Vec::new();
+        for scheduled in schedule.iter() {
+            let module = scheduled.module;
+            // What one dialect has taken, the other one's modules do not see.
+            if module.keys.contains(&name.as_str())
+                && scheduled.config.contains_key(key)
+                && !active.iter().any(|known| known == module.name)
+            {
+                active.push(module.name.to_owned());
+            }
+        }
         let (state, reason) = if active.iter().any(|module| failed(module)) {
             (KeyState::Failed, None)
         } else if !active.is_empty() || unsupported::FRAMEWORK.contains(&name.as_str()) {
             (KeyState::Applied, None)
         } else if let Some(reason) = unsupported::reason(&name) {
             (KeyState::Unsupported, Some(reason.to_owned()))
-        } else if let Some(reader) = readers.first() {
-            let what = format!("cloud-init does not run its module {reader} on {}", request.distro.variant);
+        } else if let Some(reader) =
+            table::modules().iter().find(|module| module.keys.contains(&name.as_str()))
+        {
+            let what =
+                format!("cloud-init does not run its module {} on {}", reader.name, request.distro.variant);
             (KeyState::Ignored, Some(what))
         } else {
             (KeyState::Ignored, Some("nothing reads a key of this name".to_owned()))
@@ -139,4 +146,16 @@ fn keys(request: &Request<'_>, steps: &[Step]) -> Vec<KeyReport> {
         reports.push(KeyReport { key: name, place: key.place, state, modules: active, reason });
     }
     reports
+}
+
+impl KeyReport {
+    /// A warning for a key that cloud-init would carry out and this program does not.
+    #[must_use]
+    pub fn finding(&self) -> Option<Finding> {
+        (self.state == KeyState::Unsupported).then(|| {
+            let message = format!("`{}` is not supported, and nothing is done for it", self.key);
+            let finding = Finding::warning(reading::UNSUPPORTED, self.place, message).at(self.key.clone());
+            Finding { hint: self.reason.clone(), ..finding }
+        })
+    }
 }
