@@ -104,5 +104,9 @@ fn told(packed: &Packed, arguments: &PackArgs) -> String {
     let plural = if count == 1 { "" } else { "s" };
     let size = packed.bytes.len();
     let before = if packed.gzip { format!(", {} before gzip", packed.plain) } else { String::new() };
-    format!("{}: {count} part{plural}, {size} bytes{before}", arguments.output.display())
+    let output = match arguments.output.as_os_str() == "-" {
+        true => "standard output".to_owned(),
+        false => arguments.output.display().to_string(),
+    };
+    format!("{output}: {count} part{plural}, {size} bytes{before}")
 }

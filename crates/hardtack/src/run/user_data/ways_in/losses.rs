@@ -5,7 +5,7 @@ use hardtack_guest::sshd::Config;
 use hardtack_modules::{Distro, table};
 use hardtack_userdata::{Finding, Kind, Map, Place};
 
-use super::image::Facts;
+use super::image::{Facts, Reader};
 use super::login;
 use super::users::{self, User, get};
 use crate::error::CliError;
@@ -138,4 +138,11 @@ pub(super) fn root(
         Finding::warning("image-root-no-effect", value.place, what)
     };
     Ok(vec![finding.at("disable_root")])
+}
+
+/// A configuration for coreos-cloudinit, and an image that has cloud-init.
+pub(super) fn dialect(own: &Map, facts: &Facts) -> Option<Finding> {
+    let value = get(own, "coreos").filter(|_| facts.reader == Reader::CloudInit)?;
+    let what = "`coreos` is for coreos-cloudinit: the image has cloud-init, which passes over it";
+    Some(Finding::warning("image-dialect", value.place, what).at("coreos"))
 }

@@ -28,6 +28,7 @@ use self::image::{Facts, Reader};
 use self::users::{User, get};
 use super::machine::GuestMachine;
 use crate::error::CliError;
+use crate::talk;
 
 /// What the user-data of `report` would do to `guest`.
 pub(super) fn look(report: &Report, guest: &dyn Tree) -> Result<Vec<Finding>, CliError> {
@@ -38,6 +39,7 @@ pub(super) fn look(report: &Report, guest: &dyn Tree) -> Result<Vec<Finding>, Cl
     if let Some(finding) = nobody_reads(&facts) {
         found.push(finding);
     }
+    found.extend(losses::dialect(&report.config, &facts));
     let config = super::image_config::effective(&report.config, &machine);
     let mut after = Stage::new(guest);
     let distro = Distro::read(&machine);
@@ -58,6 +60,9 @@ pub(super) fn look(report: &Report, guest: &dyn Tree) -> Result<Vec<Finding>, Cl
         found.extend(losses::passwords(&report.config, &facts));
         found.extend(losses::modules(&report.config, &distro));
         let sshd = image::sshd_config(&after, facts.sshd)?;
+        if sshd.is_none() {
+            talk::note("the image's package database names no openssh-server: sshd is not looked at");
+        }
         if let Some(sshd) = &sshd {
             found.extend(refused_keys(&all, &report.config, &facts, sshd));
             found.extend(losses::root(&report.config, &facts, sshd, &after)?);

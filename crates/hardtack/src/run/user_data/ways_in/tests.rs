@@ -217,3 +217,13 @@ fn an_image_that_let_nobody_in_before_is_no_error() {
     let closed = plain().file("/etc/ssh/sshd_config", "AllowUsers nobody-at-all\n");
     assert_eq!(codes(&closed, "#cloud-config\nhostname: web\n"), ["image-no-way-in"]);
 }
+
+#[test]
+fn the_dialect_of_coreos_needs_its_own_reader() {
+    let text = "#cloud-config\ncoreos:\n  update:\n    reboot-strategy: off\n";
+    assert_eq!(codes(&plain(), text), ["image-dialect"]);
+    let flatcar = MemoryTree::new()
+        .file("/usr/bin/coreos-cloudinit", "")
+        .file("/etc/passwd", "core:x:500:500::/home/core:/bin/bash\n");
+    assert!(codes(&flatcar, text).is_empty(), "{:?}", found(&flatcar, text));
+}
