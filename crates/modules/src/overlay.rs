@@ -5,10 +5,11 @@
 //! Only what modules ask for is kept: files, directories, accounts and groups. What programs do beside
 //! making accounts, groups and host keys is not known here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::action::Action;
-use crate::machine::Machine;
+use crate::machine::{Account, Machine};
 
 /// A machine, and what is to change on it.
 pub struct Overlay<'a> {
@@ -16,13 +17,25 @@ pub struct Overlay<'a> {
     /// Content of changed files; `None` for removed ones.
     files: BTreeMap<String, Option<Vec<u8>>>,
     directories: BTreeSet<String>,
+    /// What `/etc/passwd`, `/etc/shadow` and `/etc/group` say, once somebody has asked: thousands of users
+    /// are asked for one by one.
+    names: RefCell<Option<Names>>,
 }
+
+#[derive(Default)]
+struct Names {
+    accounts: HashMap<String, Account>,
+    groups: HashMap<String, u32>,
+}
+
+/// Files that [`Names`] are read from.
+const NAME_FILES: [&str; 3] = ["/etc/passwd", "/etc/shadow", "/etc/group"];
 
 impl<'a> Overlay<'a> {
     /// The machine `below` without changes.
     #[must_use]
     pub fn new(below: &'a dyn Machine) -> Self {
-        Self { below, files: BTreeMap::new(), directories: BTreeSet::new() }
+        Self { below, files: BTreeMap::new(), directories: BTreeSet::new(), names: RefCell::new(None) }
     }
 
     /// Takes `actions` as done.
@@ -36,11 +49,7 @@ impl<'a> Overlay<'a> {
     pub fn apply(&mut self, action: &Action) {
         match action {
             Action::Write { path, content, .. } => self.put(path, content.bytes.clone()),
-            Action::Append { path, content, .. } => {
-                let mut bytes = self.read(path).unwrap_or_default();
-                bytes.extend_from_slice(&content.bytes);
-                self.put(path, bytes);
-            }
+            Action::Append { path, content, .. } => self.append(path, &content.bytes),
             Action::Fetch { path, fallback, .. } => {
                 self.put(path, fallback.as_ref().map(|content| content.bytes.clone()).unwrap_or_default());
             }
@@ -52,6 +61,7 @@ impl<'a> Overlay<'a> {
                 self.put(path, content);
             }
             Action::Remove { path } => {
+                self.forget_names(path);
                 self.files.insert(path.clone(), None);
             }
             Action::Run { argv, .. } => self.run(argv),
@@ -60,7 +70,31 @@ impl<'a> Overlay<'a> {
     }
 
     fn put(&mut self, path: &str, content: Vec<u8>) {
+        self.forget_names(path);
         self.files.insert(path.to_owned(), Some(content));
+    }
+
+    fn append(&mut self, path: &str, content: &[u8]) {
+        self.forget_names(path);
+        let below = self.below;
+        let bytes = self.files.entry(path.to_owned()).or_insert_with(|| below.read(path));
+        bytes.get_or_insert_default().extend_from_slice(content);
+    }
+
+    fn forget_names(&mut self, path: &str) {
+        if NAME_FILES.contains(&path) {
+            self.names.replace(None);
+        }
+    }
+
+    /// Asks what the files of accounts and groups say.
+    fn with_names<T>(&self, ask: impl FnOnce(&mut Names) -> T) -> T {
+        let mut names = self.names.borrow_mut();
+        let names = names.get_or_insert_with(|| {
+            let text = |path| self.read(path).map(|text| String::from_utf8_lossy(&text).into_owned());
+            Names::read(&NAME_FILES.map(|path| text(path).unwrap_or_default()))
+        });
+        ask(names)
     }
 
     fn run(&mut self, argv: &[String]) {
@@ -91,7 +125,7 @@ impl<'a> Overlay<'a> {
         };
         let uid = option(&["--uid", "-u"]).and_then(|uid| uid.parse().ok()).unwrap_or_else(|| {
             let system = options.contains(&"--system") || options.contains(&"-S");
-            self.free_number("/etc/passwd", system)
+            self.free_uid(system)
         });
         let group = option(&["--gid", "-G"]);
         let gid = match group {
@@ -107,41 +141,93 @@ impl<'a> Overlay<'a> {
         }
         self.add_line("/etc/passwd", &format!("{name}:x:{uid}:{gid}:{comment}:{home}:{shell}"));
         self.add_line("/etc/shadow", &format!("{name}:!:::::::"));
+        let hash = Some("!".to_owned());
+        let account = Account { name: name.to_owned(), uid, gid, home, shell, hash };
+        self.with_names(|names| names.accounts.insert(name.to_owned(), account));
     }
 
     fn add_group(&mut self, name: &str, wanted: Option<u32>) -> u32 {
         if let Some(gid) = self.group(name) {
             return gid;
         }
-        let gid = wanted.unwrap_or_else(|| self.free_number("/etc/group", false));
+        let gid = wanted.unwrap_or_else(|| self.free_gid());
         self.add_line("/etc/group", &format!("{name}:x:{gid}:"));
+        self.with_names(|names| names.groups.insert(name.to_owned(), gid));
         gid
     }
 
-    /// A number above all in the third column of `path`, as `useradd` takes it.
-    fn free_number(&self, path: &str, system: bool) -> u32 {
-        let text = self.read(path).unwrap_or_default();
+    fn free_uid(&self, system: bool) -> u32 {
         let range = if system { 100..=999 } else { 1000..=60_000 };
-        let highest = String::from_utf8_lossy(&text)
-            .lines()
-            .filter_map(|line| line.split(':').nth(2)?.parse::<u32>().ok())
-            .filter(|number| range.contains(number))
-            .max();
-        highest.map_or(*range.start(), |number| number.saturating_add(1))
+        self.with_names(|names| {
+            let highest =
+                names.accounts.values().map(|account| account.uid).filter(|uid| range.contains(uid)).max();
+            highest.map_or(*range.start(), |number| number.saturating_add(1))
+        })
     }
 
+    fn free_gid(&self) -> u32 {
+        let range = 1000..=60_000;
+        self.with_names(|names| {
+            let highest = names.groups.values().copied().filter(|gid| range.contains(gid)).max();
+            highest.map_or(*range.start(), |number| number.saturating_add(1))
+        })
+    }
+
+    /// Adds a line to a file of accounts, whose names are kept up by the caller.
     fn add_line(&mut self, path: &str, line: &str) {
-        let mut text = self.read(path).unwrap_or_default();
-        if !text.is_empty() && !text.ends_with(b"\n") {
-            text.push(b'\n');
+        let names = self.with_names(std::mem::take);
+        let ends = self.files.get(path).and_then(Option::as_ref).map(|text| text.ends_with(b"\n"));
+        let ends = ends.unwrap_or_else(|| self.read(path).is_none_or(|text| text.ends_with(b"\n")));
+        let line = format!("{}{line}\n", if ends { "" } else { "\n" });
+        self.append(path, line.as_bytes());
+        self.names.replace(Some(names));
+    }
+}
+
+impl Names {
+    fn read([passwd, shadow, group]: &[String; 3]) -> Self {
+        let mut names = Self::default();
+        let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
+        // The first line of a name counts.
+        let mut hashes = HashMap::new();
+        for line in shadow.lines().map(fields) {
+            if let [name, hash, ..] = line.as_slice() {
+                hashes.entry(name.clone()).or_insert_with(|| hash.clone());
+            }
         }
-        text.extend_from_slice(line.as_bytes());
-        text.push(b'\n');
-        self.put(path, text);
+        for line in passwd.lines().map(fields) {
+            let [name, _, uid, gid, rest @ ..] = line.as_slice() else { continue };
+            let (Ok(uid), Ok(gid)) = (uid.parse(), gid.parse()) else { continue };
+            let get = |index: usize| rest.get(index).cloned().unwrap_or_default();
+            names.accounts.entry(name.clone()).or_insert_with(|| Account {
+                name: name.clone(),
+                uid,
+                gid,
+                home: get(1),
+                shell: get(2),
+                hash: hashes.get(name).cloned(),
+            });
+        }
+        for line in group.lines().map(fields) {
+            if let [name, _, gid, ..] = line.as_slice()
+                && let Ok(gid) = gid.parse()
+            {
+                names.groups.entry(name.clone()).or_insert(gid);
+            }
+        }
+        names
     }
 }
 
 impl Machine for Overlay<'_> {
+    fn account(&self, name: &str) -> Option<Account> {
+        self.with_names(|names| names.accounts.get(name).cloned())
+    }
+
+    fn group(&self, name: &str) -> Option<u32> {
+        self.with_names(|names| names.groups.get(name).copied())
+    }
+
     fn read(&self, path: &str) -> Option<Vec<u8>> {
         match self.files.get(path) {
             Some(content) => content.clone(),

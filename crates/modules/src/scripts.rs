@@ -123,7 +123,7 @@ fn script(part: &Part) -> Option<(String, Result<Vec<u8>, Finding>)> {
         text
     };
     let name = clean_name(name);
-    if name.is_empty() {
+    if matches!(name.as_str(), "" | "." | "..") {
         let finding = Finding::error(
             "no-file-name",
             hardtack_userdata::Place::default(),

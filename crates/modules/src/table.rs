@@ -7,11 +7,7 @@ use hardtack_userdata::{Kind, Map};
 use crate::machine::Distro;
 use crate::module::{Frequency, Module, Stage};
 use crate::reading;
-use crate::{
-    apt, ca_certs, commands, coreos, disable_ec2_metadata, disks, etc_hosts, final_message, hostname,
-    keyboard, locale, mounts, ntp, packages, passwords, phone_home, power_state, random_seed, resolv_conf,
-    rsyslog, scripts, small_repos, ssh, ssh_import_id, timezone, users, write_files, yum_repos,
-};
+use crate::{apt, ca_certs, commands, disable_ec2_metadata, disks, etc_hosts, final_message, hostname, keyboard, locale, mounts, ntp, packages, passwords, phone_home, power_state, random_seed, resolv_conf, rsyslog, scripts, small_repos, ssh, ssh_import_id, timezone, users, write_files, yum_repos};
 
 /// One entry of a stage's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,9 +44,6 @@ const MODULES: &[&Module] = &[
     &users::MODULE,
     &ssh::MODULE,
     &passwords::MODULE,
-    &coreos::HOSTNAME,
-    &coreos::USERS,
-    &coreos::FILES,
     &ssh_import_id::MODULE,
     &keyboard::MODULE,
     &locale::MODULE,
@@ -63,7 +56,6 @@ const MODULES: &[&Module] = &[
     &timezone::MODULE,
     &disable_ec2_metadata::MODULE,
     &commands::RUNCMD,
-    &coreos::UNITS,
     &packages::MODULE,
     &write_files::DEFERRED,
     &scripts::VENDOR,
@@ -76,10 +68,6 @@ const MODULES: &[&Module] = &[
     &phone_home::MODULE,
     &final_message::MODULE,
     &power_state::MODULE,
-    &coreos::HOSTNAME,
-    &coreos::USERS,
-    &coreos::FILES,
-    &coreos::UNITS,
 ];
 
 /// The module of that name.
@@ -98,7 +86,6 @@ pub fn order(config: &Map, distro: &Distro) -> Vec<Entry> {
     ];
     // cloud-init takes user-data apart before all modules.
     let first = crate::scripts::CONSUME.to_owned();
-    let is_coreos = hardtack_userdata::coreos::is_coreos(config);
     let mut entries = vec![Entry { name: first, stage: Stage::Network, frequency: None }];
     for (stage, key, names) in stages {
         match reading::get(config, key) {
@@ -109,12 +96,6 @@ pub fn order(config: &Map, distro: &Distro) -> Vec<Entry> {
                 frequency: None,
             })),
         }
-        if is_coreos {
-            entries.extend(coreos::entries(stage));
-        }
-    }
-    if is_coreos {
-        entries.retain(|entry: &Entry| !coreos::REPLACED.contains(&entry.name.as_str()));
     }
     entries
 }

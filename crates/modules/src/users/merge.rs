@@ -31,6 +31,9 @@ pub(super) fn unique(value: &Value) -> Option<Vec<Value>> {
     Some(items)
 }
 
+/// Lists and mappings in a list of names that are compared with each other.
+const MOST_LISTS: usize = 200;
+
 /// The same, behind `items`.
 pub(super) fn extend_unique(items: &mut Vec<Value>, value: &Value) -> Option<()> {
     let of_key = |key: &Key| Value { place: key.place, kind: key.kind.clone() };
@@ -47,6 +50,7 @@ pub(super) fn extend_unique(items: &mut Vec<Value>, value: &Value) -> Option<()>
     };
     // Names are compared by hash; only what has none is compared one by one.
     let mut seen: std::collections::HashSet<Key> = items.iter().filter_map(as_key).collect();
+    let mut lists = 0;
     for item in fresh {
         match as_key(&item) {
             Some(key) => {
@@ -55,7 +59,12 @@ pub(super) fn extend_unique(items: &mut Vec<Value>, value: &Value) -> Option<()>
                 }
             }
             None => {
-                if !items.iter().any(|other| equal(other, &item)) {
+                // These are no names, and whoever walks through the list stops at them.
+                lists += 1;
+                if lists > MOST_LISTS {
+                    return None;
+                }
+                if !items.iter().any(|other| as_key(other).is_none() && equal(other, &item)) {
                     items.push(item);
                 }
             }

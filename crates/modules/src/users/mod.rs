@@ -51,12 +51,29 @@ pub fn run(request: &Request<'_>) -> Outcome {
     }
 }
 
+/// Users, and groups, that are made at most: each is a program to run, and more than this is no machine's
+/// configuration.
+const MOST: usize = 4096;
+
 /// The same for users and groups that are known already.
 #[must_use]
 pub fn run_with(request: &Request<'_>, accounts: Accounts) -> Outcome {
     let Accounts { users, groups, default, findings } = accounts;
     let mut maker = Maker::new(request);
     maker.outcome.findings = findings;
+    if users.len() > MOST || groups.len() > MOST {
+        let place = users.keys().chain(groups.keys()).last().map(|name| name.place).unwrap_or_default();
+        maker.outcome.findings.push(
+            Finding::error(
+                "too-many",
+                place,
+                format!("there are more than {MOST} users or groups: none is made"),
+            )
+            .at("users")
+            .with_hint("make them with a script, or keep them in a directory service"),
+        );
+        return maker.outcome;
+    }
     let names: Vec<String> = users.keys().map(Key::to_python_str).collect();
     for (name, members) in &groups {
         if let Err(finding) = maker.listed_group(name, members, &names) {

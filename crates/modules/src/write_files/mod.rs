@@ -38,6 +38,9 @@ pub const DEFERRED: Module = Module {
     run: run_deferred,
 };
 
+/// Bytes of a path (`PATH_MAX` without its end).
+const LONGEST_PATH: usize = 4095;
+
 /// The files without `defer`, in the network stage.
 #[must_use]
 pub fn run(request: &Request<'_>) -> Outcome {
@@ -184,6 +187,13 @@ impl Work<'_> {
                 .with_hint("write the path in quotes"));
         };
         let target = absolute_path(path_text);
+        if target.len() > LONGEST_PATH {
+            let message =
+                format!("the path of {at} has {} bytes, and Linux takes {LONGEST_PATH}", target.len());
+            return Err(Finding::error(UNUSABLE, path.place, message)
+                .at(format!("{at}.path"))
+                .with_hint("this file and those behind it are not written"));
+        }
         let source = self.source(map, &at)?;
         let inline = inline(map, &at);
         if source.is_none() {

@@ -7,6 +7,7 @@ use hardtack_userdata::{Key, Origin, Part, PartKind};
 use serde_json::{Value as Json, json};
 
 use crate::cases::{all, config, golden, own, same};
+use crate::events::event;
 
 fn script(case: &Json) -> Result<(), String> {
     let value = config(&format!("c: {}", case["yaml"].as_str().unwrap())).shift_remove(&Key::text("c"));
@@ -115,6 +116,28 @@ fn scripts_are_kept_and_run_by_name() {
     let outcome = with("runcmd: [a]", &parts, &tree, scripts::user);
     assert_eq!(outcome.notes, ["in this order: .._.._etc_xy, part-001, runcmd"]);
     assert!(with("runcmd: [{a: b}]", &[], &tree, scripts::user).actions.is_empty());
+}
+
+#[test]
+fn scripts_are_written_as_by_the_handlers() {
+    all(&own("scripts"), |case| {
+        let (kind, directory) = match case["kind"].as_str().unwrap() {
+            "script" => (PartKind::Script, "/var/lib/cloud/instance/scripts/"),
+            "boothook" => (PartKind::Boothook, "/var/lib/cloud/instance/boothooks/"),
+            "per-boot" => (PartKind::ScriptPerBoot, "/var/lib/cloud/scripts/per-boot/"),
+            "per-instance" => (PartKind::ScriptPerInstance, "/var/lib/cloud/scripts/per-instance/"),
+            _ => (PartKind::ScriptPerOnce, "/var/lib/cloud/scripts/per-once/"),
+        };
+        let payload = case["payload"].as_str().unwrap().as_bytes();
+        let part = part(kind, case["filename"].as_str().unwrap(), payload);
+        let outcome = with("{}", &[part], &Tree::debian(), scripts::consume);
+        let written = case["done"][0][1].as_str().unwrap();
+        if matches!(written.strip_prefix(directory), Some("" | "." | "..")) {
+            // Opening a directory for writing fails, which cloud-init writes into its log.
+            return same(&(outcome.actions.len(), outcome.findings.len()), &(0, 1));
+        }
+        same(&Json::Array(outcome.actions.iter().map(event).collect()), &case["done"])
+    });
 }
 
 #[test]

@@ -126,3 +126,65 @@ fn files_are_written() {
         Ok(())
     });
 }
+
+#[test]
+fn a_source_is_fetched_and_has_a_fallback() {
+    let case = json!({});
+    let yaml = "write_files: [{path: /f, source: {uri: 'https://x/y', headers: {A: canary}}, content: aGk=, \
+                encoding: b64, permissions: '0600', owner: old}]";
+    let outcome = run(&write_files::MODULE, &case, yaml, &machine(&case));
+    let [Action::Fetch { url, headers, path, fallback, mode, owner }] = outcome.actions.as_slice() else {
+        panic!("{:?}", outcome.actions)
+    };
+    assert_eq!((url.as_str(), path.as_str(), *mode), ("https://x/y", "/f", Some(0o600)));
+    assert_eq!(fallback.as_ref().unwrap().bytes, b"hi");
+    assert_eq!(headers.len(), 1);
+    assert_eq!(owner.as_ref().unwrap().user.as_deref(), Some("old"));
+    assert!(!format!("{headers:?}").contains("canary"));
+    // Content that cannot be read matters only when the URL does not answer.
+    let yaml = "write_files: [{path: /f, source: {uri: u}, content: a, encoding: b64}, {path: /g}]";
+    let outcome = run(&write_files::MODULE, &case, yaml, &machine(&case));
+    assert!(matches!(
+        outcome.actions.as_slice(),
+        [Action::Fetch { fallback: None, .. }, Action::Write { .. }]
+    ));
+    assert!(!failed(&outcome) && outcome.findings.len() == 1);
+    let yaml = "write_files: [{path: /a/f, append: true, source: {uri: u}, owner: old}]";
+    let outcome = run(&write_files::MODULE, &case, yaml, &machine(&case));
+    let [Action::Directory { .. }, Action::Fetch { path, .. }, Action::Live { what: "append-file", details }] =
+        outcome.actions.as_slice()
+    else {
+        panic!("{:?}", outcome.actions)
+    };
+    assert_eq!(path, "/run/hardtack/fetched/a/f");
+    assert!(details.contains(&("user".to_owned(), "old".to_owned())));
+}
+
+#[test]
+fn an_owner_that_is_made_later_is_told() {
+    let case = json!({});
+    let yaml = "write_files: [{path: /a, owner: 'joe:joe'}, {path: /b}]\nusers: [joe]";
+    let outcome = run(&write_files::MODULE, &case, yaml, &machine(&case));
+    let finding = outcome.findings.iter().find(|finding| finding.code == "unknown-owner").unwrap();
+    assert!(finding.message.contains("user joe") && finding.message.contains("/a"), "{}", finding.message);
+    assert!(finding.hint.as_ref().unwrap().contains("defer: true"));
+    assert_eq!(outcome.actions.len(), 1);
+}
+
+#[test]
+fn private_files_are_not_shown() {
+    let case = json!({});
+    let yaml = "write_files: [{path: /a, permissions: '0600', content: canary}, \
+                {path: /b, content: \"-----BEGIN PRIVATE KEY-----\\ncanary\"}]";
+    let outcome = run(&write_files::MODULE, &case, yaml, &machine(&case));
+    assert_eq!(outcome.actions.len(), 2);
+    assert!(!format!("{outcome:?}").contains("canary"));
+}
+
+#[test]
+fn a_path_that_linux_does_not_take_is_an_error() {
+    let case = json!({});
+    let yaml = format!("write_files: [{{path: '{}', owner: old}}]", "/a".repeat(100_000));
+    let outcome = run(&write_files::MODULE, &case, &yaml, &machine(&case));
+    assert!(failed(&outcome) && outcome.actions.is_empty());
+}

@@ -169,3 +169,23 @@ fn doas_rules_name_their_user() {
         assert_eq!(users::doas_rule_names(rule).as_deref(), name, "{rule}");
     }
 }
+
+#[test]
+fn a_crowd_is_planned_or_refused_at_once() {
+    let case = json!({"distro": "debian", "programs": ["passwd", "useradd"]});
+    let list = |count: usize, sudo: &str| {
+        let users: Vec<String> = (0..count).map(|number| format!("{{name: u{number}, {sudo}}}")).collect();
+        format!("users: [{}]", users.join(","))
+    };
+    let started = std::time::Instant::now();
+    let outcome = run(&users::MODULE, &case, &list(1500, "sudo: ALL, groups: [a, b]"), &machine(&case));
+    assert!(outcome.actions.len() > 4 * 1500);
+    let outcome = run(&users::MODULE, &case, &list(10_000, "uid: 1"), &machine(&case));
+    assert!(failed(&outcome) && outcome.actions.is_empty());
+    // Lists in a list of names are compared one by one.
+    let lists: Vec<String> = (0..20_000).map(|number| format!("[{number}]")).collect();
+    let outcome =
+        run(&users::MODULE, &case, &format!("groups: {{g: [{}]}}", lists.join(",")), &machine(&case));
+    assert!(failed(&outcome));
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}

@@ -1,4 +1,5 @@
-"""write_files, runcmd and bootcmd: write_files_more.jsonl, permissions_more.jsonl, shellify_more.jsonl."""
+"""write_files, runcmd, bootcmd and scripts: write_files_more.jsonl, permissions_more.jsonl, shellify_more.jsonl,
+scripts.jsonl."""
 
 import base64
 import gzip
@@ -118,6 +119,41 @@ def shell(yaml):
     return case
 
 
+NAMES = ["part-001", "a.sh", "dir/a.sh", "/etc/x", "../x", "a b", "ü", "(x)-_.", "", "a\tb", "..", "x/", "$(id)"]
+TEXTS = ["#!/bin/sh\necho\n", "#!/bin/sh\r\necho\r\n", "#!/bin/sh\necho\r\n", "\r\nx\r\n", "\n\r\n", "", "#cloud-boothook\n#!/bin/sh\n", "#cloud-boothook\r\n  #!/bin/sh\r\nx\r\n",
+         " #cloud-boothook\nx", "#cloud-boothook#cloud-boothook\nx", "#Cloud-boothook\nx", "#cloud-boothook", "a\r\n\r\r\nb\r"]
+
+
+def script(kind, name, text):
+    """What a handler does with a part."""
+    from cloudinit import helpers
+    from cloudinit.handlers import boot_hook, shell_script, shell_script_by_frequency
+    from cloudinit.settings import PER_ALWAYS, PER_INSTANCE, PER_ONCE
+
+    case = {"kind": kind, "filename": name, "payload": text}
+    machine = tracing.Traced()
+    paths = helpers.Paths({"cloud_dir": "/var/lib/cloud"}, mock.Mock(get_instance_id=lambda: "i-1"))
+    by_frequency = {"per-boot": PER_ALWAYS, "per-instance": PER_INSTANCE, "per-once": PER_ONCE}
+
+    def function():
+        if kind == "script":
+            handler = shell_script.ShellScriptPartHandler(paths)
+        elif kind == "boothook":
+            handler = boot_hook.BootHookPartHandler(paths, mock.Mock(get_instance_id=lambda: "i-1"))
+        else:
+            handler = shell_script_by_frequency.ShellScriptByFreqPartHandler(by_frequency[kind], paths)
+        handler.handle_part(None, "text/x-shellscript", name, text, None)
+
+    tracing.run(case, machine, function)
+    for event in case["done"]:
+        for at, word in enumerate(event):
+            if isinstance(word, str):
+                event[at] = word.replace("/instances/i-1/", "/instance/")
+            elif isinstance(word, list):
+                event[at] = [item.replace("/instances/i-1/", "/instance/") for item in word]
+    return case
+
+
 def main():
     os.chdir("/")
     common.save("permissions_more", [decoded(yaml) for yaml in PERMISSIONS])
@@ -131,6 +167,10 @@ def main():
             items.append(chance.choice(words[:4]) if kind < 0.5 else [chance.choice(words) for _ in range(chance.randint(0, 4))] if kind < 0.95 else chance.choice(words))
         cases.append(shell(json.dumps(items)))
     common.save("shellify_more", cases)
+    kinds = ["script", "boothook", "per-boot", "per-instance", "per-once"]
+    cases = [script(kind, name, TEXTS[0]) for kind in kinds for name in NAMES]
+    cases += [script(kind, "part-001", text) for kind in kinds[:3] for text in TEXTS]
+    common.save("scripts", cases)
 
     cases = []
     one = lambda entry: files("write_files: " + json.dumps([entry, {"path": "/last"}]))
