@@ -154,6 +154,13 @@ fn arguments(words: &[Value], path: &str, report: &mut Report<'_>) {
         let path = format!("{path}.{index}");
         match &word.kind {
             Kind::Text(_) | Kind::Bytes(_) => {}
+            Kind::Null => report.tell(trap(
+                "argument-is-not-text",
+                word.place,
+                path,
+                "no text stands here: the command gets the argument `None`",
+                "put it in quotes, or remove it",
+            )),
             Kind::List(_) | Kind::Map(_) | Kind::Set(_) => report.tell(trap(
                 "argument-is-not-text",
                 word.place,

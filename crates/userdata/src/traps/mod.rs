@@ -60,6 +60,17 @@ pub fn look(config: &Map, parts: &[Part], findings: &mut Vec<Finding>) {
     report.finish();
 }
 
+/// What the schema thinks of a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Nothing is wrong.
+    Taken,
+    /// It is no text, and text may stand here.
+    WantsText,
+    /// Something else is wrong, which its own words tell best.
+    Refused,
+}
+
 /// Where traps are told.
 struct Report<'a> {
     parts: &'a [Part],
@@ -117,9 +128,13 @@ impl<'a> Report<'a> {
         })
     }
 
-    /// True when the schema refuses what stands at `place`.
-    fn is_refused(&self, place: Place) -> bool {
-        self.errors.contains_key(&key(place))
+    /// What the schema thinks of what stands at `place`.
+    fn verdict(&self, place: Place) -> Verdict {
+        let Some(indices) = self.errors.get(&key(place)) else { return Verdict::Taken };
+        let mut errors = indices.iter().filter_map(|index| self.findings.get(*index));
+        let text = ["expected text", "expected a date"];
+        let wants_text = errors.any(|error| text.iter().any(|words| error.message.contains(words)));
+        if wants_text { Verdict::WantsText } else { Verdict::Refused }
     }
 
     /// True when a trap was told about what stands at `place`, which says enough.

@@ -2,7 +2,7 @@
 //! times are numbers to the base 60, a leading zero means octal, `no` is a boolean.
 
 use super::walk::{self, What};
-use super::{Report, trap};
+use super::{Report, Verdict, trap};
 use crate::value::{Key, Kind, Map, Value};
 
 pub(super) fn look(config: &Map, report: &mut Report<'_>) {
@@ -14,70 +14,48 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
 }
 
 fn scalar(value: &Value, path: &str, report: &mut Report<'_>) {
+    let verdict = report.verdict(value.place);
+    if verdict == Verdict::Refused {
+        return;
+    }
+    let wants_text = verdict == Verdict::WantsText;
     let source = report.source(value.place);
-    let quoted = format!("put it in quotes: \"{source}\"");
     let number = value.to_python_str();
-    match &value.kind {
+    let quoted = format!("put it in quotes: \"{source}\"");
+    let (code, message, hint) = match &value.kind {
         Kind::Int(_) | Kind::HugeInt(_) | Kind::Float(_) if is_sexagesimal(source) => {
             let what = if is_mac(source) { "a MAC address without quotes" } else { "read to the base 60" };
-            report.tell(trap(
-                "sexagesimal",
-                value.place,
-                path,
-                format!("`{source}` is {what}: YAML makes the number {number} of it"),
-                quoted,
-            ));
+            ("sexagesimal", format!("`{source}` is {what}: YAML makes the number {number} of it"), quoted)
         }
         Kind::Int(_) if is_octal(source) => {
-            report.tell(trap(
-                "octal",
-                value.place,
-                path,
-                format!("`{source}` is octal for its leading zero: YAML makes the number {number} of it"),
-                format!("write `{number}` if that is meant, or put it in quotes: \"{source}\""),
-            ));
+            let message =
+                format!("`{source}` is octal for its leading zero: YAML makes the number {number} of it");
+            let hint = if wants_text {
+                quoted
+            } else {
+                format!("write `{number}` if that is meant, or put it in quotes")
+            };
+            ("octal", message, hint)
         }
-        Kind::Float(_) if is_plain_decimal(source) => {
-            let changed = number != source.trim_start_matches('+');
-            if report.is_refused(value.place) {
-                let becomes = if changed { format!(", {number}") } else { String::new() };
-                report.tell(trap(
-                    "number-for-text",
-                    value.place,
-                    path,
-                    format!("`{source}` is read as a number{becomes}; text is wanted here"),
-                    quoted,
-                ));
-            } else if changed {
-                report.tell(trap(
-                    "digits-lost",
-                    value.place,
-                    path,
-                    format!("`{source}` is read as a number and becomes {number}"),
-                    quoted,
-                ));
-            }
+        Kind::Float(_) if is_plain_decimal(source) && wants_text => {
+            ("number-for-text", reads(path, source, &format!("the number {number}")), quoted)
         }
-        Kind::Bool(truth) if is_word(source) && report.is_refused(value.place) => {
-            report.tell(trap(
-                "boolean-for-text",
-                value.place,
-                path,
-                format!("`{source}` is the boolean {truth} in YAML 1.1; something else is wanted here"),
-                quoted,
-            ));
+        Kind::Float(_) if is_plain_decimal(source) && number != source.trim_start_matches('+') => {
+            ("digits-lost", format!("`{source}` is read as a number and becomes {number}"), quoted)
         }
-        Kind::Date(_) | Kind::DateTime(_) if report.is_refused(value.place) => {
-            report.tell(trap(
-                "date-for-text",
-                value.place,
-                path,
-                format!("`{source}` is read as a date; text is wanted here"),
-                quoted,
-            ));
+        Kind::Bool(truth) if is_word(source) && wants_text => {
+            ("boolean-for-text", reads(path, source, &format!("the boolean {truth}")), quoted)
         }
-        _ => {}
-    }
+        Kind::Date(_) | Kind::DateTime(_) if wants_text => {
+            ("date-for-text", reads(path, source, "a date"), quoted)
+        }
+        _ => return,
+    };
+    report.tell(trap(code, value.place, path, message, hint));
+}
+
+fn reads(path: &str, source: &str, what: &str) -> String {
+    format!("`{path}` is `{source}`, which YAML reads as {what}; text is expected")
 }
 
 fn name(key: &Key, path: &str, report: &mut Report<'_>) {

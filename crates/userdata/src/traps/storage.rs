@@ -1,6 +1,6 @@
 //! Mounts, swap and disks (`cloudinit/config/cc_mounts.py`, `cc_disk_setup.py`; fstab(5)), and packages.
 
-use super::{Report, items, shown, top, trap};
+use super::{Report, Verdict, items, shown, top, trap};
 use crate::truth::is_true;
 use crate::value::{Kind, Map, Value};
 
@@ -19,7 +19,7 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
 fn mount(fields: &[Value], row: &Value, path: &str, report: &mut Report<'_>) {
     for (index, field) in fields.iter().enumerate() {
         let source = report.source(field.place);
-        if matches!(field.kind, Kind::Int(_)) && report.is_refused(field.place) {
+        if matches!(field.kind, Kind::Int(_)) && report.verdict(field.place) == Verdict::WantsText {
             report.tell(trap(
                 "number-for-text",
                 field.place,
