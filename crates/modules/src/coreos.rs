@@ -13,14 +13,13 @@
 
 use hardtack_userdata::coreos::model::{File, User};
 use hardtack_userdata::coreos::{self, Addresses, CloudConfig, UnitAction, generated, units};
-use hardtack_userdata::{Finding, Map, PartKind, Place, Severity};
+use hardtack_userdata::{Finding, PartKind, Place, Severity};
 
 use crate::action::{Action, Content, Owner};
 use crate::machine::Machine;
 use crate::module::{Frequency, Module, Outcome, Request, Stage};
 use crate::overlay::Overlay;
 use crate::reading::{SKIPPED, UNSUPPORTED, UNUSABLE};
-use crate::table::Entry;
 use crate::{ssh, system};
 
 const KEYS: &[&str] = &["coreos"];
@@ -62,35 +61,6 @@ const fn module(
     run: fn(&Request<'_>) -> Outcome,
 ) -> Module {
     Module { name, stage, frequency: Frequency::Always, keys, run }
-}
-
-/// The configuration that cloud-init's modules see: all of it, or what coreos-cloudinit does not know.
-#[must_use]
-pub fn for_cloud_init(config: &Map) -> std::borrow::Cow<'_, Map> {
-    if coreos::is_coreos(config) {
-        std::borrow::Cow::Owned(coreos::rest(config))
-    } else {
-        std::borrow::Cow::Borrowed(config)
-    }
-}
-
-/// What the module `name` sees of `config`; `rest` is [`for_cloud_init`] of it. `None` for a module of
-/// the dialect when `config` is not in it.
-#[must_use]
-pub fn config_for<'a>(name: &str, config: &'a Map, rest: &'a Map) -> Option<&'a Map> {
-    if MODULES.iter().all(|module| module.name != name) {
-        return Some(rest);
-    }
-    coreos::is_coreos(config).then_some(config)
-}
-
-/// The modules of `stage`, for a configuration in the dialect: behind cloud-init's own.
-pub fn entries(stage: Stage) -> impl Iterator<Item = Entry> {
-    MODULES.iter().filter(move |module| module.stage == stage).map(|module| Entry {
-        name: module.name.to_owned(),
-        stage: module.stage,
-        frequency: None,
-    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -323,8 +293,11 @@ impl Run<'_, '_> {
             let action = self.write(file, mode);
             self.push(action);
         }
+        let secret = config.coreos.flannel.secret();
         for (path, text) in generated {
-            self.push(system::write(path, text));
+            let hidden = secret && path == generated::FLANNEL;
+            let content = if hidden { Content::secret(text) } else { Content::open(text) };
+            self.push(Action::Write { path: path.to_owned(), content, mode: Some(0o644), owner: None });
         }
         if !environment {
             let old = self.overlay.read(generated::ENVIRONMENT).unwrap_or_default();

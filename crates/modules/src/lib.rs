@@ -52,6 +52,7 @@
 //! * [`ssh_import_id`]: login keys from Launchpad and GitHub.
 //! * [`base`]: the lowest layer of a configuration.
 //! * [`apt`]: apt's sources, keys, proxies and settings.
+//! * [`schedule`]: what runs, in order, on which configuration.
 #![forbid(unsafe_code)]
 // Findings are made where something is wrong, which is rare and never in a hot loop.
 #![allow(clippy::result_large_err)]
@@ -88,6 +89,7 @@ pub mod random_seed;
 pub mod reading;
 pub mod resolv_conf;
 pub mod rsyslog;
+pub mod schedule;
 pub mod scripts;
 pub mod sizes;
 pub mod small_repos;

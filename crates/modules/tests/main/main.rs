@@ -4,6 +4,7 @@
 mod apt;
 mod cases;
 mod commands;
+mod coreos;
 mod events;
 mod files;
 mod hostname;
