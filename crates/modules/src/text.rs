@@ -55,6 +55,7 @@ pub fn json(plan: &Plan, parts: &[Part]) -> Json {
     json!({
         "distro": { "id": plan.distro.id, "version": plan.distro.version, "family": plan.distro.family },
         "steps": plan.steps.iter().map(|step| step_json(step, parts)).collect::<Vec<_>>(),
+        "findings": plan.findings.iter().map(|finding| finding_json(finding, parts)).collect::<Vec<_>>(),
         "keys": plan.keys.iter().map(|key| {
             let (file, span) = parts.get(key.place.part).map_or_else(
                 || (String::new(), key.place.span),
@@ -72,25 +73,27 @@ pub fn json(plan: &Plan, parts: &[Part]) -> Json {
     })
 }
 
+fn finding_json(finding: &Finding, parts: &[Part]) -> Json {
+    let diagnostic = finding.diagnostic(parts);
+    json!({
+        "severity": if finding.severity == Severity::Error { "error" } else { "warning" },
+        "code": finding.code,
+        "path": finding.path,
+        "file": diagnostic.file,
+        "line": diagnostic.span.line,
+        "column": diagnostic.span.column,
+        "message": finding.message,
+        "hint": finding.hint,
+    })
+}
+
 fn step_json(step: &Step, parts: &[Part]) -> Json {
     json!({
         "stage": stage_word(step.stage),
         "module": step.module,
         "frequency": frequency_word(step.frequency),
         "actions": step.actions.iter().map(action_json).collect::<Vec<_>>(),
-        "findings": step.findings.iter().map(|finding| {
-            let diagnostic = finding.diagnostic(parts);
-            json!({
-                "severity": if finding.severity == Severity::Error { "error" } else { "warning" },
-                "code": finding.code,
-                "path": finding.path,
-                "file": diagnostic.file,
-                "line": diagnostic.span.line,
-                "column": diagnostic.span.column,
-                "message": finding.message,
-                "hint": finding.hint,
-            })
-        }).collect::<Vec<_>>(),
+        "findings": step.findings.iter().map(|finding| finding_json(finding, parts)).collect::<Vec<_>>(),
         "notes": step.notes,
     })
 }

@@ -11,6 +11,7 @@ mod hostname;
 mod mounts;
 mod final_stage;
 mod packages;
+mod plan;
 mod passwords;
 mod ssh;
 mod users;

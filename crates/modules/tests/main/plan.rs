@@ -1,0 +1,204 @@
+//! The plan as a whole: order, what becomes of keys, what is shown.
+
+use hardtack_modules::testing::Tree;
+use hardtack_modules::{Distro, Facts, KeyState, Machine, Plan, Request, Stage, base, plan, table, text};
+use hardtack_userdata::{Map, Origin, Part, PartKind, json};
+use serde_json::{Value as Json, json};
+
+use crate::cases::{all, config, own, same};
+
+fn part(yaml: &str) -> Part {
+    Part {
+        kind: PartKind::CloudConfig,
+        content_type: "text/cloud-config".to_owned(),
+        filename: "part-001".to_owned(),
+        launch_index: None,
+        merge_type: None,
+        payload: yaml.as_bytes().to_vec(),
+        origin: Origin::file("user-data.yaml"),
+    }
+}
+
+fn planned(yaml: &str, machine: &dyn Machine, facts: &Facts) -> (Plan, Vec<Part>) {
+    let config = config(yaml);
+    let parts = vec![part(yaml)];
+    let distro = Distro::read(machine);
+    (plan(&Request { config: &config, parts: &parts, machine, distro: &distro, facts }), parts)
+}
+
+#[test]
+fn modules_run_in_the_order_of_every_distribution() {
+    all(&own("order"), |case| {
+        let variant = case["variant"].as_str().unwrap();
+        let distro = Distro { variant: variant.to_owned(), ..Distro::default() };
+        let ours = table::order(&Map::new(), &distro);
+        for (name, stage) in [("init", Stage::Network), ("config", Stage::Config), ("final", Stage::Final)] {
+            let names: Vec<&str> = ours
+                .iter()
+                .filter(|entry| entry.stage == stage && entry.name != "consume_data")
+                .map(|entry| entry.name.as_str())
+                .collect();
+            same(&json!(names), &case[name])?;
+        }
+        let base = json::map(&base::config(&distro));
+        for (key, value) in case["base"].as_object().unwrap() {
+            same(&base[key], value).map_err(|error| format!("{key}:\n{error}"))?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn every_module_of_cloud_init_is_known_or_unsupported() {
+    let silent = ["byobu", "install_hotplug", "landscape", "reset_rmc", "ubuntu_drivers", "raspberry_pi"];
+    for case in own("order") {
+        for list in ["init", "config", "final"] {
+            for name in case[list].as_array().unwrap() {
+                let name = name.as_str().unwrap();
+                let known = table::find(name).is_some()
+                    || hardtack_modules::unsupported::reason(name).is_some()
+                    || name == "ubuntu_autoinstall"
+                    || silent.contains(&name);
+                assert!(known, "{name} of {} is dropped silently", case["variant"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn lists_of_the_configuration_win() {
+    let config = config(
+        "cloud_init_modules: [cc_mounts, [set-hostname, always], {name: bootcmd, frequency: once}, 5]\n\
+         cloud_config_modules: []\ncloud_final_modules: null\n",
+    );
+    let order = table::order(&config, &Distro::read(&Tree::debian()));
+    let names: Vec<_> = order.iter().map(|entry| (entry.name.as_str(), entry.frequency)).collect();
+    use hardtack_modules::Frequency::{Always, Once};
+    // User-data is taken in before any module, whatever the lists say.
+    assert_eq!(
+        names,
+        [("consume_data", None), ("mounts", None), ("set_hostname", Some(Always)), ("bootcmd", Some(Once))]
+    );
+}
+
+#[test]
+fn every_key_is_told() {
+    let yaml = "hostname: web\nansible: {}\nyum_repos: {a: {baseurl: x}}\nx-anchor: 1\nntp: text\noutput: {all: x}\n";
+    let (plan, parts) = planned(yaml, &Tree::debian(), &Facts::default());
+    let states: Vec<_> = plan.keys.iter().map(|key| (key.key.as_str(), key.state)).collect();
+    assert_eq!(
+        states,
+        [
+            ("hostname", KeyState::Applied),
+            ("ansible", KeyState::Unsupported),
+            ("yum_repos", KeyState::Ignored),
+            ("x-anchor", KeyState::Ignored),
+            ("ntp", KeyState::Failed),
+            ("output", KeyState::Applied),
+        ]
+    );
+    let [finding] = plan.findings.as_slice() else { panic!("{:?}", plan.findings) };
+    assert_eq!(finding.path, "ansible");
+    assert_eq!(finding.diagnostic(&parts).span.line, 2);
+    assert!(finding.hint.as_deref().unwrap_or_default().contains("runcmd"));
+}
+
+#[test]
+fn later_modules_see_what_earlier_ones_write() {
+    let yaml = "hostname: web\nfqdn: web.example\nmanage_etc_hosts: true\nwrite_files:\n- path: /etc/cloud/templates/hosts.debian.tmpl\n  content: \"## template: jinja\\n127.0.1.1 {{fqdn}} own\\n\"\n";
+    let (plan, _) = planned(yaml, &Tree::debian(), &Facts::default());
+    let shown = text::json(&plan, &[]).to_string();
+    assert!(shown.contains("127.0.1.1 web.example own"), "{shown}");
+    // set_hostname has written the name already, so that update_hostname only notes it down.
+    let update = plan.steps.iter().find(|step| step.module == "update_hostname").unwrap();
+    assert_eq!(update.actions.len(), 1, "{:?}", update.actions);
+}
+
+#[test]
+fn the_metadata_names_the_machine_before_the_network() {
+    let facts = Facts {
+        local_hostname: Some("md.example".to_owned()),
+        instance_id: Some("i-1".to_owned()),
+        ..Facts::default()
+    };
+    let (plan, _) = planned("preserve_hostname: true\n", &Tree::debian(), &facts);
+    let step = plan.steps.first().unwrap();
+    assert_eq!((step.stage, step.module.as_str()), (Stage::Local, "set_hostname"));
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let canary = "canary-5f3a";
+    let yaml = format!(
+        "password: {canary}\nchpasswd:\n  users: [{{name: root, password: {canary}, type: text}}]\n\
+         users:\n- default\n- {{name: joe, plain_text_passwd: {canary}}}\n\
+         ssh_keys:\n  rsa_private: {canary}\n\
+         random_seed: {{data: {canary}}}\n\
+         apt: {{proxy: 'http://user:{canary}@proxy', debconf_selections: {{a: 'a a/password password {canary}'}}}}\n\
+         phone_home: {{url: 'https://user:{canary}@host/'}}\n"
+    );
+    let (plan, parts) = planned(&yaml, &Tree::debian(), &Facts::default());
+    for shown in [text::text(&plan, &parts), text::json(&plan, &parts).to_string(), format!("{plan:?}")] {
+        for line in shown.lines().filter(|line| line.contains(canary)) {
+            // `Debug` of an action that posts shows the URL: nobody prints that.
+            assert!(line.contains("Post"), "{line}");
+        }
+    }
+    assert!(!text::text(&plan, &parts).contains(canary));
+}
+
+#[test]
+fn a_plan_reads_well() {
+    let yaml =
+        "hostname: web\nmounts:\n- [/dev/vdb, /data]\npackages: [vim]\ntimezone: Mars/Base\nchef: {}\n";
+    let (plan, parts) = planned(yaml, &Tree::debian(), &Facts::default());
+    let wanted =
+        ["set_hostname", "mounts", "timezone", "package_update_upgrade_install", "power_state_change"];
+    let plan = Plan {
+        steps: plan.steps.into_iter().filter(|step| wanted.contains(&step.module.as_str())).collect(),
+        ..plan
+    };
+    assert_eq!(
+        text::text(&plan, &parts),
+        "with the network, before logins
+  mounts (once per instance)
+    make directory /data 0755
+    write /etc/fstab 0644:
+      | /dev/vdb\t/data\tauto\tdefaults,nofail,x-systemd.after=cloud-init-network.service,_netdev,comment=cloudconfig\t0\t2
+    run mount -a
+    run systemctl daemon-reload
+  set_hostname (once per instance)
+    write /etc/hostname 0644:
+      | web
+    run hostname web (may fail)
+    write /var/lib/cloud/data/set-hostname 0644:
+      | {
+      |  \"fqdn\": \"localhost\",
+      |  \"hostname\": \"web\"
+      | }
+beside other services
+  timezone (once per instance)
+    error: `timezone` is \"Mars/Base\", and there is no file /usr/share/zoneinfo/Mars/Base (user-data.yaml:5:11); the machine has no /usr/share/zoneinfo: install tzdata
+at the end
+  package_update_upgrade_install (once per instance)
+    run DEBIAN_FRONTEND=noninteractive apt-get --option=Dpkg::Options::=--force-confold --option=Dpkg::options::=--force-unsafe-io --assume-yes --quiet update
+    run DEBIAN_FRONTEND=noninteractive apt-get --option=Dpkg::Options::=--force-confold --option=Dpkg::options::=--force-unsafe-io --assume-yes --quiet install vim
+    note: apt is not asked for packages that it does not know, and the module fails for them
+keys that are not applied
+  timezone: failed
+  chef: unsupported: install chef from `runcmd`, with its configuration in `write_files`
+"
+    );
+}
+
+#[test]
+fn the_json_has_its_form() {
+    let (plan, parts) = planned("timezone: Mars/Base\n", &Tree::debian(), &Facts::default());
+    let shown = text::json(&plan, &parts);
+    let names = |value: &Json| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&shown), ["distro", "findings", "keys", "steps"]);
+    let step = &shown["steps"].as_array().unwrap().iter().find(|step| step["module"] == "timezone").unwrap();
+    assert_eq!(step["findings"][0]["line"], 1);
+    assert_eq!(step["stage"], "config");
+    assert_eq!(shown["keys"][0]["state"], "failed");
+}
