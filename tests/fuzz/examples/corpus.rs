@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hardtack_disk::{AtomicFile, Compression, Qcow2Options, write_qcow2};
+use hardtack_userdata::pack::{Gzip, Input, pack};
 
 /// The bases of each target.
 const BASES: &[(&str, u8)] =
@@ -30,8 +31,108 @@ fn main() -> std::io::Result<()> {
             fs::write(folder.join(format!("damage-{base}")), input)?;
         }
     }
-    whole(&top.join("qcow2"))
+    whole(&top.join("qcow2"))?;
+    texts(&top)
 }
+
+/// User-data: the project's own examples, each alone, packed, in an archive, as a patch.
+fn texts(top: &Path) -> std::io::Result<()> {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../cloud-config");
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(examples)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    paths.sort();
+    let mut inputs = Vec::new();
+    for path in &paths {
+        let content = fs::read(path)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        seed(top, "userdata", &name, &content)?;
+        seed(top, "yaml", &name, &content)?;
+        inputs.push(Input { name, content, content_type: None });
+    }
+    let small = |name: &str, content: &str| Input {
+        name: name.to_owned(),
+        content: content.as_bytes().to_vec(),
+        content_type: None,
+    };
+    let several = [
+        small("a.yaml", "#cloud-config\nruncmd: [a]\n"),
+        small("b.yaml", "#cloud-config\nruncmd: [b]\nmerge_how: \"list(append)+dict(recurse_list)+str()\"\n"),
+        small("c.sh", "#!/bin/sh\necho c\n"),
+    ];
+    for (name, inputs, gzip) in [
+        ("all", &inputs[..], Gzip::Never),
+        ("all.gz", &inputs[..], Gzip::Always),
+        ("several", &several[..], Gzip::Never),
+    ] {
+        let packed = pack(inputs, gzip).map_err(std::io::Error::other)?;
+        seed(top, "userdata", &format!("pack-{name}"), &packed.bytes)?;
+        if gzip == Gzip::Never {
+            seed(top, "mime", &format!("pack-{name}"), &packed.bytes)?;
+        }
+    }
+    for (name, text) in TEXTS {
+        seed(top, "userdata", name, text.as_bytes())?;
+    }
+    for (number, text) in YAML.iter().enumerate() {
+        seed(top, "yaml", &format!("own-{number}"), text.as_bytes())?;
+    }
+    for (number, text) in MIME.iter().enumerate() {
+        seed(top, "mime", &format!("own-{number}"), text.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn seed(top: &Path, target: &str, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = top.join(target);
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join(name), bytes)
+}
+
+/// One of each kind of user-data.
+const TEXTS: &[(&str, &str)] = &[
+    (
+        "archive",
+        "#cloud-config-archive\n- type: text/cloud-config\n  content: |\n    a: 1\n- '#!/bin/sh'\n- launch-index: 1\n  content: x\n",
+    ),
+    (
+        "patch",
+        "#cloud-config-archive\n- \"#cloud-config\\nruncmd: [a]\"\n- '#cloud-config-jsonp [{\"op\": \"add\", \"path\": \"/runcmd/-\", \"value\": \"b\"}, {\"op\": \"copy\", \"from\": \"/runcmd\", \"path\": \"/x~1y\"}]'\n",
+    ),
+    ("script", "#!/bin/sh\necho\n"),
+    ("boothook", "#cloud-boothook\n#!/bin/sh\n"),
+    ("include", "#include\n# one\nhttps://example.com/a\nfile:///x\n#include-once https://example.com/b\n"),
+    ("part-handler", "#part-handler\ndef list_types(): return []\n"),
+    (
+        "jinja",
+        "## template: jinja\n#cloud-config\nhostname: {{ v1.region|upper }}{% if v1.x is defined %}-{{ ds['meta_data'] }}{% endif %}\n",
+    ),
+    (
+        "coreos",
+        "#cloud-config\nhostname: core-1\ncoreos:\n  etcd2: {name: a, advertise-client-urls: \"http://$private_ipv4:2379\"}\n  update: {reboot-strategy: off}\n  units:\n    - name: etcd2.service\n      command: start\n      drop-ins: [{name: 10.conf, content: \"[Service]\"}]\n",
+    ),
+    ("base64", "I2Nsb3VkLWNvbmZpZwpydW5jbWQ6IFthXQo="),
+    (
+        "traps",
+        "#cloud-config\nwrite_files:\n- {path: /x, permissions: 644, owner: bob, content: 22:22}\nusers: [{name: bob}]\nruncmd: [a: b]\nchpasswd: {list: \"a:$y$x\"}\nbootcmd: x\n",
+    ),
+    ("header", " # cloud-config\n---\na: 1\n"),
+];
+
+/// What YAML has, in small.
+const YAML: &[&str] = &[
+    "a: &x {p: 1, q: 'two'}\nb: *x\nc:\n  <<: [*x, {r: 3}]\n? [k]\n: v\n",
+    "- |\n  text\n   more\n\n- >-\n  folded\n  text\n- |2+\n    x\n\n- \"esc \\x41 \\u00e9 \\\n  cont\"\n- 'it''s'\n",
+    "%YAML 1.1\n%TAG !e! tag:example.com,2000:\n---\na: !!set {x, y}\nb: !!omap [a: 1]\nc: !!binary aGk=\nd: !!int 0x1f\n...\n",
+    "[0644, 1:30, 1_0, 0b1, .5, 1.0e+3, .inf, ~, yes, 2001-12-14t21:59:43.10-05:00, 2001-01-01]\n",
+];
+
+/// What MIME has, in small.
+const MIME: &[&str] = &[
+    "Content-Type: text/cloud-config; charset=\"iso-8859-1\"\nContent-Transfer-Encoding: base64\nMerge-Type: list(append)\nLaunch-Index: 1\n\nYTogMQ==\n--X\nContent-Type: text/x-shellscript\nContent-Transfer-Encoding: quoted-printable\nContent-Disposition: attachment; filename*=utf-8''a%20b.sh\n\n#!/bin/sh=0A=\necho\n--X--\n",
+    "MIME-Version: 1.0\nContent-Type: multipart/mixed;\n boundary=\"a b\"\n\npreamble\n--a b\nContent-Type: multipart/mixed; boundary=inner\n\n--inner\n\n#cloud-config\na: 1\n--inner--\n--a b\nContent-Type: message/rfc822\n\nContent-Type: text/plain\n\nx\n--a b--\nepilogue\n",
+    "Content-Type: application/x-gzip\nContent-Transfer-Encoding: uuencode\n\nbegin 644 x\n#0V%T\n`\nend\n--X--",
+];
 
 /// Small images as our own writers make them.
 fn whole(folder: &Path) -> std::io::Result<()> {

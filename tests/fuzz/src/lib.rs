@@ -1,6 +1,8 @@
 //! Bodies of the fuzz targets. Each takes any bytes and must come back: without a panic, within seconds,
 //! and with less than [`LIMIT`] bytes of memory.
 //!
+//! User-data is a text, and the input is the text. It may take [`userdata`] 64 MiB.
+//!
 //! A disk image is far too large for a fuzzer to change in places that matter. So an input is the number
 //! of a base image and patches to it; `base` has the encoding. `checksums` makes damage believable.
 //!
@@ -18,6 +20,7 @@ mod partition;
 mod qcow2;
 #[cfg(test)]
 mod tests;
+mod userdata;
 
 pub use container::container;
 pub use ext4::{ext4, journal};
@@ -25,6 +28,7 @@ pub use fat::fat;
 pub use memory::{Capped, LIMIT};
 pub use partition::partition;
 pub use qcow2::qcow2;
+pub use userdata::{mime, userdata, yaml};
 
 /// A target's body.
 pub type Target = fn(&[u8]);
@@ -37,7 +41,13 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("partition", partition),
     ("fat", fat),
     ("container", container),
+    ("userdata", userdata),
+    ("yaml", yaml),
+    ("mime", mime),
 ];
+
+/// Targets that read texts, and no images.
+pub const TEXTS: &[&str] = &["userdata", "yaml", "mime"];
 
 /// The time that every edit writes.
 const EPOCH: i64 = 1_700_000_000;

@@ -45,7 +45,8 @@ fn random_damage_is_answered() {
         std::env::var("HARDTACK_MUTATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(100);
     for (name, target) in hardtack_fuzz::TARGETS {
         for number in 0..count {
-            let input = damage(number);
+            let text = hardtack_fuzz::TEXTS.contains(name);
+            let input = if text { damaged_text(name, number) } else { damage(number) };
             // Shown when the input makes the test fail.
             println!("{name} {number}: {input:02x?}");
             let begun = Instant::now();
@@ -53,6 +54,28 @@ fn random_damage_is_answered() {
             assert!(begun.elapsed() < LIMIT, "{name}: input {number} takes {:?}", begun.elapsed());
         }
     }
+}
+
+/// A seed of a target that reads texts, with pieces of others in it.
+fn damaged_text(name: &str, number: u64) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let seed = |number: u64| std::fs::read(&paths[number as usize % paths.len()]).unwrap();
+    let mut input = seed(number);
+    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    for _ in 0..1 + number % 5 {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        let other = seed(state >> 40);
+        let from = (state >> 20) as usize % (other.len() + 1);
+        let piece = &other[from..(from + 1 + state as usize % 24).min(other.len()).max(from)];
+        let at = (state >> 8) as usize % (input.len() + 1);
+        let end = (at + (state >> 4) as usize % 6).min(input.len());
+        input.splice(at..end, piece.iter().copied());
+    }
+    input
 }
 
 /// A base, and up to six patches with values that tables do not like.
