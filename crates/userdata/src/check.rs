@@ -2,6 +2,7 @@
 //! agent ask the same one.
 
 use crate::finding::{Finding, Severity};
+use crate::load::load_config;
 use crate::part::{Part, PartKind};
 use crate::split::{self, SplitOptions, UserData};
 use crate::value::{Key, Kind, Map, Value};
@@ -71,6 +72,7 @@ pub fn check(name: &str, bytes: &[u8], options: &CheckOptions<'_>) -> Report {
 fn look(config: &Map, parts: &[Part], findings: &mut Vec<Finding>) {
     if !coreos::is_coreos(config) {
         schema::check(config, findings);
+        check_merging(parts, findings);
         traps::look(config, parts, findings);
         return;
     }
@@ -85,4 +87,20 @@ fn look(config: &Map, parts: &[Part], findings: &mut Vec<Finding>) {
     // Traps ask whether the dialect is spoken.
     rest.insert(Key::text("coreos"), Value::new(Kind::Null));
     traps::look(&rest, parts, findings);
+}
+
+/// What the parts say of merging, which the merged configuration does not hold any more. What merging
+/// itself has refused was told.
+fn check_merging(parts: &[Part], findings: &mut Vec<Finding>) {
+    for (index, part) in parts.iter().enumerate().filter(|(_, part)| part.kind == PartKind::CloudConfig) {
+        let refused = |told: &Finding| told.code == merge::MERGE_HOW && told.severity == Severity::Error;
+        let told = findings.iter().any(|told| refused(told) && told.place.part == index);
+        if told || !part.payload.windows(6).any(|word| word == b"merge_") {
+            continue;
+        }
+        let text = String::from_utf8_lossy(&part.payload);
+        if let Ok(Some(config)) = load_config(&text, index) {
+            schema::check_merging(&config, findings);
+        }
+    }
 }

@@ -18,12 +18,19 @@ mod modules;
 mod shape;
 
 use crate::finding::Finding;
-use crate::value::Map;
+use crate::value::{Key, Map};
 
 /// Checks a configuration: errors where cloud-init's schema refuses it, warnings for what is
 /// deprecated. A finding's path is cloud-init's, with an unknown key as its last word.
 pub fn check(config: &Map, findings: &mut Vec<Finding>) {
     engine::check(modules::TABLES, config, findings);
+}
+
+/// Checks what merging takes out of a part before its configuration counts: `merge_how` and `merge_type`.
+pub fn check_merging(part: &Map, findings: &mut Vec<Finding>) {
+    let keys = ["merge_how", "merge_type"].map(Key::text);
+    let taken = part.iter().filter(|(key, _)| keys.contains(key));
+    check(&taken.map(|(key, value)| (key.clone(), value.clone())).collect(), findings);
 }
 
 /// Whether cloud-init knows the top-level key.

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use hardtack_userdata::check::{self, CheckOptions};
 use hardtack_userdata::load::load_config;
 use hardtack_userdata::{Finding, Severity, schema};
 use serde_json::Value as Json;
@@ -24,7 +25,7 @@ struct Tally {
     report: String,
 }
 
-fn check(yaml: &str) -> Vec<Finding> {
+fn findings(yaml: &str) -> Vec<Finding> {
     match load_config(yaml, 0) {
         Ok(Some(config)) => {
             let mut findings = Vec::new();
@@ -83,7 +84,7 @@ fn compare(file: &Path) -> Tally {
     for line in std::fs::read_to_string(file).unwrap().lines() {
         let case: Json = serde_json::from_str(line).unwrap();
         let (name, yaml) = (case["name"].as_str().unwrap(), case["yaml"].as_str().unwrap());
-        let findings = check(yaml);
+        let findings = findings(yaml);
         tally.cases += 1;
         let mut note = "";
         if is_valid(&findings) != case["valid"].as_bool().unwrap() {
@@ -149,13 +150,28 @@ fn our_own_texts() {
     );
 }
 
+/// The verdict on a whole file is the schema's, but for what is listed as a difference of the verdict.
+#[test]
+fn whole_files() {
+    let options = CheckOptions::default();
+    for line in std::fs::read_to_string(data("schema.jsonl")).unwrap().lines() {
+        let case: Json = serde_json::from_str(line).unwrap();
+        let yaml = case["yaml"].as_str().unwrap();
+        let report = check::check("user-data", format!("#cloud-config\n{yaml}").as_bytes(), &options);
+        let listed =
+            yaml.starts_with("coreos") || report.findings.iter().any(|found| found.code == "merge-how");
+        let same = report.is_valid() == case["valid"].as_bool().unwrap();
+        assert!(same || listed, "{yaml}{:#?}", report.findings);
+    }
+}
+
 /// What is said about each of our own texts. `HARDTACK_BLESS=1` writes it anew.
 #[test]
 fn messages() {
     let mut said = String::new();
     for line in std::fs::read_to_string(data("schema.jsonl")).unwrap().lines() {
         let case: Json = serde_json::from_str(line).unwrap();
-        let findings = check(case["yaml"].as_str().unwrap());
+        let findings = findings(case["yaml"].as_str().unwrap());
         if findings.is_empty() {
             continue;
         }
@@ -202,14 +218,14 @@ fn masses_of_errors_are_counted_not_told() {
         format!("apt:\n  disable_suites:\n{}", many("  - same\n")),
         format!("reporting:\n{}", many("  a%: {type: webhook, endpoint: {}, more: x}\n")),
     ] {
-        let findings = check(&text);
+        let findings = findings(&text);
         assert!(findings.len() <= 201, "{}", findings.len());
         let last = findings.last().unwrap();
         assert_eq!((last.code, last.severity), ("more", Severity::Error), "{}", last.message);
         assert!(findings.iter().all(|finding| finding.message.len() < 1000 && finding.path.len() < 1000));
     }
     // Warnings alone are no errors, however many.
-    let findings = check(&format!("users:\n{}", many("- {name: a, lock-passwd: true}\n")));
+    let findings = findings(&format!("users:\n{}", many("- {name: a, lock-passwd: true}\n")));
     assert!(findings.len() == 201 && is_valid(&findings), "{}", findings.len());
 }
 
@@ -221,7 +237,7 @@ fn long_keys_and_values_are_shown_in_part() {
         format!("users: [{{? {long} : 5}}]"),
         format!("growpart: {{mode: {long}}}"),
     ] {
-        for finding in check(&text) {
+        for finding in findings(&text) {
             assert!(finding.message.len() < 500 && finding.path.len() < 500, "{}", finding.message.len());
             assert!(finding.hint.unwrap_or_default().len() < 1000);
         }
@@ -252,7 +268,7 @@ fn secrets_are_not_told() {
         "salt_minion: {private_key: 987654321}",
         "random_seed: {data: 987654321}",
     ] {
-        let findings = check(text);
+        let findings = findings(text);
         assert!(!findings.is_empty(), "{text}");
         for finding in findings {
             let told = format!("{} {} {:?}", finding.path, finding.message, finding.hint);
