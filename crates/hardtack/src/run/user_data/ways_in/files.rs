@@ -8,6 +8,7 @@ use hardtack_guest::pam::{self, Answer, Facility, Step, can_succeed};
 use hardtack_guest::sshd::{Config, Connection};
 use hardtack_guest::{Set, Stage, Tree};
 use hardtack_modules::{Action, Plan};
+use hardtack_userdata::truth::is_true;
 use hardtack_userdata::{Finding, Map, Place, Value};
 
 use super::image::{self, Facts, SNIPPET};
@@ -187,7 +188,7 @@ fn sshd(
         found.push(finding.at(path.clone()));
     }
     if !changed {
-        found.extend(no_effect(&old, &new, config));
+        found.extend(no_effect(&old, config));
     }
     Ok(found)
 }
@@ -225,14 +226,13 @@ fn by_recipe(keyword: &str, config: &Config) -> Option<String> {
 }
 
 /// `ssh_pwauth: true` where an earlier file says no: people believe that it opened something.
-fn no_effect(old: &Config, new: &Config, config: &Map) -> Option<Finding> {
-    let value = get(config, "ssh_pwauth").filter(|value| super::users::is_true(value))?;
+fn no_effect(old: &Config, config: &Map) -> Option<Finding> {
+    let value = get(config, "ssh_pwauth").filter(|value| is_true(value))?;
     let lines = old.global("PasswordAuthentication");
     let line = lines.first()?;
     if line.value.eq_ignore_ascii_case("yes") {
         return None;
     }
-    let _ = new;
     let message = format!(
         "ssh_pwauth changes nothing: {} says {} {} and comes first",
         line.place, line.written, line.value

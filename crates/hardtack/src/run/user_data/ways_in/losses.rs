@@ -3,7 +3,8 @@
 use hardtack_guest::Stage;
 use hardtack_guest::sshd::Config;
 use hardtack_modules::{Distro, table};
-use hardtack_userdata::{Finding, Kind, Map, Place};
+use hardtack_userdata::truth::is_false;
+use hardtack_userdata::{Finding, Map, Place};
 
 use super::image::{Facts, Reader};
 use super::login;
@@ -120,11 +121,7 @@ pub(super) fn root(
     after: &Stage<'_>,
 ) -> Result<Vec<Finding>, CliError> {
     let Some(value) = get(own, "disable_root") else { return Ok(Vec::new()) };
-    let off = matches!(value.kind, Kind::Bool(false))
-        || value
-            .as_text()
-            .is_some_and(|text| ["no", "false", "off", "0"].contains(&text.to_lowercase().as_str()));
-    if !off {
+    if !is_false(value) {
         return Ok(Vec::new());
     }
     // The launch's key, as the default user has it.

@@ -22,6 +22,7 @@ use hardtack_guest::sshd::Config;
 use hardtack_guest::{Stage, Tree};
 use hardtack_modules::{Distro, Request, plan};
 use hardtack_userdata::check::Report;
+use hardtack_userdata::truth::is_false;
 use hardtack_userdata::{Finding, Map, Place, Value};
 
 use self::image::{Facts, Reader};
@@ -115,13 +116,6 @@ fn nobody_reads(facts: &Facts) -> Option<Finding> {
         Reader::CoreOs => return None,
     };
     Some(finding.with_hint("look into /etc/cloud of the image"))
-}
-
-fn is_false(value: &Value) -> bool {
-    match value.as_text() {
-        Some(text) => ["off", "0", "no", "false"].contains(&text.trim().to_lowercase().as_str()),
-        None => matches!(value.kind, hardtack_userdata::Kind::Bool(false)),
-    }
 }
 
 /// Keys that sshd would not take.

@@ -3,6 +3,7 @@
 //! From `cloudinit/distros/ug_util.py` (`normalize_users_groups`), `cc_users_groups.py`,
 //! `cc_set_passwords.py` and `cc_ssh.py`, as far as logins depend on it.
 
+use hardtack_userdata::truth::is_true;
 use hardtack_userdata::{Key, Kind, Map, Place, Value};
 
 /// A user after the first boot.
@@ -57,10 +58,10 @@ pub(super) fn users(config: &Map, default_user: Option<&str>) -> Vec<User> {
     let default_name = override_name.or(default_user);
     let wanted = get(config, "users");
     let none = Value::new(Kind::List(vec![Value::new(Kind::Text("default".to_owned()))]));
-    collect(wanted.unwrap_or(&none), &mut |name, entry, place, path| {
-        let entry_map = entry.and_then(Value::as_map);
-        let is_default = name.is_none_or(|name| name == "default");
-        let Some(name) = (if is_default { default_name } else { name }) else { return };
+    for entry in entries(wanted.unwrap_or(&none)) {
+        let is_default = entry.is_default();
+        let Some(name) = (if is_default { default_name } else { entry.name }) else { continue };
+        let Entry { place, path, .. } = entry;
         let mut user = User { name: name.to_owned(), place, path, is_default, ..User::default() };
         if is_default {
             let own = get(config, "system_info").and_then(|info| info.get("default_user"));
@@ -69,11 +70,11 @@ pub(super) fn users(config: &Map, default_user: Option<&str>) -> Vec<User> {
                 user.take(map);
             }
         }
-        if let Some(map) = entry_map {
+        if let Some(map) = entry.value.and_then(Value::as_map) {
             user.take(map);
         }
         users.push(user);
-    });
+    }
     top_level(config, &mut users);
     users
 }
@@ -121,19 +122,16 @@ pub(super) fn passwords(config: &Map) -> Vec<Change> {
             found.push(Change { name: name.trim().to_owned(), place, path: path.to_owned() });
         }
     };
-    match change.get("list") {
-        Some(value) => match &value.kind {
-            Kind::Text(text) => {
-                text.lines().for_each(|text| line(text, value.place, "chpasswd.list"));
+    match change.get("list").map(|list| (&list.kind, list.place)) {
+        Some((Kind::Text(text), place)) => {
+            text.lines().for_each(|text| line(text, place, "chpasswd.list"));
+        }
+        Some((Kind::List(items), _)) => {
+            for (index, item) in items.iter().enumerate() {
+                line(item.as_text().unwrap_or_default(), item.place, &format!("chpasswd.list.{index}"));
             }
-            Kind::List(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    line(item.as_text().unwrap_or_default(), item.place, &format!("chpasswd.list.{index}"));
-                }
-            }
-            _ => {}
-        },
-        None => {}
+        }
+        _ => {}
     }
     found
 }
@@ -192,25 +190,35 @@ pub(super) fn key_lines(value: Option<&Value>, path: &str) -> Vec<KeyLine> {
     }
 }
 
-/// Calls `each` with name, entry, place and path of every user of a `users` value.
-fn collect(value: &Value, each: &mut dyn FnMut(Option<&str>, Option<&Value>, Place, String)) {
+/// One user of a `users` value.
+struct Entry<'v> {
+    /// As written; none: it changes the default user.
+    name: Option<&'v str>,
+    /// What is said of it, if anything.
+    value: Option<&'v Value>,
+    place: Place,
+    path: String,
+}
+
+impl Entry<'_> {
+    fn is_default(&self) -> bool {
+        self.name.is_none_or(|name| name == "default")
+    }
+}
+
+/// The users of a `users` value, which is text with commas, a list, or a mapping.
+fn entries(value: &Value) -> Vec<Entry<'_>> {
+    let mut found = Vec::new();
     match &value.kind {
-        Kind::Text(text) => {
-            for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-                each(Some(name), None, value.place, "users".to_owned());
-            }
-        }
+        Kind::Text(text) => found.extend(listed(text, value.place, "users")),
         Kind::List(items) => {
             for (index, item) in items.iter().enumerate() {
                 let path = format!("users.{index}");
                 match &item.kind {
-                    Kind::Text(text) => {
-                        for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-                            each(Some(name), None, item.place, path.clone());
-                        }
-                    }
+                    Kind::Text(text) => found.extend(listed(text, item.place, &path)),
                     Kind::Map(members) => {
-                        each(field(members, "name").and_then(Value::as_text), Some(item), item.place, path);
+                        let name = field(members, "name").and_then(Value::as_text);
+                        found.push(Entry { name, value: Some(item), place: item.place, path });
                     }
                     _ => {}
                 }
@@ -218,26 +226,27 @@ fn collect(value: &Value, each: &mut dyn FnMut(Option<&str>, Option<&Value>, Pla
         }
         Kind::Map(members) => {
             for (key, member) in members {
-                let taken = match &member.kind {
-                    Kind::Bool(taken) => *taken,
-                    Kind::Null => false,
-                    _ => true,
-                };
-                if let Some(name) = key.as_text().filter(|_| taken) {
-                    each(Some(name), Some(member), key.place, format!("users.{name}"));
-                }
+                let taken = !matches!(member.kind, Kind::Bool(false) | Kind::Null);
+                let Some(name) = key.as_text().filter(|_| taken) else { continue };
+                let path = format!("users.{name}");
+                found.push(Entry { name: Some(name), value: Some(member), place: key.place, path });
             }
         }
         _ => {}
     }
+    found
+}
+
+/// Names with commas between them.
+fn listed<'t>(text: &'t str, place: Place, path: &str) -> impl Iterator<Item = Entry<'t>> + use<'t> {
+    let path = path.to_owned();
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.map(move |name| Entry { name: Some(name), value: None, place, path: path.clone() })
 }
 
 /// True when the effective users include cloud-init's default one.
 pub(super) fn wants_default(config: &Map) -> bool {
-    let Some(value) = get(config, "users") else { return true };
-    let mut wanted = false;
-    collect(value, &mut |name, _, _, _| wanted |= name.is_none_or(|name| name == "default"));
-    wanted
+    get(config, "users").is_none_or(|value| entries(value).iter().any(Entry::is_default))
 }
 
 /// A member by its name; hyphens are underscores here.
@@ -248,14 +257,4 @@ fn field<'m>(map: &'m Map, name: &str) -> Option<&'m Value> {
 /// A top-level key.
 pub(super) fn get<'m>(config: &'m Map, name: &str) -> Option<&'m Value> {
     config.get(&Key::text(name))
-}
-
-/// `util.is_true`.
-pub(super) fn is_true(value: &Value) -> bool {
-    match &value.kind {
-        Kind::Bool(value) => *value,
-        Kind::Int(number) => *number == 1,
-        Kind::Text(text) => ["true", "1", "on", "yes"].contains(&text.trim().to_lowercase().as_str()),
-        _ => false,
-    }
 }
