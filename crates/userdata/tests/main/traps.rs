@@ -7,8 +7,9 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use hardtack_userdata::Severity;
 use hardtack_userdata::check::{CheckOptions, Report, check};
+use hardtack_userdata::load::load_config;
+use hardtack_userdata::{Finding, Severity, SplitOptions, schema, traps};
 
 fn file() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/traps.txt")
@@ -185,4 +186,32 @@ fn traps_of_the_whole() {
     assert!(codes(&handler).iter().any(|code| code.contains("part-handler")), "{:?}", handler.findings);
     let large = report(&format!("#cloud-config\nhostname: a # {}\n", "x".repeat(20_000)));
     assert_eq!(codes(&large), ["too-large-for-clouds"]);
+}
+
+/// Whatever the schema says of a configuration, traps only add warnings to it and change words.
+#[test]
+fn traps_leave_the_verdict_alone() {
+    let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/schema.jsonl");
+    // More of them, made by `tests/oracle/schema_cases.py`, as for the tests of the schema.
+    let file = std::env::var_os("HARDTACK_SCHEMA_CASES").map_or(data, PathBuf::from);
+    let mut cases = 0;
+    for line in std::fs::read_to_string(file).unwrap().lines() {
+        let case: serde_json::Value = serde_json::from_str(line).unwrap();
+        let yaml = case["yaml"].as_str().unwrap();
+        let Ok(Some(config)) = load_config(yaml, 0) else { continue };
+        let parts = hardtack_userdata::split("user-data", yaml.as_bytes(), &SplitOptions::default()).parts;
+        let mut findings = Vec::new();
+        schema::check(&config, &mut findings);
+        let errors = |findings: &[Finding]| -> Vec<_> {
+            let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+            let mut places: Vec<_> = errors.map(|error| (error.path.clone(), error.place)).collect();
+            places.dedup_by_key(|(_, place)| *place);
+            places
+        };
+        let before = errors(&findings);
+        traps::look(&config, &parts, &mut findings);
+        assert_eq!(before, errors(&findings), "{yaml}");
+        cases += 1;
+    }
+    assert!(cases > 300, "{cases}");
 }
