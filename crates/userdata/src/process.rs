@@ -5,7 +5,7 @@ use hardtack_yaml::Span;
 
 use crate::finding::{Finding, Place, Severity};
 use crate::mime::parse::{self, Oddity};
-use crate::mime::{Id, Message, Payload, transfer};
+use crate::mime::{At, Id, Message, Payload, transfer};
 use crate::part::Origin;
 use crate::split::{Fetch, Source, WHOLE};
 use crate::wording::shown;
@@ -25,6 +25,9 @@ const GZIP_TYPES: [&str; 8] = [
 
 /// How far into a text cloud-init looks for `MIME-Version:`.
 const MIME_WINDOW: usize = 4096;
+
+/// The begin of a text.
+const BEGIN: Span = Span { start: 0, end: 0, line: 1, column: 1 };
 
 /// Takes user-data apart.
 pub(crate) struct Processor<'a> {
@@ -60,7 +63,7 @@ impl<'a> Processor<'a> {
 
     /// Where findings about the text `bytes` at `origin` count.
     pub(crate) fn source(&mut self, bytes: &[u8], origin: &Origin) -> usize {
-        let text = std::str::from_utf8(bytes).ok().map(str::to_owned);
+        let text = crate::utf8::readable(bytes);
         self.sources.push(Source { origin: origin.clone(), text });
         WHOLE - (self.sources.len() - 1)
     }
@@ -91,7 +94,7 @@ impl<'a> Processor<'a> {
             }
             result => {
                 let source = self.source(&bytes, &origin);
-                let place = Place { part: source, span: Span::default() };
+                let place = Place { part: source, span: BEGIN };
                 match result {
                     Err(error @ gunzip::Error::TooLarge(_)) => {
                         let message = format!("this is gzip, and {error}");
@@ -145,7 +148,7 @@ impl<'a> Processor<'a> {
         match parsed {
             Ok(id) => self.message(id, source, depth),
             Err(error) => {
-                let place = Place { part: source, span: Span::default() };
+                let place = Place { part: source, span: BEGIN };
                 let finding = Finding::error("mime-refused", place, error.to_string());
                 self.fail(finding.with_hint("write one flat multipart message, one part for each file"));
             }
@@ -173,16 +176,15 @@ impl<'a> Processor<'a> {
         let mut payload = message.decoded();
         let mut origin = message.origin.clone();
         let encoding = message.transfer_encoding();
-        let here = Place {
-            part: source,
-            span: Span { line: message.origin.lines_before.saturating_add(1), column: 1, ..Span::default() },
-        };
+        let At { start, line } = message.head;
+        let mut here = Place { part: source, span: Span { start, end: start, line: line.max(1), column: 1 } };
         if !matches!(encoding.as_str(), "" | "7bit" | "8bit" | "binary") {
             let name = message.filename().ok().flatten().filter(|name| !name.is_empty());
             let name = name.unwrap_or_else(|| format!("part-{:03}", self.attached.len() + 1));
             origin = Origin { file: format!("{} ({name})", origin.file), ..Origin::default() };
         }
-        self.encoding(id, &encoding, &payload, here);
+        let there = self.header(id, "content-transfer-encoding", here);
+        self.encoding(id, &encoding, &payload, there);
         let compressed = GZIP_TYPES.contains(&said.as_str());
         if compressed {
             let Some(old) = self.messages.get(id).cloned() else { return };
@@ -191,7 +193,11 @@ impl<'a> Processor<'a> {
                 Err(error) => {
                     let message = format!("a part of the type {said}: {error}; cloud-init fails as a whole");
                     let hint = "compress it again, or send it as it is with its own type";
-                    return self.fail(Finding::error("gzip-damaged", here, message).with_hint(hint));
+                    let code = match error {
+                        gunzip::Error::TooLarge(_) => "gzip-too-large",
+                        _ => "gzip-damaged",
+                    };
+                    return self.fail(Finding::error(code, here, message).with_hint(hint));
                 }
             };
             let Ok(text) = String::from_utf8(unpacked) else {
@@ -220,8 +226,11 @@ impl<'a> Processor<'a> {
             if old.get("merge-type").or_else(|| old.get("x-merge-type")).is_some() {
                 let message = "the Merge-Type header of a compressed part is lost in cloud-init";
                 let hint = "write merge_how into the configuration, or do not compress the part";
-                self.findings.push(Finding::warning("merge-type-lost", here, message).with_hint(hint));
+                let there = self.header(id, "merge-type", here);
+                self.findings.push(Finding::warning("merge-type-lost", there, message).with_hint(hint));
             }
+            fresh.body = At { start: 0, line: 1 };
+            here = Place { part: self.source(&payload, &origin), span: BEGIN };
             id = self.messages.len();
             self.messages.push(fresh);
         }
@@ -255,6 +264,28 @@ impl<'a> Processor<'a> {
         let message = format!("a header of this part: {error}; cloud-init fails as a whole");
         let hint = "write the file name as filename=\"NAME\"";
         self.fail(Finding::error("mime-refused", here, message).with_hint(hint));
+    }
+
+    /// The line of the header `name`, or of what ends with that, of the message `id`; `here` if there is
+    /// none.
+    fn header(&self, id: Id, name: &str, here: Place) -> Place {
+        let text = self.sources.get(WHOLE - here.part).and_then(|source| source.text.as_deref());
+        let message = self.messages.get(id).filter(|message| message.head.line > 0);
+        let (Some(text), Some(message)) = (text, message) else { return here };
+        let At { mut start, mut line } = message.head;
+        for header in text.get(start..).unwrap_or_default().split_inclusive('\n') {
+            if header.trim_end().is_empty() {
+                break;
+            }
+            let found = header.split(':').next().unwrap_or_default();
+            if found.to_ascii_lowercase().ends_with(name) {
+                let end = start + header.trim_end_matches(['\r', '\n']).len();
+                return Place { part: here.part, span: Span { start, end, line, column: 1 } };
+            }
+            start += header.len();
+            line += 1;
+        }
+        here
     }
 
     /// What is wrong with the transfer encoding of a message.
@@ -293,6 +324,7 @@ impl<'a> Processor<'a> {
             }
             return;
         }
+        let merge_type = self.header(id, "merge-type", here);
         let Some(message) = self.messages.get_mut(id) else { return };
         match message.filename() {
             Ok(Some(name)) if !name.is_empty() => {}
@@ -306,14 +338,24 @@ impl<'a> Processor<'a> {
                 "the header that says {} is not written `Merge-Type`: it does not count",
                 shown(value)
             );
-            let finding = Finding::warning("merge-type-case", here, text).with_hint("write it `Merge-Type:`");
+            let finding =
+                Finding::warning("merge-type-case", merge_type, text).with_hint("write it `Merge-Type:`");
             self.findings.push(finding);
         }
         if let Payload::Text(text) = &message.payload
-            && let Some(finding) = mangled(text)
+            && let Some(mut finding) = mangled(text)
             && !matches!(message.transfer_encoding().as_str(), "base64" | "quoted-printable")
         {
-            self.about.push((id, finding));
+            if message.body.line > 0 {
+                let span = &mut finding.place.span;
+                span.start += message.body.start;
+                span.end += message.body.start;
+                span.line += message.body.line - 1;
+                finding.place.part = here.part;
+                self.findings.push(finding);
+            } else {
+                self.about.push((id, finding));
+            }
         }
         self.attached.push(id);
     }
@@ -337,7 +379,7 @@ impl<'a> Processor<'a> {
         let text = String::from_utf8_lossy(payload);
         let places = include::places(&text);
         let Some(fetch) = self.fetch else {
-            let here = Place { part: source, span: Span::default() };
+            let here = Place { part: source, span: BEGIN };
             if let Some(message) = self.messages.get_mut(id) {
                 message.origin = origin.clone();
                 message.is_include = true;
@@ -372,7 +414,8 @@ impl<'a> Processor<'a> {
                 }
                 Err(why) => format!("{}: {why}; cloud-init fails as a whole", shown(&place.url)),
             };
-            let mut finding = include_finding(Severity::Error, "include-failed", &place, message);
+            let mut finding = include_finding(Severity::Error, "include-failed", &place, message)
+                .with_hint("everything behind an address has to be there when the instance boots");
             finding.place.part = counts;
             self.fail(finding);
         }

@@ -54,6 +54,8 @@ pub struct UserData {
     pub text: Option<String>,
     /// Texts that findings count in whose `place.part` is [`WHOLE`], or that much less.
     sources: Vec<Source>,
+    /// Parts that are no UTF-8, as [`crate::utf8::readable`] shows them.
+    readable: HashMap<usize, String>,
 }
 
 /// A text that is no part: the file, what a gzip unpacks to, an archive.
@@ -74,7 +76,8 @@ impl UserData {
     #[must_use]
     pub fn text_of(&self, finding: &Finding) -> Option<&str> {
         if let Some(part) = self.parts.get(finding.place.part) {
-            return std::str::from_utf8(&part.payload).ok();
+            let readable = self.readable.get(&finding.place.part).map(String::as_str);
+            return readable.or_else(|| std::str::from_utf8(&part.payload).ok());
         }
         match self.source(finding) {
             Some(source) => source.text.as_deref(),
@@ -151,6 +154,13 @@ pub fn split(name: &str, bytes: &[u8], options: &SplitOptions<'_>) -> UserData {
         }
     }
     first_line::look(&mut data);
+    for (index, part) in data.parts.iter().enumerate() {
+        if std::str::from_utf8(&part.payload).is_err()
+            && let Some(text) = crate::utf8::readable(&part.payload)
+        {
+            data.readable.insert(index, text);
+        }
+    }
     data
 }
 

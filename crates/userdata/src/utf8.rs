@@ -31,3 +31,22 @@ pub fn text(bytes: &[u8], part: usize) -> Result<&str, Finding> {
             .with_hint("save the file as UTF-8, or write binary content as base64 (`encoding: b64`)")
     })
 }
+
+/// `bytes` for pictures of their lines: whatever is no UTF-8 is a `?` each, so that places stay. Nothing
+/// for what is no text at all.
+#[must_use]
+pub fn readable(bytes: &[u8]) -> Option<String> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Some(text.to_owned());
+    }
+    let control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
+    if bytes.iter().any(control) {
+        return None;
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(std::iter::repeat_n('?', chunk.invalid().len()));
+    }
+    Some(text)
+}

@@ -28,10 +28,23 @@ pub(crate) struct Message {
     pub(crate) payload: Payload,
     /// In a `multipart/digest`, which has another default type.
     pub(crate) in_digest: bool,
+    /// Where its headers begin in the text that was parsed.
+    pub(crate) head: At,
+    /// Where its body begins there.
+    pub(crate) body: At,
     /// An include that somebody might follow.
     pub(crate) is_include: bool,
     /// Where the body stands as long as nothing decodes it.
     pub(crate) origin: Origin,
+}
+
+/// A place in a text.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct At {
+    /// The byte.
+    pub(crate) start: usize,
+    /// The line, from 1.
+    pub(crate) line: usize,
 }
 
 /// The body of a message.

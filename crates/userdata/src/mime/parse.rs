@@ -6,7 +6,7 @@ use std::ops::Range;
 use hardtack_yaml::Span;
 use thiserror::Error;
 
-use super::{Id, Message, Payload, params};
+use super::{At, Id, Message, Payload, params};
 use crate::limits;
 use crate::part::Origin;
 
@@ -120,6 +120,17 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// The first byte of the line with the type, among the headers that begin at byte `start`.
+    fn content_type_line(&self, start: usize) -> usize {
+        let lines = self.lines.get(self.line_of(start) - 1..).unwrap_or_default();
+        let headers = lines.iter().take_while(|line| !self.text(line).trim_end().is_empty());
+        let is_type = |line: &&Range<usize>| {
+            let name = self.text(line).split(':').next().unwrap_or_default();
+            name.eq_ignore_ascii_case("content-type")
+        };
+        headers.into_iter().find(is_type).map_or(start, |line| line.start)
+    }
+
     /// The number of the line that starts at byte `at`, from 1.
     fn line_of(&self, at: usize) -> usize {
         self.lines.partition_point(|line| line.start <= at).max(1)
@@ -210,10 +221,13 @@ impl<'a> Parser<'a> {
         for (_, value) in &mut headers {
             value.truncate(value.trim_end_matches(['\r', '\n']).len());
         }
+        let start = start.unwrap_or(self.source.text.len());
+        let line = self.line_of(start);
         if let Some(message) = self.messages.get_mut(id) {
             message.headers = headers;
+            message.head = At { start, line };
         }
-        start.unwrap_or(self.source.text.len())
+        start
     }
 
     /// Blocks of headers, each a message without a body.
@@ -233,7 +247,7 @@ impl<'a> Parser<'a> {
 
     fn multipart(&mut self, id: Id, start: usize, depth: usize) -> Result<(), Error> {
         let Some(name) = self.parent(Some(id)).map_or(Ok(None), Message::boundary)? else {
-            self.odd(Oddity::NoBoundary, start);
+            self.odd(Oddity::NoBoundary, self.content_type_line(start));
             let body = self.rest();
             self.set_text(id, body);
             return Ok(());
@@ -267,13 +281,13 @@ impl<'a> Parser<'a> {
             self.last = id;
         }
         if !begun {
-            self.odd(Oddity::BoundaryMissing(name), start);
+            self.odd(Oddity::BoundaryMissing(name), self.content_type_line(start));
             self.set_text(id, preamble);
             while self.next().is_some() {}
         } else if closed {
             while self.next().is_some() {}
         } else {
-            self.odd(Oddity::NotClosed(name), start);
+            self.odd(Oddity::NotClosed(name), self.content_type_line(start));
         }
         Ok(())
     }
@@ -306,6 +320,7 @@ impl<'a> Parser<'a> {
         if let Some(message) = self.messages.get_mut(id) {
             message.payload = Payload::Text(text);
             message.origin = origin;
+            message.body = At { start: first, line: before + 1 };
         }
     }
 }

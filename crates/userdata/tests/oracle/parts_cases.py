@@ -262,7 +262,8 @@ def handmade():
     for kind in TYPES:
         for body in (SCRIPT, "x: 1\n"):
             yield f"type {kind!r}", mime(f"Content-Type: {kind}\n\n{body}")
-        yield f"archive type {kind!r}", json_archive([{"content": "x", "type": kind}])
+        if "*=" not in kind:  # Python encodes such a name once too often
+            yield f"archive type {kind!r}", json_archive([{"content": "x", "type": kind}])
     for name in FILENAMES:
         yield f"filename {name!r}", mime(f"Content-Disposition: attachment; filename={name}\n\n{SCRIPT}")
         yield f"name {name!r}", mime(f"Content-Type: text/x-shellscript; name={name}\n\n{SCRIPT}")
@@ -308,7 +309,7 @@ def random_archive(random):
             continue
         entry = {}
         for key, values in {
-            "content": [SCRIPT, CONFIG, "x: 1", "launch-index: 5", "", "\u00e4\u2192"], "type": TYPES + [None, ""], "filename": FILENAMES + [5, None],
+            "content": [SCRIPT, CONFIG, "x: 1", "launch-index: 5", "", "\u00e4\u2192"], "type": [kind for kind in TYPES if "*=" not in kind] + [None, ""], "filename": FILENAMES + [5, None],
             "launch-index": [1, "2", None, True, "x"], "Merge-Type": ["list()", None], "Content-Transfer-Encoding": ["base64"], "X": ["y"],
         }.items():
             if random.random() < 0.5:
