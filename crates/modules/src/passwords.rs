@@ -437,6 +437,32 @@ fn unusable(value: &Value, path: &str, what: &str) -> Finding {
     Finding::error(UNUSABLE, value.place, format!("`{path}` is {}, {what}", described(value))).at(path)
 }
 
+/// Characters of a random password.
+const RANDOM_LENGTH: usize = 20;
+
+/// A random password: twenty characters, with a digit, a small letter, a capital and a punctuation mark
+/// among them. `below` gives a number below its argument, each with the same chance.
+#[must_use]
+pub fn random(below: &mut dyn FnMut(usize) -> usize) -> String {
+    let kinds: [Vec<u8>; 4] = [
+        (b'0'..=b'9').collect(),
+        (b'a'..=b'z').collect(),
+        (b'A'..=b'Z').collect(),
+        (b'!'..=b'~').filter(u8::is_ascii_punctuation).collect(),
+    ];
+    let all = kinds.concat();
+    let mut pick = |from: &[u8]| from.get(below(from.len())).copied().unwrap_or(b'0');
+    let mut characters: Vec<u8> = kinds.iter().map(|kind| pick(kind)).collect();
+    while characters.len() < RANDOM_LENGTH {
+        characters.push(pick(&all));
+    }
+    for last in (1..characters.len()).rev() {
+        let other = below(last + 1).min(last);
+        characters.swap(last, other);
+    }
+    characters.into_iter().map(char::from).collect()
+}
+
 /// The hashes that cloud-init knows in a list: `\$(1|2a|2y|5|6)(\$.+){2}`.
 fn is_hash(password: &str) -> bool {
     let Some(rest) = password.strip_prefix('$') else { return false };

@@ -2,6 +2,7 @@
 //!
 //! * [`normalize`](mod@normalize): what a configuration describes.
 //! * [`default_user`](mod@default_user): the user that a distribution brings along.
+//! * [`shadow`]: what busybox has no programs for.
 //! * `create`: what makes one user; `rules`: sudo and doas; `merge`: Python's ways with lists.
 
 mod create;
@@ -9,6 +10,7 @@ pub mod default_user;
 mod merge;
 pub mod normalize;
 mod rules;
+pub mod shadow;
 
 use hardtack_userdata::truth::truthy;
 use hardtack_userdata::{Finding, Key, Kind, Map, Place, Value};

@@ -125,3 +125,24 @@ fn no_password_is_shown() {
     assert!(!outcome.actions.is_empty());
     assert!(!format!("{outcome:?}").contains("canary"), "{outcome:?}");
 }
+
+#[test]
+fn random_passwords_have_every_kind_of_character() {
+    let mut state = 1_u64;
+    let mut below = |bound: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % bound
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..200 {
+        let password = passwords::random(&mut below);
+        assert_eq!(password.len(), 20);
+        for kind in
+            [u8::is_ascii_digit, u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_punctuation]
+        {
+            assert!(password.bytes().any(|byte| kind(&byte)), "{password}");
+        }
+        seen.extend(password.bytes());
+    }
+    assert_eq!(seen.len(), 94);
+}
