@@ -167,6 +167,9 @@ fn unhandled(part: &Part, index: usize, data: &UserData, findings: &mut Vec<Find
         return;
     }
     if let Some((code, message, hint)) = binary(bytes) {
+        if code == "gzip-twice" && data.findings.iter().any(|finding| finding.code == "gzip-damaged") {
+            return;
+        }
         findings.push(error(code, index, begin, message, hint));
         return;
     }
@@ -274,7 +277,8 @@ fn words(text: &str, line: &str) -> (&'static str, String, String) {
             own("Butane is for Fedora CoreOS and Flatcar; write #cloud-config here"),
         );
     }
-    if lower.starts_with("content-type:") || lower.starts_with("mime-version:") {
+    let has_version = text.get(..4096).unwrap_or(text).to_lowercase().contains("mime-version:");
+    if (lower.starts_with("content-type:") || lower.starts_with("mime-version:")) && !has_version {
         return (
             "mime-version",
             format!("a MIME message without `MIME-Version:` in its first 4096 bytes: {ignored}"),
@@ -282,10 +286,12 @@ fn words(text: &str, line: &str) -> (&'static str, String, String) {
         );
     }
     let mail = |line: &str| line.to_lowercase().starts_with("content-type: multipart");
-    if text.lines().take(20).any(mail) {
+    if text.lines().take(20).any(mail) || (lower.starts_with("mime-version:") && has_version) {
         return (
             "mime-start",
-            format!("something stands before the headers of this MIME message: {ignored}"),
+            format!(
+                "something stands before the headers of this MIME message, if only an empty line: {ignored}"
+            ),
             own(
                 "the first line is `Content-Type: multipart/mixed; boundary=\"…\"`, without an empty line above",
             ),
