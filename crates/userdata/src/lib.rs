@@ -20,7 +20,7 @@
 //! * [`json`]: configuration as JSON.
 //! * [`schema`]: every key, type and value against what cloud-init knows.
 //! * [`traps`]: what is valid and yet not what people mean.
-//! * [`secrets`]: what is not to be shown.
+//! * [`secrets`], [`redact`]: what is not to be shown.
 //!
 //! Nothing here prints, reads the environment, the clock or the network. Nothing panics on any input;
 //! sizes and depths are bounded by [`limits`].
@@ -53,6 +53,7 @@ pub mod part;
 mod process;
 pub mod python;
 pub mod python_repr;
+pub mod redact;
 pub mod report;
 pub mod schema;
 pub mod secrets;

@@ -217,30 +217,44 @@ impl State {
 
     /// Hashes and passwords in URLs, wherever they stand.
     fn words(&mut self, line: &str, start: usize) {
-        let mut done = 0;
-        for (at, _) in line.match_indices('$') {
-            if at < done {
-                continue;
-            }
-            let rest = line.get(at + 1..).unwrap_or_default();
-            let Some((mark, _)) = rest.split_once('$') else { break };
-            if HASHES.contains(&mark) {
-                let end = rest.find([' ', '\t', '"', '\'', ',', '}', ']']).unwrap_or(rest.len());
-                done = at + 1 + end;
-                self.masks.push(start + at..start + done);
-            }
+        let words = masks_of_words(line).into_iter();
+        self.masks.extend(words.map(|mask| start + mask.start..start + mask.end));
+    }
+}
+
+/// The byte ranges of hashes, and of passwords in URLs, in order of their begin.
+pub(crate) fn masks_of_words(text: &str) -> Vec<Range<usize>> {
+    let mut masks = Vec::new();
+    let mut done = 0;
+    for (at, _) in text.match_indices('$') {
+        if at < done {
+            continue;
         }
-        for (at, _) in line.match_indices("://") {
-            let rest = line.get(at + 3..).unwrap_or_default();
-            let host = rest.split(['/', ' ', '"', '\'']).next().unwrap_or_default();
-            if let Some((user, _)) = host.rsplit_once('@')
-                && let Some((name, password)) = user.split_once(':')
-            {
-                let from = start + at + 3 + name.len() + 1;
-                self.masks.push(from..from + password.len());
-            }
+        let rest = text.get(at + 1..).unwrap_or_default();
+        // The longest mark has four letters.
+        let Some(mark) =
+            rest.get(..rest.len().min(5)).or_else(|| rest.get(..3)).and_then(|head| head.split_once('$'))
+        else {
+            continue;
+        };
+        if HASHES.contains(&mark.0) {
+            let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '}' | ']' | '`');
+            done = at + 1 + rest.find(ends).unwrap_or(rest.len());
+            masks.push(at..done);
         }
     }
+    for (at, _) in text.match_indices("://") {
+        let rest = text.get(at + 3..).unwrap_or_default();
+        let host = rest.split(['/', ' ', '"', '\'', '\n']).next().unwrap_or_default();
+        if let Some((user, _)) = host.rsplit_once('@')
+            && let Some((name, password)) = user.split_once(':')
+        {
+            let from = at + 3 + name.len() + 1;
+            masks.push(from..from + password.len());
+        }
+    }
+    masks.sort_by_key(|mask| mask.start);
+    masks
 }
 
 /// How much of `value` is the value of one key.

@@ -4,8 +4,7 @@ use std::io::Write;
 
 use hardtack_modules::{Distro, Facts, Request, plan, text};
 use hardtack_userdata::check::check;
-use hardtack_userdata::{Map, secrets};
-use serde_json::Value as Json;
+use hardtack_userdata::redact::Redactor;
 
 use super::input::Instance;
 use super::machine::{self, GuestMachine};
@@ -35,14 +34,15 @@ pub(super) fn run(arguments: &PlanArgs) -> Result<u8, CliError> {
     let mut plan = plan(&request);
     // What the image's own configuration holds is no news.
     plan.keys.retain(|key| key.place.part != image_config::IN_IMAGE);
-    let secrets = secret_values(&config, &report.config);
+    // The user-data's secrets and the image's: a recipe's hashes are in its own configuration.
+    let redactor = Redactor::new(&[&config, &report.config]);
     let parts = &report.data.parts;
     let shown = if arguments.json {
         let mut json = text::json(&plan, parts);
-        redact_json(&mut json, &secrets);
+        redactor.json(&mut json);
         format!("{json}\n")
     } else {
-        hardtack_recipe::redact(&text::text(&plan, parts), &secrets)
+        redactor.text(&text::text(&plan, parts))
     };
     secrecy::cover(&mut report);
     if !report.findings.is_empty() {
@@ -50,20 +50,4 @@ pub(super) fn run(arguments: &PlanArgs) -> Result<u8, CliError> {
     }
     std::io::stdout().write_all(shown.as_bytes()).map_err(CliError::stream)?;
     Ok(if report.is_valid() { 0 } else { NO })
-}
-
-/// The user-data's and the image's: a recipe's hashes are in the image's own configuration.
-fn secret_values(effective: &Map, own: &Map) -> Vec<String> {
-    let mut all = secrets::values(effective);
-    all.extend(secrets::values(own));
-    all
-}
-
-fn redact_json(json: &mut Json, secrets: &[String]) {
-    match json {
-        Json::String(text) => *text = hardtack_recipe::redact(text, secrets),
-        Json::Array(items) => items.iter_mut().for_each(|item| redact_json(item, secrets)),
-        Json::Object(members) => members.values_mut().for_each(|member| redact_json(member, secrets)),
-        _ => {}
-    }
 }

@@ -8,7 +8,7 @@ use hardtack_userdata::{Finding, Map, Place};
 
 use super::image::{Facts, Reader};
 use super::login;
-use super::users::{self, User, get};
+use super::users::{self, User, get, place_of};
 use crate::error::CliError;
 
 /// A list `users` without `default` takes cloud-init's default user away, and other users of the recipe; the
@@ -54,7 +54,7 @@ pub(super) fn default_user(own: &Map, all: &[User], facts: &Facts) -> Vec<Findin
                  to nobody"
             ),
         };
-        let finding = Finding::warning("image-default-user-lost", value.place, what).at("users");
+        let finding = Finding::warning("image-default-user-lost", place_of(own, "users"), what).at("users");
         found.push(finding.with_hint("make `- default` the first item of `users`"));
     }
     // Users that the recipe put into cloud-init's list, which this list replaces.
@@ -63,7 +63,7 @@ pub(super) fn default_user(own: &Map, all: &[User], facts: &Facts) -> Vec<Findin
             continue;
         }
         let what = format!("`users` replaces the image's own list: {} is not made", user.name);
-        let finding = Finding::warning("image-recipe-user-lost", value.place, what).at("users");
+        let finding = Finding::warning("image-recipe-user-lost", place_of(own, "users"), what).at("users");
         found.push(finding.with_hint(format!("name {} in `users` too", user.name)));
     }
     found
@@ -96,9 +96,7 @@ fn changes_name(own: &Map) -> bool {
 /// Modules that make users and keys, and that a list of modules in the user-data leaves out.
 pub(super) fn modules(own: &Map, distro: &Distro) -> Vec<Finding> {
     let keys = ["cloud_init_modules", "cloud_config_modules", "cloud_final_modules"];
-    let Some((key, value)) = keys.iter().find_map(|key| Some((*key, get(own, key)?))) else {
-        return Vec::new();
-    };
+    let Some(key) = keys.into_iter().find(|key| get(own, key).is_some()) else { return Vec::new() };
     let usual = table::order(&Map::new(), distro);
     let now = table::order(own, distro);
     let left_out: Vec<&str> = ["users_groups", "ssh", "set_passwords"]
@@ -110,7 +108,7 @@ pub(super) fn modules(own: &Map, distro: &Distro) -> Vec<Finding> {
         return Vec::new();
     }
     let what = format!("`{key}` leaves {} out: users, keys or passwords are not set", left_out.join(" and "));
-    vec![Finding::warning("image-modules-lost", value.place, what).at(key)]
+    vec![Finding::warning("image-modules-lost", place_of(own, key), what).at(key)]
 }
 
 /// `disable_root: false` gives the launch's key to root, whom sshd may let in.
@@ -139,7 +137,7 @@ pub(super) fn root(
 
 /// A configuration for coreos-cloudinit, and an image that has cloud-init.
 pub(super) fn dialect(own: &Map, facts: &Facts) -> Option<Finding> {
-    let value = get(own, "coreos").filter(|_| facts.reader == Reader::CloudInit)?;
+    get(own, "coreos").filter(|_| facts.reader == Reader::CloudInit)?;
     let what = "`coreos` is for coreos-cloudinit: the image has cloud-init, which passes over it";
-    Some(Finding::warning("image-dialect", value.place, what).at("coreos"))
+    Some(Finding::warning("image-dialect", place_of(own, "coreos"), what).at("coreos"))
 }

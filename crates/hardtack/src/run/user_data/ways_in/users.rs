@@ -258,3 +258,8 @@ fn field<'m>(map: &'m Map, name: &str) -> Option<&'m Value> {
 pub(super) fn get<'m>(config: &'m Map, name: &str) -> Option<&'m Value> {
     config.get(&Key::text(name))
 }
+
+/// Where a top-level key stands.
+pub(super) fn place_of(config: &Map, name: &str) -> Place {
+    config.get_key_value(&Key::text(name)).map(|(key, _)| key.place).unwrap_or_default()
+}
