@@ -127,6 +127,29 @@ pub enum Action {
         text: Content,
     },
     /// Something that only the running machine can decide; the agent has code for it by this name.
+    ///
+    /// Of users, passwords, SSH and scripts:
+    ///
+    /// * `authorized-keys` (user, options, key…): the login keys join the user's file
+    ///   ([`crate::ssh::authorized_keys`]), behind the options.
+    /// * `authorized-keys-table` (user, hash): [`crate::ssh::console::table`] on the console.
+    /// * `host-keys-on-console` (no-fingerprint…, no-key…): [`crate::ssh::console::host_keys`].
+    /// * `public-host-key` (private, public): what `ssh-keygen -y -f PRIVATE` prints, ` root@localhost`
+    ///   behind it, becomes the public file. Its failure is forgotten.
+    /// * `redhat-host-key` (file): group `ssh_keys`, where there is one; the private file 0640 when sshd
+    ///   is older than 9.0, else 0600; the public one 0644.
+    /// * `publish-host-keys` (not…): all host keys but those types to Google's metadata server.
+    /// * `unlock-password` (run, if-refused): the program; with words on its standard error, and a status
+    ///   of 0 or 3, the other one, too.
+    /// * `random-passwords` (user…): [`crate::passwords::random`] through `chpasswd`;
+    ///   `print-random-passwords`: `Set the following 'random' passwords`, an empty line, and all of them
+    ///   as `user:password`, on the console and nowhere else.
+    /// * `shadow-ages` (user, inactive, expiredate), `expire-password` (user): [`crate::users::shadow`].
+    /// * `restart-if-running` (service, option): `systemctl restart` with the option, when the service is
+    ///   active, activating or reloading. Its failure is forgotten.
+    /// * `append-file` (from, to, mode, user, group): the content of one file at the end of another.
+    /// * `run-parts` (directory, prefix…): every executable file in the order of names; the module has
+    ///   failed when one of them has.
     Live {
         /// `growpart`, `resizefs`, `random-passwords`…
         what: &'static str,

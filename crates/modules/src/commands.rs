@@ -3,11 +3,11 @@
 //! `runcmd` is only written down by its module, as one shell script; `scripts_user` runs it at the end,
 //! among the other scripts of the instance. `bootcmd` runs at once, at every boot.
 
-use hardtack_userdata::{Finding, Kind, Value};
+use hardtack_userdata::{Finding, Kind, Value, secrets};
 
 use crate::action::{Action, Content};
 use crate::module::{Frequency, Module, Outcome, Request, Stage};
-use crate::reading::{UNUSABLE, described, get};
+use crate::reading::{described, get};
 use crate::system;
 
 /// Where the script of `runcmd` goes.
@@ -109,7 +109,7 @@ pub fn shellify(value: &Value, path: &str) -> Result<String, Finding> {
 pub fn commands(value: &Value, path: &str) -> Result<Vec<String>, Finding> {
     let Some(items) = value.as_list() else {
         return Err(Finding::error(
-            UNUSABLE,
+            "commands-not-a-list",
             value.place,
             format!("`{path}` is {}, not a list: nothing of it runs", described(value)),
         )
@@ -140,7 +140,7 @@ fn no_command(item: &Value, path: &str, index: usize) -> Finding {
         Kind::Map(map) => map
             .keys()
             .next()
-            .map(|key| format!("the mapping `{}: …`", key.to_python_str()))
+            .map(|key| format!("the mapping `{}: …`", shown(&key.to_python_str())))
             .unwrap_or_else(|| "an empty mapping".to_owned()),
         _ => format!("{} ({})", item.to_python_str(), described(item)),
     };
@@ -149,11 +149,23 @@ fn no_command(item: &Value, path: &str, index: usize) -> Finding {
     } else {
         "put the command in quotes"
     };
+    let code = if matches!(item.kind, Kind::Map(_)) { "command-is-a-mapping" } else { "command-is-not-text" };
     Finding::error(
-        UNUSABLE,
+        code,
         item.place,
         format!("{path}.{index} is {shown}, neither text nor a list: nothing of `{path}` runs"),
     )
     .at(format!("{path}.{index}"))
     .with_hint(hint)
+}
+
+/// The begin of a command that is shown: one word where the rest looks like a secret.
+fn shown(command: &str) -> String {
+    const LONGEST: usize = 40;
+    let line = command.lines().next().unwrap_or_default();
+    if secrets::masks(line).is_empty() && line.chars().count() <= LONGEST {
+        return line.to_owned();
+    }
+    let word: String = line.split_whitespace().next().unwrap_or_default().chars().take(LONGEST).collect();
+    format!("{word} …")
 }

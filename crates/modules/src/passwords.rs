@@ -227,7 +227,7 @@ impl Work<'_> {
                 && password.as_text().is_some_and(|text| !text.starts_with(['$', '_', '!', '*']))
             {
                 self.warn(
-                    "no-hash",
+                    "plain-text-as-hash",
                     password.place,
                     &format!("{path}.password"),
                     "this password is taken for a hash and does not look like one: nobody could log in with it".to_owned(),
@@ -242,7 +242,7 @@ impl Work<'_> {
             "the hash RANDOM, which fits no password"
         };
         self.warn(
-            "no-password",
+            "password-missing",
             item.place,
             path,
             format!("without `password` this entry of type {kind} sets {what}"),
@@ -267,7 +267,7 @@ impl Work<'_> {
                 "a line without a colon".to_owned()
             };
             return Err(Finding::error(
-                UNUSABLE,
+                "line-without-colon",
                 place,
                 format!("`{path}` has {what}: no password is set at all, and ssh_pwauth is not looked at"),
             )
@@ -392,7 +392,7 @@ impl Work<'_> {
                 Kind::Text(text) => {
                     let message = format!("ssh_pwauth {text} means nothing: sshd stays as it is");
                     self.warn(
-                        UNUSABLE,
+                        "ssh-pwauth-unknown",
                         value.place,
                         "ssh_pwauth",
                         message,

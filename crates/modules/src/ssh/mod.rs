@@ -18,7 +18,7 @@ use crate::action::Action;
 use crate::module::{Frequency, Module, Outcome, Request, Stage};
 use crate::overlay::Overlay;
 use crate::pytext::strip;
-use crate::reading::{UNUSABLE, described, get};
+use crate::reading::{described, get};
 use crate::users;
 
 /// Options in front of a key that lets nobody in (`ssh_util.DISABLE_USER_OPTS`).
@@ -54,26 +54,32 @@ pub(crate) fn check_keys(keys: &[&Value], path: String, findings: &mut Vec<Findi
         if line.starts_with('#') || authorized_keys::KeyLine::parse(&text, None).is_valid() {
             continue;
         }
-        let (message, hint) = if line.contains("PRIVATE KEY") {
+        let (code, message, hint) = if line.contains("PRIVATE KEY") {
             (
+                "private-key",
                 "a private key stands among the login keys".to_owned(),
                 "give the public one, from the file `….pub`",
             )
         } else if line.is_empty() {
-            ("an empty login key is ignored".to_owned(), "remove it, or put the key in")
+            ("skipped-value", "an empty login key is ignored".to_owned(), "remove it, or put the key in")
         } else if line.split_whitespace().any(|word| word == "ssh-dss") {
             (
+                "key-type-refused",
                 "a DSA key (ssh-dss) is ignored: neither cloud-init nor sshd takes them".to_owned(),
                 "make an ed25519 key",
             )
         } else {
-            let shown: String = line.chars().take(20).collect();
+            // Only a short first word is shown: a long one may be a piece of a private key.
+            let first = line.split_whitespace().next().filter(|word| word.len() <= 24 && *word != line);
+            let shown =
+                first.map_or_else(|| "a line".to_owned(), |word| format!("a line that begins with `{word}`"));
             (
-                format!("`{shown}…` is not a login key and is ignored"),
+                "key-is-damaged",
+                format!("{shown} is not a login key and is ignored"),
                 "a key is a line such as `ssh-ed25519 AAAA… name`",
             )
         };
-        findings.push(Finding::warning("bad-key", key.place, message).at(path.clone()).with_hint(hint));
+        findings.push(Finding::warning(code, key.place, message).at(path.clone()).with_hint(hint));
     }
 }
 
@@ -171,7 +177,7 @@ impl Work<'_> {
     fn configured_keys(&mut self, value: &Value) -> Result<Vec<String>, Finding> {
         let path = "ssh_authorized_keys";
         let wrong = |value: &Value, what: String| {
-            Finding::error(UNUSABLE, value.place, what)
+            Finding::error("keys-not-a-list", value.place, what)
                 .at(path)
                 .with_hint("write a list of lines such as `ssh-ed25519 AAAA… name`")
         };

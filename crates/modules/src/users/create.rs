@@ -398,7 +398,7 @@ impl Maker<'_> {
             let message =
                 format!("the password of {name} stays locked: lock_passwd is off, but there is no password");
             let hint = "add `passwd` with a hash, or plain_text_passwd";
-            self.warn("no-password", place, subject.path("lock_passwd"), message, hint);
+            self.warn("nothing-to-unlock", place, subject.path("lock_passwd"), message, hint);
         }
     }
 
@@ -455,7 +455,7 @@ impl Maker<'_> {
             Kind::Null => return fail(value),
             _ => {
                 self.warn(
-                    UNUSABLE,
+                    "keys-not-a-list",
                     value.place,
                     subject.path("ssh_authorized_keys"),
                     format!(

@@ -202,13 +202,14 @@ impl<'a> Maker<'a> {
                 .collect()
         };
         let path = format!("users.{shown}");
-        let stop = |message: String, hint: &str| {
-            Err(Finding::error("contradiction", name.place, message).at(path.clone()).with_hint(hint))
+        let stop = |code, message: String, hint: &str| {
+            Err(Finding::error(code, name.place, message).at(path.clone()).with_hint(hint))
         };
         let no_home = set(&config, &["no_create_home", "system"]);
         let need_home = set(&config, &["ssh_authorized_keys", "ssh_import_id", "ssh_redirect_user"]);
         if !no_home.is_empty() && !need_home.is_empty() {
             return stop(
+                "keys-without-home",
                 format!(
                     "user {shown} has {} with {}: neither it nor the users behind it are made",
                     need_home.join(", "),
@@ -221,6 +222,7 @@ impl<'a> Maker<'a> {
         let Some(redirect) = redirect.filter(truthy) else { return self.user(name, &config) };
         if get(&config, "ssh_authorized_keys").is_some() || get(&config, "ssh_import_id").is_some() {
             return stop(
+                "redirect-with-keys",
                 format!(
                     "user {shown} has ssh_redirect_user beside keys of its own: neither it nor the users behind it are made"
                 ),
@@ -231,6 +233,7 @@ impl<'a> Maker<'a> {
             || matches!(redirect.kind, Kind::Float(value) if value == 1.0);
         if !is_one && redirect.as_text() != Some("default") {
             return stop(
+                UNUSABLE,
                 format!("ssh_redirect_user of {shown} is {}", redirect.to_python_str()),
                 "it can be true or default",
             );

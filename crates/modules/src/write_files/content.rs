@@ -60,18 +60,18 @@ pub fn decode(value: &Value, encoding: Encoding) -> Result<Vec<u8>, Finding> {
     let base64 = || {
         if matches!(value.kind, Kind::Text(_)) && !raw.is_ascii() {
             return Err(error(
-                "bad-base64",
+                "content-not-base64",
                 "the content is not base64: it has characters beyond ASCII".to_owned(),
             ));
         }
         lenient_base64::decode(raw).map_err(|reason| {
-            error("bad-base64", format!("the content is not base64: {reason}"))
+            error("content-not-base64", format!("the content is not base64: {reason}"))
                 .with_hint("this file and those behind it are not written")
         })
     };
     let gzip = |bytes: &[u8]| {
         gunzip(bytes, limits::UNPACKED).map_err(|reason| {
-            error("bad-gzip", format!("the content is not gzip: {reason}"))
+            error("content-not-gzip", format!("the content is not gzip: {reason}"))
                 .with_hint("gzip in YAML needs base64 too: `encoding: gz+b64`")
         })
     };

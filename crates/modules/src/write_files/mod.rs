@@ -271,7 +271,7 @@ impl Work<'_> {
         }
         if mode.overflows() {
             return Err(Finding::error(
-                "permissions-range",
+                "mode-out-of-range",
                 get(map, "permissions").map_or(Default::default(), |value| value.place),
                 format!(
                     "{at}.permissions is a number that no file mode can hold: files behind it are not written"
@@ -339,7 +339,7 @@ impl Work<'_> {
             "users are made after this: add `defer: true` to the file"
         };
         Finding::error(
-            "unknown-owner",
+            "owner-not-there-yet",
             place,
             format!(
                 "there is no {who} when {path} is written: it {becomes}, and files behind it are not written"

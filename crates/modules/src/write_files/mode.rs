@@ -52,7 +52,7 @@ pub fn mode(value: Option<&Value>, at: &str, findings: &mut Vec<Finding>) -> Res
     let unreadable = || {
         let shown = value.to_python_str();
         Finding::warning(
-            "permissions-unreadable",
+            "mode-unreadable",
             value.place,
             format!("permissions {shown} cannot be read as an octal number: the file gets 0644"),
         )
@@ -66,7 +66,7 @@ pub fn mode(value: Option<&Value>, at: &str, findings: &mut Vec<Finding>) -> Res
         Kind::HugeInt(_) => return Ok(Mode::Huge),
         Kind::Float(number) if number.is_infinite() => {
             return Err(Finding::error(
-                "permissions-range",
+                "mode-out-of-range",
                 value.place,
                 format!("permissions {} is no file mode", value.to_python_str()),
             )
@@ -91,7 +91,7 @@ pub fn mode(value: Option<&Value>, at: &str, findings: &mut Vec<Finding>) -> Res
         let bits = u32::try_from(number & 0o7777).unwrap_or_default();
         findings.push(
             Finding::warning(
-                "permissions-decimal",
+                "mode-is-decimal",
                 value.place,
                 format!(
                     "permissions {} without quotes is a decimal number: the file gets mode {bits:04o}",
@@ -104,7 +104,7 @@ pub fn mode(value: Option<&Value>, at: &str, findings: &mut Vec<Finding>) -> Res
     } else if !(0..=0o7777).contains(&number) {
         findings.push(
             Finding::warning(
-                "permissions-range",
+                "mode-out-of-range",
                 value.place,
                 format!("permissions {} is not between 0 and 07777", value.to_python_str()),
             )

@@ -39,7 +39,7 @@ fn decimal_permissions_are_told() {
     {
         let mut findings = Vec::new();
         write_files::mode(Some(&value(yaml)), "write_files.0", &mut findings).unwrap();
-        assert_eq!(findings.iter().any(|finding| finding.code == "permissions-decimal"), told, "{yaml}");
+        assert_eq!(findings.iter().any(|finding| finding.code == "mode-is-decimal"), told, "{yaml}");
     }
 }
 
@@ -165,7 +165,7 @@ fn an_owner_that_is_made_later_is_told() {
     let case = json!({});
     let yaml = "write_files: [{path: /a, owner: 'joe:joe'}, {path: /b}]\nusers: [joe]";
     let outcome = run(&write_files::MODULE, &case, yaml, &machine(&case));
-    let finding = outcome.findings.iter().find(|finding| finding.code == "unknown-owner").unwrap();
+    let finding = outcome.findings.iter().find(|finding| finding.code == "owner-not-there-yet").unwrap();
     assert!(finding.message.contains("user joe") && finding.message.contains("/a"), "{}", finding.message);
     assert!(finding.hint.as_ref().unwrap().contains("defer: true"));
     assert_eq!(outcome.actions.len(), 1);

@@ -96,13 +96,13 @@ fn traps_are_told() {
     let case = json!({});
     for (yaml, code) in [
         ("chpasswd: {list: ['a:$y$j9T$x$y']}", "hash-taken-as-text"),
-        ("chpasswd: {users: [{name: a}]}", "no-password"),
-        ("chpasswd: {users: [{name: a, password: secret}]}", "no-hash"),
+        ("chpasswd: {users: [{name: a}]}", "password-missing"),
+        ("chpasswd: {users: [{name: a, password: secret}]}", "plain-text-as-hash"),
         ("chpasswd: {users: [{name: a, password: b, type: TEXT}]}", "bad-password-type"),
         ("password: null\nusers: [default]", "null-password"),
         ("password: x\nusers: [joe]", "no-default-user"),
-        ("chpasswd: {list: \"a:b\\n\\nc:d\"}", "unusable-value"),
-        ("ssh_pwauth: maybe", "unusable-value"),
+        ("chpasswd: {list: \"a:b\\n\\nc:d\"}", "line-without-colon"),
+        ("ssh_pwauth: maybe", "ssh-pwauth-unknown"),
     ] {
         let outcome = run(&passwords::MODULE, &case, yaml, &machine(&case));
         let finding = outcome.findings.iter().find(|finding| finding.code == code);
