@@ -1,7 +1,7 @@
 //! `#include` and `#include-once`: a list of places whose content is user-data too
 //! (`cloudinit/user_data.py`, `_do_include`).
 
-use crate::python;
+use crate::{limits, python};
 
 /// One place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,10 @@ pub(crate) fn places(text: &str) -> Vec<Place> {
     let mut places = Vec::new();
     let mut once = false;
     for (index, (start, line)) in python::lines(text).enumerate() {
+        // One more than there may be, which is told when it is one too many.
+        if places.len() > limits::PARTS {
+            break;
+        }
         let rest = if let Some(rest) = after(line, "#include-once") {
             once = true;
             rest

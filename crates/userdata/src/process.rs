@@ -385,7 +385,7 @@ impl<'a> Processor<'a> {
                 message.is_include = true;
             }
             self.attach(id, here);
-            for place in places.iter().take(limits::PARTS) {
+            for place in &places {
                 let message =
                     format!("{} is not followed here: what it holds is not checked", shown(&place.url));
                 self.about

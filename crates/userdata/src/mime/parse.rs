@@ -52,9 +52,8 @@ pub(crate) fn parse(
     oddities: &mut Vec<(Oddity, Span)>,
 ) -> Result<Id, Error> {
     let mut parser = Parser {
-        lines: line_ranges(source.text),
         source,
-        at: 0,
+        at: At { start: 0, line: 1 },
         pushed: Vec::new(),
         stops: Vec::new(),
         last: messages.len(),
@@ -72,11 +71,19 @@ enum Stop {
     Blank,
 }
 
+/// A line with its end.
+#[derive(Clone, Copy)]
+struct Line {
+    at: At,
+    end: usize,
+}
+
 struct Parser<'a> {
     source: &'a Source<'a>,
-    lines: Vec<Range<usize>>,
-    at: usize,
-    pushed: Vec<Range<usize>>,
+    /// What comes next. There is no table of lines: eight million empty ones are only a few bytes of
+    /// gzip.
+    at: At,
+    pushed: Vec<Line>,
     stops: Vec<Stop>,
     messages: &'a mut Vec<Message>,
     /// The message made last, or the multipart that ended last: its final line break is the
@@ -86,17 +93,17 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn text(&self, range: &Range<usize>) -> &'a str {
-        self.source.text.get(range.clone()).unwrap_or_default()
+    fn text(&self, line: &Line) -> &'a str {
+        self.source.text.get(line.at.start..line.end).unwrap_or_default()
     }
 
     /// The next line, up to what the messages around this one wait for.
-    fn next(&mut self) -> Option<Range<usize>> {
+    fn next(&mut self) -> Option<Line> {
         let line = match self.pushed.pop() {
             Some(line) => line,
             None => {
-                let line = self.lines.get(self.at)?.clone();
-                self.at += 1;
+                let line = line_at(self.source.text, self.at)?;
+                self.at = At { start: line.end, line: self.at.line + 1 };
                 line
             }
         };
@@ -112,28 +119,28 @@ impl<'a> Parser<'a> {
         Some(line)
     }
 
-    fn odd(&mut self, oddity: Oddity, at: usize) {
+    fn odd(&mut self, oddity: Oddity, at: At) {
         if self.oddities.len() < limits::PARTS {
-            let line = self.line_of(at);
-            let end = self.lines.get(line - 1).map_or(at, |range| at + self.text(range).trim_end().len());
-            self.oddities.push((oddity, Span { start: at, end, line, column: 1 }));
+            let length = line_at(self.source.text, at).map_or(0, |line| self.text(&line).trim_end().len());
+            let span = Span { start: at.start, end: at.start + length, line: at.line, column: 1 };
+            self.oddities.push((oddity, span));
         }
     }
 
-    /// The first byte of the line with the type, among the headers that begin at byte `start`.
-    fn content_type_line(&self, start: usize) -> usize {
-        let lines = self.lines.get(self.line_of(start) - 1..).unwrap_or_default();
-        let headers = lines.iter().take_while(|line| !self.text(line).trim_end().is_empty());
-        let is_type = |line: &&Range<usize>| {
-            let name = self.text(line).split(':').next().unwrap_or_default();
-            name.eq_ignore_ascii_case("content-type")
-        };
-        headers.into_iter().find(is_type).map_or(start, |line| line.start)
-    }
-
-    /// The number of the line that starts at byte `at`, from 1.
-    fn line_of(&self, at: usize) -> usize {
-        self.lines.partition_point(|line| line.start <= at).max(1)
+    /// The line with the type, among the headers that begin at `start`.
+    fn content_type_line(&self, start: At) -> At {
+        let mut at = start;
+        while let Some(line) = line_at(self.source.text, at) {
+            let text = self.text(&line);
+            if text.trim_end().is_empty() {
+                break;
+            }
+            if text.split(':').next().unwrap_or_default().eq_ignore_ascii_case("content-type") {
+                return at;
+            }
+            at = At { start: line.end, line: at.line + 1 };
+        }
+        start
     }
 
     fn message(&mut self, parent: Option<Id>, depth: usize) -> Result<Id, Error> {
@@ -172,12 +179,12 @@ impl<'a> Parser<'a> {
         id.and_then(|id| self.messages.get(id))
     }
 
-    /// Reads the headers and gives the byte where they began.
-    fn headers(&mut self, id: Id) -> usize {
+    /// Reads the headers and tells where they began.
+    fn headers(&mut self, id: Id) -> At {
         let mut lines = Vec::new();
         let mut start = None;
         while let Some(line) = self.next() {
-            start.get_or_insert(line.start);
+            start.get_or_insert(line.at);
             if !is_header(self.text(&line)) {
                 if !self.text(&line).starts_with(['\r', '\n']) {
                     self.pushed.push(line);
@@ -209,7 +216,7 @@ impl<'a> Parser<'a> {
             }
             if let Some((name, value)) = line.split_once(':').filter(|(name, _)| !name.is_empty()) {
                 if !is_known(name) {
-                    strange.push((name.to_owned(), range.start));
+                    strange.push((name.to_owned(), range.at));
                 }
                 headers.push((name.to_owned(), value.trim_start_matches([' ', '\t']).to_owned()));
                 open = true;
@@ -221,11 +228,10 @@ impl<'a> Parser<'a> {
         for (_, value) in &mut headers {
             value.truncate(value.trim_end_matches(['\r', '\n']).len());
         }
-        let start = start.unwrap_or(self.source.text.len());
-        let line = self.line_of(start);
+        let start = start.unwrap_or(self.at);
         if let Some(message) = self.messages.get_mut(id) {
             message.headers = headers;
-            message.head = At { start, line };
+            message.head = start;
         }
         start
     }
@@ -245,7 +251,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn multipart(&mut self, id: Id, start: usize, depth: usize) -> Result<(), Error> {
+    fn multipart(&mut self, id: Id, start: At, depth: usize) -> Result<(), Error> {
         let Some(name) = self.parent(Some(id)).map_or(Ok(None), Message::boundary)? else {
             self.odd(Oddity::NoBoundary, self.content_type_line(start));
             let body = self.rest();
@@ -253,7 +259,7 @@ impl<'a> Parser<'a> {
             return Ok(());
         };
         let separator = format!("--{name}");
-        let mut preamble = Vec::new();
+        let mut preamble = Piece::default();
         let mut begun = false;
         let mut closed = false;
         while let Some(line) = self.next() {
@@ -300,46 +306,57 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn rest(&mut self) -> Vec<Range<usize>> {
-        let mut lines = Vec::new();
+    fn rest(&mut self) -> Piece {
+        let mut piece = Piece::default();
         while let Some(line) = self.next() {
-            lines.push(line);
+            piece.push(line);
         }
-        lines
+        piece
     }
 
-    fn set_text(&mut self, id: Id, lines: Vec<Range<usize>>) {
-        let text: String = lines.iter().map(|line| self.text(line)).collect();
-        let first = lines.first().map_or(self.source.text.len(), |line| line.start);
-        let before = self.line_of(first) - 1;
+    fn set_text(&mut self, id: Id, piece: Piece) {
+        let text: String =
+            piece.ranges.iter().filter_map(|range| self.source.text.get(range.clone())).collect();
+        let body = piece.first.unwrap_or(self.at);
         let origin = Origin {
             file: self.source.origin.file.clone(),
-            lines_before: self.source.origin.lines_before.saturating_add(before),
+            lines_before: self.source.origin.lines_before.saturating_add(body.line - 1),
             columns_before: self.source.origin.columns_before,
         };
         if let Some(message) = self.messages.get_mut(id) {
             message.payload = Payload::Text(text);
             message.origin = origin;
-            message.body = At { start: first, line: before + 1 };
+            message.body = body;
         }
     }
 }
 
-/// The lines with their ends, which are `\n`, `\r\n` or `\r`.
-fn line_ranges(text: &str) -> Vec<Range<usize>> {
-    let mut lines = Vec::new();
-    let mut start = 0;
-    let bytes = text.as_bytes();
-    for (at, byte) in bytes.iter().enumerate() {
-        if *byte == b'\n' || (*byte == b'\r' && bytes.get(at + 1) != Some(&b'\n')) {
-            lines.push(start..at + 1);
-            start = at + 1;
+/// Lines, most often one behind the other.
+#[derive(Default)]
+struct Piece {
+    first: Option<At>,
+    ranges: Vec<Range<usize>>,
+}
+
+impl Piece {
+    fn push(&mut self, line: Line) {
+        self.first.get_or_insert(line.at);
+        match self.ranges.last_mut() {
+            Some(last) if last.end == line.at.start => last.end = line.end,
+            _ => self.ranges.push(line.at.start..line.end),
         }
     }
-    if start < bytes.len() {
-        lines.push(start..bytes.len());
-    }
-    lines
+}
+
+/// The line that starts at `at`; it ends with `\n`, `\r\n`, `\r`, or the text.
+fn line_at(text: &str, at: At) -> Option<Line> {
+    let rest = text.get(at.start..).filter(|rest| !rest.is_empty())?;
+    let length = match rest.find(['\n', '\r']) {
+        Some(end) if rest.get(end..).is_some_and(|ending| ending.starts_with("\r\n")) => end + 2,
+        Some(end) => end + 1,
+        None => rest.len(),
+    };
+    Some(Line { at, end: at.start + length })
 }
 
 /// Whether `line` is a boundary, and then whether it is the last one.
