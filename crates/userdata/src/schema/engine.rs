@@ -10,59 +10,16 @@
 
 use std::collections::HashSet;
 
-use super::message;
-use super::shape::{Keys, ListShape, MapShape, Others, Rule, Shape};
+use super::faults::Faults;
+use super::fit::{fits, has, has_type, keeps, takes};
+use super::path::Path;
+use super::shape::{Keys, ListShape, MapShape, Others, Shape};
+use super::{keys, message};
 use crate::finding::{Finding, Place, Severity};
-use crate::secrets;
 use crate::value::{Key, Kind, Map, Value};
 
 /// How many findings are told.
 const MOST: usize = 200;
-
-/// Bytes of a key that a path shows.
-const KEY_SHOWN: usize = 80;
-
-/// What is wrong with a value.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Faults {
-    /// How many errors there are.
-    count: usize,
-    /// One of them is about the value itself, not about one inside of it.
-    here: bool,
-    /// One of them is about a key inside of it whose name ends in `type`.
-    typed: bool,
-}
-
-impl Faults {
-    const NONE: Self = Self { count: 0, here: false, typed: false };
-    const HERE: Self = Self { count: 1, here: true, typed: false };
-
-    fn and(self, other: Self) -> Self {
-        Self {
-            count: self.count.saturating_add(other.count),
-            here: self.here || other.here,
-            typed: self.typed || other.typed,
-        }
-    }
-
-    /// The same, seen from the mapping that holds the value under `key`.
-    fn under(self, key: Option<&str>) -> Self {
-        let named = self.here && key.is_some_and(ends_in_type);
-        Self { count: self.count, here: false, typed: self.typed || named }
-    }
-
-    fn any(self) -> bool {
-        self.count > 0
-    }
-}
-
-/// Whether a JSON path that ends with this key ends in `type` for jsonschema, which writes other keys
-/// than these in brackets.
-fn ends_in_type(key: &str) -> bool {
-    key.ends_with("type")
-        && key.starts_with(|first: char| first.is_ascii_alphabetic())
-        && key.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
-}
 
 /// Checks a whole configuration.
 pub(super) fn check(tables: &[Keys], config: &Map, findings: &mut Vec<Finding>) {
@@ -105,59 +62,6 @@ fn lookup<'t>(tables: &[&'t [(&'static str, Shape)]], name: &str) -> Option<&'t 
 
 fn field<'t>(fields: &'t [(&'static str, Shape)], name: &str) -> Option<&'t Shape> {
     fields.iter().find(|(known, _)| *known == name).map(|(_, shape)| shape)
-}
-
-/// Where the checker is.
-#[derive(Default)]
-pub(super) struct Path {
-    /// As cloud-init writes it: `users.0.name`.
-    text: String,
-    /// Keys above or here whose values are not shown.
-    secrets: usize,
-}
-
-/// What [`Path::pop`] goes back to.
-struct Before {
-    length: usize,
-    secrets: usize,
-}
-
-impl Path {
-    fn push(&mut self, part: &str, secret: bool) -> Before {
-        let before = Before { length: self.text.len(), secrets: self.secrets };
-        if !self.text.is_empty() {
-            self.text.push('.');
-        }
-        message::shorten_into(&mut self.text, part, KEY_SHOWN);
-        self.secrets += usize::from(secret);
-        before
-    }
-
-    fn push_key(&mut self, key: &Key) -> Before {
-        match key.as_text() {
-            Some(name) => {
-                let secret = secrets::is_secret_key(name)
-                    || ["content", "secret", "token"].iter().any(|word| name.contains(word))
-                    || (name == "list" && self.text == "chpasswd");
-                self.push(&message::key_shown(&self.text, key), secret)
-            }
-            None => self.push(&message::plain(&key.kind), false),
-        }
-    }
-
-    fn push_index(&mut self, index: usize) -> Before {
-        self.push(&index.to_string(), false)
-    }
-
-    /// The path to what holds the value, which is so long.
-    fn above(&self, length: usize) -> &str {
-        self.text.get(..length).unwrap_or_default()
-    }
-
-    fn pop(&mut self, before: Before) {
-        self.text.truncate(before.length);
-        self.secrets = before.secrets;
-    }
 }
 
 /// One run over a configuration.
@@ -395,17 +299,17 @@ impl Checker<'_> {
             }
             (Others::NamedOpen(..), Some(_)) => Faults::NONE,
             (Others::Named(pattern, _), Some(_)) => {
-                self.tell(Severity::Error, |path| message::bad_key(path.above(above), pattern, key));
+                self.tell(Severity::Error, |path| keys::bad_key(path.above(above), pattern, key));
                 Faults::HERE
             }
             (Others::Named(..) | Others::NamedOpen(..), None) => {
-                self.tell(Severity::Error, |path| message::key_not_text(path.above(above), key));
+                self.tell(Severity::Error, |path| keys::key_not_text(path.above(above), key));
                 Faults::HERE
             }
             (Others::Refused, _) => {
                 let tables = self.tables;
                 self.tell(Severity::Error, |path| {
-                    message::unknown_key(path.above(above), key, map.fields, tables)
+                    keys::unknown_key(path.above(above), key, map.fields, tables)
                 });
                 Faults::HERE
             }
@@ -414,7 +318,7 @@ impl Checker<'_> {
 
     fn unknown_top_level(&mut self, key: &Key) {
         let tables = self.tables;
-        self.tell(Severity::Error, |_| message::unknown_top_level(key, tables));
+        self.tell(Severity::Error, |_| keys::unknown_top_level(key, tables));
     }
 }
 
@@ -423,14 +327,6 @@ fn overlooked(mut finding: Finding) -> Finding {
     finding.severity = Severity::Warning;
     finding.message.push_str("; cloud-init's own check overlooks it, because of a key `type` there");
     finding
-}
-
-fn has(entries: &Map, key: &str) -> bool {
-    entries.contains_key(&Key::text(key))
-}
-
-fn has_type(value: &Value) -> bool {
-    value.as_map().is_some_and(|entries| has(entries, "type"))
 }
 
 /// The texts that the shapes' fields `type` can be.
@@ -448,52 +344,4 @@ fn type_choices(shapes: &[Shape]) -> impl Iterator<Item = &'static [&'static str
 fn names_type(shape: &Shape, value: &Value) -> bool {
     let Some(name) = value.get("type").and_then(Value::as_text) else { return false };
     type_choices(std::slice::from_ref(shape)).any(|choices| choices.contains(&name))
-}
-
-/// Whether values of this kind can have the shape.
-pub(super) fn takes(shape: &Shape, kind: &Kind) -> bool {
-    match shape {
-        Shape::Any => true,
-        Shape::Null => matches!(kind, Kind::Null),
-        Shape::Bool | Shape::Only(_) => matches!(kind, Kind::Bool(_)),
-        Shape::Text | Shape::Matching(_) | Shape::Format(_) | Shape::Choice(_) => {
-            matches!(kind, Kind::Text(_) | Kind::Bytes(_))
-        }
-        Shape::Int | Shape::IntFrom(_) => matches!(kind, Kind::Int(_) | Kind::HugeInt(_)),
-        Shape::NumberFrom(_) => matches!(kind, Kind::Int(_) | Kind::HugeInt(_) | Kind::Float(_)),
-        Shape::List(_) => matches!(kind, Kind::List(_)),
-        Shape::Map(_) => matches!(kind, Kind::Map(_)),
-        Shape::Kinds(shapes) | Shape::OneOf(shapes) | Shape::AnyOf(shapes) => {
-            shapes.iter().any(|shape| takes(shape, kind))
-        }
-        Shape::Old(old) => takes(&old.shape, kind),
-    }
-}
-
-/// Whether a value of a kind that the shape takes, neither a list nor a mapping, has it.
-pub(super) fn fits(shape: &Shape, kind: &Kind) -> bool {
-    match (shape, kind) {
-        (Shape::Only(wanted), Kind::Bool(value)) => wanted == value,
-        (Shape::Matching(pattern) | Shape::Format(pattern), Kind::Text(text)) => (pattern.matches)(text),
-        (Shape::Matching(_), Kind::Bytes(_)) => false,
-        (Shape::Choice(choices), Kind::Text(text)) => choices.contains(&text.as_str()),
-        (Shape::Choice(_), _) => false,
-        (Shape::IntFrom(least) | Shape::NumberFrom(least), Kind::Int(value)) => *value >= i128::from(*least),
-        (Shape::IntFrom(_) | Shape::NumberFrom(_), Kind::HugeInt(digits)) => !digits.starts_with('-'),
-        // Not a number is not less than any, says Python.
-        #[allow(clippy::cast_precision_loss)]
-        (Shape::NumberFrom(least), Kind::Float(value)) => value.is_nan() || *value >= *least as f64,
-        _ => true,
-    }
-}
-
-/// Whether a mapping keeps to a rule.
-fn keeps(rule: &Rule, entries: &Map) -> bool {
-    match rule {
-        Rule::ExactlyOne(groups) => {
-            groups.iter().filter(|group| group.iter().all(|key| has(entries, key))).count() == 1
-        }
-        Rule::AtLeastOne(keys) => keys.iter().any(|key| has(entries, key)),
-        Rule::NotBoth(one, other) => !(has(entries, one) && has(entries, other)),
-    }
 }

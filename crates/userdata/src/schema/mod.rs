@@ -4,7 +4,8 @@
 //! * `modules`: the keys themselves, a file per family of modules.
 //! * `forms`: forms of texts.
 //! * `engine`: holds a configuration against them.
-//! * `message`: what is said then.
+//! * `fit`, `faults`, `path`: what a value is worth, and where it is, for the engine.
+//! * `message`, `keys`, `words`: what is said then.
 //! * [`differences`]: where that is not what cloud-init tells.
 //!
 //! The verdict is that of cloud-init 26.2 (`cloudinit/config/schema.py`,
@@ -12,10 +13,15 @@
 
 pub mod differences;
 mod engine;
+mod faults;
+mod fit;
 mod forms;
+mod keys;
 mod message;
 mod modules;
+mod path;
 mod shape;
+mod words;
 
 use crate::finding::Finding;
 use crate::value::{Key, Map};
