@@ -25,9 +25,14 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
         let Some(value) = top(config, module) else { continue };
         match &value.kind {
             Kind::List(items) => {
+                let sets_home =
+                    items.iter().any(|item| item.as_text().is_some_and(|text| text.contains("HOME=")));
                 for (index, item) in items.iter().enumerate() {
                     let path = format!("{module}.{index}");
                     command(item, module, &path, report);
+                    if let Some(text) = item.as_text().filter(|_| !sets_home) {
+                        home(text, item.place, module, &path, report);
+                    }
                     if index.saturating_add(1) < items.len() {
                         exit(item, module, &path, report);
                     }
@@ -106,6 +111,23 @@ fn exit(item: &Value, module: &str, path: &str, report: &mut Report<'_>) {
             "leave it out",
         ));
     }
+}
+
+/// Services run without `HOME`, unless something sets it.
+fn home(text: &str, place: Place, module: &str, path: &str, report: &mut Report<'_>) {
+    let used = ["$HOME", "${HOME}", " ~/"].into_iter().find(|word| text.contains(word));
+    let Some(word) =
+        used.filter(|_| !["HOME=", "su ", "sudo ", "runuser "].iter().any(|word| text.contains(word)))
+    else {
+        return;
+    };
+    report.tell(trap(
+        "home-not-set",
+        report.within("home-not-set", place, word.trim_start()),
+        path,
+        format!("`{module}` runs without `HOME`: `{}` does not lead to a home", word.trim_start()),
+        "write the whole path, such as `/root` or `/home/me`",
+    ));
 }
 
 /// What `bash` understands, and `/bin/sh` of Debian and Alpine does not.

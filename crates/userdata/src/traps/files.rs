@@ -3,9 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::accounts::{DEFAULT_USERS, Users};
-use super::{NAMES, Report, items, shown, top, trap};
-use crate::gunzip::{self, gunzip};
-use crate::lenient_base64;
+use super::{NAMES, Report, contents, items, shown, top, trap};
 use crate::limits;
 use crate::truth::is_true;
 use crate::value::{Kind, Map, Value};
@@ -24,7 +22,7 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
         if let Some(mode) = file.get("permissions") {
             permissions(mode, &format!("{path}.permissions"), report);
         }
-        content(file, &path, &mut budget, report);
+        contents::look(file, &path, &mut budget, report);
         let deferred = file.get("defer").is_some_and(is_true);
         if !deferred {
             owner(file, &path, &accounts, report);
@@ -123,7 +121,7 @@ fn permissions(mode: &Value, path: &str, report: &mut Report<'_>) {
 }
 
 /// Python's `int(text, 8)`.
-fn octal(text: &str) -> Option<i64> {
+pub(super) fn octal(text: &str) -> Option<i64> {
     let text = crate::python::strip(text);
     let (sign, digits) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),
@@ -143,105 +141,26 @@ fn octal(text: &str) -> Option<i64> {
         .map(|mode| sign * mode)
 }
 
-fn content(file: &Value, path: &str, budget: &mut usize, report: &mut Report<'_>) {
-    let Some(content) = file.get("content") else { return };
-    let encoding = file.get("encoding").and_then(Value::as_text).unwrap_or_default();
-    let encoding = crate::python::strip(encoding).to_lowercase();
-    let (base64, gzip) = match encoding.as_str() {
-        "gz" | "gzip" => (false, true),
-        "gz+base64" | "gzip+base64" | "gz+b64" | "gzip+b64" => (true, true),
-        "b64" | "base64" => (true, false),
-        "" | "text/plain" => return,
-        _ => {
-            if let Some(value) = file.get("encoding") {
-                report.tell(trap(
-                    "unknown-encoding",
-                    value.place,
-                    format!("{path}.encoding"),
-                    format!(
-                        "{} is no encoding: the content would be written as it stands, not decoded",
-                        shown(&encoding)
-                    ),
-                    "known are b64, gz and gz+b64 (spelled base64 and gzip, too)",
-                ));
-            }
-            return;
+/// The groups that `groups` of the top level makes.
+pub(super) fn groups_made(config: &Map) -> HashSet<String> {
+    let mut groups: HashSet<String> = HashSet::new();
+    match top(config, "groups").map(|value| &value.kind) {
+        Some(Kind::Text(text)) => {
+            groups.extend(text.split(',').take(NAMES).map(|name| name.trim().to_owned()))
         }
-    };
-    let path = format!("{path}.content");
-    let raw = match &content.kind {
-        Kind::Text(text) => text.as_bytes(),
-        Kind::Bytes(bytes) => bytes.as_slice(),
-        _ => return,
-    };
-    let fails = "the module stops here, and no later file is written";
-    let decoded;
-    let bytes = if base64 {
-        let strange = raw.iter().find(|byte| !is_base64(**byte));
-        match lenient_base64::decode(raw) {
-            Err(error) => {
-                report.tell(trap(
-                    "content-not-base64",
-                    content.place,
-                    path,
-                    format!("the content is not base64 ({error}): {fails}"),
-                    format!("make it with `base64 -w0 FILE`, or leave out `encoding: {encoding}`"),
-                ));
-                return;
-            }
-            Ok(_) if strange.is_some() => {
-                report.tell(trap(
-                    "content-not-base64",
-                    content.place,
-                    path,
-                    "the content holds characters that are not base64; they are skipped without a word",
-                    format!("make it with `base64 -w0 FILE`, or leave out `encoding: {encoding}`"),
-                ));
-                return;
-            }
-            Ok(bytes) => {
-                decoded = bytes;
-                decoded.as_slice()
+        Some(Kind::Map(map)) => {
+            groups.extend(map.keys().take(NAMES).filter_map(|key| key.as_text().map(str::to_owned)))
+        }
+        Some(Kind::List(items)) => {
+            for item in items.iter().take(NAMES) {
+                groups.extend(item.as_text().map(str::to_owned));
+                let keys = item.as_map().into_iter().flat_map(Map::keys);
+                groups.extend(keys.filter_map(|key| key.as_text().map(str::to_owned)));
             }
         }
-    } else {
-        raw
-    };
-    if !gzip {
-        return;
+        _ => {}
     }
-    let problem = match gunzip(bytes, *budget) {
-        Ok(unpacked) => {
-            *budget = budget.saturating_sub(unpacked.len());
-            return;
-        }
-        Err(gunzip::Error::TooLarge(_)) => {
-            *budget = 0;
-            return;
-        }
-        Err(problem) => {
-            if problem != gunzip::Error::NotGzip {
-                *budget = budget.saturating_sub(limits::UNPACKED / 8);
-            }
-            problem
-        }
-    };
-    let hint = if base64 {
-        "make it with `gzip -c FILE | base64 -w0`"
-    } else {
-        "text cannot be gzip: say `encoding: gz+b64` and make it with `gzip -c FILE | base64 -w0`"
-    };
-    report.tell(trap(
-        "content-not-gzip",
-        content.place,
-        path,
-        format!("the content is not gzip ({problem}): {fails}"),
-        hint,
-    ));
-}
-
-fn is_base64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || b"+/=".contains(&byte)
+    groups
 }
 
 /// Users and groups that this user-data makes.
@@ -254,23 +173,7 @@ struct Accounts {
 impl Accounts {
     fn read(config: &Map) -> Self {
         let users = Users::read(config);
-        let mut groups: HashSet<String> = HashSet::new();
-        match top(config, "groups").map(|value| &value.kind) {
-            Some(Kind::Text(text)) => {
-                groups.extend(text.split(',').take(NAMES).map(|name| name.trim().to_owned()))
-            }
-            Some(Kind::Map(map)) => {
-                groups.extend(map.keys().take(NAMES).filter_map(|key| key.as_text().map(str::to_owned)))
-            }
-            Some(Kind::List(items)) => {
-                for item in items.iter().take(NAMES) {
-                    groups.extend(item.as_text().map(str::to_owned));
-                    let keys = item.as_map().into_iter().flat_map(Map::keys);
-                    groups.extend(keys.filter_map(|key| key.as_text().map(str::to_owned)));
-                }
-            }
-            _ => {}
-        }
+        let groups = groups_made(config);
         let names = users.accounts.iter().filter_map(|account| account.name.map(str::to_owned));
         Self { users: names.filter(|name| name != "root").collect(), groups, has_default: users.has_default }
     }

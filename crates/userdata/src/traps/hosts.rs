@@ -45,6 +45,7 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
         ));
     }
     timezone(config, report);
+    certificates(config, report);
     ntp(config, report);
 }
 
@@ -99,6 +100,30 @@ fn timezone(config: &Map, report: &mut Report<'_>) {
         format!("{} is no file below /usr/share/zoneinfo: the module fails", shown(text)),
         hint,
     ));
+}
+
+/// `cloudinit/config/cc_ca_certs.py` writes the texts as they are.
+fn certificates(config: &Map, report: &mut Report<'_>) {
+    for name in ["ca_certs", "ca-certs"] {
+        let trusted = top(config, name).and_then(|value| value.get("trusted"));
+        for (index, item) in trusted.and_then(Value::as_list).unwrap_or_default().iter().enumerate() {
+            let Some(text) = item.as_text() else { continue };
+            let lines = text.trim().lines().count();
+            if (text.contains("-----BEGIN CERTIFICATE-----") && lines > 2) || report.is_told(item.place) {
+                continue;
+            }
+            let joined = text.contains("-----BEGIN CERTIFICATE-----");
+            let what =
+                if joined { "its lines were joined" } else { "it lacks `-----BEGIN CERTIFICATE-----`" };
+            report.tell(trap(
+                "certificate-not-pem",
+                item.place,
+                format!("{name}.trusted.{index}"),
+                format!("this is no certificate in PEM: {what}"),
+                "put in the whole file, as a block: `- |`",
+            ));
+        }
+    }
 }
 
 fn ntp(config: &Map, report: &mut Report<'_>) {

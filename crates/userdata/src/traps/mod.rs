@@ -8,6 +8,7 @@
 mod accounts;
 mod clouds;
 mod commands;
+mod contents;
 mod files;
 mod hosts;
 mod keys;
@@ -16,9 +17,11 @@ mod names;
 mod passwords;
 mod placeholders;
 mod scalars;
+mod scripts;
 mod secrets;
 mod storage;
 mod templates;
+mod useradd;
 mod walk;
 
 use std::collections::{HashMap, HashSet};
@@ -47,10 +50,12 @@ pub fn look(config: &Map, parts: &[Part], findings: &mut Vec<Finding>) {
     placeholders::look(config, &mut report);
     files::look(config, &mut report);
     commands::look(config, &mut report);
+    scripts::look(config, &mut report);
     hosts::look(config, &mut report);
     storage::look(config, &mut report);
     let users = accounts::Users::read(config);
     names::look(config, &users, &mut report);
+    useradd::look(config, &users, &mut report);
     passwords::look(config, &users, &mut report);
     keys::look(config, &users, &mut report);
     logins::look(config, &users, &mut report);

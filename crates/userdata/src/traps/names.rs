@@ -4,12 +4,12 @@
 use std::collections::HashSet;
 
 use super::accounts::{Account, Users};
-use super::{Report, as_list, shown, top, trap, window};
+use super::{Report, as_list, shown, top, trap};
 use crate::finding::Place;
 use crate::value::{Kind, Map};
 
 /// Users that Debian's base-passwd makes, or that images of most distributions hold.
-const SYSTEM_USERS: &[&str] = &[
+pub(super) const SYSTEM_USERS: &[&str] = &[
     "_apt",
     "adm",
     "backup",
@@ -52,7 +52,7 @@ const SYSTEM_USERS: &[&str] = &[
 ];
 
 /// Groups without a user of that name: `useradd` wants to make the user's own group and stops.
-const SYSTEM_GROUPS: &[&str] = &[
+pub(super) const SYSTEM_GROUPS: &[&str] = &[
     "admin", "audio", "cdrom", "dialout", "dip", "disk", "fax", "floppy", "input", "kmem", "kvm", "lxd",
     "netdev", "plugdev", "render", "sasl", "sgx", "shadow", "src", "staff", "sudo", "tape", "tty", "users",
     "utmp", "video", "voice", "wheel",
@@ -76,7 +76,6 @@ pub(super) fn look(config: &Map, users: &Users<'_>, report: &mut Report<'_>) {
                 ));
             }
         }
-        shell(account, report);
         groups_of(account, report);
         if account.is("no_create_home") || account.is("system") {
             let keys = ["ssh_authorized_keys", "ssh_import_id", "ssh_redirect_user"];
@@ -173,23 +172,6 @@ fn problem(name: &str) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-fn shell(account: &Account<'_>, report: &mut Report<'_>) {
-    let Some(value) = account.get("shell") else { return };
-    let Some(text) = value.as_text().filter(|text| !text.is_empty() && !text.starts_with('/')) else {
-        return;
-    };
-    report.tell(trap(
-        "shell-without-path",
-        value.place,
-        account.at("shell"),
-        format!("{} is no path: logins of {} would fail", shown(text), account.title()),
-        format!(
-            "write the whole path: `/bin/{}`",
-            window(text.rsplit('/').next().unwrap_or_default(), 0, 32)
-        ),
-    ));
 }
 
 fn groups_of(account: &Account<'_>, report: &mut Report<'_>) {

@@ -11,6 +11,7 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
         }
     }
     packages(config, report);
+    swap(config, report);
     for name in ["fs_setup", "disk_setup"] {
         overwrite(config, name, report);
     }
@@ -82,6 +83,36 @@ fn mount(fields: &[Value], row: &Value, path: &str, report: &mut Report<'_>) {
             format!("{path}.3"),
             format!("without `nofail` the boot stops in a rescue shell when {} is not there", shown(device)),
             "add `nofail` to the options",
+        ));
+    }
+}
+
+/// `cloudinit/config/cc_mounts.py`, `handle_swapcfg`: without a size nothing is made, and a bare number
+/// counts bytes.
+fn swap(config: &Map, report: &mut Report<'_>) {
+    let Some(value) = top(config, "swap") else { return };
+    let Kind::Map(settings) = &value.kind else { return };
+    let Some(size) = value.get("size") else {
+        if !settings.is_empty() {
+            report.tell(trap(
+                "swap-without-size",
+                value.place,
+                "swap",
+                "no swap is made without `size`",
+                "add `size: auto`, or a size such as `2G`",
+            ));
+        }
+        return;
+    };
+    if let Kind::Int(bytes) = size.kind
+        && (1..1 << 20).contains(&bytes)
+    {
+        report.tell(trap(
+            "swap-too-small",
+            size.place,
+            "swap.size",
+            format!("a number without a unit counts bytes, and {bytes} of them make no swap"),
+            format!("write the unit: `{bytes}M` or `{bytes}G`"),
         ));
     }
 }

@@ -139,7 +139,7 @@ fn modes_are_those_that_cloud_init_sets() {
 fn what_is_as_it_should_be_is_no_trap() {
     for text in [
         "#cloud-config\nhostname: web1\nfqdn: web1.example.com\ntimezone: Europe/Berlin\n",
-        "#cloud-config\nruncmd:\n- [sh, -c, 'a && b > c']\n- a && b | c > $HOME/*\n- [find, /x, -name, '*.o', ';']\n",
+        "#cloud-config\nruncmd:\n- [sh, -c, 'a && b > c']\n- a && b | c > /x/*\n- [find, /x, -name, '*.o', ';']\n",
         "#cloud-config\nruncmd:\n- [sed, -i, 's/^a$/b/', /etc/x]\n- apt-get -qy install a\n- test -f /x || reboot\n",
         "#cloud-config\nwrite_files:\n- {path: /a, permissions: '0644', content: aGk=, encoding: b64}\n\
          - {path: /a, append: true, content: '<html>${x}</html>'}\n- {path: /b, owner: 'ubuntu:ubuntu', defer: true}\n",
@@ -147,6 +147,9 @@ fn what_is_as_it_should_be_is_no_trap() {
          - {name: ann, lock_passwd: false, hashed_passwd: $6$a$bcdef, sudo: 'ALL=(ALL) ALL', groups: [sudo]}\n",
         "#cloud-config\nmounts:\n- [/dev/vdb, /srv, auto, 'defaults,nofail', '0', '2']\n- [/dev/vdc, /opt]\n",
         "#cloud-config\npackages: [a, [b, '1.0']]\npackage_update: yes\nswap: {filename: /s, size: 2G}\n",
+        "#cloud-config\nruncmd:\n- export HOME=/root\n- cp a $HOME/b\n- sudo -iu ann sh -c 'cd ~/x'\n- /opt/run\n\
+         write_files: [{path: /opt/run, permissions: '0700'}]\n",
+        "#cloud-config\ngroups: [web]\nusers:\n- default\n- {name: ann, primary_group: web, system: true}\n",
         "#cloud-config\nssh_pwauth: true\npassword: RANDOM\nchpasswd: {expire: false}\n",
         "#!/bin/sh\necho ${HOME} $private_ipv4 '{{.Names}}'\n",
     ] {
