@@ -1,5 +1,10 @@
-//! Templates with `$name` and `${name}` (`cloudinit/templater.py`: `basic_render`), and the first line
-//! that says which language a template is in.
+//! Templates of files and messages: with `$name` and `${name}`, or in Jinja, as the first line says
+//! (`cloudinit/templater.py`: `detect_template`, `basic_render`).
+
+use std::collections::BTreeMap;
+
+use hardtack_userdata::template::engine;
+use serde_json::Value as Json;
 
 /// A name that nobody knows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +36,23 @@ pub fn detect(text: &str) -> (Language, &str) {
         Some(word) if word == "basic" => (Language::Basic, rest),
         Some(word) if word == "jinja" => (Language::Jinja, rest),
         Some(word) => (Language::Other(word), rest),
+    }
+}
+
+/// A template in any language with its names filled in.
+///
+/// # Errors
+/// What keeps it from being rendered.
+pub fn rendered(template: &str, names: BTreeMap<String, Json>) -> Result<String, String> {
+    match detect(template) {
+        (Language::Basic, text) => {
+            let lookup = |name: &str| {
+                names.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+            };
+            render(text, &lookup).map_err(|error| error.to_string())
+        }
+        (Language::Jinja, text) => engine::render(text, names).map_err(|error| error.to_string()),
+        (Language::Other(word), _) => Err(format!("there are no {word:?} templates, only jinja and basic")),
     }
 }
 

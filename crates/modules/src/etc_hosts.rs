@@ -1,10 +1,9 @@
 //! `/etc/hosts` (`config/cc_update_etc_hosts.py`; `update_etc_hosts` in `cloudinit/distros/__init__.py`,
 //! `cloudinit/distros/parsers/hosts.py`; the templates `templates/hosts.*.tmpl`).
 
-use hardtack_userdata::template::engine;
 use hardtack_userdata::{Finding, truth};
 
-use crate::basic_template::{self, Language};
+use crate::basic_template;
 use crate::hostname;
 use crate::module::{Frequency, Module, Outcome, Request, Stage};
 use crate::reading::{self, get};
@@ -159,23 +158,9 @@ fn with_names(old: Option<&str>, ip: &str, fqdn: &str, hostname: &str) -> Option
 
 /// A template, in Jinja or with `$fqdn` and `$hostname`; `None` when it cannot be rendered.
 fn rendered(template: &str, hostname: &str, fqdn: &str) -> Option<String> {
-    match basic_template::detect(template) {
-        (Language::Basic, text) => basic_template::render(text, &|name| variable(name, hostname, fqdn)).ok(),
-        (Language::Jinja, text) => {
-            let names = [("hostname", hostname), ("fqdn", fqdn)];
-            let variables = names.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
-            engine::render(text, variables).ok()
-        }
-        (Language::Other(_), _) => None,
-    }
-}
-
-fn variable(name: &str, hostname: &str, fqdn: &str) -> Option<String> {
-    match name {
-        "hostname" => Some(hostname.to_owned()),
-        "fqdn" => Some(fqdn.to_owned()),
-        _ => None,
-    }
+    let names = [("hostname", hostname), ("fqdn", fqdn)];
+    let names = names.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+    basic_template::rendered(template, names).ok()
 }
 
 /// What a family's template gives where the machine has none, as without cloud-init.

@@ -1,10 +1,12 @@
 //! The last line on the console (`config/cc_final_message.py`).
 
-use hardtack_userdata::template::engine;
+use std::collections::BTreeMap;
+
 use hardtack_userdata::{Finding, options};
+use serde_json::Value as Json;
 
 use crate::action::{Action, Content};
-use crate::basic_template::{self, Language};
+use crate::basic_template;
 use crate::module::{Frequency, Module, Outcome, Request, Stage};
 use crate::reading;
 use crate::system::{self, CLOUD_INIT, write};
@@ -36,15 +38,17 @@ pub struct Names {
 }
 
 impl Names {
-    fn get(&self, name: &str) -> Option<String> {
-        let value = match name {
-            "uptime" | "UPTIME" => &self.uptime,
-            "timestamp" | "TIMESTAMP" => &self.timestamp,
-            "version" | "VERSION" => &self.version,
-            "datasource" | "DATASOURCE" => &self.datasource,
-            _ => return None,
-        };
-        Some(value.clone())
+    fn all(&self) -> BTreeMap<String, Json> {
+        let values = [
+            ("uptime", &self.uptime),
+            ("timestamp", &self.timestamp),
+            ("version", &self.version),
+            ("datasource", &self.datasource),
+        ];
+        let both = values.iter().flat_map(|(name, value)| {
+            [(*name).to_owned(), name.to_uppercase()].map(|name| (name, value.as_str().into()))
+        });
+        both.collect()
     }
 }
 
@@ -55,20 +59,7 @@ impl Names {
 pub fn render(message: &str, names: &Names) -> Result<String, String> {
     let message = message.trim();
     let message = if message.is_empty() { DEFAULT } else { message };
-    match basic_template::detect(message) {
-        (Language::Basic, text) => {
-            basic_template::render(text, &|name| names.get(name)).map_err(|error| error.to_string())
-        }
-        (Language::Jinja, text) => {
-            let variables = ["uptime", "timestamp", "version", "datasource"]
-                .iter()
-                .flat_map(|name| [(*name).to_owned(), name.to_uppercase()])
-                .filter_map(|name| Some((name.clone(), names.get(&name)?.into())))
-                .collect();
-            engine::render(text, variables).map_err(|error| error.to_string())
-        }
-        (Language::Other(word), _) => Err(format!("there are no {word:?} templates, only jinja and basic")),
-    }
+    basic_template::rendered(message, names.all())
 }
 
 fn plan(request: &Request<'_>) -> Outcome {

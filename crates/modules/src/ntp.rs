@@ -1,8 +1,13 @@
-//! Clients of time servers (`config/cc_ntp.py`). Files are made of the settings that cloud-init's templates
-//! (`templates/chrony.conf.*.tmpl`, `ntp.conf.*`, `timesyncd.conf`) have in common, without their comments.
+//! Clients of time servers (`config/cc_ntp.py`). Files are made of the templates in `/etc/cloud/templates`;
+//! where the machine has none, of the settings that cloud-init's own have in common
+//! (`templates/chrony.conf.*.tmpl`, `ntp.conf.*`, `timesyncd.conf`).
 
-use hardtack_userdata::{Finding, Kind, Map, Value, options, truth};
+use std::collections::BTreeMap;
 
+use hardtack_userdata::{Finding, Kind, Map, Value, truth};
+use serde_json::Value as Json;
+
+use crate::basic_template;
 use crate::machine::Distro;
 use crate::module::{Frequency, Module, Outcome, Request, Stage};
 use crate::packages;
@@ -22,6 +27,7 @@ struct Client {
     packages: Vec<String>,
     service: String,
     template: Option<String>,
+    template_name: String,
 }
 
 fn client(name: &str, distro: &Distro) -> Option<Client> {
@@ -46,6 +52,13 @@ fn client(name: &str, distro: &Distro) -> Option<Client> {
         packages: if package.is_empty() { Vec::new() } else { vec![package.to_owned()] },
         service: service.to_owned(),
         template: None,
+        template_name: match name {
+            "systemd-timesyncd" => "timesyncd.conf",
+            "chrony" => "chrony.conf.{distro}",
+            "openntpd" => "ntpd.conf.{distro}",
+            _ => "ntp.conf.{distro}",
+        }
+        .to_owned(),
     };
     let daemon = matches!(
         variant,
@@ -143,6 +156,7 @@ fn plan(request: &Request<'_>) -> Outcome {
             packages: Vec::new(),
             service: String::new(),
             template: None,
+            template_name: String::new(),
         },
     };
     if let Err(finding) = settings_of(settings, &mut chosen) {
@@ -163,17 +177,34 @@ fn plan(request: &Request<'_>) -> Outcome {
         Hosts { servers: list("servers"), pools: list("pools"), peers: list("peers"), allow: list("allow") };
     hosts.fill(&chosen, request.distro);
     let mut outcome = Outcome::default();
-    let text = match (&chosen.template, text(&chosen, &hosts, request.distro)) {
-        (Some(_), _) | (None, None) => {
-            let place = reading::place(map, "config");
-            let message = format!(
-                "the file of {} is to be made of a template, which this program does not render",
-                chosen.name
+    let place = reading::place(map, "config");
+    let template = chosen.template.clone().or_else(|| {
+        let name = chosen.template_name.replace("{distro}", &request.distro.variant);
+        read_text(request.machine, &format!("/etc/cloud/templates/{name}.tmpl"))
+    });
+    let text = match template.map(|template| basic_template::rendered(&template, hosts.names())) {
+        Some(Ok(text)) => text,
+        Some(Err(error)) => {
+            let message = format!("the file of {} cannot be made: {error}", chosen.name);
+            return Outcome::failed(
+                Finding::error(reading::UNUSABLE, place, message).at("ntp.config.template"),
             );
-            let finding = Finding::error(reading::UNSUPPORTED, place, message).at("ntp.config.template");
-            return Outcome::failed(finding.with_hint("write the file with `write_files`"));
         }
-        (None, Some(text)) => text,
+        // A template that the configuration names is not replaced by something else.
+        None if get(settings, "template_name").is_some_and(|name| !name.is_null()) => {
+            let message = format!("there is no template /etc/cloud/templates/{}.tmpl", chosen.template_name);
+            return Outcome::failed(
+                Finding::error(reading::UNUSABLE, place, message).at("ntp.config.template_name"),
+            );
+        }
+        None => match text(&chosen, &hosts, request.distro) {
+            Some(text) => text,
+            None => {
+                let message = format!("there is no template for the file of {}", chosen.name);
+                let finding = Finding::error(reading::UNUSABLE, place, message).at("ntp.config.template");
+                return Outcome::failed(finding.with_hint("write it into `ntp.config.template`"));
+            }
+        },
     };
     if let Some(old) = read_text(request.machine, &chosen.file) {
         outcome.actions.push(write(format!("{}.dist", chosen.file), old));
@@ -210,6 +241,7 @@ fn settings_of(settings: &Map, client: &mut Client) -> Result<(), Box<Finding>> 
             "confpath" => text.clone_into(&mut client.file),
             "service_name" => text.clone_into(&mut client.service),
             "template" if !text.is_empty() => client.template = Some(text.to_owned()),
+            "template_name" => text.clone_into(&mut client.template_name),
             _ => {}
         }
     }
@@ -224,6 +256,17 @@ struct Hosts {
 }
 
 impl Hosts {
+    /// What templates call them.
+    fn names(&self) -> BTreeMap<String, Json> {
+        let lists = [
+            ("servers", &self.servers),
+            ("pools", &self.pools),
+            ("peers", &self.peers),
+            ("allow", &self.allow),
+        ];
+        lists.iter().map(|(name, list)| ((*name).to_owned(), Json::from((*list).clone()))).collect()
+    }
+
     /// The distribution's own pools where the configuration names nobody.
     fn fill(&mut self, client: &Client, distro: &Distro) {
         let pool = match distro.variant.as_str() {
@@ -287,14 +330,4 @@ fn text(client: &Client, hosts: &Hosts, distro: &Distro) -> Option<String> {
         _ => return None,
     }
     Some(out)
-}
-
-/// Whether `ntp` asks for a client at all; for checks of user-data.
-#[must_use]
-pub fn is_enabled(config: &Map) -> bool {
-    get(config, "ntp").is_some_and(|ntp| {
-        ntp.as_map().is_none_or(|map| {
-            options::get_str(map, "enabled").is_none() || !get(map, "enabled").is_some_and(truth::is_false)
-        })
-    })
 }

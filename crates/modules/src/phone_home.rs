@@ -42,6 +42,9 @@ fn plan(request: &Request<'_>) -> Outcome {
     let mut outcome = Outcome::default();
     let tries = match get(map, "tries").map(|tries| (tries, &tries.kind)) {
         Some((_, Kind::Int(tries))) => u32::try_from((*tries).clamp(1, 1000)).unwrap_or(10),
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        Some((_, Kind::Float(tries))) if tries.is_finite() => tries.clamp(1.0, 1000.0) as u32,
+        Some((_, Kind::Bool(_))) => 1,
         Some((tries, Kind::Text(text))) => match pytext::strip(text).parse::<u32>() {
             Ok(tries) => tries.clamp(1, 1000),
             Err(_) => {

@@ -1,11 +1,15 @@
 //! The resolver (`config/cc_resolv_conf.py`, `templates/resolv.conf.tmpl`,
 //! `templates/systemd.resolved.conf.tmpl`).
 
-use hardtack_userdata::{Finding, Kind, Map, Value, options};
+use std::collections::BTreeMap;
 
+use hardtack_userdata::{Finding, Kind, Map, Value, options};
+use serde_json::Value as Json;
+
+use crate::basic_template;
 use crate::module::{Frequency, Module, Outcome, Request, Stage};
 use crate::reading::{self, get};
-use crate::system::write;
+use crate::system::{read_text, write};
 
 /// `resolv_conf`.
 pub const MODULE: Module = Module {
@@ -29,12 +33,48 @@ fn plan(request: &Request<'_>) -> Outcome {
         return Outcome::failed(reading::wrong(value, "resolv_conf", "a mapping"));
     };
     let resolved = matches!(request.distro.family.as_str(), "photon" | "mariner");
+    let (path, template) = if resolved {
+        ("/etc/systemd/resolved.conf", "systemd.resolved.conf")
+    } else {
+        ("/etc/resolv.conf", "resolv.conf")
+    };
+    if let Some(template) = read_text(request.machine, &format!("/etc/cloud/templates/{template}.tmpl")) {
+        return match basic_template::rendered(&template, names(map)) {
+            Ok(text) => Outcome { actions: vec![write(path, text)], ..Outcome::default() },
+            Err(error) => {
+                let message = format!("{path} cannot be made: {error}");
+                Outcome::failed(Finding::error(reading::UNUSABLE, value.place, message).at("resolv_conf"))
+            }
+        };
+    }
     let (path, text) = if resolved {
         ("/etc/systemd/resolved.conf", resolved_conf(map))
     } else {
         ("/etc/resolv.conf", resolv_conf(map))
     };
     Outcome { actions: vec![write(path, text)], ..Outcome::default() }
+}
+
+/// What the template calls things: options without a value are `flags`.
+fn names(map: &Map) -> BTreeMap<String, Json> {
+    let mut names: BTreeMap<String, Json> =
+        map.iter().map(|(key, value)| (key.to_python_str(), hardtack_userdata::json::value(value))).collect();
+    let mut flags: Vec<String> = Vec::new();
+    let mut rest = Json::Object(serde_json::Map::new());
+    if let (Some(options), Some(rest)) = (get(map, "options").and_then(Value::as_map), rest.as_object_mut()) {
+        for (key, value) in options {
+            match &value.kind {
+                Kind::Bool(true) => flags.push(key.to_python_str()),
+                Kind::Bool(false) => {}
+                _ => {
+                    rest.insert(key.to_python_str(), hardtack_userdata::json::value(value));
+                }
+            }
+        }
+    }
+    names.insert("options".to_owned(), rest);
+    names.insert("flags".to_owned(), flags.into());
+    names
 }
 
 fn words(map: &Map, name: &str) -> Vec<String> {

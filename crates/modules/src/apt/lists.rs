@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use hardtack_userdata::template::engine;
 use hardtack_userdata::{Finding, Map, Value, truth};
 use serde_json::Value as Json;
 
 use super::Failed;
 use super::mirrors::Mirrors;
 use crate::action::Action;
-use crate::basic_template::{self, Language};
+use crate::basic_template;
 use crate::module::{Outcome, Request};
 use crate::reading::{self, get};
 use crate::system::{read_text, write};
@@ -63,7 +62,7 @@ pub(super) fn generate(
         }
     };
     let place = given.map(|value| value.place).unwrap_or_default();
-    let rendered = rendered(&template, &names).map_err(|error| {
+    let rendered = basic_template::rendered(&template, names).map_err(|error| {
         let message = format!("the list of sources cannot be made: {error}");
         let finding = Finding::error(reading::UNUSABLE, place, message).at("apt.sources_list");
         Box::new(finding.with_hint("it may name $MIRROR, $PRIMARY, $SECURITY and $RELEASE"))
@@ -93,17 +92,6 @@ pub(super) fn generate(
         }
     }
     Ok(())
-}
-
-fn rendered(template: &str, names: &BTreeMap<String, Json>) -> Result<String, String> {
-    match basic_template::detect(template) {
-        (Language::Basic, text) => {
-            basic_template::render(text, &|name| names.get(name)?.as_str().map(str::to_owned))
-                .map_err(|error| error.to_string())
-        }
-        (Language::Jinja, text) => engine::render(text, names.clone()).map_err(|error| error.to_string()),
-        (Language::Other(word), _) => Err(format!("there are no {word:?} templates")),
-    }
 }
 
 /// A template with the official suites, for machines that have none.

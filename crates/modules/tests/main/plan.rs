@@ -202,3 +202,92 @@ fn the_json_has_its_form() {
     assert_eq!(step["stage"], "config");
     assert_eq!(shown["keys"][0]["state"], "failed");
 }
+
+/// Machines of every family, with little on them.
+fn machines() -> Vec<Tree> {
+    let ids = [
+        "debian",
+        "ubuntu",
+        "rhel",
+        "fedora",
+        "alpine",
+        "opensuse-leap",
+        "arch",
+        "photon",
+        "gentoo",
+        "flatcar",
+    ];
+    ids.iter().map(|id| Tree::new().with("/etc/os-release", format!("ID={id}\n"))).collect()
+}
+
+#[test]
+fn no_configuration_breaks_a_plan() {
+    let shared = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/golden/schema.jsonl");
+    let Ok(text) = std::fs::read_to_string(&shared) else {
+        eprintln!("SKIPPED: {} is not there", shared.display());
+        return;
+    };
+    let machines = machines();
+    let mut planned = 0;
+    for (index, line) in text.lines().enumerate() {
+        let case: Json = serde_json::from_str(line).unwrap();
+        let yaml = case["yaml"].as_str().unwrap();
+        let Ok(Some(config)) = hardtack_userdata::load::load_config(yaml, 0) else { continue };
+        let parts = vec![part(yaml)];
+        let machine = &machines[index % machines.len()];
+        let distro = Distro::read(machine);
+        let plan = plan(&Request {
+            config: &config,
+            parts: &parts,
+            machine,
+            distro: &distro,
+            facts: &Facts::default(),
+        });
+        assert_eq!(plan.keys.len(), config.len());
+        assert!(!text::text(&plan, &parts).is_empty());
+        planned += 1;
+    }
+    assert!(planned > 100, "{planned}");
+}
+
+#[test]
+fn odd_values_under_every_key_break_no_plan() {
+    let values = [
+        "null",
+        "true",
+        "0",
+        "-1",
+        "1.5",
+        "''",
+        "text",
+        "[]",
+        "[null]",
+        "[[]]",
+        "[[null, null]]",
+        "[{}]",
+        "{}",
+        "{a: null}",
+        "{null: null}",
+        "{1: [2]}",
+        "[5, true, text, {a: b}]",
+        "2001-02-03",
+        "!!binary aGk=",
+        "!!set {a}",
+        "99999999999999999999999999999999999999999999",
+        "[a, [b], {c: [d]}]",
+        "{mode: [], url: {}, layout: 5}",
+    ];
+    let machines = machines();
+    let mut keys: Vec<&str> =
+        table::modules().iter().flat_map(|module| module.keys.iter().copied()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    for value in values {
+        let yaml: String = keys.iter().map(|key| format!("{key}: {value}\n")).collect();
+        for machine in &machines {
+            let (plan, parts) = planned(&yaml, machine, &Facts::default());
+            assert_eq!(plan.keys.len(), keys.len(), "{value}");
+            assert!(text::json(&plan, &parts).is_object());
+        }
+    }
+}
