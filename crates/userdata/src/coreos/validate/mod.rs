@@ -153,12 +153,13 @@ const WORDS: &[(&str, &str)] = &[
     ("a list item (`- `) cannot stand", "block sequence entries are not allowed in this context"),
     ("behind the end of the document", "did not find expected <document start>"),
     ("holds letters, digits", "did not find expected alphabetic or numeric character"),
-    ("is not allowed in YAML", "control characters are not allowed"),
     ("a tab ", "found character that cannot start any token"),
     ("cannot start a value", "found character that cannot start any token"),
     ("where a value belongs", "did not find expected node content"),
     ("`,` or `]` belongs", "did not find expected ',' or ']'"),
     ("`,` or `}` belongs", "did not find expected ',' or '}'"),
+    ("this one has no name", LONE_TAG),
+    ("behind `|` or `>`", "did not find expected comment or line break"),
     ("quote is not closed", "found unexpected end of stream"),
     ("is no escape", "found unknown escape character"),
     ("is not declared", "found undefined tag handle"),
@@ -174,6 +175,10 @@ fn yaml_entry(text: &str, error: &Diagnostic) -> (usize, String) {
     }
     if message.contains("has the anchor") {
         return (1, "Unknown anchor referenced".to_owned());
+    }
+    if message.contains("is not allowed in YAML") {
+        // libyaml's reader runs ahead of its scanner, and has no line.
+        return (1, "control characters are not allowed".to_owned());
     }
     let at_end =
         text.get(error.span.start..).is_none_or(|rest| rest.trim_matches(['\n', '\r', ' ']).is_empty());

@@ -7,6 +7,7 @@ use super::tree::{Content, Tree};
 use super::url;
 use crate::coreos::content;
 use crate::coreos::decode::underscored;
+use crate::coreos::generated::quote;
 use crate::coreos::shape::{self, Field, Shape, Valid};
 use crate::coreos::units;
 use crate::finding::{Finding, Place};
@@ -101,7 +102,7 @@ impl Checker<'_> {
                 let place = Place { part: self.part, span };
                 let finding = encoding_problem(place, content.is_some(), &name)
                     .at(format!("write_files.{}.{key}", file.step()));
-                let message = format!("content cannot be decoded as {name:?}");
+                let message = format!("content cannot be decoded as {}", quote(&name));
                 self.report.add(Grade::Error, content.map_or(0, |content| content.line), message, finding);
             }
         }
@@ -112,7 +113,8 @@ impl Checker<'_> {
             if !self.report.has_room() {
                 return;
             }
-            let message = format!("incorrect type for {:?} (want {})", self.name(tree), field.shape.name());
+            let message =
+                format!("incorrect type for {} (want {})", quote(&self.name(tree)), field.shape.name());
             let finding = self.wrong_type(tree, field);
             self.report.add(Grade::Warning, tree.line, message, finding);
             return;
@@ -124,7 +126,7 @@ impl Checker<'_> {
                         if !self.report.has_room() {
                             continue;
                         }
-                        let message = format!("unrecognized key {:?}", child.name);
+                        let message = format!("unrecognized key {}", quote(&child.name));
                         let finding = self.unknown_key(child, fields);
                         self.report.add(Grade::Warning, child.line, message, finding);
                         continue;
@@ -132,7 +134,7 @@ impl Checker<'_> {
                     if let Some(why) = known.deprecated
                         && self.report.has_room()
                     {
-                        let message = format!("deprecated key {:?} ({why})", child.name);
+                        let message = format!("deprecated key {} ({why})", quote(&child.name));
                         let finding = self.finding(
                             "deprecated",
                             child.key_span(),
