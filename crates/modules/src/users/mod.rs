@@ -251,7 +251,10 @@ impl<'a> Maker<'a> {
             return self.user(name, &config);
         };
         self.user(name, &config)?;
-        self.redirect(&shown, &default.to_python_str());
+        // A user of the snap store ends with its program.
+        if get(&config, "snapuser").is_none() {
+            self.redirect(&shown, &default.to_python_str());
+        }
         Ok(())
     }
 

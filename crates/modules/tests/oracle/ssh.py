@@ -112,6 +112,21 @@ def host_keys(files, fingerprints, keys):
 Passwd = namedtuple("Passwd", "pw_name pw_uid pw_gid pw_dir")
 
 
+def public_keys():
+    """Those that the data has already, or new ones."""
+    data = common.DATA / "host_keys_console.jsonl"
+    if data.exists():
+        return json.loads(data.read_text().splitlines()[0])["files"]
+    public = []
+    with tempfile.TemporaryDirectory() as directory:
+        for at, (kind, bits) in enumerate((("rsa", 2048), ("rsa", 3072), ("ecdsa", 256), ("ecdsa", 384), ("ecdsa", 521), ("ed25519", 256))):
+            comment = ["root@host", "", "a b"][at % 3]
+            subprocess.run(["ssh-keygen", "-q", "-t", kind, "-b", str(bits), "-N", "", "-C", comment, "-f", f"{directory}/{at}"], check=True)
+            with open(f"{directory}/{at}.pub") as file:
+                public.append(file.read())
+    return public
+
+
 def path_case(chance):
     home = chance.choice(["/home/joe", "/home/joe", "/root", "/", "/srv/homes/joe", "/home/joe/"])
     patterns = chance.choice([None, None, "%h/.ssh/authorized_keys", ".ssh/keys", "/etc/ssh/keys/%u", "/etc/ssh/shared %h/.ssh/authorized_keys", ".ssh/a .ssh/b", "%h/%u/%%x", "/home/joe/k", "none", "%%h/x"])
@@ -296,12 +311,7 @@ def main():
     for method in ("sha256", "md5"):
         cases.append(table("joe", "/home/joe/.ssh/" + "long" * 60, [LINES[0]], method))
     common.save("console_more", cases)
-    public = []
-    with tempfile.TemporaryDirectory() as directory:
-        for at, (kind, bits) in enumerate((("rsa", 2048), ("rsa", 3072), ("ecdsa", 256), ("ecdsa", 384), ("ecdsa", 521), ("ed25519", 256))):
-            subprocess.run(["ssh-keygen", "-q", "-t", kind, "-b", str(bits), "-N", "", "-C", ["root@host", "", "a b"][at % 3], "-f", f"{directory}/{at}"], check=True)
-            with open(f"{directory}/{at}.pub") as file:
-                public.append(file.read())
+    public = public_keys()
     cases = [host_keys(public, [], []), host_keys(public, ["ssh-rsa"], ["ssh-ed25519", "ecdsa-sha2-nistp256"]), host_keys([], [], [])]
     cases.append(host_keys(public[5:], ["ssh-ed25519"], []))
     cases.append(host_keys(public[5:], [], ["ssh-ed25519"]))
