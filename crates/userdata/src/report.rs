@@ -13,6 +13,9 @@ use crate::secrets;
 /// Pictures of one file; a list that is longer helps nobody.
 const PICTURES: usize = 100;
 
+/// Bytes on both sides of a place that its picture may show: a hundred columns of four bytes, and to spare.
+const NEAR: usize = 5000;
+
 /// The word for a severity in JSON.
 #[must_use]
 pub fn severity_word(severity: Severity) -> &'static str {
@@ -124,6 +127,8 @@ impl<'r> Texts<'r> {
             let line = rest.find('\n').filter(|end| from.saturating_add(*end) >= at);
             line.map_or(text.len(), |end| from.saturating_add(end))
         });
+        // Of a long line only what is near is drawn.
+        let (from, to) = (from.max(at.saturating_sub(NEAR)), to.min(at.saturating_add(NEAR)));
         let first = all.partition_point(|mask| mask.end <= from);
         let touching = all.get(first..).unwrap_or_default();
         touching.iter().take_while(|mask| mask.start <= to).cloned().collect()

@@ -49,6 +49,9 @@ pub(super) struct KeyLine {
     pub(super) path: String,
 }
 
+/// Users that are judged; of so many nobody reads what is said of the next.
+const MOST: usize = 200;
+
 /// All users of the effective configuration `config`, where `default_user` is the name of
 /// cloud-init's own. The user-data comes first in it: a `users` list there replaces the image's.
 pub(super) fn users(config: &Map, default_user: Option<&str>) -> Vec<User> {
@@ -61,6 +64,16 @@ pub(super) fn users(config: &Map, default_user: Option<&str>) -> Vec<User> {
     for entry in entries(wanted.unwrap_or(&none)) {
         let is_default = entry.is_default();
         let Some(name) = (if is_default { default_name } else { entry.name }) else { continue };
+        // Entries of one name are one user; without a name they change the default one.
+        if let Some(user) = users.iter_mut().find(|user: &&mut User| user.name == name) {
+            if let Some(map) = entry.value.and_then(Value::as_map) {
+                user.take(map);
+            }
+            continue;
+        }
+        if users.len() >= MOST {
+            break;
+        }
         let Entry { place, path, .. } = entry;
         let mut user = User { name: name.to_owned(), place, path, is_default, ..User::default() };
         if is_default {
