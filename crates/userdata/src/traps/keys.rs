@@ -111,7 +111,7 @@ fn key(text: &str, place: Place, path: &str, report: &mut Report<'_>) {
     }
     let problem = match split(text) {
         None => Some(format!("{} is no type of SSH key", shown(text.split(' ').next().unwrap_or_default()))),
-        Some((kind, _)) if matches!(kind, "ssh-dss" | "ssh-dss-cert-v01@openssh.com") => {
+        Some(("ssh-dss" | "ssh-dss-cert-v01@openssh.com", _)) => {
             report.tell(trap(
                 "key-type-refused",
                 place,

@@ -52,7 +52,8 @@ fn is_plain(text: &str) -> bool {
     let text = text.trim();
     let blank = text.is_empty() || matches!(text, "R" | "RANDOM" | "!" | "!!" | "*");
     let open = text.starts_with('<') || text.contains("${") || text.contains("{{");
-    !blank && !open && !(text.starts_with('$') && text.matches('$').count() > 1)
+    let hash = text.starts_with('$') && text.matches('$').count() > 1;
+    !(blank || open || hash)
 }
 
 /// A private key, or an access key of AWS.

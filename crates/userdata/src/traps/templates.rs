@@ -118,7 +118,7 @@ fn address(text: &str) -> Option<(usize, usize)> {
         let first = uses.find(|at| text.get(..*at).is_some_and(|before| !before.ends_with('\\')))?;
         (!text.contains(&set)).then_some((first, first + name.len()))
     };
-    ADDRESSES.iter().filter_map(|name| replaced(&name)).min()
+    ADDRESSES.iter().filter_map(replaced).min()
 }
 
 #[cfg(test)]
@@ -147,7 +147,7 @@ mod tests {
         ] {
             assert_eq!(jinja(text), None, "{text}");
         }
-        assert_eq!(address("x: a$private_ipv4:1").map(|(from, to)| (from, to)), Some((4, 17)));
+        assert_eq!(address("x: a$private_ipv4:1"), Some((4, 17)));
         for text in ["\\$private_ipv4", "private_ipv4=1; echo $private_ipv4", "$private_ip", "$"] {
             assert_eq!(address(text), None, "{text}");
         }
