@@ -43,6 +43,9 @@ const SUSPICIOUS: &[&str] =
 /// Names with such a part whose values are none.
 const HARMLESS: &[&str] = &["lock_passwd", "chpasswd"];
 
+/// No hash has less behind its mark.
+const SALT: usize = 4;
+
 /// True for a key whose value is a secret.
 #[must_use]
 pub fn is_secret_key(name: &str) -> bool {
@@ -240,7 +243,10 @@ pub(crate) fn masks_of_words(text: &str) -> Vec<Range<usize>> {
         if HASHES.contains(&mark.0) {
             let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '}' | ']' | '`');
             done = at + 1 + rest.find(ends).unwrap_or(rest.len());
-            masks.push(at..done);
+            // `$6$` alone is the name of a kind.
+            if done - at > mark.0.len() + 2 + SALT {
+                masks.push(at..done);
+            }
         }
     }
     for (at, _) in text.match_indices("://") {

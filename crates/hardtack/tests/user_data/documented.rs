@@ -71,3 +71,24 @@ fn sources(folder: &Path, each: &mut dyn FnMut(&Path, &str)) {
         }
     }
 }
+
+#[test]
+fn limits_are_as_documented() {
+    use hardtack_userdata::limits;
+    let documentation = documentation();
+    for (limit, words) in [
+        (limits::RAW >> 20, "MiB | error |"),
+        (limits::UNPACKED >> 20, "MiB | error |"),
+        (limits::PARTS, "| error |"),
+        (limits::NESTING, "| error |"),
+        (limits::YAML.nodes, "| error |"),
+        (limits::YAML.depth, "| error |"),
+    ] {
+        let thousands = match limit {
+            small if small < 1000 => small.to_string(),
+            large => format!("{},{:03}", large / 1000, large % 1000),
+        };
+        let row = format!("| {thousands} {words}");
+        assert!(documentation.contains(&row), "{row}");
+    }
+}
