@@ -4,6 +4,7 @@
 mod cases;
 mod coreos;
 mod coreos_describe;
+mod coreos_pictures;
 mod differential;
 mod formats;
 mod layers;

@@ -306,18 +306,21 @@ impl Checker<'_> {
         let message = format!(
             "`{}` is no value of `{}`, which takes {}",
             short(value),
-            field.name,
+            short(&tree.step()),
             field.valid.describe()
         );
         let finding = self.finding("bad-value", tree.span(), &[], message);
         let hint = match field.valid {
             Valid::Words(words) => {
-                if let Some(near) = did_you_mean(value, words.iter().copied()) {
+                let near = did_you_mean(value, words.iter().copied());
+                if let Some(near) = near.filter(|_| !matches!(value, "enable" | "mask")) {
                     format!("did you mean `{near}`?")
                 } else if field.name == "reboot_strategy" && value == "false" {
                     "write `off`".to_owned()
                 } else if field.name == "reboot_strategy" && value == "best-effort" {
                     "it was dropped; `etcd-lock` or `reboot` comes nearest".to_owned()
+                } else if field.name == "command" && matches!(value, "enable" | "mask") {
+                    format!("write `{value}: true` beside it")
                 } else if field.name == "proxy" && matches!(value, "true" | "false") {
                     "write `on` or `off`".to_owned()
                 } else {
