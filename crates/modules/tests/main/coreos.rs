@@ -207,6 +207,13 @@ users: [{name: joe, coreos-ssh-import-github: joe}]
 }
 
 #[test]
+fn thousands_of_users_end_soon() {
+    let users: String = (0..1000).map(|index| format!("  - {{name: u{index}}}\n")).collect();
+    let plan = plan_of(&format!("#cloud-config\ncoreos: {{}}\nusers:\n{users}"), &Tree::debian(), &facts());
+    assert_eq!(done(&plan).iter().filter(|line| line.starts_with("run useradd")).count(), 1000);
+}
+
+#[test]
 fn other_configurations_are_left_alone() {
     let plan = plan_of("#cloud-config\nhostname: a\nwrite-files: []\n", &Tree::debian(), &Facts::default());
     assert!(plan.steps.iter().all(|step| !step.module.starts_with("coreos")));

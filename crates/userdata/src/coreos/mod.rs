@@ -32,11 +32,12 @@
 //!
 //! Differences from coreos-cloudinit that are meant:
 //!
-//! * A second YAML document in the text is an error here, as it is for cloud-init; coreos-cloudinit
-//!   reads the first and forgets the others.
-//! * YAML errors have the line where they are; coreos-cloudinit counts from 0, or from 1 at the end
-//!   of the text.
-//! * What a file unpacks to is bounded.
+//! * A second YAML document in the text is an error here, and so are an anchor that is given twice and
+//!   a tab between words: cloud-init refuses them.
+//! * Findings have the true places; [`validate::Report`] has coreos-cloudinit's line numbers beside
+//!   them, which are found by searching and count from 0 in broken YAML.
+//! * Where its checks break off (an empty value where certain words are wanted), ours go on.
+//! * What a file unpacks to and the length of lists are bounded.
 
 pub mod content;
 mod decode;
