@@ -2,6 +2,8 @@
 //! `config/cc_resizefs.py`, `config/cc_disk_setup.py`). What is on the disks is known on the machine only:
 //! here the configuration is read, and names are turned into devices.
 
+use std::collections::HashMap;
+
 use hardtack_userdata::{Finding, Key, Kind, Map, Value, truth};
 
 use crate::action::Action;
@@ -115,7 +117,6 @@ fn disk_setup(request: &Request<'_>) -> Outcome {
         Some((_, Some(map))) => {
             for (key, definition) in map {
                 let name = resolve(&key.to_python_str());
-                disks.retain(|(known, _)| *known != name);
                 disks.push((name, definition));
             }
         }
@@ -128,7 +129,13 @@ fn disk_setup(request: &Request<'_>) -> Outcome {
         }
         _ => {}
     }
-    for (disk, definition) in disks {
+    // Of two names for one disk the later one counts.
+    let last: HashMap<String, usize> =
+        disks.iter().enumerate().map(|(index, (name, _))| (name.clone(), index)).collect();
+    for (index, (disk, definition)) in disks.into_iter().enumerate() {
+        if last.get(&disk) != Some(&index) {
+            continue;
+        }
         match definition.as_map() {
             Some(map) => outcome
                 .actions

@@ -80,7 +80,7 @@ impl<E> Crawl<'_, E> {
             return Err(Error::Endless);
         }
         let text = std::str::from_utf8(list).map_err(|_| Error::List { path: path.to_owned() })?;
-        let names = names(text);
+        let names = names(text).ok_or(Error::Endless)?;
         let mut map: Vec<(String, Metadata)> = Vec::new();
         for name in names.directories {
             let inner = format!("{path}{}/", quoted(&name));
@@ -104,9 +104,12 @@ struct Names {
     leaves: Vec<(String, String)>,
 }
 
-fn names(text: &str) -> Names {
+fn names(text: &str) -> Option<Names> {
     let mut names = Names { directories: Vec::new(), leaves: Vec::new() };
     for line in pytext::lines(text) {
+        if names.directories.len() + names.leaves.len() > MOST {
+            return None;
+        }
         let line = pytext::strip(line);
         let name = line.trim_end_matches('/');
         // Credentials are nobody's business.
@@ -131,7 +134,7 @@ fn names(text: &str) -> Names {
             None => names.leaves.push((name, resource)),
         }
     }
-    names
+    Some(names)
 }
 
 fn leaf(bytes: Vec<u8>) -> Metadata {

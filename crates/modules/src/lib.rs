@@ -7,7 +7,7 @@
 //! * [`machine`]: what modules ask about a machine, answered by a running system or by an image.
 //! * [`action`]: what can be done.
 //! * [`module`]: what a module is, and which there are, stage by stage.
-//! * [`plan`]: what all modules would do, in order, and what becomes of every key.
+//! * [`plan`](mod@plan): what all modules would do, in order, and what becomes of every key.
 //! * [`text`]: the plan for people and for programs.
 //! * [`table`]: which modules run, in which order.
 //! * [`unsupported`]: keys without a module, and what to do instead.

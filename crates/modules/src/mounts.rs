@@ -1,6 +1,6 @@
 //! `/etc/fstab` (`config/cc_mounts.py`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use hardtack_userdata::{Finding, Kind, Map, Value};
 
@@ -25,7 +25,7 @@ const PATH: &str = "/etc/fstab";
 const COMMENT: &str = "comment=cloudconfig";
 
 /// A field of a line as Python has it: what is no text breaks the module once the line is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Field {
     Text(String),
     Null,
@@ -242,14 +242,14 @@ fn configured<'a>(
 
 /// Leaves out rows without a mount point, and those before them of the same device.
 fn without_absent(lines: Vec<Line<'_>>) -> Result<Vec<Line<'_>>, Failed> {
-    let mut absent: Vec<Field> = Vec::new();
+    let mut absent: HashSet<Field> = HashSet::new();
     let mut kept = Vec::new();
     for line in lines.into_iter().rev() {
         let (Some(first), Some(second)) = (line.fields.first(), line.fields.get(1)) else {
             return Err(too_short(&line));
         };
         if *second == Field::Null || absent.contains(first) {
-            absent.push(first.clone());
+            absent.insert(first.clone());
         } else {
             kept.push(line);
         }
@@ -288,7 +288,7 @@ fn finish(request: &Request<'_>, mut lines: Vec<Line<'_>>, outcome: &mut Outcome
         return Ok(());
     }
     let mut written = Vec::new();
-    let mut directories = Vec::new();
+    let mut directories: indexmap::IndexSet<String> = indexmap::IndexSet::new();
     let mut has_swap = false;
     for line in &lines {
         let mut texts = Vec::new();
@@ -312,9 +312,8 @@ fn finish(request: &Request<'_>, mut lines: Vec<Line<'_>>, outcome: &mut Outcome
         has_swap |= line.fields.get(2).is_some_and(|kind| kind.shown() == "swap");
         if let Some(Field::Text(directory)) = line.fields.get(1)
             && directory.starts_with('/')
-            && !directories.contains(directory)
         {
-            directories.push(directory.clone());
+            directories.insert(directory.clone());
         }
         written.push(texts.join("\t"));
     }

@@ -101,7 +101,7 @@ pub fn update(request: &Request<'_>) -> Vec<Action> {
     outcome.actions
 }
 
-/// Packages by who installs them, each once, in the order of the configuration.
+/// Packages by who installs them, in the order of the configuration.
 #[derive(Debug, Default)]
 struct Wanted {
     /// For the distribution's own manager.
@@ -112,12 +112,6 @@ struct Wanted {
     snap: Vec<String>,
 }
 
-fn add(list: &mut Vec<String>, name: String) {
-    if !list.contains(&name) {
-        list.push(name);
-    }
-}
-
 type Failed = Box<Finding>;
 
 fn wanted(packages: &[Value], manager: &Manager, outcome: &mut Outcome) -> Result<Wanted, Failed> {
@@ -125,13 +119,7 @@ fn wanted(packages: &[Value], manager: &Manager, outcome: &mut Outcome) -> Resul
     for (index, entry) in packages.iter().enumerate() {
         let path = format!("packages.{index}");
         let Some(map) = entry.as_map() else {
-            let name = package(entry, manager, &path)?;
-            // Only apt's packages go through a set.
-            if manager.knows_managers() {
-                add(&mut wanted.own, name);
-            } else {
-                wanted.own.push(name);
-            }
+            wanted.own.push(package(entry, manager, &path)?);
             continue;
         };
         if !manager.knows_managers() {
@@ -158,7 +146,7 @@ fn wanted(packages: &[Value], manager: &Manager, outcome: &mut Outcome) -> Resul
                 return Err(reading::wrong(list, &inner, "a list of packages").into());
             };
             for item in items {
-                add(into, package(item, manager, &inner)?);
+                into.push(package(item, manager, &inner)?);
             }
         }
     }
@@ -320,8 +308,9 @@ impl Manager {
     fn install(&self, request: &Request<'_>, wanted: &Wanted, updated: bool, outcome: &mut Outcome) {
         match self {
             Self::Apt { words, snap, .. } => {
-                let mut for_apt = wanted.apt.clone();
-                wanted.own.iter().for_each(|name| add(&mut for_apt, name.clone()));
+                // Only apt's packages and snap's go through a set.
+                let for_apt = reading::unique(wanted.apt.iter().chain(&wanted.own).cloned());
+                let for_snap = reading::unique(wanted.snap.iter().cloned());
                 if !for_apt.is_empty() {
                     if !updated {
                         self.update(outcome);
@@ -334,13 +323,13 @@ impl Manager {
                     };
                     outcome.notes.push(rest.to_owned());
                 }
-                if *snap && !wanted.snap.is_empty() && request.machine.program("snap").is_none() {
-                    let message = format!("there is no snap here to install {}", wanted.snap.join(", "));
+                if *snap && !for_snap.is_empty() && request.machine.program("snap").is_none() {
+                    let message = format!("there is no snap here to install {}", for_snap.join(", "));
                     let place = reading::place(request.config, "packages");
                     outcome.findings.push(Finding::error(reading::UNUSABLE, place, message).at("packages"));
                     return;
                 }
-                for name in &wanted.snap {
+                for name in &for_snap {
                     let words =
                         name.split_once('=').map_or(vec![name.as_str()], |(name, rest)| vec![name, rest]);
                     outcome.actions.push(run(["snap", "install"].into_iter().chain(words)));

@@ -70,10 +70,7 @@ fn plan(request: &Request<'_>) -> Outcome {
         }
     };
     let mut fields: Vec<(String, String)> = Vec::new();
-    for name in wanted {
-        if fields.iter().any(|(known, _)| *known == name) {
-            continue;
-        }
+    for name in reading::unique(wanted) {
         let content = match name.as_str() {
             "instance_id" => {
                 Some(request.facts.instance_id.clone().unwrap_or_else(|| "$INSTANCE_ID".to_owned()))

@@ -33,6 +33,13 @@ pub fn described(value: &Value) -> &'static str {
     }
 }
 
+/// Every text once, where it stands first.
+#[must_use]
+pub fn unique(texts: impl IntoIterator<Item = String>) -> Vec<String> {
+    let texts: indexmap::IndexSet<String> = texts.into_iter().collect();
+    texts.into_iter().collect()
+}
+
 /// The code of values that a module cannot use: it fails, as it does in cloud-init.
 pub const UNUSABLE: &str = "unusable-value";
 /// The code of values that a module passes over.

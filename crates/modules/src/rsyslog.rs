@@ -1,5 +1,7 @@
 //! rsyslog (`config/cc_rsyslog.py`).
 
+use std::collections::HashSet;
+
 use hardtack_userdata::{Finding, Kind, Map, Value, options, truth};
 
 use crate::action::{Action, Content};
@@ -98,7 +100,7 @@ fn plan(request: &Request<'_>) -> Outcome {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         outcome.actions.extend(packages::install(request, &names));
     }
-    let mut seen: Vec<String> = Vec::new();
+    let mut seen: HashSet<String> = HashSet::new();
     for entry in configs {
         let path = if entry.file.starts_with('/') {
             entry.file
@@ -114,7 +116,7 @@ fn plan(request: &Request<'_>) -> Outcome {
             outcome.actions.push(Action::Append { path, content, mode: Some(0o644), owner: None });
         } else {
             outcome.actions.push(write(path.clone(), text));
-            seen.push(path);
+            seen.insert(path);
         }
     }
     if !seen.is_empty() {

@@ -1,6 +1,8 @@
 //! Repositories of Alpine and SUSE, and apt's pipelining (`config/cc_apk_configure.py`,
 //! `config/cc_zypper_add_repo.py`, `config/cc_apt_pipelining.py`).
 
+use std::collections::HashSet;
+
 use hardtack_userdata::{Finding, Kind, Map, Value, options, truth};
 
 use crate::module::{Frequency, Module, Outcome, Request, Stage};
@@ -95,7 +97,7 @@ fn zypper(request: &Request<'_>) -> Outcome {
     zypp_conf(request, config, &mut outcome);
     let directory =
         get(config, "reposdir").map_or_else(|| "/etc/zypp/repos.d/".to_owned(), Value::to_python_str);
-    let mut ids: Vec<String> = Vec::new();
+    let mut ids: HashSet<String> = HashSet::new();
     for (index, entry) in list.iter().enumerate() {
         let path = format!("zypper.repos.{index}");
         let fields = entry.as_map();
@@ -132,7 +134,7 @@ fn zypper(request: &Request<'_>) -> Outcome {
             }
         }
         outcome.actions.push(write(file, text.trim_end()));
-        ids.push(id);
+        ids.insert(id);
     }
     outcome
 }

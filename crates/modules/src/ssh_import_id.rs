@@ -66,12 +66,7 @@ fn plan(request: &Request<'_>) -> Outcome {
                 _ => continue,
             }
         };
-        let mut words: Vec<String> = Vec::new();
-        for id in ids.iter().map(Value::to_python_str) {
-            if !words.contains(&id) {
-                words.push(id);
-            }
-        }
+        let words = reading::unique(ids.iter().map(Value::to_python_str));
         if words.is_empty() {
             continue;
         }

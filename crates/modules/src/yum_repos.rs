@@ -2,6 +2,7 @@
 //! `configparser`).
 
 use hardtack_userdata::{Finding, Kind, Value, options, truth};
+use indexmap::IndexMap;
 
 use crate::module::{Frequency, Module, Outcome, Request, Stage};
 use crate::reading::{self, get};
@@ -18,6 +19,12 @@ pub const MODULE: Module = Module {
 
 const REQUIRED: [&str; 3] = ["baseurl", "metalink", "mirrorlist"];
 
+/// A repository that is written.
+struct Repository<'a> {
+    file: String,
+    fields: IndexMap<String, &'a Value>,
+}
+
 fn plan(request: &Request<'_>) -> Outcome {
     let Some(value) = get(request.config, "yum_repos").filter(|value| truth::truthy(value)) else {
         return Outcome::default();
@@ -28,7 +35,7 @@ fn plan(request: &Request<'_>) -> Outcome {
     let directory =
         options::get_str(request.config, "yum_repo_dir").unwrap_or_else(|| "/etc/yum.repos.d/".to_owned());
     let mut outcome = Outcome::default();
-    let mut chosen: Vec<(String, String, Vec<(String, &Value)>)> = Vec::new();
+    let mut chosen: IndexMap<String, Repository<'_>> = IndexMap::new();
     for (key, repository) in repositories {
         let Some(id) = key.as_text() else {
             let message = format!("the repository's id {} is no text", key.to_python_str());
@@ -47,7 +54,7 @@ fn plan(request: &Request<'_>) -> Outcome {
             outcome.notes.push(format!("{file} is there already, and stays as it is"));
             continue;
         }
-        if chosen.iter().any(|(known, ..)| *known == id) {
+        if chosen.contains_key(&id) {
             outcome.notes.push(format!("{file} is written for another id already"));
             continue;
         }
@@ -55,7 +62,7 @@ fn plan(request: &Request<'_>) -> Outcome {
             outcome.findings.push(reading::wrong(repository, &path, "a mapping"));
             return outcome;
         }
-        let mut fields: Vec<(String, &Value)> = Vec::new();
+        let mut fields: IndexMap<String, &Value> = IndexMap::new();
         for (name, value) in repository.as_map().into_iter().flatten() {
             let Some(text) = name.as_text() else {
                 let message = format!("the option {} of this repository is no text", name.to_python_str());
@@ -66,20 +73,17 @@ fn plan(request: &Request<'_>) -> Outcome {
             if text.is_empty() {
                 continue;
             }
-            match fields.iter_mut().find(|(known, _)| *known == text) {
-                Some(known) => known.1 = value,
-                None => fields.push((text, value)),
-            }
+            fields.insert(text, value);
         }
-        if !fields.iter().any(|(name, _)| REQUIRED.contains(&name.as_str())) {
+        if !REQUIRED.iter().any(|name| fields.contains_key(*name)) {
             let message =
                 format!("the repository {id:?} has none of {}, and is left out", REQUIRED.join(", "));
             outcome.findings.push(Finding::warning(reading::SKIPPED, repository.place, message).at(path));
             continue;
         }
-        chosen.push((id, file, fields));
+        chosen.insert(id, Repository { file, fields });
     }
-    for (id, file, fields) in chosen {
+    for (id, Repository { file, fields }) in chosen {
         if id == "DEFAULT" {
             let message = "a repository cannot be called DEFAULT";
             outcome.findings.push(Finding::error(reading::UNUSABLE, value.place, message).at("yum_repos"));

@@ -1,6 +1,6 @@
 //! The list of sources itself (`generate_sources_list`, `disable_suites`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use hardtack_userdata::{Finding, Map, Value, truth};
 use serde_json::Value as Json;
@@ -134,39 +134,35 @@ pub fn disable_suites(suites: &[String], text: &str, release: &str) -> Option<St
     if suites.is_empty() {
         return Some(text.to_owned());
     }
-    let suites: Vec<String> = suites.iter().map(|name| suite(name, release)).collect();
+    let suites: HashSet<String> = suites.iter().map(|name| suite(name, release)).collect();
     if is_deb822(text) {
         return Some(deb822(&suites, text));
     }
-    let mut text = text.to_owned();
-    for suite in &suites {
-        let mut out = String::new();
-        for line in text.split_inclusive('\n') {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            if !line.starts_with('#') && words.len() > 1 {
-                let mut at = 2;
-                if words.get(1).is_some_and(|word| word.starts_with('[')) {
-                    for word in words.get(1..).unwrap_or_default() {
-                        at += 1;
-                        if word.ends_with(']') {
-                            break;
-                        }
+    let mut out = String::new();
+    for line in text.split_inclusive('\n') {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if !line.starts_with('#') && words.len() > 1 {
+            let mut at = 2;
+            if words.get(1).is_some_and(|word| word.starts_with('[')) {
+                for word in words.get(1..).unwrap_or_default() {
+                    at += 1;
+                    if word.ends_with(']') {
+                        break;
                     }
                 }
-                if words.get(at)? == suite {
-                    out.push_str("# suite disabled by cloud-init: ");
-                }
             }
-            out.push_str(line);
+            if suites.contains(*words.get(at)?) {
+                out.push_str("# suite disabled by cloud-init: ");
+            }
         }
-        text = out;
+        out.push_str(line);
     }
-    Some(text)
+    Some(out)
 }
 
 const REDACTED: &str = "# cloud-init disable_suites redacted: ";
 
-fn deb822(suites: &[String], text: &str) -> String {
+fn deb822(suites: &HashSet<String>, text: &str) -> String {
     let mut out: Vec<String> = Vec::new();
     let mut entry = String::new();
     for line in text.lines() {
@@ -190,8 +186,7 @@ fn deb822(suites: &[String], text: &str) -> String {
         let mut line = line.to_owned();
         if line.starts_with("Suites:") {
             let words: Vec<&str> = line.split_whitespace().skip(1).collect();
-            let kept: Vec<&str> =
-                words.iter().copied().filter(|word| !suites.iter().any(|suite| suite == word)).collect();
+            let kept: Vec<&str> = words.iter().copied().filter(|word| !suites.contains(*word)).collect();
             if kept.len() != words.len() {
                 entry.push_str(&format!("{REDACTED}{line}\n"));
                 line = format!("Suites: {}", kept.join(" "));

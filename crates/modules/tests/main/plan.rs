@@ -291,3 +291,43 @@ fn odd_values_under_every_key_break_no_plan() {
         }
     }
 }
+
+#[test]
+fn large_lists_do_not_take_long() {
+    let many = |item: &dyn Fn(usize) -> String| (0..10_000).map(item).collect::<Vec<_>>().join(", ");
+    let names = many(&|n| format!("p{n}"));
+    let rows = many(&|n| format!("[d{n}, /m{n}]"));
+    let texts = [
+        format!("packages: [{names}]"),
+        format!("mounts: [{rows}]"),
+        format!("device_aliases: {{a: b}}\ndisk_setup: {{{}}}", many(&|n| format!("d{n}: {{}}"))),
+        format!("yum_repos: {{{}}}", many(&|n| format!("r{n}: {{baseurl: x}}"))),
+        format!("yum_repos: {{r: {{{}}}}}", many(&|n| format!("o{n}: 1"))),
+        format!("rsyslog: {{configs: [{}]}}", many(&|n| format!("{{content: a, filename: f{n}}}"))),
+        format!("phone_home: {{url: x, post: [{names}]}}"),
+        format!("ssh_import_id: [{names}]"),
+        format!("ntp: {{servers: [{names}]}}"),
+        format!("ca_certs: {{trusted: [{names}]}}"),
+        format!("apt: {{sources: {{{}}}}}", many(&|n| format!("s{n}: {{source: x}}"))),
+        format!("apt: {{disable_suites: [{names}], sources_list: 'deb x y'}}"),
+    ];
+    for yaml in texts {
+        for id in ["debian", "rhel"] {
+            // Repositories of yum are read on Red Hat's, everything else on Debian's.
+            if yaml.starts_with("yum") != (id == "rhel") {
+                continue;
+            }
+            let machine = Tree::new()
+                .with("/etc/os-release", format!("ID={id}\n"))
+                .with("/usr/bin/apt-get", "")
+                .with("/usr/bin/sudo", "")
+                .with("/usr/bin/ssh-import-id", "");
+            let start = std::time::Instant::now();
+            let (plan, _) = planned(&yaml, &machine, &Facts::default());
+            let head: String = yaml.chars().take(30).collect();
+            // A debug build, and others at work beside it: what grows with the square takes minutes.
+            assert!(start.elapsed().as_secs() < 20, "{head}: {:?}", start.elapsed());
+            assert!(!plan.keys.is_empty());
+        }
+    }
+}
