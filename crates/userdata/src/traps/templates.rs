@@ -22,6 +22,9 @@ const INSTANCE_DATA: &[&str] = &[
     "v1[",
 ];
 
+/// Bytes before a place in which its line is looked for.
+const COMMENT: usize = 1000;
+
 /// Bytes of an expression that are looked at.
 const EXPRESSION: usize = 200;
 
@@ -87,18 +90,26 @@ fn jinja(text: &str) -> Option<(usize, usize)> {
     let expression = text.match_indices("{{").find(|(at, _)| {
         let inner =
             window(text, at + 2, 40).trim_start_matches(|c: char| c.is_whitespace() || "(-+".contains(c));
-        uses(inner)
+        uses(inner) && !in_comment(text, *at)
     });
     let statement = text.match_indices("{%").find(|(at, _)| {
         let inner = window(text, at + 2, EXPRESSION);
         let inner = inner.split(['%', '\n']).next().unwrap_or_default();
-        inner.split(|c: char| c.is_whitespace() || "(-|,~+".contains(c)).any(uses)
+        inner.split(|c: char| c.is_whitespace() || "(-|,~+".contains(c)).any(uses) && !in_comment(text, *at)
     });
     let (at, _) = expression.into_iter().chain(statement).min()?;
     let rest = window(text, at, EXPRESSION);
     let end = ["}}", "%}"].into_iter().filter_map(|closing| rest.find(closing)).min();
     let line = rest.find('\n').unwrap_or(rest.len());
     Some((at, at + end.map_or(line, |end| (end + 2).min(line))))
+}
+
+/// True in a line that is a comment: what stands there is an explanation.
+fn in_comment(text: &str, at: usize) -> bool {
+    // Nothing that is meant as one stands so far behind the begin of its line.
+    let before = text.get(..at).unwrap_or_default();
+    let near = before.get(before.len().saturating_sub(COMMENT)..).unwrap_or_default();
+    near.rsplit('\n').next().is_some_and(|line| line.trim_start().starts_with('#'))
 }
 
 /// True for text that starts with a name of the instance data.
@@ -114,7 +125,7 @@ fn uses(text: &str) -> bool {
 fn address(text: &str) -> Option<(usize, usize)> {
     let replaced = |name: &&str| {
         let set = format!("{}=", name.trim_start_matches('$'));
-        let mut uses = text.match_indices(*name).map(|(at, _)| at);
+        let mut uses = text.match_indices(*name).map(|(at, _)| at).filter(|at| !in_comment(text, *at));
         let first = uses.find(|at| text.get(..*at).is_some_and(|before| !before.ends_with('\\')))?;
         (!text.contains(&set)).then_some((first, first + name.len()))
     };
@@ -133,6 +144,7 @@ mod tests {
             ("- echo {{- region -}}", "{{- region -}}"),
             ("{% if v1.region == 'x' %}", "{% if v1.region == 'x' %}"),
             ("{{ v1['region'] }}", "{{ v1['region'] }}"),
+            ("# {{ v1.a }}\nb: {{ v1.b }}", "{{ v1.b }}"),
         ] {
             let (from, to) = jinja(text).expect(text);
             assert_eq!(&text[from..to], wanted);
