@@ -93,12 +93,12 @@ fn look(config: &Map, parts: &[Part], findings: &mut Vec<Finding>) {
 /// itself has refused was told.
 fn check_merging(parts: &[Part], findings: &mut Vec<Finding>) {
     for (index, part) in parts.iter().enumerate().filter(|(_, part)| part.kind == PartKind::CloudConfig) {
+        let text = String::from_utf8_lossy(&part.payload);
         let refused = |told: &Finding| told.code == merge::MERGE_HOW && told.severity == Severity::Error;
         let told = findings.iter().any(|told| refused(told) && told.place.part == index);
-        if told || !part.payload.windows(6).any(|word| word == b"merge_") {
+        if told || !text.contains("merge_") {
             continue;
         }
-        let text = String::from_utf8_lossy(&part.payload);
         if let Ok(Some(config)) = load_config(&text, index) {
             schema::check_merging(&config, findings);
         }
