@@ -16,5 +16,6 @@ pub const PARTS: usize = 1000;
 /// Archives in archives, messages in messages, includes in includes.
 pub const NESTING: usize = 10;
 
-/// What is read of a YAML text. A value costs up to 500 bytes of memory until it is configuration.
-pub const YAML: Limits = Limits { bytes: 4 << 20, depth: 128, nodes: 150_000 };
+/// What is read of a YAML text. A mapping with one key costs 500 bytes, and as
+/// much again as JSON: all of it has to fit into 64 MiB.
+pub const YAML: Limits = Limits { bytes: 4 << 20, depth: 128, nodes: 100_000 };

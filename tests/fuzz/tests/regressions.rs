@@ -38,6 +38,45 @@ fn seeds_are_answered() {
     assert!(replay("corpus") > 80, "the corpus is missing");
 }
 
+/// Texts that are small and mean much, or that are as large as they may be: each within the memory that user-data
+/// may take.
+#[test]
+fn bombs_are_answered() {
+    let mut aliases = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    let mut merges = "a0: &a0 {k0: 1, l0: 2}\n".to_owned();
+    for level in 1..400 {
+        let before = level - 1;
+        let names = vec![format!("*a{before}"); 10].join(", ");
+        aliases.push_str(&format!("a{level}: &a{level} [{names}]\n"));
+        merges.push_str(&format!("a{level}: &a{level}\n  <<: [*a{before}, *a{before}]\n  k{level}: 1\n"));
+    }
+    aliases.truncate(16 << 10);
+    merges.truncate(16 << 10);
+    // As many values as are just allowed, in the kinds that take most memory.
+    let limit = hardtack_userdata::limits::YAML.nodes;
+    let maps = format!("x:\n{}", "- {a: }\n".repeat(limit / 3 - 10));
+    let keys: String = (0..limit / 2 - 10).map(|number| format!("k{number}:\n")).collect();
+    let lists = format!("x: [{}]", "[],".repeat(limit - 10));
+    let anchored = format!("x: &x [{}]", "{a: },".repeat(limit / 6 - 10));
+    let users = format!("users:\n{}", "- {name: 5, sudo: [[]]}\n".repeat(limit / 7 - 10));
+    let copies = "{\"op\":\"copy\",\"from\":\"/a\",\"path\":\"/a/-\"},".repeat(60);
+    let parts = vec![format!("- \"#cloud-config\\nx: [{}]\"\n", "{a: },".repeat(3000)); 40].concat();
+    let patch = format!(
+        "#cloud-config-archive\n- \"#cloud-config\\na: [x]\"\n- '#cloud-config-jsonp [{}]'\n",
+        copies.trim_end_matches(',')
+    );
+    let long = "x: ".to_owned() + &"a".repeat(1 << 20);
+    let yaml = [aliases, merges, "[".repeat(10_000), "- ".repeat(10_000), maps, keys, lists, anchored, users, long];
+    let texts = yaml.into_iter().map(|text| format!("#cloud-config\n{text}"));
+    for text in texts.chain([patch, format!("#cloud-config-archive\n{parts}")]) {
+        let begun = Instant::now();
+        println!("{}", text.chars().take(60).collect::<String>());
+        hardtack_fuzz::userdata(text.as_bytes());
+        hardtack_fuzz::yaml(text.as_bytes());
+        assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
+    }
+}
+
 /// Damage by chance, without a fuzzer: HARDTACK_MUTATIONS inputs for each target.
 #[test]
 fn random_damage_is_answered() {

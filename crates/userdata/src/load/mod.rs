@@ -179,6 +179,8 @@ impl Loader {
             let value = self.value(value)?;
             map.insert(key, value);
         }
+        // Room is made for three entries at least, and many mappings have one.
+        map.shrink_to_fit();
         Ok(map)
     }
 
