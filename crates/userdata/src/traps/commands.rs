@@ -1,7 +1,7 @@
 //! Traps of `runcmd` and `bootcmd` (`cloudinit/util.py`, `shellify`; `cc_runcmd.py`, `cc_bootcmd.py`).
 
+use super::programs::{base, bash, exit, home, program};
 use super::{Report, shown, top, trap};
-use crate::finding::Place;
 use crate::value::{Kind, Map, Value};
 
 /// Words that only a shell understands, and that a list puts in quotes.
@@ -92,71 +92,6 @@ fn command(item: &Value, module: &str, path: &str, report: &mut Report<'_>) {
             format!("put it in quotes: \"{source}\""),
         )),
     }
-}
-
-/// All commands are one script, which this one ends.
-fn exit(item: &Value, module: &str, path: &str, report: &mut Report<'_>) {
-    let first = match &item.kind {
-        Kind::Text(text) => text.split([';', '\n']).next().unwrap_or_default(),
-        Kind::List(words) => words.first().and_then(Value::as_text).unwrap_or_default(),
-        _ => return,
-    };
-    let mut words = first.split_ascii_whitespace();
-    if words.next() == Some("exit") && !first.contains(['&', '|']) {
-        report.tell(trap(
-            "exit-between-commands",
-            item.place,
-            path,
-            format!("`exit` ends all of `{module}`: the commands behind it never run"),
-            "leave it out",
-        ));
-    }
-}
-
-/// Services run without `HOME`, unless something sets it.
-fn home(text: &str, place: Place, module: &str, path: &str, report: &mut Report<'_>) {
-    let used = ["$HOME", "${HOME}", " ~/"].into_iter().find(|word| text.contains(word));
-    let Some(word) =
-        used.filter(|_| !["HOME=", "su ", "sudo ", "runuser "].iter().any(|word| text.contains(word)))
-    else {
-        return;
-    };
-    report.tell(trap(
-        "home-not-set",
-        report.within("home-not-set", place, word.trim_start()),
-        path,
-        format!("`{module}` runs without `HOME`: `{}` does not lead to a home", word.trim_start()),
-        "write the whole path, such as `/root` or `/home/me`",
-    ));
-}
-
-/// What `bash` understands, and `/bin/sh` of Debian and Alpine does not.
-fn bash(text: &str, place: Place, module: &str, path: &str, report: &mut Report<'_>) {
-    let mut found = None;
-    for line in text.lines().map(str::trim_start) {
-        if line.starts_with("#!") && !line.starts_with("#!/bin/sh") {
-            found = Some((line, "write the script to a file with `write_files`, and run that"));
-        } else if line.starts_with("[[ ") || line.contains(" [[ ") {
-            found = Some(("[[", "write `[ … ]`, or run it with `bash -c`"));
-        } else if line.starts_with("source ") || line.contains("&& source ") || line.contains("; source ") {
-            found = Some(("source", "write `. FILE`"));
-        } else if line.contains("<<<") {
-            found = Some(("<<<", "write `echo … | COMMAND`"));
-        }
-        if found.is_some() {
-            break;
-        }
-    }
-    let runs_bash =
-        text.contains("bash ") || text.contains("zsh ") || text.contains("<<'") || text.contains("<<E");
-    let Some((what, hint)) = found.filter(|_| !runs_bash) else { return };
-    report.tell(trap(
-        "bash-for-sh",
-        report.within("bash-for-sh", place, what),
-        path,
-        format!("{} is for bash: `{module}` runs with /bin/sh, whatever stands there", shown(what)),
-        hint,
-    ));
 }
 
 fn described(value: &Value) -> String {
@@ -265,94 +200,10 @@ fn as_list(texts: &[&str], words: &[Value], item: &Value, path: &str, report: &m
     }
 }
 
-fn base(word: &str) -> &str {
-    word.rsplit('/').next().unwrap_or_default()
-}
-
 /// `$NAME` or `${NAME}`, and perhaps more behind it as in a path.
 fn is_variable(word: &str) -> bool {
     let Some(rest) = word.strip_prefix('$') else { return false };
     let rest = rest.strip_prefix('{').unwrap_or(rest);
     let name: &str = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-}
-
-/// Programs that do not do here what they do at a terminal.
-fn program(words: &[&str], place: Place, module: &str, path: &str, report: &mut Report<'_>) {
-    let mut words = words.iter().copied().skip_while(|word| {
-        matches!(*word, "sudo" | "env" | "nice" | "time" | "exec")
-            || word.starts_with('-')
-            || is_assignment(word)
-    });
-    let Some(name) = words.next().map(base) else { return };
-    let arguments: Vec<&str> = words.collect();
-    if ends_machine(name, &arguments) {
-        match module {
-            "bootcmd" => report.tell(trap(
-                "reboot-in-bootcmd",
-                place,
-                path,
-                format!("`{name}` runs at every boot, so that the machine never comes up"),
-                "use `power_state`, which runs once an instance",
-            )),
-            "runcmd" => report.tell(trap(
-                "reboot-in-runcmd",
-                place,
-                path,
-                format!("`{name}` ends cloud-init before it is done, and what has not run then never runs"),
-                "use `power_state: {mode: …}`, which waits for the rest",
-            )),
-            _ => {}
-        }
-    }
-    if asks(name, &arguments) {
-        report.tell(trap(
-            "command-asks",
-            place,
-            path,
-            format!("`{name}` asks before it goes on, and nobody answers here"),
-            if name == "zypper" { "add `--non-interactive`" } else { "add `-y`" },
-        ));
-    }
-}
-
-fn is_assignment(word: &str) -> bool {
-    word.split_once('=').is_some_and(|(name, _)| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    })
-}
-
-fn ends_machine(name: &str, arguments: &[&str]) -> bool {
-    match name {
-        "reboot" | "poweroff" | "halt" => true,
-        "shutdown" => !arguments.contains(&"-c"),
-        "systemctl" => arguments.iter().any(|word| matches!(*word, "reboot" | "poweroff" | "halt")),
-        "init" | "telinit" => matches!(arguments.first(), Some(&"0" | &"6")),
-        _ => false,
-    }
-}
-
-fn asks(name: &str, arguments: &[&str]) -> bool {
-    let has = |wanted: &[&str]| arguments.iter().any(|word| wanted.contains(word));
-    // `-qy` holds the same letter.
-    let short = |letter: char| {
-        arguments.iter().any(|word| word.starts_with('-') && !word.starts_with("--") && word.contains(letter))
-    };
-    match name {
-        "apt" | "apt-get" => {
-            has(&["install", "upgrade", "dist-upgrade", "full-upgrade", "remove", "purge", "autoremove"])
-                && !short('y')
-                && !has(&["--yes", "--assume-yes", "-qq", "--force-yes", "-s", "--download-only", "-d"])
-        }
-        "dnf" | "yum" => {
-            has(&["install", "upgrade", "update", "remove", "erase", "groupinstall", "localinstall"])
-                && !short('y')
-                && !has(&["--assumeyes", "--assumeno", "--downloadonly"])
-        }
-        "zypper" => {
-            has(&["install", "in", "update", "up", "dup", "remove", "rm", "patch"])
-                && !has(&["-n", "--non-interactive", "-y", "--no-confirm", "--quiet-install"])
-        }
-        _ => false,
-    }
 }

@@ -9,6 +9,7 @@ mod accounts;
 mod clouds;
 mod commands;
 mod contents;
+mod duplicates;
 mod files;
 mod hosts;
 mod keys;
@@ -16,6 +17,7 @@ mod logins;
 mod names;
 mod passwords;
 mod placeholders;
+mod programs;
 mod scalars;
 mod scripts;
 mod secrets;
@@ -47,6 +49,7 @@ const NAMES: usize = 1000;
 /// what the schema had to say; errors about a value that is a trap get the trap's words.
 pub fn look(config: &Map, parts: &[Part], findings: &mut Vec<Finding>) {
     let mut report = Report::new(parts, findings);
+    duplicates::look(&mut report);
     placeholders::look(config, &mut report);
     files::look(config, &mut report);
     commands::look(config, &mut report);
