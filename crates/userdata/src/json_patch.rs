@@ -61,7 +61,7 @@ pub(crate) fn parse(text: &str, part: usize) -> Result<Patch, Refused> {
     let lead = text.len() - text.trim_start().len();
     let prefixed = text.get(lead..).unwrap_or_default().starts_with(PREFIX);
     let skipped = if prefixed { lead + PREFIX.len() } else { lead };
-    let root = json_text::parse(text, skipped, part).map_err(Refused::listed)?;
+    let root = json_text::parse(text, skipped, part).map_err(|finding| Refused::listed(*finding))?;
     let place = root.place;
     let Kind::List(items) = root.kind else {
         return Err(broken(place, "a JSON patch is a list of operations".to_owned()));

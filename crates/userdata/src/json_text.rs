@@ -14,11 +14,13 @@ use crate::value::{Key, Kind, Map, Value};
 /// Python reads no longer numbers.
 const MOST_DIGITS: usize = 4300;
 
+type Failed = Box<Finding>;
+
 /// The one value of `text` behind its first `skipped` bytes; `text` is the part `part`.
 ///
 /// # Errors
 /// Where it stops to be JSON.
-pub(crate) fn parse(text: &str, skipped: usize, part: usize) -> Result<Value, Finding> {
+pub(crate) fn parse(text: &str, skipped: usize, part: usize) -> Result<Value, Failed> {
     let mut reader = Reader { text, at: 0, line: 1, column: 1, part, nodes: 0 };
     reader.advance(skipped);
     reader.blanks();
@@ -46,9 +48,11 @@ impl<'a> Reader<'a> {
         Place { part: self.part, span }
     }
 
-    fn fail<T>(&self, message: &str) -> Result<T, Finding> {
+    fn fail<T>(&self, message: &str) -> Result<T, Failed> {
         let hint = "a JSON patch is a list of operations: [{\"op\": \"add\", \"path\": \"/runcmd/-\", \"value\": \"ls\"}]";
-        Err(Finding::error(SYNTAX, self.place(), format!("not valid JSON: {message}")).with_hint(hint))
+        Err(Box::new(
+            Finding::error(SYNTAX, self.place(), format!("not valid JSON: {message}")).with_hint(hint),
+        ))
     }
 
     /// Over `count` bytes.
@@ -77,7 +81,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value, Finding> {
+    fn value(&mut self, depth: usize) -> Result<Value, Failed> {
         self.nodes += 1;
         if depth >= limits::YAML.depth || self.nodes > limits::YAML.nodes {
             return self.fail("nested too deep, or too many values");
@@ -93,7 +97,7 @@ impl<'a> Reader<'a> {
         Ok(Value { place, kind })
     }
 
-    fn scalar(&mut self) -> Result<Kind, Finding> {
+    fn scalar(&mut self) -> Result<Kind, Failed> {
         let words = [
             ("null", Kind::Null),
             ("true", Kind::Bool(true)),
@@ -110,7 +114,7 @@ impl<'a> Reader<'a> {
         self.number()
     }
 
-    fn number(&mut self) -> Result<Kind, Finding> {
+    fn number(&mut self) -> Result<Kind, Failed> {
         let rest = self.rest();
         let digits =
             |from: usize| rest.get(from..).unwrap_or_default().bytes().take_while(u8::is_ascii_digit).count();
@@ -146,7 +150,7 @@ impl<'a> Reader<'a> {
         Ok(number.parse().map_or_else(|_| Kind::HugeInt(number.to_owned()), Kind::Int))
     }
 
-    fn list(&mut self, depth: usize) -> Result<Vec<Value>, Finding> {
+    fn list(&mut self, depth: usize) -> Result<Vec<Value>, Failed> {
         self.advance(1);
         let mut items = Vec::new();
         self.blanks();
@@ -166,7 +170,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<Map, Finding> {
+    fn object(&mut self, depth: usize) -> Result<Map, Failed> {
         self.advance(1);
         let mut members: IndexMap<Key, Vec<Value>> = IndexMap::new();
         let place = self.place();
@@ -203,7 +207,7 @@ impl<'a> Reader<'a> {
         Ok(members.into_iter().map(|(key, values)| (key, single(values))).collect())
     }
 
-    fn string(&mut self) -> Result<String, Finding> {
+    fn string(&mut self) -> Result<String, Failed> {
         self.advance(1);
         let mut text = String::new();
         loop {
@@ -236,7 +240,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `u` and its digits; a pair of surrogates is one character.
-    fn unicode(&mut self) -> Result<char, Finding> {
+    fn unicode(&mut self) -> Result<char, Failed> {
         let unit = |rest: &str| {
             let digits =
                 rest.get(1..5).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;

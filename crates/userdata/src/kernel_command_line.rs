@@ -104,7 +104,7 @@ fn nocloud_word(word: &str, line: &str, data: &mut Vec<(String, Option<String>)>
         return false;
     }
     // The last word that starts so counts, were it `ds=nocloudy`.
-    let token = padded.split(crate::python::is_space).filter(|token| token.starts_with(word)).next_back();
+    let token = padded.split(crate::python::is_space).rfind(|token| token.starts_with(word));
     let argument = token.and_then(|token| token.split_once('=')).map_or("", |(_, argument)| argument);
     for item in argument.split(';').skip(1).filter(|item| !item.is_empty()) {
         let (key, value) = match item.split_once('=') {

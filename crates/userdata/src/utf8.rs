@@ -14,6 +14,7 @@ pub const CODE: &str = "not-utf8";
 ///
 /// # Errors
 /// The place of the first byte that is not UTF-8.
+#[allow(clippy::result_large_err)] // Once a part.
 pub fn text(bytes: &[u8], part: usize) -> Result<&str, Finding> {
     std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
@@ -27,8 +28,8 @@ pub fn text(bytes: &[u8], part: usize) -> Result<&str, Finding> {
         };
         let byte = bytes.get(at).copied().unwrap_or_default();
         let message = format!("the byte 0x{byte:02x} is not UTF-8: cloud-init ignores the whole part");
-        Finding::error(CODE, Place { part, span }, message)
-            .with_hint("save the file as UTF-8, or write binary content as base64 (`encoding: b64`)")
+        let hint = "save the file as UTF-8, or write binary content as base64 (`encoding: b64`)";
+        Finding::error(CODE, Place { part, span }, message).with_hint(hint)
     })
 }
 

@@ -95,7 +95,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn fetch(&mut self) -> Result<(), Failed> {
-        self.to_next_token();
+        self.skip_to_token();
         self.drop_stale_keys()?;
         self.unwind(self.column());
         let next = self.cursor.peek();
@@ -219,7 +219,7 @@ impl<'a> Scanner<'a> {
         self.tokens.push_back(Token { start: mark, end: mark, kind });
     }
 
-    fn to_next_token(&mut self) {
+    fn skip_to_token(&mut self) {
         if self.cursor.index == 0 && self.cursor.peek() == '\u{feff}' {
             self.cursor.forward(1);
         }
