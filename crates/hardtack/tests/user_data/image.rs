@@ -1,6 +1,6 @@
 //! `check --image` and `plan` on the sample image, hardened by its recipe.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -11,15 +11,7 @@ fn hardened() -> &'static str {
     static IMAGE: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
     let (_, image) = IMAGE.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
-        let agent = folder.path().join("agent");
-        // As much of a program as a build looks at: a static ELF of this machine.
-        let mut elf = vec![0_u8; 64];
-        elf[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
-        elf[16] = 2;
-        elf[18] = 62;
-        elf[20] = 1;
-        elf[52] = 64;
-        std::fs::write(&agent, elf).unwrap();
+        let agent = agent(folder.path());
         let demo = folder.path().join("demo");
         let ran = Command::new(env!("CARGO_BIN_EXE_hardtack"))
             .args(["demo", "--agent"])
@@ -32,6 +24,19 @@ fn hardened() -> &'static str {
         (folder, demo.join("hardened.qcow2"))
     });
     image.to_str().unwrap()
+}
+
+/// As much of a program as a build looks at: a static ELF of this machine.
+fn agent(folder: &Path) -> PathBuf {
+    let agent = folder.join("agent");
+    let mut elf = vec![0_u8; 64];
+    elf[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
+    elf[16] = 2;
+    elf[18] = 62;
+    elf[20] = 1;
+    elf[52] = 64;
+    std::fs::write(&agent, elf).unwrap();
+    agent
 }
 
 fn check(text: &str) -> Ran {
@@ -149,4 +154,68 @@ fn every_example_has_a_plan() {
         planned += 1;
     }
     assert!(planned >= 5, "{planned}");
+}
+
+/// A real Debian 12 with the shipped recipe: an overlay above the image of the end-to-end tests, and the
+/// folder where that lies.
+fn real() -> Option<(tempfile::TempDir, PathBuf)> {
+    let cache =
+        std::env::var_os("HARDTACK_CACHE").map_or_else(|| "/var/cache/hardtack".into(), PathBuf::from);
+    let images = cache.join("images");
+    let (image, debs) = (images.join("debian12.qcow2"), images.join("debs-bookworm"));
+    if !image.is_file() || !debs.is_dir() {
+        eprintln!("SKIPPED: {}: no such image (`cargo xtask images` makes it)", image.display());
+        return None;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::os::unix::fs::symlink(&debs, at("debs")).unwrap();
+    std::fs::copy(top().join("crates/hardtack/demo/id_ed25519.pub"), at("id_ed25519.pub")).unwrap();
+    std::fs::copy(top().join("image-recipes/debian-3fa.yaml"), at("debian-3fa.yaml")).unwrap();
+    std::fs::write(at("local-file"), "#!/bin/sh\n").unwrap();
+    let ran = Command::new(env!("CARGO_BIN_EXE_hardtack"))
+        .args(["build", "debian-3fa.yaml", "--overlay", "--no-sync", "--output", "hard.qcow2", "--source"])
+        .arg(&image)
+        .arg("--agent")
+        .arg(agent(folder.path()))
+        .current_dir(folder.path())
+        .env("DEBIAN_PASSWORD", "CANARY-word")
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    Some((folder, images))
+}
+
+#[test]
+fn a_real_image_has_the_same_verdicts() {
+    let Some((folder, images)) = real() else { return };
+    let image = folder.path().join("hard.qcow2");
+    let options = ["--image", image.to_str().unwrap(), "--backing-dir", images.to_str().unwrap()];
+    let launch = top().join("cloud-config/launch.yaml");
+    let ran = run_in(&top(), &[&["check", "--strict", launch.to_str().unwrap()], &options[..]].concat(), b"");
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    for (text, code) in [
+        ("#cloud-config\nusers:\n  - name: joe\n", "image-default-user-lost"),
+        ("#cloud-config\nssh_pwauth: true\n", "image-sshd-no-effect"),
+        (
+            "#cloud-config\nwrite_files:\n  - {path: /etc/ssh/sshd_config, content: 'UsePAM yes'}\n",
+            "image-sshd-undone!",
+        ),
+        (
+            "#cloud-config\nwrite_files:\n  - {path: /etc/pam.d/common-auth, content: 'auth required pam_permit.so'}\n",
+            "image-pam-undone!",
+        ),
+        (
+            "#cloud-config\nchpasswd: {expire: false, users: [{name: debian, password: a, type: text}]}\n",
+            "image-password-replaced",
+        ),
+    ] {
+        let ran = run_in(&top(), &[&["check", "-", "--json"], &options[..]].concat(), text.as_bytes());
+        let codes = codes(&ran);
+        assert!(codes.iter().any(|known| known == code), "{text}{code}: {codes:?}");
+    }
+    let plan = run_in(&top(), &[&["plan", launch.to_str().unwrap()], &options[..]].concat(), b"");
+    assert_eq!(plan.code, 0, "{}", plan.err);
+    // What the recipe gave the user is a part of the plan, and the hash is not shown.
+    assert!(plan.out.contains("useradd debian") && !plan.out.contains("$6$"), "{}", plan.out);
 }
