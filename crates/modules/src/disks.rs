@@ -8,6 +8,7 @@ use hardtack_userdata::{Finding, Key, Kind, Map, Value, truth};
 
 use crate::action::Action;
 use crate::devices::Devices;
+use crate::live;
 use crate::module::{Frequency, Module, Outcome, Request, Stage};
 use crate::reading::{self, get};
 
@@ -38,7 +39,7 @@ pub const DISK_SETUP: Module = Module {
     run: disk_setup,
 };
 
-fn live(what: &'static str, details: Vec<(String, String)>) -> Action {
+fn action(what: &'static str, details: Vec<(String, String)>) -> Action {
     Action::Live { what, details }
 }
 
@@ -83,7 +84,7 @@ fn growpart(request: &Request<'_>) -> Outcome {
     }
     let mut details = vec![detail("mode", word)];
     details.extend(devices.into_iter().map(|device| detail("device", device)));
-    Outcome { actions: vec![live("growpart", details)], ..Outcome::default() }
+    Outcome { actions: vec![action(live::GROWPART, details)], ..Outcome::default() }
 }
 
 fn resizefs(request: &Request<'_>) -> Outcome {
@@ -97,7 +98,7 @@ fn resizefs(request: &Request<'_>) -> Outcome {
     if noblock {
         details.push(detail("in-background", "true"));
     }
-    Outcome { actions: vec![live("resizefs", details)], ..Outcome::default() }
+    Outcome { actions: vec![action(live::RESIZEFS, details)], ..Outcome::default() }
 }
 
 fn disk_setup(request: &Request<'_>) -> Outcome {
@@ -139,7 +140,7 @@ fn disk_setup(request: &Request<'_>) -> Outcome {
         match definition.as_map() {
             Some(map) => outcome
                 .actions
-                .push(live("disk-setup", options(&disk, map, &["table_type", "layout", "overwrite"]))),
+                .push(action(live::DISK_SETUP, options(&disk, map, &["table_type", "layout", "overwrite"]))),
             None => {
                 let message = format!("the definition of {disk} is no mapping, and is left out");
                 outcome.findings.push(skipped(definition, "disk_setup", &message));
@@ -205,7 +206,7 @@ fn file_system(definition: &Value, index: usize, resolve: &dyn Fn(&str) -> Strin
         details.retain(|(name, _)| name != "partition");
         details.push(detail("partition", partition));
     }
-    outcome.actions.push(live("fs-setup", details));
+    outcome.actions.push(action(live::FS_SETUP, details));
 }
 
 /// The device and those of `names` that the mapping has; lists as JSON, since they may nest.

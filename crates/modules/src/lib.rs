@@ -53,6 +53,7 @@
 //! * [`base`]: the lowest layer of a configuration.
 //! * [`apt`]: apt's sources, keys, proxies and settings.
 //! * [`schedule`]: what runs, in order, on which configuration.
+//! * [`live`]: what only the running machine decides, and how.
 #![forbid(unsafe_code)]
 // Findings are made where something is wrong, which is rare and never in a hot loop.
 #![allow(clippy::result_large_err)]
@@ -73,6 +74,7 @@ pub mod etc_hosts;
 pub mod final_message;
 pub mod hostname;
 pub mod keyboard;
+pub mod live;
 pub mod locale;
 pub mod machine;
 pub mod module;

@@ -7,6 +7,7 @@
 use hardtack_userdata::{Finding, Kind, Map, Value, options, truth};
 
 use crate::action::Action;
+use crate::live;
 use crate::machine::Machine;
 use crate::module::{Frequency, Module, Outcome, Request, Stage};
 use crate::reading::{self, get};
@@ -76,7 +77,7 @@ fn plan(request: &Request<'_>) -> Outcome {
     if (upgrade || !packages.is_empty()) && reboot {
         let files = "/var/run/reboot-required /run/reboot-needed".to_owned();
         let details = vec![("if-any".to_owned(), files), ("run".to_owned(), "/sbin/reboot".to_owned())];
-        outcome.actions.push(Action::Live { what: "reboot-if-required", details });
+        outcome.actions.push(Action::Live { what: live::REBOOT_IF_REQUIRED, details });
     }
     outcome
 }
@@ -298,7 +299,7 @@ impl Manager {
                 if *snap && request.machine.program("snap").is_some() {
                     // Not while `snap get system -d` says that refreshes are on hold for ever.
                     let details = vec![("run".to_owned(), "snap refresh".to_owned())];
-                    outcome.actions.push(Action::Live { what: "snap-refresh", details });
+                    outcome.actions.push(Action::Live { what: live::SNAP_REFRESH, details });
                 }
             }
             Self::Plain { words, upgrade, .. } => outcome.actions.push(run(words.iter().chain(upgrade))),

@@ -4,6 +4,7 @@
 use hardtack_userdata::{Finding, Kind, Map, Value, truth};
 
 use crate::action::Action;
+use crate::live;
 use crate::module::{Frequency, Module, Outcome, Request, Stage};
 use crate::reading::{self, get};
 use crate::sizes::python_float;
@@ -169,5 +170,5 @@ fn plan(request: &Request<'_>) -> Outcome {
             details.extend(words.into_iter().map(|word| ("condition-word".to_owned(), word)));
         }
     }
-    Outcome { actions: vec![Action::Live { what: "power-state", details }], ..Outcome::default() }
+    Outcome { actions: vec![Action::Live { what: live::POWER_STATE, details }], ..Outcome::default() }
 }

@@ -3,6 +3,7 @@
 use hardtack_userdata::{Finding, Kind, Value, truth};
 
 use crate::action::Action;
+use crate::live;
 use crate::module::{Outcome, Request};
 use crate::reading::{self, get};
 use crate::sizes;
@@ -71,7 +72,7 @@ pub(crate) fn plan(request: &Request<'_>, outcome: &mut Outcome) -> Option<Strin
         }
         details.push(("mib".to_owned(), (bytes >> 20).to_string()));
     }
-    outcome.actions.push(Action::Live { what: "swap-file", details });
+    outcome.actions.push(Action::Live { what: live::SWAP_FILE, details });
     Some(file)
 }
 

@@ -48,6 +48,9 @@ pub const MODULE: Module = Module {
 
 type Failed = Box<Finding>;
 
+/// The only `add_apt_repo_match` that is known here: cloud-init's own.
+const REPOSITORY: &str = r"^[\w-]+:\w";
+
 fn plan(request: &Request<'_>) -> Outcome {
     let mut outcome = Outcome::default();
     if let Err(finding) = configure(request, &mut outcome) {
@@ -64,6 +67,14 @@ fn configure(request: &Request<'_>, outcome: &mut Outcome) -> Result<(), Failed>
         return Ok(());
     }
     let mirrors = mirrors::find(&config, request, outcome)?;
+    if let Some(value) =
+        get(&config, "add_apt_repo_match").filter(|value| value.as_text() != Some(REPOSITORY))
+    {
+        let message = "`add_apt_repo_match` is not supported: sources like ppa:user/name go to add-apt-repository, others into a file";
+        let finding =
+            Finding::warning(reading::UNSUPPORTED, value.place, message).at("apt.add_apt_repo_match");
+        outcome.findings.push(finding);
+    }
     let preserve = get(&config, "preserve_sources_list").is_some_and(|value| !truth::is_false(value));
     install_helpers(&config, preserve, request, outcome)?;
     if !preserve {

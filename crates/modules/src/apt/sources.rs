@@ -7,6 +7,7 @@ use super::Failed;
 use super::mirrors::Mirrors;
 use crate::action::{Action, Content};
 use crate::basic_template;
+use crate::live;
 use crate::module::{Outcome, Request};
 use crate::packages;
 use crate::reading::{self, get};
@@ -78,7 +79,7 @@ fn key(
         ("keyserver".to_owned(), server),
         ("file".to_owned(), file.clone()),
     ];
-    outcome.actions.push(Action::Live { what: "apt-key", details });
+    outcome.actions.push(Action::Live { what: live::APT_KEY, details });
     Ok(Some(file))
 }
 
