@@ -8,8 +8,8 @@ use crate::finding::Place;
 use crate::limits;
 use crate::part::PartKind;
 
-/// Texts above this are not read once more for it: no cloud takes them.
-const LARGEST: usize = 256 << 10;
+/// Texts above this are not read once more for it: few clouds take them.
+const LARGEST: usize = 64 << 10;
 
 pub(super) fn look(report: &mut Report<'_>) {
     for (index, part) in report.parts.iter().enumerate() {
