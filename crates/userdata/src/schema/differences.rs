@@ -59,6 +59,20 @@ pub const DIFFERENCES: &[Difference] = &[
         verdict: true,
     },
     Difference {
+        what: "a part with nothing but comments",
+        cloud_init: "refused as no mapping by `cloud-init schema`; ignored on the instance",
+        here: "a warning",
+        why: "nothing is lost by it",
+        verdict: true,
+    },
+    Difference {
+        what: "MIME, gzip and archives",
+        cloud_init: "`cloud-init schema` refuses them for their first line, or does not look into them",
+        here: "each part is checked",
+        why: "they are what is launched with",
+        verdict: true,
+    },
+    Difference {
         what: "more than 200 findings of the schema",
         cloud_init: "all",
         here: "200, then their number",
