@@ -325,6 +325,13 @@ def main():
     cases.append(module(INFO, {**files, "/proc/sys/crypto/fips_enabled": "1\n"}))
     cases.append(module(INFO, {**dconf, "/etc/ssh/sshd_config.d/50-cloud-init.conf": "A b\n"}))
     cases.append(module(INFO + "ssh_keys: {rsa_certificate: C}", {**dconf, "/etc/ssh/sshd_config.d/50-cloud-init.conf": "A b\n"}))
+    for _ in range(tracing.COUNT or 60):
+        picked = {}
+        for text in chance.sample(MODULE, chance.randint(1, 4)):
+            picked.update(common.load(text))
+        yaml = json.dumps({"system_info": {"default_user": {"name": chance.choice(["old", "blank", "root"])}}, **picked}, default=lambda value: value.decode())
+        keys = chance.choice([(), ("ssh-rsa AAAA cloud", "ssh-rsa AAAA cloud", "no-pty ssh-rsa BBBB x")])
+        cases.append(module(yaml, chance.choice([files, dconf, {"/etc/ssh/sshd_config.d/a.conf": ""}, {}]), chance.choice(["debian", "rhel", "alpine", "ubuntu"]), keys))
     common.save("ssh_more", cases)
 
 
