@@ -300,8 +300,15 @@ fn set(request: &Request<'_>) -> Outcome {
         }
         return outcome;
     }
-    if request.facts.instance_id.is_none() && !names_given(request.config) {
-        outcome.notes.push("the name comes from the cloud's metadata, if that has one".to_owned());
+    if request.facts.instance_id.is_none() && get(request.config, "fqdn").is_none() {
+        let given = get(request.config, "hostname").and_then(hardtack_userdata::Value::as_text);
+        if given.is_none() {
+            outcome.notes.push("the name comes from the cloud's metadata, if that has one".to_owned());
+        } else if !given.unwrap_or_default().contains('.') {
+            outcome
+                .notes
+                .push("the whole name (fqdn) comes from the cloud's metadata, if that has one".to_owned());
+        }
     }
     let chosen = select(&names, request.config, request.distro);
     let keeping = keep(&chosen, request, &mut outcome.notes);
@@ -311,10 +318,6 @@ fn set(request: &Request<'_>) -> Outcome {
     let hostname = serde_json::Value::from(names.hostname);
     outcome.actions.push(write(STATE, format!("{{\n \"fqdn\": {fqdn},\n \"hostname\": {hostname}\n}}\n")));
     outcome
-}
-
-fn names_given(config: &Map) -> bool {
-    get(config, "fqdn").is_some() || get(config, "hostname").is_some()
 }
 
 /// The name in the file that the distribution keeps, or that the running system has.

@@ -54,6 +54,7 @@
 //! * [`apt`]: apt's sources, keys, proxies and settings.
 //! * [`schedule`]: what runs, in order, on which configuration.
 //! * [`live`]: what only the running machine decides, and how.
+//! * [`change`]: what writing a file changes in it.
 #![forbid(unsafe_code)]
 // Findings are made where something is wrong, which is rare and never in a hot loop.
 #![allow(clippy::result_large_err)]
@@ -63,6 +64,7 @@ pub mod apt;
 pub mod base;
 pub mod basic_template;
 pub mod ca_certs;
+pub mod change;
 pub mod commands;
 pub mod coreos;
 pub mod devices;

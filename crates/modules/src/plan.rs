@@ -3,6 +3,7 @@
 use hardtack_userdata::{Finding, Place, Severity};
 
 use crate::action::Action;
+use crate::change::Change;
 use crate::machine::Distro;
 use crate::module::{Frequency, Outcome, Request, Stage};
 use crate::overlay::Overlay;
@@ -33,6 +34,8 @@ pub struct Step {
     pub frequency: Frequency,
     /// What is done, in order.
     pub actions: Vec<Action>,
+    /// For every action, what it changes in a file that is there.
+    pub changes: Vec<Option<Change>>,
     /// What is wrong. With an error among them the module counts as failed.
     pub findings: Vec<Finding>,
     /// What a person should know besides.
@@ -89,7 +92,11 @@ pub fn plan(request: &Request<'_>) -> Plan {
     for scheduled in schedule.iter() {
         let asked = Request { machine: &machine, config: scheduled.config, ..*request };
         let Outcome { actions, findings, notes, .. } = (scheduled.module.run)(&asked);
-        machine.apply_all(&actions);
+        let mut changes = Vec::with_capacity(actions.len());
+        for action in &actions {
+            changes.push(Change::of(action, &machine));
+            machine.apply(action);
+        }
         if actions.is_empty() && findings.is_empty() && notes.is_empty() {
             continue;
         }
@@ -98,6 +105,7 @@ pub fn plan(request: &Request<'_>) -> Plan {
             module: scheduled.module.name.to_owned(),
             frequency: scheduled.frequency,
             actions,
+            changes,
             findings,
             notes,
         });

@@ -6,6 +6,7 @@ use hardtack_userdata::{Finding, Part, Severity};
 use serde_json::{Value as Json, json};
 
 use crate::action::{Action, Content, Owner};
+use crate::change::Change;
 use crate::module::{Frequency, Stage};
 use crate::plan::{KeyState, Plan, Step};
 
@@ -20,8 +21,9 @@ pub fn text(plan: &Plan, parts: &[Part]) -> String {
             let _ = writeln!(out, "{}", stage_title(step.stage));
         }
         let _ = writeln!(out, "  {} ({})", step.module, frequency_word(step.frequency));
-        for action in &step.actions {
-            for line in action_lines(action) {
+        for (index, action) in step.actions.iter().enumerate() {
+            let change = step.changes.get(index).and_then(Option::as_ref);
+            for line in change.map_or_else(|| action_lines(action), |change| changed_lines(action, change)) {
                 let _ = writeln!(out, "    {line}");
             }
         }
@@ -191,6 +193,24 @@ pub fn action_lines(action: &Action) -> Vec<String> {
             vec![line]
         }
     }
+}
+
+/// How writing over a file reads: only the lines that come.
+fn changed_lines(action: &Action, change: &Change) -> Vec<String> {
+    let Action::Write { path, mode, owner, .. } = action else { return action_lines(action) };
+    let mut first = format!("write {path}{}", mode_and_owner(*mode, owner.as_ref()));
+    if change.is_empty() {
+        first.push_str(": as it is already");
+        return vec![first];
+    }
+    let lines = |count: usize| if count == 1 { "1 line".to_owned() } else { format!("{count} lines") };
+    let _ = write!(first, ": {} kept, {} dropped", lines(change.kept), lines(change.removed));
+    let mut out = vec![first];
+    out.extend(change.added.iter().take(SHOWN).map(|line| format!("  + {}", visible(line))));
+    if change.added.len() > SHOWN {
+        out.push(format!("  + … {} more lines", change.added.len() - SHOWN));
+    }
+    out
 }
 
 /// Lines of content that are shown.

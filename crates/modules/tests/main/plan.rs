@@ -176,6 +176,7 @@ fn a_plan_reads_well() {
       |  \"fqdn\": \"localhost\",
       |  \"hostname\": \"web\"
       | }
+    note: the whole name (fqdn) comes from the cloud's metadata, if that has one
 beside other services
   timezone (once per instance)
     error: `timezone` is \"Mars/Base\", and there is no file /usr/share/zoneinfo/Mars/Base (user-data.yaml:5:11); the machine has no /usr/share/zoneinfo: install tzdata
@@ -189,6 +190,20 @@ keys that are not applied
   chef: unsupported: install chef from `runcmd`, with its configuration in `write_files`
 "
     );
+}
+
+#[test]
+fn of_a_file_that_is_there_the_change_is_shown() {
+    let machine =
+        Tree::debian().with("/etc/fstab", "/dev/vda1 / ext4 defaults 0 1\n").with("/etc/hostname", "web\n");
+    let (plan, parts) =
+        planned("hostname: web\nmounts: [[tmpfs, /t, tmpfs, size=1g]]\n", &machine, &Facts::default());
+    let shown = text::text(&plan, &parts);
+    assert!(
+        shown.contains("write /etc/fstab 0644: 1 line kept, 0 lines dropped\n      + tmpfs\t/t\ttmpfs\tsize=1g,comment=cloudconfig\t0\t2\n"),
+        "{shown}"
+    );
+    assert!(shown.contains("write /etc/hostname 0644: as it is already\n"), "{shown}");
 }
 
 #[test]
