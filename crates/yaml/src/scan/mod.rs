@@ -30,6 +30,8 @@ struct SimpleKey {
     line: usize,
     column: usize,
     mark: Mark,
+    /// Byte behind its first character.
+    first: usize,
 }
 
 /// The tokens of a text, one after the other.
@@ -246,17 +248,17 @@ impl<'a> Scanner<'a> {
             }
             let key = entry.remove();
             if key.required {
-                return Err(self.no_colon(&key));
+                return Err(Self::no_colon(&key));
             }
         }
         Ok(())
     }
 
-    fn no_colon(&self, key: &SimpleKey) -> Failed {
+    fn no_colon(key: &SimpleKey) -> Failed {
         let message = "not valid YAML: this line is neither `key: value` nor a list item (`- …`)";
         let hint = "a `: ` is missing, or the line belongs to the value above and needs more indentation";
         let mut problem = Problem::at(key.mark, message).hint(hint);
-        problem.end = self.cursor.mark().at.min(key.mark.at.saturating_add(1));
+        problem.end = key.first;
         problem
     }
 
@@ -273,6 +275,7 @@ impl<'a> Scanner<'a> {
             line: self.cursor.line,
             column: self.cursor.column,
             mark: self.cursor.mark(),
+            first: self.cursor.mark().at.saturating_add(self.cursor.peek().len_utf8()),
         };
         self.simple_keys.insert(self.flow_level, key);
         Ok(())
@@ -280,7 +283,7 @@ impl<'a> Scanner<'a> {
 
     fn remove_key(&mut self) -> Result<(), Failed> {
         match self.simple_keys.remove(&self.flow_level) {
-            Some(key) if key.required => Err(self.no_colon(&key)),
+            Some(key) if key.required => Err(Self::no_colon(&key)),
             _ => Ok(()),
         }
     }

@@ -88,7 +88,7 @@ fn no_text_makes_it_panic() {
     ];
     let pieces = [
         "\t", "\n", ":", "- ", "[", "]", "{", "}", "\"", "'", "&a", "*a", "!", "%", "\u{feff}", "|", ">",
-        "#", "?", "\u{85}", "\\", "<<: ", "\r", "é",
+        "#", "?", "\u{85}", "\né\n", "\\", "<<: ", "\r", "é",
     ];
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = |below: usize| {
@@ -110,6 +110,7 @@ fn no_text_makes_it_panic() {
         }
         let text: String = text.into_iter().collect();
         if let Err(found) = Document::parse("mutant", &text, Limits::default()) {
+            assert!(text.get(found[0].span.range()).is_some(), "{text:?}: {:?}", found[0].span);
             let picture = hardtack_yaml::render(&text, &found);
             assert!(picture.lines().all(|line| line.chars().count() <= 100), "{picture}");
         }
