@@ -339,7 +339,7 @@ fn script(part: &Part, index: usize, findings: &mut Vec<Finding>) {
         // As for configuration, and the part is lost as well: it cannot be written.
         finding.message =
             finding.message.replace("ignores the whole part", "cannot write the script, and does not run it");
-        findings.push(finding);
+        findings.push(Finding::clone(&finding));
         return;
     }
     let text = String::from_utf8_lossy(&part.payload);

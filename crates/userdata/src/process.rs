@@ -136,7 +136,7 @@ impl<'a> Processor<'a> {
                 finding.message = "a MIME message that is not UTF-8: cloud-init fails as a whole".to_owned();
                 finding.hint =
                     Some("encode binary parts as base64 (Content-Transfer-Encoding: base64)".to_owned());
-                return self.fail(finding);
+                return self.fail(Finding::clone(&finding));
             }
         };
         let mut oddities = Vec::new();

@@ -4,10 +4,16 @@
 //! * [`variables`]: the names that a template may use.
 //! * [`engine`]: rendering, as far as possible with Python's results.
 //!
-//! A template is rendered within bounds: [`engine::FUEL`] steps and [`crate::limits::UNPACKED`] bytes.
-//! Values that a template puts together by itself are bounded by the steps only.
+//! A template is rendered within bounds: [`engine::STEPS`] steps, and [`crate::limits::UNPACKED`] bytes
+//! for everything that it makes on the way.
 
+mod builtin;
 pub mod engine;
+mod filters;
+mod lexer;
+mod run;
+mod syntax;
+mod value;
 pub mod variables;
 
 use hardtack_yaml::Span;
@@ -63,7 +69,7 @@ pub(crate) fn part(part: &mut Part, index: usize, data: Option<&Json>, findings:
     let place = |span| Place { part: index, span };
     let Ok(text) = std::str::from_utf8(&part.payload) else {
         if let Err(finding) = crate::utf8::text(&part.payload, index) {
-            findings.push(finding);
+            findings.push(Finding::clone(&finding));
         }
         part.kind = PartKind::Unhandled;
         return;

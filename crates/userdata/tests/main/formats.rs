@@ -99,21 +99,8 @@ fn parts_as_cloud_init_finds_them() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// Templates where `minijinja` and Jinja differ (`template/engine.rs` says how).
-const OTHER_TEMPLATES: [&str; 12] = [
-    "wordcount",
-    "[].append",
-    "l.append",
-    "{'a': 1}['b']",
-    "lipsum",
-    "cycler",
-    "center",
-    "{{ self }}",
-    "region.nope",
-    "system_platform.nope",
-    "'%s' % region",
-    ".index(",
-];
+/// Templates with what is not known here (`template/engine.rs` says what).
+const OTHER_TEMPLATES: [&str; 2] = ["cycler", "{{ self }}"];
 
 #[test]
 fn templates_as_cloud_init_renders_them() {
@@ -409,5 +396,8 @@ fn first_lines_that_nobody_understands() {
     if std::env::var_os("HARDTACK_BLESS").is_some() {
         std::fs::write(&file, &pictures).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(&file).unwrap_or_default(), pictures);
+    let known = std::fs::read_to_string(&file).unwrap_or_default();
+    let changed = known.lines().zip(pictures.lines()).find(|(known, now)| known != now);
+    assert_eq!(changed, None, "HARDTACK_BLESS=1 takes the new words over");
+    assert_eq!(known.len(), pictures.len());
 }

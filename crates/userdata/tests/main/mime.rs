@@ -156,3 +156,58 @@ fn base64(bytes: &[u8]) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
+
+#[test]
+fn templates_take_no_more_than_their_share() {
+    let data = serde_json::json!({"v1": {"region": "here"}});
+    let options = SplitOptions { instance_data: Some(&data), ..SplitOptions::default() };
+    for (name, body) in [
+        ("repeated", "{{ 'a' * 100000000 }}".to_owned()),
+        ("doubled", format!("{{% set x = 'aaaa' %}}{}{{{{ x }}}}", "{% set x = x ~ x %}".repeat(40))),
+        (
+            "captured",
+            format!("{{% set x %}}aaaa{{% endset %}}{}", "{% set x %}{{ x }}{{ x }}{% endset %}".repeat(40)),
+        ),
+        (
+            "replaced",
+            format!("{{% set x = 'aaaa' %}}{}", "{% set x = x|replace('a', 'aaaaaaaa') %}".repeat(40)),
+        ),
+        (
+            "looped",
+            "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}".to_owned(),
+        ),
+        ("printed", format!("{{% for a in range(10000) %}}{}{{% endfor %}}", "x".repeat(100_000))),
+        ("listed", format!("{{% set x = [1] %}}{}", "{% set x = x + x %}".repeat(40))),
+        ("range", "{{ range(1000000000)|list }}".to_owned()),
+        ("itself", "{% set x = [] %}{% do x.append(x) %}{{ x }}".to_owned()),
+        (
+            "compared",
+            "{% set x = [] %}{% do x.append(x) %}{% set y = [x] %}{{ x == y }}{{ x|tojson }}".to_owned(),
+        ),
+        ("recursive", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}".to_owned()),
+        ("called", "{% macro m(x) %}{{ m(x ~ x) }}{% endmacro %}{{ m('aaaa') }}".to_owned()),
+        ("nested", format!("{{{{ {}1{} }}}}", "(".repeat(100_000), ")".repeat(100_000))),
+        ("not", format!("{{{{ {}x }}}}", "not ".repeat(100_000))),
+        ("minus", format!("{{{{ {}1 }}}}", "-".repeat(100_000))),
+        ("blocks", "{% if x %}".repeat(50_000)),
+        ("long", format!("{{{{ 1{} }}}}", " + 1".repeat(100_000))),
+        ("filters", format!("{{{{ 1{} }}}}", "|string".repeat(100_000))),
+        ("attributes", format!("{{{{ v1{} }}}}", ".a".repeat(100_000))),
+        ("many", "{{ v1 }}".repeat(100_000)),
+        ("formatted", "{{ '%s' * 1000 % ('a' * 1000000) }}".to_owned()),
+        ("padded", "{{ 'a'|center(1000000000) }}".to_owned()),
+        ("indented", "{{ ('a\\n' * 100000)|indent(100000) }}".to_owned()),
+        ("filled", "{{ '1'.zfill(1000000000) }}".to_owned()),
+        ("joined", "{{ range(100000)|join('a' * 100000) }}".to_owned()),
+        ("power", "{{ 10 ** 1000000 }}".to_owned()),
+    ] {
+        let start = std::time::Instant::now();
+        let data = split("f", format!("## template: jinja\n#cloud-config\n{body}").as_bytes(), &options);
+        assert!(start.elapsed().as_secs() < 10, "{name}");
+        let codes: Vec<_> = data.findings.iter().map(|finding| finding.code).collect();
+        if name == "itself" {
+            continue;
+        }
+        assert_eq!(codes, ["template-broken"], "{name}");
+    }
+}
