@@ -72,6 +72,23 @@ impl Redactor {
         out
     }
 
+    /// The same for text of which nobody knows what it is, a file's content or a script: what looks like a
+    /// secret there is replaced too.
+    #[must_use]
+    pub fn content(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut at = 0;
+        for mask in secrets::masks(text) {
+            if mask.start >= at {
+                out.push_str(&self.text(text.get(at..mask.start).unwrap_or_default()));
+                out.push_str(REDACTED);
+            }
+            at = at.max(mask.end);
+        }
+        out.push_str(&self.text(text.get(at..).unwrap_or_default()));
+        out
+    }
+
     /// How long the secret is that begins at `at`, if one does.
     fn secret_at(&self, text: &str, at: usize) -> Option<usize> {
         let rest = text.get(at..)?;
@@ -123,6 +140,10 @@ mod tests {
             assert_eq!(redactor.text(text), wanted);
         }
         assert_eq!(Redactor::default().text("geheim"), "geheim");
+        assert_eq!(
+            redactor.content("a: 1\ntoken: x\nb: geheim\n"),
+            "a: 1\ntoken: <redacted>\nb: <redacted>\n"
+        );
         let mut json = serde_json::json!({"geheim": ["geheim", 1]});
         redactor.json(&mut json);
         assert_eq!(json, serde_json::json!({"geheim": ["<redacted>", 1]}));

@@ -17,7 +17,6 @@ const KEYS: &[&str] = &[
     "authorization",
     "authkey",
     "client_secret",
-    "data", // random_seed
     "hashed_passwd",
     "passphrase",
     "passwd",
@@ -170,6 +169,7 @@ impl State {
         }
         self.keys(line, start);
         self.words(line, start);
+        self.commands(line, start);
     }
 
     /// `key: value`, as often as a line has it.
@@ -215,6 +215,36 @@ impl State {
                 let dashed = quotes.trim_start().starts_with('-');
                 self.block = Some((column, !dashed || column > 0));
             }
+        }
+    }
+
+    /// `echo name:password | chpasswd`, `usermod -p HASH`, `--token X`, `curl -u name:password`.
+    fn commands(&mut self, line: &str, start: usize) {
+        let pairs = line.contains("chpasswd");
+        let hashes = line.contains("useradd") || line.contains("usermod");
+        let logins = line.contains("curl") || line.contains("wget");
+        if !pairs && !hashes && !logins && !line.contains("--") {
+            return;
+        }
+        // Whether the word before this one says that this one is a secret, or a name and a secret.
+        let (mut whole, mut half) = (false, false);
+        let mut at = 0;
+        for word in line.split_inclusive(|c: char| c.is_whitespace() || "\"'`,[]|;".contains(c)) {
+            let from = start + at;
+            at += word.len();
+            let bare = word.trim_end_matches(|c: char| c.is_whitespace() || "\"'`,[]|;".contains(c));
+            if bare.is_empty() {
+                continue;
+            }
+            let colon = bare.find(':').filter(|colon| *colon > 0 && colon + 1 < bare.len());
+            if whole {
+                self.masks.push(from..from + bare.len());
+            } else if let Some(colon) = colon.filter(|_| half || (pairs && !bare.contains("://"))) {
+                self.masks.push(from + colon + 1..from + bare.len());
+            }
+            let option = bare.strip_prefix("--").filter(|option| !option.contains('='));
+            whole = option.is_some_and(is_secret_key) || (hashes && bare == "-p");
+            half = logins && matches!(bare, "-u" | "--user");
         }
     }
 
@@ -334,6 +364,13 @@ mod tests {
             ("Password: geheim\tmore", "Password: #"),
             ("ubuntu_pro:\n  token: geheim\n  a: b", "ubuntu_pro:\n  token: #\n  a: b"),
             ("é: {password: ü", "é: {password: #"),
+            ("- echo 'joe:geheim' | chpasswd", "- echo 'joe:#' | chpasswd"),
+            ("  - [sh, -c, \"echo joe:geheim|chpasswd\"]", "  - [sh, -c, \"echo joe:#|chpasswd\"]"),
+            ("usermod -p 'geheim' joe", "usermod -p '#' joe"),
+            ("- [tool, --token, geheim, --name, x]", "- [tool, --token, #, --name, x]"),
+            ("curl -u joe:geheim https://x:80/a", "curl -u joe:# https://x:80/a"),
+            ("export API_TOKEN=geheim", "export API_TOKEN=#"),
+            ("chpasswd: {expire: false}", "chpasswd: {expire: false}"),
             ("pasword: geheim\nlock-passwd: true", "pasword: #\nlock-passwd: true"),
         ] {
             assert_eq!(masked(text), wanted, "{text}");

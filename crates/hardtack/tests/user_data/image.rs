@@ -120,10 +120,14 @@ fn files_that_undo_the_recipe_are_errors() {
 fn a_plan_names_actions_and_hides_secrets() {
     let text = "#cloud-config\nhostname: web\nusers:\n  - default\n  - name: joe\n    lock_passwd: false\n    \
                 hashed_passwd: $6$CANARY$CANARY\nchpasswd:\n  expire: false\n  users:\n    - {name: joe, password: \
-                CANARY-word, type: text}\nwrite_files:\n  - {path: /srv/a, content: hello}\nruncmd:\n  - [ls, -l]\n";
+                CANARY-word, type: text}\nwrite_files:\n  - {path: /srv/a, content: hello}\n  - {path: /srv/b, content: 'password = CANARY-word'}\nruncmd:\n  - [ls, -l]\n  - echo joe:CANARY-word | chpasswd\n";
     let people = run_in(&top(), &["plan", "-", "--image", hardened()], text.as_bytes());
     assert_eq!(people.code, 0, "{}", people.err);
     let programs = run_in(&top(), &["plan", "-", "--json", "--image", hardened()], text.as_bytes());
+    let checked = check(text);
+    assert!(codes(&checked).contains(&"image-unknowable".to_owned()), "{}", checked.out);
+    let pictures = run_in(&top(), &["check", "-", "--image", hardened()], text.as_bytes());
+    assert!(!pictures.out.contains("CANARY") && !checked.out.contains("CANARY"), "{}", pictures.out);
     for ran in [&people, &programs] {
         assert!(!ran.out.contains("CANARY") && !ran.err.contains("CANARY"), "{}{}", ran.out, ran.err);
         assert!(ran.out.contains("/srv/a"), "{}", ran.out);

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use hardtack_modules::{Distro, Facts, Request, plan, text};
+use hardtack_modules::{Action, Distro, Facts, Request, plan, text};
 use hardtack_userdata::check::check;
 use hardtack_userdata::redact::Redactor;
 
@@ -36,6 +36,9 @@ pub(super) fn run(arguments: &PlanArgs) -> Result<u8, CliError> {
     plan.keys.retain(|key| key.place.part != image_config::IN_IMAGE);
     // The user-data's secrets and the image's: a recipe's hashes are in its own configuration.
     let redactor = Redactor::new(&[&config, &report.config]);
+    for action in plan.steps.iter_mut().flat_map(|step| &mut step.actions) {
+        cover(action, &redactor);
+    }
     let parts = &report.data.parts;
     let shown = if arguments.json {
         let mut json = text::json(&plan, parts);
@@ -50,4 +53,18 @@ pub(super) fn run(arguments: &PlanArgs) -> Result<u8, CliError> {
     }
     std::io::stdout().write_all(shown.as_bytes()).map_err(CliError::stream)?;
     Ok(if report.is_valid() { 0 } else { NO })
+}
+
+/// Covers what looks like a secret in files and scripts: people write passwords into both.
+fn cover(action: &mut Action, redactor: &Redactor) {
+    let content = match action {
+        Action::Write { content, .. } | Action::Append { content, .. } => content,
+        Action::Run { stdin: Some(content), .. } => content,
+        Action::Fetch { fallback: Some(content), .. } => content,
+        Action::Console { text } => text,
+        _ => return,
+    };
+    if let Ok(text) = std::str::from_utf8(&content.bytes) {
+        content.bytes = redactor.content(text).into_bytes();
+    }
 }
