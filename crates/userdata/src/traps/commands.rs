@@ -76,8 +76,13 @@ fn command(item: &Value, module: &str, path: &str, report: &mut Report<'_>) {
         }
         Kind::Text(text) => {
             bash(text, item.place, module, path, report);
+            let mut answered = false;
             for (index, piece) in text.split(['\n', ';', '|', '&']).enumerate() {
                 let words: Vec<&str> = piece.split_ascii_whitespace().collect();
+                // `yes | apt-get …`
+                if std::mem::replace(&mut answered, words == ["yes"]) {
+                    continue;
+                }
                 // What follows something may depend on it.
                 let module = if index == 0 { module } else { "" };
                 program(&words, item.place, module, path, report);

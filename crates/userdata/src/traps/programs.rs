@@ -46,7 +46,9 @@ pub(super) fn home(text: &str, place: Place, module: &str, path: &str, report: &
 pub(super) fn bash(text: &str, place: Place, module: &str, path: &str, report: &mut Report<'_>) {
     let mut found = None;
     for line in text.lines().map(str::trim_start) {
-        if line.starts_with("#!") && !line.starts_with("#!/bin/sh") {
+        if line.starts_with("#!")
+            && !line.split_ascii_whitespace().any(|word| matches!(base(word), "ash" | "dash" | "sh"))
+        {
             found = Some((line, "write the script to a file with `write_files`, and run that"));
         } else if line.starts_with("[[ ") || line.contains(" [[ ") {
             found = Some(("[[", "write `[ … ]`, or run it with `bash -c`"));
@@ -59,9 +61,11 @@ pub(super) fn bash(text: &str, place: Place, module: &str, path: &str, report: &
             break;
         }
     }
-    let runs_bash =
-        text.contains("bash ") || text.contains("zsh ") || text.contains("<<'") || text.contains("<<E");
-    let Some((what, hint)) = found.filter(|_| !runs_bash) else { return };
+    // What stands in another program's text is none of sh's.
+    let within = |text: &str| ["bash ", "zsh ", "<<'", "<<E"].iter().any(|word| text.contains(word));
+    let Some((what, hint)) = found.filter(|(what, _)| what.starts_with("#!") || !within(text)) else {
+        return;
+    };
     report.tell(trap(
         "bash-for-sh",
         report.within("bash-for-sh", place, what),
@@ -119,7 +123,8 @@ fn is_assignment(word: &str) -> bool {
 fn ends_machine(name: &str, arguments: &[&str]) -> bool {
     match name {
         "reboot" | "poweroff" | "halt" => true,
-        "shutdown" => !arguments.contains(&"-c"),
+        // Without a time it waits a minute.
+        "shutdown" => arguments.iter().any(|word| matches!(*word, "now" | "+0" | "0")),
         "systemctl" => arguments.iter().any(|word| matches!(*word, "reboot" | "poweroff" | "halt")),
         "init" | "telinit" => matches!(arguments.first(), Some(&"0" | &"6")),
         _ => false,

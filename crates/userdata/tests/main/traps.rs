@@ -140,7 +140,7 @@ fn what_is_as_it_should_be_is_no_trap() {
     for text in [
         "#cloud-config\nhostname: web1\nfqdn: web1.example.com\ntimezone: Europe/Berlin\n",
         "#cloud-config\nruncmd:\n- [sh, -c, 'a && b > c']\n- a && b | c > /x/*\n- [find, /x, -name, '*.o', ';']\n",
-        "#cloud-config\nruncmd:\n- [sed, -i, 's/^a$/b/', /etc/x]\n- apt-get -qy install a\n- test -f /x || reboot\n",
+        "#cloud-config\nruncmd:\n- [sed, -i, 's/^a$/b/', /etc/x]\n- apt-get -qy install a\n- test -f /x || reboot\n- yes | apt-get install b\n- shutdown -r +5\n- |\n  #!/bin/sh -e\n  echo a\n",
         "#cloud-config\nwrite_files:\n- {path: /a, permissions: '0644', content: aGk=, encoding: b64}\n\
          - {path: /a, append: true, content: '<html>${x}</html>'}\n- {path: /b, owner: 'ubuntu:ubuntu', defer: true}\n",
         "#cloud-config\nusers:\n- default\n- {name: web, system: true, shell: /usr/sbin/nologin}\n\
