@@ -24,9 +24,9 @@ pub(super) fn run(arguments: &CheckArgs) -> Result<u8, CliError> {
     for input in &inputs {
         let mut report = check(&input.name, &input.bytes, &instance.options());
         if let Some(image) = &image {
-            let found = ways_in::look(&report, &image.guest)?;
-            report.findings.retain(|general| !ways_in::knows_better(general, &found));
-            report.add(found);
+            let verdict = ways_in::look(&report, &image.guest)?;
+            report.findings.retain(|general| !verdict.knows_better(general));
+            report.add(verdict.findings);
         }
         secrecy::cover(&mut report);
         reports.push((input.name.as_str(), report));

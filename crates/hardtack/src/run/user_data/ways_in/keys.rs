@@ -11,9 +11,7 @@ use hardtack_guest::sshd::{Config, Connection, Version, in_pattern_list};
 /// Why the sshd does not take the key in `line` from `user`, if it does not.
 pub(super) fn refusal(line: &str, user: &str, config: &Config) -> Option<String> {
     let version = config.version();
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let at = words.iter().position(|word| is_type(word))?;
-    let kind = *words.get(at)?;
+    let kind = kind(line)?;
     if let Some(why) = by_release(kind, version) {
         return Some(why);
     }
@@ -26,6 +24,11 @@ pub(super) fn refusal(line: &str, user: &str, config: &Config) -> Option<String>
         }
     }
     by_setting(kind, user, config)
+}
+
+/// The type of the key in `line`, behind options.
+pub(super) fn kind(line: &str) -> Option<&str> {
+    line.split_whitespace().find(|word| is_type(word))
 }
 
 fn is_type(word: &str) -> bool {

@@ -31,8 +31,17 @@ use super::machine::GuestMachine;
 use crate::error::CliError;
 use crate::talk;
 
+/// What the user-data does to an image.
+pub(super) struct Verdict {
+    /// What is wrong, or to be known.
+    pub(super) findings: Vec<Finding>,
+    /// Who could log in was judged.
+    logins: bool,
+}
+
 /// What the user-data of `report` would do to `guest`.
-pub(super) fn look(report: &Report, guest: &dyn Tree) -> Result<Vec<Finding>, CliError> {
+pub(super) fn look(report: &Report, guest: &dyn Tree) -> Result<Verdict, CliError> {
+    let mut logins = false;
     let machine = GuestMachine::new(guest);
     let before = Stage::new(guest);
     let facts = Facts::read(&machine, &before)?;
@@ -64,25 +73,27 @@ pub(super) fn look(report: &Report, guest: &dyn Tree) -> Result<Vec<Finding>, Cl
         if sshd.is_none() {
             talk::note("the image's package database names no openssh-server: sshd is not looked at");
         }
+        logins = sshd.is_some();
         if let Some(sshd) = &sshd {
             found.extend(refused_keys(&all, &report.config, &facts, sshd));
             found.extend(losses::root(&report.config, &facts, sshd, &after)?);
             found.extend(ways_in(&all, &report.config, &facts, sshd, &after)?);
         }
     }
-    Ok(found)
+    Ok(Verdict { findings: found, logins })
 }
 
-/// True for what is told of user-data in general, where one of the findings about the image says the same
-/// with its names, or where the image has the answer.
-pub(super) fn knows_better(general: &Finding, of_image: &[Finding]) -> bool {
-    let same_place =
-        |code: &str| of_image.iter().any(|finding| finding.code == code && finding.place == general.place);
-    match general.code {
-        "no-default-user" => of_image.iter().any(|finding| finding.code == "image-default-user-lost"),
-        "no-way-in" => true,
-        "key-type-refused" => same_place("image-key-refused"),
-        _ => false,
+impl Verdict {
+    /// True for what is told of user-data in general, where one of the findings says the same with the
+    /// image's names, or where the image has the answer.
+    pub(super) fn knows_better(&self, general: &Finding) -> bool {
+        let told = |code: &'static str| self.findings.iter().filter(move |finding| finding.code == code);
+        match general.code {
+            "no-default-user" => told("image-default-user-lost").next().is_some(),
+            "no-way-in" => self.logins,
+            "key-type-refused" => told("image-key-refused").any(|finding| finding.place == general.place),
+            _ => false,
+        }
     }
 }
 
@@ -134,8 +145,7 @@ fn refused_keys(all: &[User], own: &Map, facts: &Facts, sshd: &Config) -> Vec<Fi
             continue;
         }
         if let Some(why) = keys::refusal(&key.line, name, sshd) {
-            let kind = key.line.split_whitespace().next().unwrap_or_default();
-            let shown = if kind.len() > 40 { "this key" } else { kind };
+            let shown = keys::kind(&key.line).filter(|kind| kind.len() <= 40).unwrap_or("this key");
             let message = format!("the image's sshd does not take {shown}: {why}");
             let finding = Finding::warning("image-key-refused", key.place, message).at(key.path);
             found.push(finding.with_hint("ssh-keygen -t ed25519 makes one that every sshd since 6.5 takes"));

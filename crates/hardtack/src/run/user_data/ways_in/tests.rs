@@ -70,7 +70,7 @@ fn hardened() -> MemoryTree {
 fn found(image: &MemoryTree, text: &str) -> Vec<(String, String)> {
     let report = check("u", text.as_bytes(), &CheckOptions::default());
     assert!(report.is_valid(), "{}", report.pictures());
-    let found = look(&report, image).unwrap();
+    let found = look(&report, image).unwrap().findings;
     found
         .into_iter()
         .map(|finding| {
@@ -138,6 +138,8 @@ fn keys_are_judged_by_the_images_sshd() {
         "Package: openssh-server\nStatus: install ok installed\nVersion: 1:6.6p1-2ubuntu2\n",
     );
     assert!(codes(&old, &dsa).is_empty(), "6.6 takes DSA: {:?}", found(&old, &dsa));
+    let options = keys("no-pty,command=\"a b\" ssh-dss AAAAB3NzaC1kc3MAAACBAK joe");
+    assert!(found(&plain(), &options)[0].1.starts_with("the image's sshd does not take ssh-dss"));
     let token = keys("sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIA== joe");
     assert!(found(&old, &token)[0].1.contains("since 8.2, and the image has 6.6"));
     let strict =
