@@ -182,6 +182,26 @@ fn no_message_shows_a_secret() {
     }
 }
 
+/// Nor one that YAML has read as something else.
+#[test]
+fn no_message_shows_a_secret_number() {
+    for secret in ["12:34:56", "0755321", "31.70", "2031-12-24"] {
+        for text in [
+            "password: X",
+            "chpasswd: {users: [{name: ann, password: X}]}",
+            "users: [{name: ann, passwd: X}]",
+        ] {
+            let report = report(&format!("#cloud-config\n{}\n", text.replace('X', secret)));
+            assert!(!report.findings.is_empty(), "{text}");
+            for finding in &report.findings {
+                let told = format!("{} {:?}", finding.message, finding.hint);
+                assert!(!told.contains(secret), "{text}: {told}");
+            }
+            assert!(!report.pictures().contains(secret), "{}", report.pictures());
+        }
+    }
+}
+
 /// A part handler, and more bytes than EC2 takes.
 #[test]
 fn traps_of_the_whole() {
