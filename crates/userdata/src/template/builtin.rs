@@ -37,11 +37,16 @@ pub(super) fn function(run: &mut Run, name: &str, given: Given) -> Outcome<Value
         return run.list(items);
     }
     let mut names = Names::new();
-    if let Some(Value::Map(first)) = given.plain.first() {
-        names.extend(first.borrow().clone());
+    match given.plain.as_slice() {
+        [] => {}
+        [Value::Map(first)] => names.extend(first.borrow().clone()),
+        _ => return run.stop(format!("`{name}` wants names and values")),
     }
     names.extend(given.named);
     run.charge(names.len().saturating_mul(64))?;
+    for value in names.values() {
+        run.admit(value, None)?;
+    }
     let names = Rc::new(std::cell::RefCell::new(names));
     Ok(if name == "namespace" { Value::Namespace(names) } else { Value::Map(names) })
 }
@@ -120,8 +125,7 @@ pub(super) fn operation(run: &mut Run, sign: &str, one: &Value, other: &Value) -
             return run.list(items);
         }
         ("+", Value::Tuple(one), Value::Tuple(other)) => {
-            run.charge((one.len() + other.len()).saturating_mul(size_of::<Value>()))?;
-            return Ok(Value::Tuple(Rc::new(one.iter().chain(other.iter()).cloned().collect())));
+            return run.tuple(one.iter().chain(other.iter()).cloned().collect());
         }
         ("*", Value::Text(text), count) | ("*", count, Value::Text(text)) => {
             let Some(count) = count.int() else { return run.stop("`*` wants a text and a whole number") };
@@ -294,6 +298,9 @@ pub(super) fn method(run: &mut Run, value: &Value, name: &str, given: &Given) ->
                 ("update", [Value::Map(more)]) => {
                     let more = more.borrow().clone();
                     run.charge(more.len().saturating_mul(64))?;
+                    for item in more.values() {
+                        run.admit(item, value.address())?;
+                    }
                     names.borrow_mut().extend(more);
                     return Ok(Value::None);
                 }
@@ -325,17 +332,23 @@ fn of_list(
     name: &str,
     given: &Given,
 ) -> Outcome<Value> {
+    let holder = Value::List(Rc::clone(items)).address();
     match (name, given.plain.as_slice()) {
         ("append", [item]) => {
             run.charge(size_of::<Value>())?;
+            run.admit(item, holder)?;
             items.borrow_mut().push(item.clone());
         }
         ("extend", [more]) => {
             let more = run.items(more)?;
+            for item in &more {
+                run.admit(item, holder)?;
+            }
             items.borrow_mut().extend(more);
         }
         ("insert", [at, item]) => {
             run.charge(size_of::<Value>())?;
+            run.admit(item, holder)?;
             let mut items = items.borrow_mut();
             let at = usize::try_from(at.int().unwrap_or_default()).unwrap_or_default().min(items.len());
             items.insert(at, item.clone());

@@ -17,6 +17,9 @@ const BYTES: usize = limits::UNPACKED;
 /// Calls within calls, expressions counted.
 const LEVELS: usize = 120;
 
+/// Levels of lists and mappings that are put into others later on.
+const GRAFTED: usize = 2000;
+
 /// Why it does not go on.
 pub(super) struct Stop {
     pub(super) message: String,
@@ -33,6 +36,7 @@ pub(super) struct Run {
     steps: u64,
     bytes: usize,
     levels: usize,
+    grafted: usize,
     line: usize,
 }
 
@@ -61,6 +65,7 @@ impl Run {
             steps: 0,
             bytes: 0,
             levels: 0,
+            grafted: 0,
             line: 1,
         }
     }
@@ -111,7 +116,57 @@ impl Run {
         Ok(Value::text(text))
     }
 
+    /// Whether `value` may become a part of another one, which is `holder`. Nothing is nested deeper than
+    /// it can be printed, and nothing holds itself: both would outlive the template.
+    pub(super) fn admit(&mut self, value: &Value, holder: Option<*const ()>) -> Outcome<()> {
+        let levels = self.levels_of(value, holder, 0)?;
+        if holder.is_some() {
+            // Whoever holds the holder gets as much deeper, and nobody knows who does.
+            self.grafted = self.grafted.saturating_add(levels);
+            if self.grafted > GRAFTED {
+                return self.stop(format!("more than {GRAFTED} lists and mappings are put into others"));
+            }
+        }
+        Ok(())
+    }
+
+    /// How deep `value` goes.
+    fn levels_of(&mut self, value: &Value, holder: Option<*const ()>, depth: usize) -> Outcome<usize> {
+        let Some(address) = value.address() else { return Ok(0) };
+        if depth >= DEPTH || Some(address) == holder {
+            return self.stop("a list or mapping that is nested too deep, or holds itself");
+        }
+        self.step()?;
+        let mut deepest = 0;
+        let mut inner = |items: &mut dyn Iterator<Item = &Value>| -> Outcome<()> {
+            for (index, item) in items.enumerate() {
+                // Looking at many is a step as well.
+                self.steps += u64::from(index % 16 == 0);
+                deepest = deepest.max(self.levels_of(item, holder, depth + 1)?);
+            }
+            self.step()
+        };
+        match value {
+            Value::List(items) => inner(&mut items.borrow().iter())?,
+            Value::Tuple(items) => inner(&mut items.iter())?,
+            Value::Map(names) | Value::Namespace(names) => inner(&mut names.borrow().values())?,
+            _ => {}
+        }
+        Ok(deepest + 1)
+    }
+
+    pub(super) fn tuple(&mut self, items: Vec<Value>) -> Outcome<Value> {
+        self.charge(items.len().saturating_mul(size_of::<Value>()))?;
+        for item in &items {
+            self.admit(item, None)?;
+        }
+        Ok(Value::Tuple(Rc::new(items)))
+    }
+
     pub(super) fn list(&mut self, items: Vec<Value>) -> Outcome<Value> {
+        for item in &items {
+            self.admit(item, None)?;
+        }
         self.charge(items.len().saturating_mul(size_of::<Value>()))?;
         Ok(Value::list(items))
     }
@@ -303,6 +358,7 @@ impl Run {
             Target::Attribute(name, attribute) => match self.lookup(name) {
                 Value::Namespace(names) => {
                     self.charge(attribute.len() + size_of::<Value>())?;
+                    self.admit(&value, Value::Namespace(Rc::clone(&names)).address())?;
                     names.borrow_mut().insert(attribute.clone(), value);
                     Ok(())
                 }
@@ -384,8 +440,7 @@ impl Run {
             }
             ExprKind::Tuple(items) => {
                 let items = self.all(items)?;
-                self.charge(items.len().saturating_mul(size_of::<Value>()))?;
-                Value::Tuple(Rc::new(items))
+                self.tuple(items)?
             }
             ExprKind::Map(members) => {
                 let mut names = Names::new();
@@ -394,6 +449,7 @@ impl Run {
                     let key = self.print(&key)?;
                     let value = self.eval(value)?;
                     self.charge(2 * size_of::<Value>())?;
+                    self.admit(&value, None)?;
                     names.insert(key, value);
                 }
                 Value::map(names)

@@ -67,6 +67,16 @@ impl Value {
         }
     }
 
+    /// What tells a value that holds others from all others.
+    pub(super) fn address(&self) -> Option<*const ()> {
+        match self {
+            Self::List(items) => Some(Rc::as_ptr(items).cast()),
+            Self::Tuple(items) => Some(Rc::as_ptr(items).cast()),
+            Self::Map(names) | Self::Namespace(names) => Some(Rc::as_ptr(names).cast()),
+            _ => None,
+        }
+    }
+
     pub(super) fn is_missing(&self) -> bool {
         matches!(self, Self::Missing(_) | Self::Nothing)
     }
