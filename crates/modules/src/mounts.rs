@@ -9,7 +9,7 @@ use crate::devices::{Devices, is_metadata_name};
 use crate::module::{Frequency, Module, Outcome, Request, Stage};
 use crate::reading::{self, get};
 use crate::swap;
-use crate::system::{read_text, run, systemd, write};
+use crate::system::{read_text, run, systemd, write_guarded};
 
 /// `mounts`.
 pub const MODULE: Module = Module {
@@ -325,7 +325,7 @@ fn finish(request: &Request<'_>, mut lines: Vec<Line<'_>>, outcome: &mut Outcome
     let old = parse(&read_text(request.machine, PATH).unwrap_or_default());
     let mut all = old.kept.clone();
     all.extend(written.iter().cloned());
-    outcome.actions.push(write(PATH, all.join("\n") + "\n"));
+    outcome.actions.push(write_guarded(PATH, all.join("\n") + "\n"));
     if has_swap {
         outcome.actions.push(run(["swapon", "-a"]));
     }

@@ -149,11 +149,30 @@ fn keys(request: &Request<'_>, schedule: &Schedule, steps: &[Step]) -> Vec<KeyRe
                 format!("cloud-init does not run its module {} on {}", reader.name, request.distro.variant);
             (KeyState::Ignored, Some(what))
         } else {
-            (KeyState::Ignored, Some("nothing reads a key of this name".to_owned()))
+            (KeyState::Ignored, Some(unread(&name)))
         };
         reports.push(KeyReport { key: name, place: key.place, state, modules: active, reason });
     }
     reports
+}
+
+/// Why nothing reads a key.
+fn unread(name: &str) -> String {
+    let underscores = name.replace('-', "_");
+    let known = |name: &str| {
+        table::modules().iter().any(|module| module.keys.contains(&name))
+            || unsupported::FRAMEWORK.contains(&name)
+            || unsupported::reason(name).is_some()
+    };
+    match name {
+        "network" => {
+            "the network is set by the `network-config` of the seed or the cloud, not by user-data".to_owned()
+        }
+        _ if underscores != name && known(&underscores) => {
+            format!("nothing reads a key of this name: did you mean `{underscores}`?")
+        }
+        _ => "nothing reads a key of this name".to_owned(),
+    }
 }
 
 impl KeyReport {

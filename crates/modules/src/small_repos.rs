@@ -7,7 +7,7 @@ use hardtack_userdata::{Finding, Kind, Map, Value, options, truth};
 
 use crate::module::{Frequency, Module, Outcome, Request, Stage};
 use crate::reading::{self, get};
-use crate::system::{read_text, write};
+use crate::system::{read_text, write, write_guarded};
 
 /// `apk_configure`.
 pub const APK: Module = Module {
@@ -133,7 +133,7 @@ fn zypper(request: &Request<'_>) -> Outcome {
                 text.push_str(&format!("{name} = 1\n"));
             }
         }
-        outcome.actions.push(write(file, text.trim_end()));
+        outcome.actions.push(write_guarded(file, text.trim_end()));
         ids.insert(id);
     }
     outcome

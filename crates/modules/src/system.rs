@@ -2,7 +2,7 @@
 //! files that it makes (`cloudinit/util.py`: `make_header`, `time_rfc2822`; `cloudinit/distros`:
 //! `uses_systemd`, `manage_service`).
 
-use crate::action::Action;
+use crate::action::{Action, Content};
 use crate::machine::{Distro, Facts, Machine};
 
 /// The release of cloud-init whose behaviour this crate has. Headers and the final message name it.
@@ -115,12 +115,35 @@ pub fn write(path: impl Into<String>, text: impl Into<Vec<u8>>) -> Action {
 /// Writing a file with a mode.
 #[must_use]
 pub fn write_mode(path: impl Into<String>, text: impl Into<Vec<u8>>, mode: u32) -> Action {
-    Action::Write {
-        path: path.into(),
-        content: crate::action::Content::open(text),
-        mode: Some(mode),
-        owner: None,
-    }
+    Action::Write { path: path.into(), content: Content::open(text), mode: Some(mode), owner: None }
+}
+
+/// The content of a file that people write passwords into: it is shown only where there is none.
+#[must_use]
+pub fn guarded(text: impl Into<String>) -> Content {
+    let text = text.into();
+    if has_password(&text) { Content::secret(text) } else { Content::open(text) }
+}
+
+/// Whether a line has a URL with a password, or `password=`.
+fn has_password(text: &str) -> bool {
+    text.lines().any(|line| {
+        let in_url = line.split("://").skip(1).any(|rest| {
+            let authority = rest.split(['/', '?', '#', ' ', '"']).next().unwrap_or_default();
+            authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+        });
+        let lower = line.to_lowercase();
+        let named = lower.match_indices("password").any(|(at, word)| {
+            lower.get(at + word.len()..).is_some_and(|rest| rest.trim_start().starts_with('='))
+        });
+        in_url || named
+    })
+}
+
+/// Writing such a file, root's, which anybody may read all the same.
+#[must_use]
+pub fn write_guarded(path: impl Into<String>, text: impl Into<String>) -> Action {
+    Action::Write { path: path.into(), content: guarded(text), mode: Some(0o644), owner: None }
 }
 
 /// Text of a file, with U+FFFD for what is no UTF-8.
@@ -155,6 +178,23 @@ pub fn architecture(machine: &dyn Machine) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passwords_are_seen() {
+        for text in [
+            "deb https://u:p@host x",
+            "a\nPassword = x\n",
+            "Proxy \"http://u:p@h:3128\";",
+            "x,username=a,password=b",
+        ] {
+            assert!(guarded(text).secret, "{text}");
+        }
+        for text in
+            ["deb https://host/a:b@c x", "deb https://user@host", "# a password\n", "passwords are = x"]
+        {
+            assert!(!guarded(text).secret, "{text}");
+        }
+    }
 
     #[test]
     fn times_are_written_as_in_mails() {

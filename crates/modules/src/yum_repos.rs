@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use crate::module::{Frequency, Module, Outcome, Request, Stage};
 use crate::reading::{self, get};
-use crate::system::{self, write};
+use crate::system::{self, write_guarded};
 
 /// `yum_add_repo`.
 pub const MODULE: Module = Module {
@@ -102,7 +102,7 @@ fn plan(request: &Request<'_>) -> Outcome {
             text.push_str(&format!("{name} = {}\n", written.replace('\n', "\n\t")));
         }
         text.push('\n');
-        outcome.actions.push(write(file, text));
+        outcome.actions.push(write_guarded(file, text));
     }
     outcome
 }

@@ -11,7 +11,7 @@ use crate::action::Action;
 use crate::basic_template;
 use crate::module::{Outcome, Request};
 use crate::reading::{self, get};
-use crate::system::{read_text, write};
+use crate::system::{read_text, write, write_guarded};
 
 const LIST: &str = "/etc/apt/sources.list";
 
@@ -79,10 +79,10 @@ pub(super) fn generate(
         Box::new(Finding::error(reading::UNUSABLE, place, message).at("apt.disable_suites"))
     })?;
     if !is_deb822(&rendered) {
-        outcome.actions.push(write(LIST, text));
+        outcome.actions.push(write_guarded(LIST, text));
         return Ok(());
     }
-    outcome.actions.push(write(format!("/etc/apt/sources.list.d/{}.sources", distro.variant), text));
+    outcome.actions.push(write_guarded(format!("/etc/apt/sources.list.d/{}.sources", distro.variant), text));
     if let Some(old) = read_text(request.machine, LIST) {
         if distro.variant != "ubuntu" {
             outcome.actions.push(Action::Remove { path: LIST.to_owned() });

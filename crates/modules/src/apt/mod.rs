@@ -22,7 +22,7 @@ use crate::action::{Action, Content};
 use crate::module::{Frequency, Module, Outcome, Request, Stage};
 use crate::packages;
 use crate::reading::{self, get};
-use crate::system::write;
+use crate::system::{guarded, write_guarded};
 
 /// `apt_configure`.
 pub const MODULE: Module = Module {
@@ -183,8 +183,7 @@ fn settings(config: &Map, request: &Request<'_>, outcome: &mut Outcome) -> Resul
         .collect();
     if !lines.is_empty() {
         let text = lines.join("\n") + "\n";
-        // A proxy's password is in its URL.
-        let content = if text.contains('@') { Content::secret(text) } else { Content::open(text) };
+        let content = guarded(text);
         let path = PROXY.to_owned();
         outcome.actions.push(Action::Write { path, content, mode: Some(0o644), owner: None });
     } else if request.machine.exists(PROXY) {
@@ -195,7 +194,7 @@ fn settings(config: &Map, request: &Request<'_>, outcome: &mut Outcome) -> Resul
             let Some(text) = value.as_text() else {
                 return Err(Box::new(reading::wrong(value, "apt.conf", "text")));
             };
-            outcome.actions.push(write(CONF, text));
+            outcome.actions.push(write_guarded(CONF, text));
         }
         None if request.machine.exists(CONF) => {
             outcome.actions.push(Action::Remove { path: CONF.to_owned() });

@@ -11,7 +11,7 @@ use crate::live;
 use crate::module::{Outcome, Request};
 use crate::packages;
 use crate::reading::{self, get};
-use crate::system::{run, write};
+use crate::system::{guarded, run, write_guarded};
 
 /// Whether a source is one for `add-apt-repository`: `ppa:user/name`.
 pub(super) fn is_repository(source: &str) -> bool {
@@ -160,10 +160,10 @@ pub(super) fn add(
         }
         let text = format!("{source}\n");
         if entry.get("append").is_none_or(truth::truthy) {
-            let content = Content::open(text);
+            let content = guarded(text);
             outcome.actions.push(Action::Append { path: file, content, mode: Some(0o644), owner: None });
         } else {
-            outcome.actions.push(write(file, text));
+            outcome.actions.push(write_guarded(file, text));
         }
     }
     outcome.actions.extend(packages::update(request));

@@ -104,6 +104,16 @@ fn every_key_is_told() {
 }
 
 #[test]
+fn a_key_that_nothing_reads_is_told_why() {
+    let (plan, _) =
+        planned("network: {}\nwrite-files: []\nnothing-like: 1\n", &Tree::debian(), &Facts::default());
+    let reasons: Vec<_> = plan.keys.iter().map(|key| key.reason.clone().unwrap_or_default()).collect();
+    assert!(reasons[0].contains("network-config"), "{reasons:?}");
+    assert!(reasons[1].contains("did you mean `write_files`"), "{reasons:?}");
+    assert_eq!(reasons[2], "nothing reads a key of this name");
+}
+
+#[test]
 fn later_modules_see_what_earlier_ones_write() {
     let yaml = "hostname: web\nfqdn: web.example\nmanage_etc_hosts: true\nwrite_files:\n- path: /etc/cloud/templates/hosts.debian.tmpl\n  content: \"## template: jinja\\n127.0.1.1 {{fqdn}} own\\n\"\n";
     let (plan, _) = planned(yaml, &Tree::debian(), &Facts::default());
@@ -134,7 +144,8 @@ fn secrets_are_not_shown() {
          users:\n- default\n- {{name: joe, plain_text_passwd: {canary}}}\n\
          ssh_keys:\n  rsa_private: {canary}\n\
          random_seed: {{data: {canary}}}\n\
-         apt: {{proxy: 'http://user:{canary}@proxy', debconf_selections: {{a: 'a a/password password {canary}'}}}}\n\
+         mounts: [[//nas/x, /x, cifs, 'username=u,password={canary}']]\n\
+         apt: {{proxy: 'http://user:{canary}@proxy', sources: {{a: {{source: 'deb https://u:{canary}@host x'}}}}, debconf_selections: {{a: 'a a/password password {canary}'}}}}\n\
          phone_home: {{url: 'https://user:{canary}@host/'}}\n"
     );
     let (plan, parts) = planned(&yaml, &Tree::debian(), &Facts::default());
