@@ -37,6 +37,7 @@ impl Path {
         match key.as_text() {
             Some(name) => {
                 let secret = secrets::is_secret_key(name)
+                    || (name == "data" && self.text == "random_seed")
                     || ["content", "secret", "token"].iter().any(|word| name.contains(word))
                     || (name == "list" && self.text == "chpasswd");
                 self.push(&words::key_shown(&self.text, key), secret)
