@@ -5,6 +5,8 @@
 //! release: what 8.8 switched off is the signature algorithm `ssh-rsa` (SHA-1), and clients since 7.2 sign with
 //! SHA-2. `RequiredRSASize` came with 9.1; before, the least was 1024 bits (768 before 7.6).
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use hardtack_guest::ssh_keys;
 use hardtack_guest::sshd::{Config, Connection, Version, in_pattern_list};
 
@@ -23,7 +25,32 @@ pub(super) fn refusal(line: &str, user: &str, config: &Config) -> Option<String>
             return Some(error.what);
         }
     }
-    by_setting(kind, user, config)
+    by_size(kind, line, user, config).or_else(|| by_setting(kind, user, config))
+}
+
+/// What `RequiredRSASize` asks for.
+fn by_size(kind: &str, line: &str, user: &str, config: &Config) -> Option<String> {
+    let connection = Connection { user: Some(user.to_owned()), ..Connection::default() };
+    let lines = config.for_connection("RequiredRSASize", &connection);
+    let setting = lines.first().filter(|_| kind == "ssh-rsa")?;
+    let (wanted, bits) = (setting.value.trim().parse::<usize>().ok()?, rsa_bits(line)?);
+    (bits < wanted)
+        .then(|| format!("it has {bits} bits, and {} {} asks for {wanted}", setting.written, setting.place))
+}
+
+/// The bits of the modulus: the third of the blob's strings (RFC 4253, section 6.6).
+fn rsa_bits(line: &str) -> Option<usize> {
+    let word = line.split_whitespace().skip_while(|word| !is_type(word)).nth(1)?;
+    let blob = BASE64.decode(word).ok()?;
+    let mut rest = blob.as_slice();
+    let mut modulus: &[u8] = &[];
+    for _ in 0..3 {
+        let (length, behind) = rest.split_first_chunk::<4>()?;
+        (modulus, rest) = behind.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+    }
+    let first = modulus.iter().position(|byte| *byte != 0)?;
+    let digits = modulus.get(first..)?;
+    Some(digits.len() * 8 - usize::try_from(digits.first()?.leading_zeros()).ok()?)
 }
 
 /// The type of the key in `line`, behind options.

@@ -140,6 +140,16 @@ fn keys_are_judged_by_the_images_sshd() {
     assert!(codes(&old, &dsa).is_empty(), "6.6 takes DSA: {:?}", found(&old, &dsa));
     let options = keys("no-pty,command=\"a b\" ssh-dss AAAAB3NzaC1kc3MAAACBAK joe");
     assert!(found(&plain(), &options)[0].1.starts_with("the image's sshd does not take ssh-dss"));
+    let rsa = keys(
+        "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQCvQ1kZBoytx7fruYRaoQEMHo4PGx3WUeWoFbMI3PkJGNfki4Pvp8qGacJxllnLras3eD0FntRdMJ6yxku4HQ/TjpCo5x6nG0U8R/cMvKhgcRqk6Os3nLl2MYOGtFWuz9Ns/LeEDDjjEopuo6R3CdR8aO05TnNwy7FN10UA46UMhw== x",
+    );
+    assert!(codes(&plain(), &rsa).is_empty(), "1024 bits are enough: {:?}", found(&plain(), &rsa));
+    let large = plain().file("/etc/ssh/sshd_config.d/10.conf", "RequiredRSASize 2048\n");
+    assert!(
+        found(&large, &rsa)[0].1.contains("it has 1024 bits, and RequiredRSASize"),
+        "{:?}",
+        found(&large, &rsa)
+    );
     let token = keys("sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIA== joe");
     assert!(found(&old, &token)[0].1.contains("since 8.2, and the image has 6.6"));
     let strict =
