@@ -9,7 +9,7 @@ use crate::mime::{At, Id, Message, Payload, transfer};
 use crate::part::Origin;
 use crate::split::{Fetch, Source, WHOLE};
 use crate::wording::shown;
-use crate::{archive, format, gunzip, include, launch_index, limits};
+use crate::{archive, format, gunzip, include, launch_index, limits, python};
 
 /// Types of what is gzip.
 const GZIP_TYPES: [&str; 8] = [
@@ -171,6 +171,12 @@ impl<'a> Processor<'a> {
 
     fn part(&mut self, base: Id, id: Id, source: usize, depth: usize) {
         let Some(message) = self.messages.get(id) else { return };
+        if !fits(&message.payload) {
+            let At { start, line } = message.body;
+            let place =
+                Place { part: source, span: Span { start, end: start, line: line.max(1), column: 1 } };
+            return self.fail(too_long(place));
+        }
         let mut id = id;
         let mut said = message.content_type();
         let mut payload = message.decoded();
@@ -207,6 +213,9 @@ impl<'a> Processor<'a> {
                 let hint = "send binary files through write_files, or fetch them while booting";
                 return self.fail(Finding::error("gzip-not-utf8", here, message).with_hint(hint));
             };
+            if python::escaped_length(&text) > limits::UNPACKED {
+                return self.fail(too_long(here));
+            }
             "text/plain".clone_into(&mut said);
             payload = text.clone().into_bytes();
             origin = Origin { file: format!("{} (unpacked)", origin.file), ..Origin::default() };
@@ -432,6 +441,20 @@ fn include_finding(
     let span = Span { start: place.start, end, line: place.line, column: place.column };
     let finding = Finding::error(code, Place { part: 0, span }, message);
     Finding { severity, ..finding }
+}
+
+/// Whether text beyond ASCII, as it arrives, is not too long.
+fn fits(payload: &Payload) -> bool {
+    match payload {
+        Payload::Text(text) => text.is_ascii() || python::escaped_length(text) <= limits::UNPACKED,
+        _ => true,
+    }
+}
+
+fn too_long(place: Place) -> Finding {
+    let message = format!("a part that grows to more than {} bytes as cloud-init reads it", limits::UNPACKED);
+    Finding::error("gzip-too-large", place, message)
+        .with_hint("encode it as base64, or fetch it while booting")
 }
 
 /// Text beyond ASCII in a message does not arrive as it was written.

@@ -91,6 +91,16 @@ pub(crate) fn raw_unicode_escape(text: &str) -> Vec<u8> {
     bytes
 }
 
+/// How many bytes [`raw_unicode_escape`] makes of `text`.
+pub(crate) fn escaped_length(text: &str) -> usize {
+    let length = |character| match u32::from(character) {
+        0..=0xff => 1,
+        0x100..=0xffff => 6,
+        _ => 10,
+    };
+    text.chars().map(length).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{byte_lines, int, lines, raw_unicode_escape};
@@ -123,6 +133,8 @@ mod tests {
 
     #[test]
     fn what_is_not_ascii_is_mangled() {
-        assert_eq!(raw_unicode_escape("a\u{e9}\u{2192}\u{1f600}"), b"a\xe9\\u2192\\U0001f600");
+        let text = "a\u{e9}\u{2192}\u{1f600}";
+        assert_eq!(raw_unicode_escape(text), b"a\xe9\\u2192\\U0001f600");
+        assert_eq!(super::escaped_length(text), raw_unicode_escape(text).len());
     }
 }

@@ -194,7 +194,7 @@ impl<'a> Parser<'a> {
             lines.push(line);
         }
         let mut headers: Vec<(String, String)> = Vec::new();
-        // False until a header was seen that the next line may continue.
+        // False until a header was seen that counts, and that the next line may continue.
         let mut open = false;
         let count = lines.len();
         let mut strange = Vec::new();
@@ -215,11 +215,14 @@ impl<'a> Parser<'a> {
                 continue;
             }
             if let Some((name, value)) = line.split_once(':').filter(|(name, _)| !name.is_empty()) {
-                if !is_known(name) {
+                if !is_known(name) && strange.len() < limits::PARTS {
                     strange.push((name.to_owned(), range.at));
                 }
-                headers.push((name.to_owned(), value.trim_start_matches([' ', '\t']).to_owned()));
-                open = true;
+                // Nobody asks for the others, and there may be as many as there are bytes.
+                open = COUNT.iter().any(|known| name.eq_ignore_ascii_case(known));
+                if open {
+                    headers.push((name.to_owned(), value.trim_start_matches([' ', '\t']).to_owned()));
+                }
             }
         }
         for (name, at) in strange {
@@ -376,6 +379,16 @@ fn is_header(line: &str) -> bool {
     }
     line.bytes().find(|byte| !matches!(byte, b'!'..=b'9' | b';'..=b'~')) == Some(b':')
 }
+
+/// Headers that anybody asks for.
+const COUNT: [&str; 6] = [
+    "content-type",
+    "content-disposition",
+    "content-transfer-encoding",
+    "launch-index",
+    "merge-type",
+    "x-merge-type",
+];
 
 /// Headers that messages have.
 fn is_known(name: &str) -> bool {
