@@ -78,6 +78,8 @@ pub(crate) struct Parser<'a> {
     handles: HashMap<String, String>,
     /// Byte behind the last token that is written.
     last: usize,
+    /// The line that it ends in, if it is a value in quotes.
+    quoted: Option<usize>,
 }
 
 const INDENTATION: &str = "check the indentation of this line and the one above";
@@ -92,6 +94,7 @@ impl<'a> Parser<'a> {
             marks: Vec::new(),
             handles: HashMap::new(),
             last: 0,
+            quoted: None,
         }
     }
 
@@ -149,6 +152,10 @@ impl<'a> Parser<'a> {
         // Tokens that are not written have no width, and stand before the next one.
         if token.end.at > token.start.at {
             self.last = token.end.at;
+            self.quoted = match &token.kind {
+                TokenKind::Scalar(_, Style::SingleQuoted | Style::DoubleQuoted) => Some(token.end.line),
+                _ => None,
+            };
         }
         Ok(token)
     }
@@ -397,9 +404,22 @@ impl<'a> Parser<'a> {
         match self.scanner.peek() {
             Err(problem) => problem,
             Ok(token) => {
-                let message =
-                    format!("not valid YAML: {} stands where {what} belongs", token.kind.describe());
-                Problem::at(token.start, message).hint(hint).since(opened, words)
+                let (start, kind) = (token.start, &token.kind);
+                if self.quoted == Some(start.line) && matches!(kind, TokenKind::Scalar(..)) {
+                    let message =
+                        format!("not valid YAML: text behind the closing quote, where {what} belongs");
+                    let hint = "put all of the value into the quotes; an apostrophe inside single quotes is \
+                                written twice (`''`)";
+                    return Problem::at(start, message).hint(hint);
+                }
+                if matches!(kind, TokenKind::BlockMappingStart | TokenKind::BlockSequenceStart) {
+                    let message = format!(
+                        "not valid YAML: this line is indented like none above it, where {what} belongs"
+                    );
+                    return Problem::at(start, message).hint(hint).since(opened, words);
+                }
+                let message = format!("not valid YAML: {} stands where {what} belongs", kind.describe());
+                Problem::at(start, message).hint(hint).since(opened, words)
             }
         }
     }

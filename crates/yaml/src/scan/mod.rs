@@ -48,6 +48,8 @@ pub(crate) struct Scanner<'a> {
     allow_simple_key: bool,
     /// By flow level. Deeper ones are younger.
     simple_keys: BTreeMap<usize, SimpleKey>,
+    /// Where the plain scalar began that was the last token.
+    plain: Mark,
 }
 
 impl<'a> Scanner<'a> {
@@ -62,6 +64,7 @@ impl<'a> Scanner<'a> {
             indents: Vec::new(),
             allow_simple_key: true,
             simple_keys: BTreeMap::new(),
+            plain: Mark::default(),
         }
     }
 
@@ -104,6 +107,7 @@ impl<'a> Scanner<'a> {
         let spaced = is_space(self.cursor.peek_at(1));
         let flow = self.flow_level > 0;
         let line_start = self.cursor.column == 0;
+        let plain = std::mem::take(&mut self.plain);
         match next {
             END if self.cursor.rest().is_empty() => self.stream_end(),
             '%' if line_start => self.directive(),
@@ -121,7 +125,10 @@ impl<'a> Scanner<'a> {
             }
             '-' if spaced => self.block_entry(),
             '?' if flow || spaced => self.key(),
-            ':' if flow || spaced => self.value(),
+            ':' if flow || spaced => {
+                self.plain = plain;
+                self.value()
+            }
             '*' | '&' => {
                 self.save_key()?;
                 self.allow_simple_key = false;
@@ -154,6 +161,7 @@ impl<'a> Scanner<'a> {
                 self.save_key()?;
                 self.allow_simple_key = false;
                 let token = self.plain();
+                self.plain = token.start;
                 self.tokens.push_back(token);
                 Ok(())
             }
@@ -260,6 +268,20 @@ impl<'a> Scanner<'a> {
         let mut problem = Problem::at(key.mark, message).hint(hint);
         problem.end = key.first;
         problem
+    }
+
+    /// A `: ` where no key can stand before it.
+    fn second_value(&self) -> Failed {
+        let mark = self.cursor.mark();
+        if self.plain.line > 0 && self.plain.line < mark.line {
+            let message =
+                "not valid YAML: this line continues the value above; mapping values are not allowed there";
+            let hint = "a `: ` is missing above, or this line is indented too far";
+            return Problem::at(mark, message).hint(hint).since(self.plain, "the value starts here");
+        }
+        let message = "not valid YAML: a second `: ` on this line; mapping values are not allowed here";
+        let hint = "a value that holds `: ` needs quotes; a nested mapping starts on its own line, indented";
+        Problem::at(mark, message).hint(hint)
     }
 
     /// Remembers that a key may begin here.
@@ -400,11 +422,7 @@ impl<'a> Scanner<'a> {
         } else {
             if self.flow_level == 0 {
                 if !self.allow_simple_key {
-                    let message =
-                        "not valid YAML: a second `: ` on this line; mapping values are not allowed here";
-                    let hint = "a value that holds `: ` needs quotes; a nested mapping starts on its own line, \
-                                indented";
-                    return Err(Problem::at(self.cursor.mark(), message).hint(hint));
+                    return Err(self.second_value());
                 }
                 if self.add_indent(self.column()) {
                     self.virtual_token(TokenKind::BlockMappingStart);

@@ -110,7 +110,14 @@ fn hints_fit_what_was_found() {
         ("match: \"(\\d)\"\n", "starts an escape"),
         ("a: 1\nname: \"abc\nb: 1\n", "apostrophe"),
         ("a: \"unterminated", "apostrophe"),
-        ("a: 1\n b: 2\n", "needs quotes"),
+        ("a: 1\n b: 2\n", "indented too far"),
+        ("hostname web\nusers: []\n", "missing above"),
+        ("a: b: c\n", "needs quotes"),
+        ("a: 'it's'\n", "written twice"),
+        ("a: \"x\" y\n", "all of the value into the quotes"),
+        ("users:\n  - name: bob\n   shell: x\n", "check the indentation"),
+        ("a: [1, 2\nb: 3\n", "a bracket or a comma is missing"),
+        ("a: 1\nlonely\nb: 2\n", "is missing"),
     ] {
         let found = Document::parse("hints", text, Limits::default()).unwrap_err();
         let hint = found[0].hint.clone().unwrap_or_default();
