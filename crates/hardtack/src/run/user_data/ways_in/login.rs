@@ -42,6 +42,7 @@ pub(super) fn obstacles(
 ) -> Result<Vec<String>, CliError> {
     let mut found = Vec::new();
     let account = accounts::user(stage, &user.name)?;
+    let connection = connection_of(user, account.as_ref(), stage)?;
     let shell = user.shell.clone().or_else(|| account.as_ref().map(|account| account.shell.clone()));
     if let Some(shell) = shell.filter(|shell| !shell.is_empty()) {
         if ["nologin", "false"].iter().any(|word| shell.rsplit('/').next() == Some(*word)) {
@@ -58,7 +59,7 @@ pub(super) fn obstacles(
     };
     let taken = |key: &super::users::KeyLine| keys::refusal(&key.line, &user.name, config).is_none();
     let key =
-        if user.launch_key || user.keys.iter().any(taken) || has_key_in_image(&user.name, config, stage)? {
+        if user.launch_key || user.keys.iter().any(taken) || has_key_in_image(&connection, config, stage)? {
             ""
         } else if user.keys.is_empty() {
             "it has no SSH key"
@@ -68,16 +69,42 @@ pub(super) fn obstacles(
     let home = account.map_or_else(|| format!("/home/{}", user.name), |account| account.home);
     let code = facts.enrols(&user.name) || stage.stat(&format!("{home}/.google_authenticator"))?.is_some();
     let has = Has { key, password, code };
-    found.extend(shut_out(user, config));
-    found.extend(missing(user, &has, config, stage)?);
+    found.extend(shut_out(&connection, config));
+    found.extend(missing(&connection, &has, config, stage)?);
     Ok(found)
 }
 
+/// What sshd knows of the user: the name, and all groups.
+fn connection_of(
+    user: &User,
+    account: Option<&accounts::User>,
+    stage: &Stage<'_>,
+) -> Result<Connection, CliError> {
+    let mut groups = user.groups.clone();
+    if account.is_none() {
+        // useradd makes one of the same name.
+        groups.push(user.name.clone());
+    }
+    for line in stage.read_text("/etc/group")?.unwrap_or_default().lines() {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [group, _, id, members] = fields[..] else { continue };
+        let own = account.is_some_and(|account| id.parse() == Ok(account.gid));
+        if own || members.split(',').any(|member| member == user.name) {
+            groups.push(group.to_owned());
+        }
+    }
+    Ok(Connection { user: Some(user.name.clone()), groups, ..Connection::default() })
+}
+
 /// What the methods that sshd asks this user for are missing.
-fn missing(user: &User, has: &Has, config: &Config, stage: &Stage<'_>) -> Result<Vec<String>, CliError> {
-    let connection = Connection { user: Some(user.name.clone()), ..Connection::default() };
+fn missing(
+    connection: &Connection,
+    has: &Has,
+    config: &Config,
+    stage: &Stage<'_>,
+) -> Result<Vec<String>, CliError> {
     let first = |keyword: &str| {
-        let lines = config.for_connection(keyword, &connection);
+        let lines = config.for_connection(keyword, connection);
         lines.first().map(|line| line.value.trim().to_ascii_lowercase())
     };
     let on = |keyword: &str, default: bool| first(keyword).map_or(default, |value| value == "yes");
@@ -109,7 +136,7 @@ fn missing(user: &User, has: &Has, config: &Config, stage: &Stage<'_>) -> Result
             _ => Vec::new(),
         }
     };
-    let methods = config.for_connection("AuthenticationMethods", &connection);
+    let methods = config.for_connection("AuthenticationMethods", connection);
     let lists: Vec<Vec<String>> = match methods.first() {
         Some(line) if !line.words.iter().any(|word| word == "any") => {
             line.words.iter().map(|list| list.split(',').map(str::to_owned).collect()).collect()
@@ -163,12 +190,20 @@ fn pam_answers(has: &Has, stage: &Stage<'_>) -> Result<Vec<String>, CliError> {
 }
 
 /// AllowUsers and its kin, and root's own switch.
-fn shut_out(user: &User, config: &Config) -> Vec<String> {
-    let name = user.name.as_str();
-    let connection = Connection { user: Some(name.to_owned()), ..Connection::default() };
+fn shut_out(connection: &Connection, config: &Config) -> Vec<String> {
+    let name = connection.user.as_deref().unwrap_or_default();
     let mut found = Vec::new();
+    for (keyword, deny) in [("DenyGroups", true), ("AllowGroups", false)] {
+        let lines = config.for_connection(keyword, connection);
+        let Some(first) = lines.first() else { continue };
+        let mut words = lines.iter().flat_map(|line| &line.words);
+        let matched = words.any(|word| connection.groups.iter().any(|group| in_pattern_list(group, word)));
+        if matched == deny {
+            found.push(format!("{keyword} shuts it out ({})", first.place));
+        }
+    }
     for (keyword, deny) in [("DenyUsers", true), ("AllowUsers", false)] {
-        let lines = config.for_connection(keyword, &connection);
+        let lines = config.for_connection(keyword, connection);
         let Some(first) = lines.first() else { continue };
         let matched = lines.iter().flat_map(|line| &line.words).any(|word| match word.split_once('@') {
             // The client's host is not known: it may be the one that Allow names.
@@ -180,7 +215,7 @@ fn shut_out(user: &User, config: &Config) -> Vec<String> {
         }
     }
     if name == "root" {
-        let lines = config.for_connection("PermitRootLogin", &connection);
+        let lines = config.for_connection("PermitRootLogin", connection);
         if let Some(line) = lines.first().filter(|line| line.value.eq_ignore_ascii_case("no")) {
             found.push(format!("PermitRootLogin is no ({})", line.place));
         }
@@ -189,9 +224,9 @@ fn shut_out(user: &User, config: &Config) -> Vec<String> {
 }
 
 /// Whether the image has a key that sshd looks at for `name`.
-fn has_key_in_image(name: &str, config: &Config, stage: &Stage<'_>) -> Result<bool, CliError> {
-    let connection = Connection { user: Some(name.to_owned()), ..Connection::default() };
-    let patterns: Vec<String> = match config.for_connection("AuthorizedKeysFile", &connection).first() {
+fn has_key_in_image(connection: &Connection, config: &Config, stage: &Stage<'_>) -> Result<bool, CliError> {
+    let name = connection.user.as_deref().unwrap_or_default();
+    let patterns: Vec<String> = match config.for_connection("AuthorizedKeysFile", connection).first() {
         Some(setting) => setting.words.clone(),
         None => [".ssh/authorized_keys", ".ssh/authorized_keys2"].map(str::to_owned).to_vec(),
     };

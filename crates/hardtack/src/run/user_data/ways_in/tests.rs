@@ -239,3 +239,17 @@ fn the_dialect_of_coreos_needs_its_own_reader() {
         .file("/etc/passwd", "core:x:500:500::/home/core:/bin/bash\n");
     assert!(codes(&flatcar, text).is_empty(), "{:?}", found(&flatcar, text));
 }
+
+#[test]
+fn groups_let_in_and_shut_out() {
+    let image = plain().file("/etc/ssh/sshd_config.d/10.conf", "AllowGroups ssh-users debian\n");
+    let user = |groups: &str| {
+        format!(
+            "#cloud-config\nusers:\n  - default\n  - name: joe\n    {groups}\n    ssh_authorized_keys: ['{KEY}']\n"
+        )
+    };
+    assert_eq!(codes(&image, &user("shell: /bin/bash")), ["image-user-without-way-in"]);
+    for groups in ["groups: [adm, ssh-users]", "groups: adm, ssh-users", "primary_group: ssh-users"] {
+        assert!(codes(&image, &user(groups)).is_empty(), "{groups}: {:?}", found(&image, &user(groups)));
+    }
+}

@@ -27,6 +27,8 @@ pub(super) struct User {
     pub(super) shell: Option<String>,
     /// `system: true`.
     pub(super) system: bool,
+    /// Groups that the user-data or the image's configuration puts it in.
+    pub(super) groups: Vec<String>,
 }
 
 /// What becomes of a password.
@@ -176,8 +178,22 @@ impl User {
         if let Some(shell) = text("shell") {
             self.shell = Some(shell.to_owned());
         }
+        for name in ["groups", "primary_group"] {
+            self.groups.extend(get(name).map(group_names).unwrap_or_default());
+        }
         let path = format!("{}.ssh_authorized_keys", self.path);
         self.keys.extend(key_lines(get("ssh_authorized_keys"), &path));
+    }
+}
+
+/// Groups as text with commas, a list or a mapping.
+fn group_names(value: &Value) -> Vec<String> {
+    let split = |text: &str| text.split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>();
+    match &value.kind {
+        Kind::Text(text) => split(text),
+        Kind::List(items) => items.iter().filter_map(Value::as_text).flat_map(split).collect(),
+        Kind::Map(members) => members.keys().filter_map(Key::as_text).map(str::to_owned).collect(),
+        _ => Vec::new(),
     }
 }
 
