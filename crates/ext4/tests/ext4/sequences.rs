@@ -23,7 +23,7 @@ use crate::debugger;
 use crate::disk::TestDisk;
 use crate::kernel;
 use crate::layout::{Filling, Layout};
-use crate::model::{EPOCH, Model, Refusal};
+use crate::model::{Content, EPOCH, Model, Refusal};
 use crate::operation::{Generator, Operation, Random};
 use crate::tools::{self, Image};
 
@@ -31,7 +31,7 @@ use crate::tools::{self, Image};
 const PER_LAYOUT: u64 = 4;
 
 /// Cases that have failed once.
-const REGRESSIONS: &[u64] = &[83, 10_579, 11_560];
+const REGRESSIONS: &[u64] = &[83, 10_579, 11_560, 208_425];
 
 #[test]
 fn three_hundred_sequences() {
@@ -308,7 +308,7 @@ fn kernel_judges(
         }
         for _ in 0..30 {
             let operation = generator.next(model);
-            if model.refusal(&operation).is_some() {
+            if model.refusal(&operation).is_some() || hides_a_block(&operation, model) {
                 continue;
             }
             match kernel::carry_out(&operation, root) {
@@ -322,6 +322,13 @@ fn kernel_judges(
     });
     tools::assert_clean(edited, &format!("{what}: after the kernel went on"));
     true
+}
+
+/// True when the kernel may give a link an attribute block that e2fsck 1.47 overlooks: that of a link
+/// whose target is inline data. We never make one.
+fn hides_a_block(operation: &Operation, model: &Model) -> bool {
+    let Operation::SetXattr { path, .. } = operation else { return false };
+    matches!(model.node(path).content, Content::Link(_))
 }
 
 /// The kernel has no room, or does not manage something that we do.
