@@ -2,7 +2,7 @@
 //! `cloudinit/sources/DataSourceEc2.py`: `device_name_to_device`; `cloudinit/sources/__init__.py`:
 //! `_remap_device`).
 
-use hardtack_userdata::Map;
+use hardtack_userdata::{Finding, Map};
 
 use crate::machine::{Facts, Machine};
 use crate::reading;
@@ -46,10 +46,11 @@ impl Devices<'_> {
 
     /// The device that a line of `mounts` means by `name`, or `None` when there is none. Names of network
     /// file systems are returned as they are.
-    #[must_use]
-    pub fn resolve(&self, name: &str) -> Option<String> {
+    /// # Errors
+    /// An alias that is no text: the real module breaks over it.
+    pub fn resolve(&self, name: &str) -> Result<Option<String>, Box<Finding>> {
         if is_network(name) {
-            return Some(name.to_owned());
+            return Ok(Some(name.to_owned()));
         }
         let full = if name == "ephemeral" { "ephemeral0" } else { name };
         let (mut device, partition) = match full.rsplit_once('.') {
@@ -57,18 +58,25 @@ impl Devices<'_> {
             None => (full.to_owned(), None),
         };
         if let Some(alias) = self.aliases.and_then(|aliases| reading::get(aliases, &device)) {
-            device = alias.to_python_str();
+            let Some(text) = alias.as_text() else {
+                let path = format!("device_aliases.{device}");
+                return Err(Box::new(reading::wrong(alias, &path, "the name of a device")));
+            };
+            text.clone_into(&mut device);
         }
         if is_metadata_name(&device) {
-            device = self.of_metadata(&device)?;
+            match self.of_metadata(&device) {
+                Some(found) => device = found,
+                None => return Ok(None),
+            }
         } else if is_short_name(name) {
             device = format!("/dev/{device}");
         }
         let part = self.partition(&device, partition.unwrap_or("1"));
         if partition.is_some() && part.is_none() {
-            return None;
+            return Ok(None);
         }
-        self.is_block(&device, part.as_deref()).then(|| part.unwrap_or(device))
+        Ok(self.is_block(&device, part.as_deref()).then(|| part.unwrap_or(device)))
     }
 
     /// The partition of that number: `/dev/vdb1`, `/dev/nvme0n1p1`, `/dev/disk/by-id/x-part1`.
@@ -79,26 +87,45 @@ impl Devices<'_> {
             .find(|path| self.exists(path))
     }
 
-    /// Whether the kernel has a block device of that name, and the partition in it.
+    /// Whether the kernel has a disk of that name, and the partition in it: it asks `/sys/block`, where
+    /// partitions stand below their disk only.
     fn is_block(&self, device: &str, partition: Option<&str>) -> bool {
-        let listed = |path: &str| self.facts.devices.iter().any(|device| device == path);
-        if listed(device) && partition.is_none_or(listed) {
-            return true;
-        }
         // Links to a device count as the device.
         if ["/dev/disk/", "/dev/mapper/"].iter().any(|above| device.starts_with(above)) {
             return self.machine.exists(device);
         }
-        let base = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-        if base(device).is_empty() {
+        let disk = base(device);
+        if disk.is_empty() {
             return false;
         }
-        let mut path = format!("/sys/block/{}", base(device));
-        if let Some(partition) = partition {
-            path = format!("{path}/{}", base(partition));
+        let names = || self.facts.devices.iter().map(|device| base(device));
+        let is_disk = |name: &str| !names().any(|other| is_partition(name, other));
+        let path = format!("/sys/block/{disk}");
+        match partition.map(base) {
+            None => (names().any(|name| name == disk) && is_disk(disk)) || self.machine.exists(&path),
+            Some(part) => {
+                (names().any(|name| name == part) && is_partition(part, disk) && is_disk(disk))
+                    || self.machine.exists(&format!("{path}/{part}"))
+            }
         }
-        self.machine.exists(&path)
     }
+}
+
+fn base(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
+
+/// Whether `name` is a partition of `disk`: `vdb1`, `nvme0n1p1`.
+fn is_partition(name: &str, disk: &str) -> bool {
+    name.strip_prefix(disk).is_some_and(|rest| {
+        let number = rest.strip_prefix('p').filter(|_| disk.ends_with(|last: char| last.is_ascii_digit()));
+        let number = match number {
+            Some(number) => number,
+            None if disk.ends_with(|last: char| last.is_ascii_digit()) => return false,
+            None => rest,
+        };
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 /// Names that only the metadata can explain.

@@ -133,7 +133,7 @@ fn lines<'a>(request: &Request<'a>, outcome: &mut Outcome) -> Result<Vec<Line<'a
     let old = parse(&read_text(request.machine, PATH).unwrap_or_default());
     let aliases = aliases(request.config)?;
     let devices = Devices { machine: request.machine, facts: request.facts, aliases };
-    let known = |name: &str| devices.resolve(name).filter(|device| !old.devices.contains(device));
+    let known = |name: &str| Ok(devices.resolve(name)?.filter(|device| !old.devices.contains(device)));
     let mut lines = configured(request.config, &fields, &known, outcome)?;
     let unknown_devices = request.facts.devices.is_empty() && request.facts.instance_id.is_none();
     if unknown_devices {
@@ -155,7 +155,7 @@ fn lines<'a>(request: &Request<'a>, outcome: &mut Outcome) -> Result<Vec<Line<'a
     let mut added = Vec::new();
     for line in own {
         let Some((name, rest)) = line.split_first() else { continue };
-        let Some(device) = known(name) else { continue };
+        let Some(device) = known(name)? else { continue };
         if lines.iter().any(|line| line.fields.first() == Some(&Field::Text(device.clone()))) {
             continue;
         }
@@ -181,7 +181,7 @@ fn aliases(config: &Map) -> Result<Option<&Map>, Failed> {
 fn configured<'a>(
     config: &'a Map,
     defaults: &[Field],
-    known: &dyn Fn(&str) -> Option<String>,
+    known: &dyn Fn(&str) -> Result<Option<String>, Failed>,
     outcome: &mut Outcome,
 ) -> Result<Vec<Line<'a>>, Failed> {
     let Some(value) = get(config, "mounts") else { return Ok(Vec::new()) };
@@ -220,7 +220,7 @@ fn configured<'a>(
         let name = first.to_python_str();
         let mut fields = Vec::new();
         for (at, item) in items.iter().enumerate() {
-            let resolved = if at == 0 { known(&name) } else { None };
+            let resolved = if at == 0 { known(&name)? } else { None };
             fields.push(match (resolved, &item.kind) {
                 (Some(device), _) => Field::Text(device),
                 (None, Kind::Null) => match defaults.get(at) {

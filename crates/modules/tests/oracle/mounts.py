@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import random
 from unittest import mock
 
 import common
@@ -183,6 +184,38 @@ def one(yaml, before, ephemeral, memory=None, free=None, files=None):
             case["error"] = type(error).__name__
     return case
 
+# More of the same, by chance.
+CHANCE = random.Random(7)
+DEVICES = ["/dev/vdb", "vdb", "vdb1", "vdb.1", "/dev/vdd", "/dev/vdd.1", "/dev/vdd1", "vdd", "vdd1", "ephemeral0", "ephemeral",
+           "ephemeral0.1", "ephemeral1", "swap", "root", "ami", "ebs0", "LABEL=x", "UUID=y", "s:/p", "//h/s", "tmpfs", "null", "5",
+           "alias", "alias.1", "/dev/nvme0n1", "/dev/nvme0n1p1", "nvme0n1", "sr0", "/dev/vda1", "''", "'a b'",
+           "'ephemeral0:x'", "vda", "xvdb", "/dev/mapper/x", "'.'", "'a.b.c'"]
+FIELDS = ["null", "/a", "/b", "none", "swap", "ext4", "auto", "'defaults'", "0", "'0'", "2", "true", "'x y'", "''", "[q]"]
+
+
+def by_chance(count):
+    pick = CHANCE.choice
+
+    def row():
+        if CHANCE.random() < 0.05:
+            return pick(["x", "null", "{a: b}", "5"])
+        length = pick([0, 1, 1, 2, 2, 2, 3, 4, 5, 6, 6, 7])
+        return "[" + ", ".join([pick(DEVICES)] * (length > 0) + [pick(FIELDS) for _ in range(length - 1)]) + "]"
+
+    for _ in range(count):
+        yaml = "mounts: [" + ", ".join(row() for _ in range(CHANCE.randrange(0, 4))) + "]\n"
+        if CHANCE.random() < 0.3:
+            length = pick([0, 3, 4, 6, 6, 6, 7])
+            yaml += "mount_default_fields: [" + ", ".join(pick(FIELDS) for _ in range(length)) + "]\n"
+        if CHANCE.random() < 0.3:
+            yaml += f"device_aliases: {{alias: {pick(DEVICES)}, ephemeral0: {pick(DEVICES)}}}\n"
+        if CHANCE.random() < 0.3:
+            size, most = pick(["1G", "auto", "0", "100", "1.5M", "null"]), pick(["null", "1G", "1048576", "x"])
+            yaml += f"swap: {{size: {size}, maxsize: {most}, filename: {pick(['/s', '/used.img', repr('')])}}}\n"
+        files = pick([{}, {"/proc/swaps": "F\n/used.img f\n", "/used.img": ""}])
+        yield one(yaml, pick(BEFORE), pick([None, "/dev/vdc", "/dev/vdd"]), pick([2**29, 2**33, 2**36]), pick([2**31, 2**36]), files)
+
+
 
 def main():
     cases = []
@@ -199,6 +232,7 @@ def main():
     for yaml in EXTRA:
         cases.append(one(yaml, BEFORE[1], None, 2**30, 10 * 2**30, files))
         cases.append(one(yaml, "", "/dev/vdc", 8 * 2**30, 2**31))
+    cases.extend(by_chance(300))
     common.save("mounts_more", cases)
 
     sizes = []
