@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::builtin::{compare, contains, order, pairs, percent, replace};
 use super::run::{Given, Outcome, Run};
-use super::value::{DEPTH, Names, Value};
+use super::value::{Names, Value};
 use crate::python;
 
 /// The filters that there are.
@@ -170,7 +170,7 @@ pub(super) fn filter(run: &mut Run, name: &str, value: &Value, given: &Given) ->
         "abs" | "int" | "float" | "round" => number_filter(run, name, value, given),
         "tojson" => {
             let mut out = String::new();
-            to_json(run, value, 0, &mut out)?;
+            super::to_json::write(run, value, 0, &mut out)?;
             run.text(out)
         }
         "length" | "count" => {
@@ -596,68 +596,4 @@ fn arranged(run: &mut Run, name: &str, keyed: Vec<(Value, Value)>, reverse: bool
             Ok(best.map_or_else(|| Value::Missing("None".to_owned()), |(_, item)| item))
         }
     }
-}
-
-/// `json.dumps(value, sort_keys=True)`, safe for HTML as Jinja makes it.
-fn to_json(run: &mut Run, value: &Value, depth: usize, out: &mut String) -> Outcome<()> {
-    run.charge(8)?;
-    if depth > DEPTH {
-        return run.stop("nested too deep for JSON");
-    }
-    match value {
-        Value::None => out.push_str("null"),
-        Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-        Value::Int(_) | Value::Float(_) => out.push_str(&run.print(value)?),
-        Value::Text(text) => {
-            run.charge(text.len().saturating_mul(6))?;
-            json_text(text, out);
-        }
-        Value::List(_) | Value::Tuple(_) => {
-            out.push('[');
-            for (index, item) in run.items(value)?.iter().enumerate() {
-                if index > 0 {
-                    out.push_str(", ");
-                }
-                to_json(run, item, depth + 1, out)?;
-            }
-            out.push(']');
-        }
-        Value::Map(names) => {
-            let mut names: Vec<_> = names.borrow().clone().into_iter().collect();
-            names.sort_by(|(one, _), (other, _)| one.cmp(other));
-            out.push('{');
-            for (index, (name, value)) in names.iter().enumerate() {
-                if index > 0 {
-                    out.push_str(", ");
-                }
-                run.charge(name.len().saturating_mul(6))?;
-                json_text(name, out);
-                out.push_str(": ");
-                to_json(run, value, depth + 1, out)?;
-            }
-            out.push('}');
-        }
-        _ => return run.stop("a value that is no JSON"),
-    }
-    Ok(())
-}
-
-fn json_text(text: &str, out: &mut String) {
-    out.push('"');
-    for unit in text.encode_utf16() {
-        match char::from_u32(u32::from(unit)) {
-            Some('"') => out.push_str("\\\""),
-            Some('\\') => out.push_str("\\\\"),
-            Some('\n') => out.push_str("\\n"),
-            Some('\r') => out.push_str("\\r"),
-            Some('\t') => out.push_str("\\t"),
-            Some('\u{8}') => out.push_str("\\b"),
-            Some('\u{c}') => out.push_str("\\f"),
-            Some(character @ ' '..='~') if !matches!(character, '<' | '>' | '&' | '\'') => {
-                out.push(character)
-            }
-            _ => out.push_str(&format!("\\u{unit:04x}")),
-        }
-    }
-    out.push('"');
 }

@@ -11,8 +11,11 @@ mod builtin;
 pub mod engine;
 mod filters;
 mod lexer;
+mod nesting;
 mod run;
 mod syntax;
+mod to_json;
+mod tree;
 mod value;
 pub mod variables;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::builtin;
-use super::syntax::{Arguments, Expr, ExprKind, Filter, Macro, Node, Target};
+use super::tree::{Arguments, Expr, ExprKind, Filter, Macro, Node, Target};
 use super::value::{DEPTH, Names, Value};
 use crate::limits;
 
@@ -16,9 +16,6 @@ const BYTES: usize = limits::UNPACKED;
 
 /// Calls within calls, expressions counted.
 const LEVELS: usize = 120;
-
-/// Levels of lists and mappings that are put into others later on.
-const GRAFTED: usize = 2000;
 
 /// Why it does not go on.
 pub(super) struct Stop {
@@ -33,10 +30,10 @@ pub(super) struct Run {
     root: Names,
     scopes: Vec<HashMap<String, Value>>,
     out: String,
-    steps: u64,
+    pub(super) steps: u64,
     bytes: usize,
     levels: usize,
-    grafted: usize,
+    pub(super) grafted: usize,
     line: usize,
 }
 
@@ -92,7 +89,7 @@ impl Run {
         })
     }
 
-    fn step(&mut self) -> Outcome<()> {
+    pub(super) fn step(&mut self) -> Outcome<()> {
         self.steps += 1;
         if self.steps > STEPS {
             self.stop(format!("the template takes more than {STEPS} steps"))
@@ -114,45 +111,6 @@ impl Run {
     pub(super) fn text(&mut self, text: String) -> Outcome<Value> {
         self.charge(text.len())?;
         Ok(Value::text(text))
-    }
-
-    /// Whether `value` may become a part of another one, which is `holder`. Nothing is nested deeper than
-    /// it can be printed, and nothing holds itself: both would outlive the template.
-    pub(super) fn admit(&mut self, value: &Value, holder: Option<*const ()>) -> Outcome<()> {
-        let levels = self.levels_of(value, holder, 0)?;
-        if holder.is_some() {
-            // Whoever holds the holder gets as much deeper, and nobody knows who does.
-            self.grafted = self.grafted.saturating_add(levels);
-            if self.grafted > GRAFTED {
-                return self.stop(format!("more than {GRAFTED} lists and mappings are put into others"));
-            }
-        }
-        Ok(())
-    }
-
-    /// How deep `value` goes.
-    fn levels_of(&mut self, value: &Value, holder: Option<*const ()>, depth: usize) -> Outcome<usize> {
-        let Some(address) = value.address() else { return Ok(0) };
-        if depth >= DEPTH || Some(address) == holder {
-            return self.stop("a list or mapping that is nested too deep, or holds itself");
-        }
-        self.step()?;
-        let mut deepest = 0;
-        let mut inner = |items: &mut dyn Iterator<Item = &Value>| -> Outcome<()> {
-            for (index, item) in items.enumerate() {
-                // Looking at many is a step as well.
-                self.steps += u64::from(index % 16 == 0);
-                deepest = deepest.max(self.levels_of(item, holder, depth + 1)?);
-            }
-            self.step()
-        };
-        match value {
-            Value::List(items) => inner(&mut items.borrow().iter())?,
-            Value::Tuple(items) => inner(&mut items.iter())?,
-            Value::Map(names) | Value::Namespace(names) => inner(&mut names.borrow().values())?,
-            _ => {}
-        }
-        Ok(deepest + 1)
     }
 
     pub(super) fn tuple(&mut self, items: Vec<Value>) -> Outcome<Value> {

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use super::MISSING;
-use super::syntax::Macro;
+use super::tree::Macro;
 use crate::value::{Kind, Value as Config};
 
 /// Names and values, in order.
