@@ -4,8 +4,8 @@
 //!
 //! * [`check`](mod@check), [`report`]: everything in one call, and what came of it.
 //! * [`part`]: what user-data is made of, and where each piece stands in the file.
-//! * [`split`](mod@split): from bytes to parts; on the way [`gunzip`], [`maybe_base64`], [`format`],
-//!   [`archive`] and [`template`].
+//! * [`split`](mod@split): from bytes to parts; on the way [`gunzip`], [`maybe_base64`],
+//!   [`format`](mod@format), [`archive`] and [`template`].
 //! * [`pack`](mod@pack): several files as one piece of user-data.
 //! * [`show`]: the parts as JSON.
 //! * [`value`]: configuration with a place for every value.

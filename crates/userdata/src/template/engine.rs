@@ -4,7 +4,7 @@
 //! It is an interpreter of our own, since every step and every byte of it has to be counted: templates
 //! are other people's, and a few lines of one can double a text thirty times. What it does not know is an
 //! error, never passed over: other templates (`include`), recursive loops, filters and methods beyond
-//! those in [`super::filters`] and [`super::builtin`].
+//! those in `filters.rs` and `builtin.rs`.
 
 use thiserror::Error;
 
