@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 
 use super::run::{Given, Outcome, Run};
-use super::value::{Names, Value};
+use super::value::{DEPTH, Names, Value};
 use crate::python;
 
 pub(super) use super::filters::{FILTERS, TESTS, filter, test};
@@ -52,10 +52,21 @@ pub(super) fn function(run: &mut Run, name: &str, given: Given) -> Outcome<Value
 }
 
 pub(super) fn order(run: &mut Run, one: &Value, other: &Value) -> Outcome<Ordering> {
+    order_within(run, one, other, 0)
+}
+
+fn order_within(run: &mut Run, one: &Value, other: &Value, depth: usize) -> Outcome<Ordering> {
     for value in [one, other] {
         if value.is_missing() {
             return run.unknown(value);
         }
+    }
+    match (one, other) {
+        (Value::List(one), Value::List(other)) => {
+            return order_items(run, &one.borrow(), &other.borrow(), depth);
+        }
+        (Value::Tuple(one), Value::Tuple(other)) => return order_items(run, one, other, depth),
+        _ => {}
     }
     let found = match (one, other) {
         (Value::Text(one), Value::Text(other)) => Some(one.cmp(other)),
@@ -69,6 +80,19 @@ pub(super) fn order(run: &mut Run, one: &Value, other: &Value) -> Outcome<Orderi
         Some(found) => Ok(found),
         None => run.stop("two values that cannot be compared"),
     }
+}
+
+/// The first items that differ decide, then the lengths: `options.items()|sort` sorts pairs.
+fn order_items(run: &mut Run, one: &[Value], other: &[Value], depth: usize) -> Outcome<Ordering> {
+    if depth >= DEPTH {
+        return run.stop("two values that cannot be compared");
+    }
+    for (one, other) in one.iter().zip(other) {
+        if !run.equal(one, other)? {
+            return order_within(run, one, other, depth + 1);
+        }
+    }
+    Ok(one.len().cmp(&other.len()))
 }
 
 pub(super) fn contains(run: &mut Run, item: &Value, container: &Value) -> Outcome<bool> {
