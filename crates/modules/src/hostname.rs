@@ -379,11 +379,11 @@ fn update(request: &Request<'_>) -> Outcome {
 fn remember(name: &str, request: &Request<'_>) -> Option<Action> {
     let text = match keeper(request.machine, request.distro) {
         Keeper::File(_) => {
-            let old = read_text(request.machine, PREVIOUS);
+            let old = read_text(request.machine, PREVIOUS).filter(|text| name_in(text).is_ok());
             if old.is_none() && !options::get_bool(request.config, "create_hostname_file", true) {
                 return None;
             }
-            with_name(old.filter(|text| name_in(text).is_ok()).as_deref().unwrap_or_default(), name)
+            with_name(old.as_deref().unwrap_or_default(), name)
         }
         Keeper::Sysconfig => {
             let old = read_text(request.machine, PREVIOUS);
