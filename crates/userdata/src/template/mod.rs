@@ -4,6 +4,10 @@
 //! * [`variables`]: the names that a template may use.
 //! * [`engine`]: rendering, as far as possible with Python's results.
 //!
+//! minijinja 2 was tried first: 114 of 126 templates gave cloud-init's text, and it has no hook that
+//! bounds what a template makes: `'a' * 1000000000` or a loop over `x ~ x` takes all memory before its fuel
+//! runs out. User-data is other people's, so the interpreter is our own.
+//!
 //! A template is rendered within bounds: [`engine::STEPS`] steps, and [`crate::limits::UNPACKED`] bytes
 //! for everything that it makes on the way.
 
