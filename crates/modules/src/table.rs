@@ -7,7 +7,11 @@ use hardtack_userdata::{Kind, Map};
 use crate::machine::Distro;
 use crate::module::{Frequency, Module, Stage};
 use crate::reading;
-use crate::{apt, ca_certs, commands, disable_ec2_metadata, disks, etc_hosts, final_message, hostname, keyboard, locale, mounts, ntp, packages, passwords, phone_home, power_state, random_seed, resolv_conf, rsyslog, scripts, small_repos, ssh, ssh_import_id, timezone, users, write_files, yum_repos};
+use crate::{
+    apt, ca_certs, commands, disable_ec2_metadata, disks, etc_hosts, final_message, hostname, keyboard,
+    locale, mounts, ntp, packages, passwords, phone_home, power_state, random_seed, resolv_conf, rsyslog,
+    scripts, small_repos, ssh, ssh_import_id, timezone, users, write_files, yum_repos,
+};
 
 /// One entry of a stage's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
