@@ -14,6 +14,9 @@ pub const REDACTED: &str = "<redacted>";
 const SHORTEST: usize = 3;
 /// A shorter one is only replaced where it stands as a word of its own.
 const ANYWHERE: usize = 5;
+/// So many bytes tell a longer secret: text that begins with them is covered as far as it goes on like it.
+/// Otherwise a secret as long as the text would be compared at every byte of it.
+const TELLING: usize = 64;
 /// Words that stand for a secret and are none (`chpasswd`).
 const NONE: &[&str] = &["RANDOM", "true", "false", "null", "None"];
 
@@ -21,7 +24,7 @@ const NONE: &[&str] = &["RANDOM", "true", "false", "null", "None"];
 /// text hold, whatever that is.
 #[derive(Clone, Debug, Default)]
 pub struct Redactor {
-    /// By their first three bytes, the longest first.
+    /// By their first three bytes, in order.
     secrets: HashMap<[u8; SHORTEST], Vec<String>>,
 }
 
@@ -36,7 +39,7 @@ impl Redactor {
             }
         }
         for group in redactor.secrets.values_mut() {
-            group.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+            group.sort_unstable();
             group.dedup();
         }
         redactor
@@ -89,17 +92,38 @@ impl Redactor {
         out
     }
 
-    /// How long the secret is that begins at `at`, if one does.
+    /// How long the longest secret is that begins at `at`, if one does.
     fn secret_at(&self, text: &str, at: usize) -> Option<usize> {
         let rest = text.get(at..)?;
         let group = self.secrets.get(rest.as_bytes().first_chunk::<SHORTEST>()?)?;
         let is_word = |character: Option<char>| character.is_some_and(|c| c.is_alphanumeric() || c == '_');
-        let found = group.iter().filter(|secret| rest.starts_with(secret.as_str())).find(|secret| {
+        // Those that begin as the text does. They stand together, the shortest first.
+        let mut alike = group.as_slice();
+        let mut found = None;
+        for (index, byte) in rest.bytes().enumerate().take(TELLING) {
+            let there = |secret: &String| secret.as_bytes().get(index).copied();
+            let all =
+                alike.first().and_then(there) == Some(byte) && alike.last().and_then(there) == Some(byte);
+            if !all {
+                let from = alike.partition_point(|secret| there(secret) < Some(byte));
+                let to = alike.partition_point(|secret| there(secret) <= Some(byte));
+                alike = alike.get(from..to).unwrap_or_default();
+            }
+            let Some(first) = alike.first() else { return found };
+            if first.len() != index.saturating_add(1) {
+                continue;
+            }
             let before = text.get(..at).and_then(|before| before.chars().next_back());
-            let behind = rest.get(secret.len()..).and_then(|behind| behind.chars().next());
-            secret.len() >= ANYWHERE || !(is_word(before) || is_word(behind))
-        })?;
-        Some(found.len())
+            let behind = rest.get(first.len()..).and_then(|behind| behind.chars().next());
+            if first.len() >= ANYWHERE || !(is_word(before) || is_word(behind)) {
+                found = Some(first.len());
+            }
+        }
+        // Nobody has more in common with the text than those between which it would stand.
+        let place = alike.partition_point(|secret| secret.as_str() <= rest);
+        let beside = [place.checked_sub(1), Some(place)].into_iter().flatten();
+        let common = beside.filter_map(|index| alike.get(index)).map(|secret| in_common(secret, rest)).max();
+        found.max(common.filter(|common| *common >= TELLING))
     }
 
     /// The same in every text of `json`; names of members stay.
@@ -111,6 +135,12 @@ impl Redactor {
             _ => {}
         }
     }
+}
+
+/// How many bytes two texts have in common at their begin, whole characters of them.
+fn in_common(one: &str, other: &str) -> usize {
+    let pairs = one.chars().zip(other.chars());
+    pairs.take_while(|(one, other)| one == other).map(|(one, _)| one.len_utf8()).sum()
 }
 
 #[cfg(test)]
@@ -158,5 +188,24 @@ mod tests {
         let redactor = redactor(&text);
         assert_eq!(redactor.text(&"abc".repeat(1000)), "abc".repeat(1000));
         assert_eq!(redactor.text("abc19999"), "<redacted>");
+    }
+
+    #[test]
+    fn secrets_that_begin_alike_take_little_time() {
+        let mut text = "users:\n".to_owned();
+        for number in 0..5_000 {
+            text.push_str(&format!("- {{passwd: abc{number}}}\n"));
+        }
+        let long = "a".repeat(100_000);
+        text.push_str(&format!("- {{passwd: {long}b}}\n- {{passwd: {long}}}\n- {{passwd: 'wxyz ü'}}\n"));
+        let redactor = redactor(&text);
+        assert!(redactor.text(&"abc12x ".repeat(20_000)) == "<redacted>x ".repeat(20_000));
+        assert_eq!(redactor.text(&format!("{long}b c")), "<redacted> c");
+        // What a long secret begins with is as good as the secret.
+        assert_eq!(redactor.text(&format!("-{}-", "a".repeat(100))), "-<redacted>-");
+        let short = "a".repeat(60);
+        assert_eq!(redactor.text(&short), short);
+        assert_eq!(redactor.text("wxyz ü wxyz"), "<redacted> wxyz");
+        assert_eq!(redactor.text("abc1 abc12 abc1x"), "<redacted> <redacted> abc1x");
     }
 }
