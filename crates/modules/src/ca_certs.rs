@@ -1,6 +1,6 @@
 //! Certificates of authorities (`config/cc_ca_certs.py`).
 
-use hardtack_userdata::{Finding, Value, options, truth};
+use hardtack_userdata::{Finding, options, truth};
 
 use crate::action::{Action, Content};
 use crate::machine::Machine;
@@ -157,10 +157,4 @@ fn switched_off(text: &str) -> String {
         out.push(line.to_owned());
     }
     out.join("\n") + "\n"
-}
-
-/// Whether a value is a certificate at all; for checks of user-data.
-#[must_use]
-pub fn looks_like_one(value: &Value) -> bool {
-    value.as_text().is_some_and(|text| text.contains("-----BEGIN CERTIFICATE-----"))
 }

@@ -38,13 +38,6 @@ impl<'a> Overlay<'a> {
         Self { below, files: BTreeMap::new(), directories: BTreeSet::new(), names: RefCell::new(None) }
     }
 
-    /// Takes `actions` as done.
-    pub fn apply_all(&mut self, actions: &[Action]) {
-        for action in actions {
-            self.apply(action);
-        }
-    }
-
     /// Takes `action` as done.
     pub fn apply(&mut self, action: &Action) {
         match action {
@@ -301,7 +294,8 @@ mod tests {
             mode: None,
             owner: None,
         };
-        overlay.apply_all(&[write("/etc/a/b", "c"), write("/etc/a/d/e", "e")]);
+        overlay.apply(&write("/etc/a/b", "c"));
+        overlay.apply(&write("/etc/a/d/e", "e"));
         assert_eq!(overlay.read("/etc/a/b").unwrap(), b"bc");
         assert_eq!(overlay.list("/etc/a"), ["b", "d"]);
         assert!(overlay.exists("/etc/a/d"));
@@ -314,11 +308,13 @@ mod tests {
     fn accounts_and_groups_come_to_be() {
         let tree = Tree::debian();
         let mut overlay = Overlay::new(&tree);
-        overlay.apply_all(&[
-            run(&["groupadd", "docker"]),
-            run(&["useradd", "joe", "--groups", "docker", "--home", "/srv/joe", "-m"]),
-            run(&["useradd", "ann", "-m"]),
-        ]);
+        for argv in [
+            &["groupadd", "docker"][..],
+            &["useradd", "joe", "--groups", "docker", "--home", "/srv/joe", "-m"],
+            &["useradd", "ann", "-m"],
+        ] {
+            overlay.apply(&run(argv));
+        }
         assert_eq!(overlay.group("docker"), Some(1000));
         let joe = overlay.account("joe").unwrap();
         assert_eq!((joe.uid, joe.home.as_str()), (1000, "/srv/joe"));
