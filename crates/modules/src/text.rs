@@ -24,14 +24,14 @@ pub fn text(plan: &Plan, parts: &[Part]) -> String {
         for (index, action) in step.actions.iter().enumerate() {
             let change = step.changes.get(index).and_then(Option::as_ref);
             for line in change.map_or_else(|| action_lines(action), |change| changed_lines(action, change)) {
-                let _ = writeln!(out, "    {line}");
+                let _ = writeln!(out, "    {}", one_line(&line));
             }
         }
         for finding in &step.findings {
-            let _ = writeln!(out, "    {}", finding_line(finding, parts));
+            let _ = writeln!(out, "    {}", one_line(&finding_line(finding, parts)));
         }
         for note in &step.notes {
-            let _ = writeln!(out, "    note: {note}");
+            let _ = writeln!(out, "    note: {}", one_line(note));
         }
     }
     if plan.steps.is_empty() {
@@ -41,9 +41,9 @@ pub fn text(plan: &Plan, parts: &[Part]) -> String {
     if !told.is_empty() {
         out.push_str("keys that are not applied\n");
         for key in told {
-            let _ = write!(out, "  {}: {}", key.key, key.state.word());
+            let _ = write!(out, "  {}: {}", one_line(&key.key), key.state.word());
             if let Some(reason) = &key.reason {
-                let _ = write!(out, ": {reason}");
+                let _ = write!(out, ": {}", one_line(reason));
             }
             out.push('\n');
         }
@@ -239,23 +239,27 @@ fn with_content(mut first: String, content: &Content) -> Vec<String> {
     lines
 }
 
-/// A line without what a terminal would act on, and not longer than a few terminals are wide.
-fn visible(line: &str) -> String {
-    const LONGEST: usize = 400;
-    let mut out: String = line
-        .chars()
-        .take(LONGEST)
-        .flat_map(|character| {
-            let control = character.is_control() && character != '\t';
-            let escaped: String =
-                if control { character.escape_default().collect() } else { character.to_string() };
-            escaped.chars().collect::<Vec<_>>()
-        })
-        .collect();
-    if line.chars().nth(LONGEST).is_some() {
-        out.push('…');
+/// Text without what a terminal would act on, line ends among it: names of files and words of messages are
+/// other people's.
+fn one_line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() && character != '\t' {
+            out.extend(character.escape_default());
+        } else {
+            out.push(character);
+        }
     }
     out
+}
+
+/// The same, not longer than a few terminals are wide.
+fn visible(line: &str) -> String {
+    const LONGEST: usize = 400;
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => one_line(line.get(..end).unwrap_or_default()) + "…",
+        None => one_line(line),
+    }
 }
 
 fn mode_and_owner(mode: Option<u32>, owner: Option<&Owner>) -> String {

@@ -218,6 +218,19 @@ fn of_a_file_that_is_there_the_change_is_shown() {
 }
 
 #[test]
+fn no_name_reaches_the_terminal_as_it_is() {
+    let (plan, parts) = planned(
+        "write_files: [{path: \"/a\\e[2J\\n    run rm\", content: x}]\n\"b\\e\\n\": 1\n",
+        &Tree::debian(),
+        &Facts::default(),
+    );
+    let shown = text::text(&plan, &parts);
+    assert!(shown.contains(r"/a\u{1b}[2J\n    run rm"), "{shown}");
+    assert!(shown.contains(r"  b\u{1b}\n: "), "{shown}");
+    assert!(!shown.contains('\u{1b}'), "{shown}");
+}
+
+#[test]
 fn the_json_has_its_form() {
     let (plan, parts) = planned("timezone: Mars/Base\n", &Tree::debian(), &Facts::default());
     let shown = text::json(&plan, &parts);
