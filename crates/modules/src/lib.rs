@@ -1,8 +1,8 @@
 //! What cloud-config means on a machine: from configuration and facts to actions, in order.
 //!
 //! A module (`cc_*.py` in cloud-init) reads its keys of the merged configuration, looks at the machine
-//! and says what is to be done. Nothing is done here: the agent carries the actions out, and
-//! `hardtack user-data plan` shows them for an image that has not booted yet.
+//! and says what is to be done. Nothing is done here: `hardtack user-data plan` shows
+//! the actions for an image that has not booted yet, and a program in the guest can carry them out.
 //!
 //! * [`machine`]: what modules ask about a machine, answered by a running system or by an image.
 //! * [`action`]: what can be done.

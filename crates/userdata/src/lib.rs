@@ -1,6 +1,6 @@
 //! User-data: the text that people hand to a new instance, read as cloud-init and coreos-cloudinit
-//! read it. The host checks a file with this crate before it costs a launch; the agent in the guest
-//! applies it with the same one, so that both give the same verdict.
+//! read it. The host checks a file with this crate before it costs a launch. It is small and without any
+//! host in it, so that a program in the guest can give the same verdict.
 //!
 //! * [`check`](mod@check), [`report`]: everything in one call, and what came of it.
 //! * [`part`]: what user-data is made of, and where each piece stands in the file.

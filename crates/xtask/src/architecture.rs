@@ -20,7 +20,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("modules", &["userdata"]),
     ("recipe", &["yaml", "guest", "credentials"]),
     ("agent", &["credentials"]),
-    ("hardtack", &["disk", "partition", "ext4", "yaml", "credentials", "guest", "recipe", "userdata", "modules"]),
+    (
+        "hardtack",
+        &["disk", "partition", "ext4", "yaml", "credentials", "guest", "recipe", "userdata", "modules"],
+    ),
     ("xtask", &[]),
 ];
 

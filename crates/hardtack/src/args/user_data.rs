@@ -136,8 +136,8 @@ Examples:
   hardtack user-data plan launch.yaml --image hardened.qcow2
   hardtack user-data plan launch.yaml --image hardened.qcow2 --json
 
-The plan is made by the code that runs in the guest, over the files of the image: the actions, stage
-by stage, with what only the running machine knows named as such. Passwords, hashes and private keys
+The plan is what cloud-init's modules do, computed over the files of the image: the actions, stage by
+stage, with what only the running machine knows named as such. Passwords, hashes and private keys
 are not shown.
 
 Exit codes: 0 done, 1 the user-data has errors (the plan is shown), 2 wrong usage, 3 image refused,
