@@ -129,6 +129,36 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("public-keys", "that is meta-data: in user-data write `ssh_authorized_keys`"),
 ];
 
+/// Names of modules that people take for keys, and what the module reads (`cloudinit/config/cc_*.py`).
+const MODULES: &[(&str, &str)] = &[
+    ("apk_configure", "`apk_repos`"),
+    ("apt_configure", "`apt`"),
+    ("install_hotplug", "`updates`"),
+    ("keys_to_console", "`ssh_key_console_blacklist` and `ssh`"),
+    ("package_update_upgrade_install", "`packages`, `package_update` and `package_upgrade`"),
+    ("power_state_change", "`power_state`"),
+    ("resizefs", "`resize_rootfs`"),
+    ("seed_random", "`random_seed`"),
+    ("set_hostname", "`hostname` and `fqdn`"),
+    ("set_passwords", "`chpasswd`, `password` and `ssh_pwauth`"),
+    ("scripts_vendor", "`vendor_data`"),
+    ("ssh_authkey_fingerprints", "`no_ssh_fingerprints` and `authkey_hash`"),
+    ("ubuntu_autoinstall", "`autoinstall`"),
+    ("ubuntu_drivers", "`drivers`"),
+    ("update_etc_hosts", "`manage_etc_hosts`"),
+    ("update_hostname", "`hostname` and `preserve_hostname`"),
+    ("users_groups", "`users` and `groups`"),
+    ("write_files_deferred", "`write_files`, with `defer: true` in a file's entry"),
+    ("yum_add_repo", "`yum_repos`"),
+    ("zypper_add_repo", "`zypper`"),
+];
+
+fn module(name: &str) -> Option<String> {
+    let name = name.strip_prefix("cc_").unwrap_or(name).replace('-', "_");
+    let (_, keys) = MODULES.iter().find(|(module, _)| *module == name)?;
+    Some(format!("that is the name of a module: write {keys}"))
+}
+
 /// Cloud-init has no such top-level key.
 pub(super) fn unknown_top_level(key: &Key, tables: &[Keys]) -> Finding {
     let name = plain(&key.kind);
@@ -140,6 +170,7 @@ pub(super) fn unknown_top_level(key: &Key, tables: &[Keys]) -> Finding {
         .iter()
         .find(|(known, _)| *known == name)
         .map(|(_, hint)| (*hint).to_owned())
+        .or_else(|| module(&name))
         .or_else(|| owner(&name, tables))
         .or_else(|| {
             let all: Vec<(&'static str, Shape)> =

@@ -200,7 +200,10 @@ fn owner(file: &Value, path: &str, accounts: &Accounts, report: &mut Report<'_>)
         let maker = if made { Some("`groups`") } else { accounts.maker(group) };
         maker.map(|maker| (format!("group `{group}`"), maker))
     });
-    let Some((who, maker)) = late else { return };
+    let Some((who, maker)) = late else {
+        stranger(value, user, group, path, report);
+        return;
+    };
     report.tell(trap(
         "owner-not-there-yet",
         value.place,
@@ -209,6 +212,90 @@ fn owner(file: &Value, path: &str, accounts: &Accounts, report: &mut Report<'_>)
         "add `defer: true` to this file",
     ));
 }
+
+/// An owner that neither images have nor this user-data makes: a package might, when files are written
+/// already. Names alone are looked up (`util.chownbyname`), so a number is nobody.
+fn stranger(value: &Value, user: &str, group: &str, path: &str, report: &mut Report<'_>) {
+    let Some(who) =
+        [("user", user, USERS), ("group", group, GROUPS)].into_iter().find_map(|(kind, name, known)| {
+            let nobody = name.is_empty() || name == "-1" || name.eq_ignore_ascii_case("none");
+            let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+            (!nobody && plain && !USERS.contains(&name) && !known.contains(&name))
+                .then(|| format!("{kind} {}", shown(name)))
+        })
+    else {
+        return;
+    };
+    let number =
+        [user, group].iter().any(|name| !name.is_empty() && name.bytes().all(|c| c.is_ascii_digit()));
+    let (message, hint) = if number {
+        ("owners are looked up by name, and a number is no name", "write the name of the user")
+    } else {
+        (
+            "most images have no such account, and packages are installed after files are written",
+            "add `defer: true` to this file if a package makes it; `check --image` knows what an image has",
+        )
+    };
+    report.tell(trap(
+        "owner-unknown",
+        value.place,
+        format!("{path}.owner"),
+        format!("{who}: {message}; without it the module fails here, and no later file is written"),
+        hint,
+    ));
+}
+
+/// Accounts, and groups of their names, that most images have from the start.
+const USERS: &[&str] = &[
+    "_apt",
+    "adm",
+    "backup",
+    "bin",
+    "chrony",
+    "daemon",
+    "dbus",
+    "ftp",
+    "games",
+    "gnats",
+    "halt",
+    "irc",
+    "landscape",
+    "list",
+    "lp",
+    "mail",
+    "man",
+    "messagebus",
+    "news",
+    "nobody",
+    "operator",
+    "polkitd",
+    "pollinate",
+    "proxy",
+    "root",
+    "shutdown",
+    "sshd",
+    "sync",
+    "sys",
+    "syslog",
+    "systemd-coredump",
+    "systemd-journal",
+    "systemd-network",
+    "systemd-oom",
+    "systemd-resolve",
+    "systemd-timesync",
+    "tcpdump",
+    "tss",
+    "uucp",
+    "uuidd",
+    "www-data",
+];
+
+/// Groups besides.
+const GROUPS: &[&str] = &[
+    "_ssh", "audio", "cdrom", "crontab", "dialout", "dip", "disk", "fax", "floppy", "input", "kmem", "kvm",
+    "lxd", "mem", "netdev", "nogroup", "operator", "plugdev", "render", "sasl", "sgx", "shadow", "src",
+    "ssh_keys", "staff", "sudo", "tape", "tty", "users", "utempter", "utmp", "video", "voice", "wheel",
+];
 
 fn place_of(
     target: &Value,
@@ -219,6 +306,16 @@ fn place_of(
     report: &mut Report<'_>,
 ) {
     let path = format!("{path}.path");
+    if text.contains('\0') {
+        report.tell(trap(
+            "path-with-nul",
+            target.place,
+            path,
+            "no path can have a NUL in it: the module fails here, and no later file is written",
+            "take the `\\0` out",
+        ));
+        return;
+    }
     if text.starts_with('~') {
         report.tell(trap(
             "path-with-tilde",

@@ -33,8 +33,7 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
     if let (Some(label), Some(value)) = (label, full)
         && let Some(full) = value.as_text()
         && full.contains('.')
-        && !label.contains('.')
-        && full.split('.').next() != Some(label)
+        && (full.split('.').next() != label.split('.').next() || (label.contains('.') && label != full))
     {
         report.tell(trap(
             "fqdn-of-another-host",

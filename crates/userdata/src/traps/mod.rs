@@ -6,6 +6,7 @@
 //! (`cloudinit/config/cc_*.py`, `cloudinit/distros/__init__.py`) and PyYAML.
 
 mod accounts;
+mod apt;
 mod clouds;
 mod commands;
 mod contents;
@@ -56,6 +57,7 @@ pub fn look(config: &Map, parts: &[Part], findings: &mut Vec<Finding>) {
     scripts::look(config, &mut report);
     hosts::look(config, &mut report);
     storage::look(config, &mut report);
+    apt::look(config, &mut report);
     let users = accounts::Users::read(config);
     names::look(config, &users, &mut report);
     useradd::look(config, &users, &mut report);

@@ -3,7 +3,7 @@
 use super::walk::{self, What};
 use super::{Report, trap, window};
 use crate::finding::Place;
-use crate::value::{Kind, Map};
+use crate::value::{Kind, Map, Value};
 
 pub(super) fn look(config: &Map, report: &mut Report<'_>) {
     let mut first: Option<(Place, String)> = None;
@@ -11,7 +11,7 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
     walk::each(config, &mut |spot| {
         let What::Scalar(value) = spot.what else { return };
         // The seed of random numbers is no secret of anybody's.
-        let by_name = spot.is_secret && spot.name != "data";
+        let by_name = spot.is_secret && spot.name != "data" && !is_elsewhere(spot.name, value);
         let secret = match &value.kind {
             Kind::Text(text) if spot.path.starts_with("chpasswd.list") => {
                 text.lines().filter_map(|line| line.split_once(':')).any(|(_, password)| is_plain(password))
@@ -45,6 +45,17 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
     );
     // Never as the words of an error: that one has better ones.
     report.add(finding);
+}
+
+/// The value says where the secret is: a file, or for chef what the image brings
+/// (`cloudinit/config/cc_chef.py`).
+fn is_elsewhere(name: &str, value: &Value) -> bool {
+    let Some(text) = value.as_text().map(str::trim) else { return false };
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    let is_file =
+        name == "encrypted_data_bag_secret" || ["_file", "_path"].iter().any(|end| name.ends_with(end));
+    let is_path = text.starts_with('/') && !text.contains(char::is_whitespace);
+    (is_file && is_path) || (name == "validation_cert" && text == "system")
 }
 
 /// Neither a hash, nor something to be made or filled in.

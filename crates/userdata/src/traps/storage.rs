@@ -76,7 +76,10 @@ fn mount(fields: &[Value], row: &Value, path: &str, report: &mut Report<'_>) {
             ),
             "separate the options with commas alone",
         ));
-    } else if !has("nofail") && !has("noauto") && kind != "swap" {
+    } else if !["nofail", "noauto", "_netdev", "x-systemd.automount"].iter().any(|option| has(option))
+        && kind != "swap"
+        && !is_always_there(kind)
+    {
         report.tell(trap(
             "mount-without-nofail",
             value.place,
@@ -86,6 +89,60 @@ fn mount(fields: &[Value], row: &Value, path: &str, report: &mut Report<'_>) {
         ));
     }
 }
+
+/// No device that can be missing: the kernel's own file systems, and those that come over the network,
+/// which no boot stops for (`remote-fs.target`; systemd.mount(5), `src/basic/mountpoint-util.c`).
+fn is_always_there(kind: &str) -> bool {
+    let kind = kind.strip_prefix("fuse.").unwrap_or(kind);
+    KERNEL.contains(&kind) || NETWORK.contains(&kind)
+}
+
+const KERNEL: &[&str] = &[
+    "binfmt_misc",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "debugfs",
+    "devpts",
+    "devtmpfs",
+    "efivarfs",
+    "fusectl",
+    "hugetlbfs",
+    "mqueue",
+    "overlay",
+    "proc",
+    "pstore",
+    "ramfs",
+    "rpc_pipefs",
+    "securityfs",
+    "selinuxfs",
+    "sysfs",
+    "tmpfs",
+    "tracefs",
+];
+
+const NETWORK: &[&str] = &[
+    "afs",
+    "ceph",
+    "cifs",
+    "davfs",
+    "gfs",
+    "gfs2",
+    "glusterfs",
+    "lustre",
+    "ncp",
+    "ncpfs",
+    "nfs",
+    "nfs4",
+    "ocfs2",
+    "orangefs",
+    "pvfs2",
+    "s3fs",
+    "smb3",
+    "smbfs",
+    "sshfs",
+];
 
 /// `cloudinit/config/cc_mounts.py`, `handle_swapcfg`: without a size nothing is made, and a bare number
 /// counts bytes.
