@@ -172,9 +172,14 @@ fn sshd(
     }
     let mut changed = false;
     for keyword in SENSITIVE {
-        let Some((was, is, by)) = difference(keyword, &old, &new) else { continue };
-        changed = true;
         let ours = by_recipe(keyword, &old);
+        let harmless = |was: &str, is: &str| {
+            let (was, is) = (strictness(keyword, was), strictness(keyword, is));
+            // What the recipe opened is to stay open.
+            was.zip(is).is_some_and(|(was, is)| is == was || (is > was && ours.is_none()))
+        };
+        changed |= difference(keyword, &old, &new, &|_, _| false).is_some();
+        let Some((was, is, by)) = difference(keyword, &old, &new, &harmless) else { continue };
         let message = match &ours {
             Some(line) => format!("{by} makes {keyword} {is}, and the image's recipe says {was} ({line})"),
             None => format!("{by} makes {keyword} {is}; in the image it is {was}"),
@@ -193,8 +198,36 @@ fn sshd(
     Ok(found)
 }
 
-/// The value before and after, and where the new one stands; for everybody or in a `Match` block.
-fn difference(keyword: &str, old: &Config, new: &Config) -> Option<(String, String, String)> {
+/// How much a value of `keyword` keeps closed, where more of it is never a mistake; without a value
+/// sshd's default counts (sshd_config(5)).
+fn strictness(keyword: &str, value: &str) -> Option<usize> {
+    let order: &[&[&str]] = match keyword {
+        "PermitRootLogin" => {
+            &[&["yes"], &["prohibit-password", "without-password"], &["forced-commands-only"], &["no"]]
+        }
+        "ChallengeResponseAuthentication"
+        | "KbdInteractiveAuthentication"
+        | "PasswordAuthentication"
+        | "PermitEmptyPasswords" => &[&["yes"], &["no"]],
+        _ => return None,
+    };
+    let value = match (value, keyword) {
+        ("", "PermitRootLogin") => "prohibit-password",
+        ("", "PermitEmptyPasswords") => "no",
+        ("", _) => "yes",
+        _ => value,
+    };
+    order.iter().position(|words| words.iter().any(|word| word.eq_ignore_ascii_case(value)))
+}
+
+/// The value before and after, and where the new one stands; for everybody or in a `Match` block. What
+/// is `harmless` is passed over; it is asked with the values, which are empty where there is none.
+fn difference(
+    keyword: &str,
+    old: &Config,
+    new: &Config,
+    harmless: &dyn Fn(&str, &str) -> bool,
+) -> Option<(String, String, String)> {
     let anybody = Connection::default();
     let words = |config: &Config| -> Vec<String> {
         let lines = config.for_connection(keyword, &anybody);
@@ -204,7 +237,7 @@ fn difference(keyword: &str, old: &Config, new: &Config) -> Option<(String, Stri
     let shown = |words: &[String]| {
         if words.is_empty() { "the default".to_owned() } else { words.join(", ") }
     };
-    if was != is {
+    if was != is && !harmless(&was.join(" "), &is.join(" ")) {
         let line = new.for_connection(keyword, &anybody);
         let by = line.last().map_or_else(|| "this".to_owned(), |line| format!("{}", line.place));
         return Some((shown(&was), shown(&is), by));
@@ -213,7 +246,10 @@ fn difference(keyword: &str, old: &Config, new: &Config) -> Option<(String, Stri
         config.overrides(keyword).map(|line| line.words.join(" ")).collect()
     };
     let (inside_old, inside_new) = (count(old), count(new));
-    let added = new.overrides(keyword).find(|line| !inside_old.contains(&line.words.join(" ")))?;
+    let added = new.overrides(keyword).find(|line| {
+        let words = line.words.join(" ");
+        !inside_old.contains(&words) && !harmless(&was.join(" "), &words)
+    })?;
     (inside_old != inside_new).then(|| {
         (shown(&was), format!("{} in a Match block", added.words.join(" ")), added.place.to_string())
     })

@@ -5,6 +5,7 @@
 //! * `losses`: what the user-data takes away from the recipe.
 //! * `login`: what stands between one of them and a login.
 //! * `keys`: which keys the image's sshd takes.
+//! * `owners`: owners of files that the image has, or not.
 //! * `files`: sshd, PAM and the overlay with the files of the user-data in place.
 //! * `commands`: commands that name any of it.
 
@@ -14,6 +15,7 @@ mod image;
 mod keys;
 mod login;
 mod losses;
+mod owners;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -37,11 +39,14 @@ pub(super) struct Verdict {
     pub(super) findings: Vec<Finding>,
     /// Who could log in was judged.
     logins: bool,
+    /// Where owners of files stand that the image has.
+    owners: Vec<Place>,
 }
 
 /// What the user-data of `report` would do to `guest`.
 pub(super) fn look(report: &Report, guest: &dyn Tree) -> Result<Verdict, CliError> {
     let mut logins = false;
+    let mut owners = Vec::new();
     let machine = GuestMachine::new(guest);
     let before = Stage::new(guest);
     let facts = Facts::read(&machine, &before)?;
@@ -65,6 +70,14 @@ pub(super) fn look(report: &Report, guest: &dyn Tree) -> Result<Verdict, CliErro
     found.extend(commands::look(&report.config, &report.data.parts));
     // The dialect of CoreOS has users of its own, and none by default.
     if facts.reader != Reader::CoreOs {
+        let looked = owners::look(&report.config, &machine);
+        owners = looked.there;
+        // What this user-data makes itself is told with its maker.
+        let told = |finding: &Finding| {
+            let same = |known: &Finding| known.code == "owner-not-there-yet" && known.place == finding.place;
+            report.findings.iter().any(same)
+        };
+        found.extend(looked.missing.into_iter().filter(|finding| !told(finding)));
         let all = users::users(&config, image::default_user(&config).as_deref());
         found.extend(losses::default_user(&report.config, &all, &facts));
         found.extend(losses::passwords(&report.config, &facts));
@@ -80,7 +93,7 @@ pub(super) fn look(report: &Report, guest: &dyn Tree) -> Result<Verdict, CliErro
             found.extend(ways_in(&all, &report.config, &facts, sshd, &after)?);
         }
     }
-    Ok(Verdict { findings: found, logins })
+    Ok(Verdict { findings: found, logins, owners })
 }
 
 impl Verdict {
@@ -91,6 +104,11 @@ impl Verdict {
         match general.code {
             "no-default-user" => told("image-default-user-lost").next().is_some(),
             "no-way-in" => self.logins,
+            "owner-not-there-yet" => self.owners.contains(&general.place),
+            "owner-unknown" => {
+                self.owners.contains(&general.place)
+                    || told("image-owner-missing").any(|finding| finding.place == general.place)
+            }
             "key-type-refused" => told("image-key-refused").any(|finding| finding.place == general.place),
             _ => false,
         }

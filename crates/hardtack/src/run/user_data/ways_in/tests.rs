@@ -253,3 +253,63 @@ fn groups_let_in_and_shut_out() {
         assert!(codes(&image, &user(groups)).is_empty(), "{groups}: {:?}", found(&image, &user(groups)));
     }
 }
+
+#[test]
+fn what_only_closes_further_is_no_news() {
+    let open = plain().file("/etc/ssh/sshd_config", "UsePAM yes\nKbdInteractiveAuthentication no\n");
+    assert_eq!(codes(&open, "#cloud-config\nssh_pwauth: false\n"), Vec::<String>::new());
+    for image in [plain(), hardened()] {
+        assert_eq!(codes(&image, "#cloud-config\nssh_pwauth: false\n"), Vec::<String>::new());
+    }
+    let drop_in = |line: &str| {
+        format!(
+            "#cloud-config\nwrite_files:\n- {{path: /etc/ssh/sshd_config.d/10-x.conf, content: '{line}'}}\n"
+        )
+    };
+    for line in ["PermitRootLogin no", "PermitRootLogin without-password", "PermitEmptyPasswords no"] {
+        assert_eq!(
+            codes(&open.clone().file("/etc/ssh/sshd_config", INCLUDE), &drop_in(line)),
+            Vec::<String>::new()
+        );
+    }
+    for line in ["PermitRootLogin yes", "PermitEmptyPasswords yes", "AllowUsers ann debian", "Port 2222"] {
+        let image = open.clone().file("/etc/ssh/sshd_config", INCLUDE);
+        assert_eq!(codes(&image, &drop_in(line)), ["image-sshd-changed"], "{line}");
+    }
+    // What the recipe wants stays an error, whichever way it goes.
+    let undone = "#cloud-config\nwrite_files:\n- {path: /etc/ssh/sshd_config.d/00-a.conf, content: 'KbdInteractiveAuthentication no'}\n";
+    assert!(codes(&hardened(), undone).contains(&"image-sshd-undone!".to_owned()));
+}
+
+const INCLUDE: &str = "Include /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\n";
+
+#[test]
+fn owners_of_files_are_looked_up_in_the_image() {
+    let image = plain().file(
+        "/etc/passwd",
+        "root:x:0:0:root:/root:/bin/bash\npostgres:x:5:5::/var/lib/postgresql:/bin/bash\nann:x:1000:1000::/home/ann:/bin/bash\n",
+    );
+    let text = "#cloud-config\nusers: [default, {name: ann, ssh_authorized_keys: [KEY]}]\nwrite_files:\n\
+                - {path: /etc/a, owner: postgres, content: x}\n- {path: /etc/b, owner: www-data, content: x}\n\
+                - {path: /etc/c, owner: ann, content: x}\n- {path: /etc/d, owner: redis, content: x}\n\
+                - {path: /etc/e, owner: redis, content: x, defer: true}\n"
+        .replace("KEY", KEY);
+    let all = |image: &MemoryTree| -> Vec<(String, String)> {
+        let mut report = check("u", text.as_bytes(), &CheckOptions::default());
+        let verdict = look(&report, image).unwrap();
+        report.findings.retain(|general| !verdict.knows_better(general));
+        report.add(verdict.findings);
+        report.findings.iter().map(|finding| (finding.code.to_owned(), finding.path.clone())).collect()
+    };
+    let pair = |code: &str, index: usize| (code.to_owned(), format!("write_files.{index}.owner"));
+    assert_eq!(all(&image), [pair("image-owner-missing", 1), pair("image-owner-missing", 3)]);
+    assert_eq!(
+        all(&plain()),
+        [
+            pair("image-owner-missing", 0),
+            pair("image-owner-missing", 1),
+            pair("owner-not-there-yet", 2),
+            pair("image-owner-missing", 3)
+        ]
+    );
+}
