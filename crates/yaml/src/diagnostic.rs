@@ -318,7 +318,11 @@ fn escape_char(character: char) -> String {
         '\t' => "\\t".to_owned(),
         '\n' => "\\n".to_owned(),
         '\r' => "\\r".to_owned(),
-        '\u{ad}'
+        // No-break spaces, which look like spaces and are none, and what is not seen at all.
+        '\u{a0}'
+        | '\u{ad}'
+        | '\u{2007}'
+        | '\u{202f}'
         | '\u{61c}'
         | '\u{180e}'
         | '\u{200b}'..='\u{200f}'

@@ -57,10 +57,44 @@ impl Document {
             let span = Span { line: 1, column: 1, ..Span::default() };
             return Err(vec![Diagnostic::error(name, span, message)]);
         }
-        printable::check(text)
-            .and_then(|()| Builder::new(limits, merging).build(text))
-            .map_err(|problem| vec![diagnostic(name, *problem)])
+        printable::check(text).and_then(|()| Builder::new(limits, merging).build(text)).map_err(|problem| {
+            let diagnostic = diagnostic(name, *problem);
+            vec![false_space(name, text, diagnostic.span).unwrap_or(diagnostic)]
+        })
     }
+}
+
+/// Spaces that YAML takes for letters: no-break ones, and those of other scripts and widths.
+fn is_false_space(character: char) -> bool {
+    matches!(
+        character,
+        '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200b}' | '\u{202f}' | '\u{205f}' | '\u{3000}'
+    )
+}
+
+/// The better reason why the line of `span` is no YAML: it is indented with spaces that are none, or one
+/// of them stands behind its `:` or `-`.
+fn false_space(name: &str, text: &str, span: Span) -> Option<Diagnostic> {
+    let line_start = text.get(..span.start)?.rfind(['\n', '\r']).map_or(0, |at| at + 1);
+    let line = text.get(line_start..)?.split(['\n', '\r']).next()?;
+    let mut indentation = true;
+    let mut before = ' ';
+    for (column, (at, character)) in line.char_indices().enumerate() {
+        if is_false_space(character) && (indentation || matches!(before, ':' | '-')) {
+            let start = line_start + at;
+            let place =
+                Span { start, end: start + character.len_utf8(), line: span.line, column: column + 1 };
+            let message = format!(
+                "not valid YAML: this is no space but U+{:04X}, which only looks like one",
+                u32::from(character)
+            );
+            let hint = "replace it by a space: it often comes with text that was copied from a web page";
+            return Some(Diagnostic::error(name, place, message).with_hint(hint));
+        }
+        indentation &= character == ' ' || is_false_space(character);
+        before = character;
+    }
+    None
 }
 
 fn diagnostic(name: &str, problem: Problem) -> Diagnostic {

@@ -408,8 +408,8 @@ impl<'a> Parser<'a> {
                 if self.quoted == Some(start.line) && matches!(kind, TokenKind::Scalar(..)) {
                     let message =
                         format!("not valid YAML: text behind the closing quote, where {what} belongs");
-                    let hint = "put all of the value into the quotes; an apostrophe inside single quotes is \
-                                written twice (`''`)";
+                    let hint = "put all of the value into the quotes; a quote inside double quotes is \
+                                written `\\\"`, an apostrophe inside single quotes twice (`''`)";
                     return Problem::at(start, message).hint(hint);
                 }
                 if matches!(kind, TokenKind::BlockMappingStart | TokenKind::BlockSequenceStart) {

@@ -113,7 +113,8 @@ fn hints_fit_what_was_found() {
         ("a: 1\n b: 2\n", "indented too far"),
         ("hostname web\nusers: []\n", "missing above"),
         ("a: b: c\n", "needs quotes"),
-        ("a: 'it's'\n", "written twice"),
+        ("a: 'it's'\n", "single quotes twice"),
+        ("a: \"${file(\"x\")}\"\n", "is written `\\\""),
         ("a: \"x\" y\n", "all of the value into the quotes"),
         ("users:\n  - name: bob\n   shell: x\n", "check the indentation"),
         ("a: [1, 2\nb: 3\n", "a bracket or a comma is missing"),
@@ -122,5 +123,21 @@ fn hints_fit_what_was_found() {
         let found = Document::parse("hints", text, Limits::default()).unwrap_err();
         let hint = found[0].hint.clone().unwrap_or_default();
         assert!(hint.contains(wanted), "{text:?}: {}: {hint}", found[0].message);
+    }
+}
+
+#[test]
+fn spaces_that_are_none_are_named_and_shown() {
+    for (text, line, column) in [
+        ("users:\n\u{a0}\u{a0}- default\n", 2, 1),
+        ("users:\n- name: a\n \u{a0}shell\n  b: c: d\n", 3, 2),
+        ("a: 1\nb: \u{a0}c: d\n", 2, 6),
+        ("a: 1\nhostname:\u{a0}web\n", 2, 10),
+    ] {
+        let found = Document::parse("x", text, Limits::default()).unwrap_err();
+        let [only] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((only.line(), only.column()), (line, column), "{text:?}: {}", only.message);
+        assert_eq!(only.message.contains("U+00A0"), column != 6, "{}", only.message);
+        assert!(render(text, &found).contains("\\u{a0}"), "{}", render(text, &found));
     }
 }
