@@ -59,6 +59,13 @@ pub const DIFFERENCES: &[Difference] = &[
         verdict: true,
     },
     Difference {
+        what: "`users` as a mapping in which a name has no value, or a list (`users: {default: }`)",
+        cloud_init: "its check takes any value, and the module ends with an exception of Python",
+        here: "an error",
+        why: "no user is made at all",
+        verdict: true,
+    },
+    Difference {
         what: "a part with nothing but comments",
         cloud_init: "refused as no mapping by `cloud-init schema`; ignored on the instance",
         here: "a warning",

@@ -309,7 +309,7 @@ impl Checker<'_> {
             (Others::Refused, _) => {
                 let tables = self.tables;
                 self.tell(Severity::Error, |path| {
-                    keys::unknown_key(path.above(above), key, map.fields, tables)
+                    keys::unknown_key(path.above(above), key, value.is_null(), map.fields, tables)
                 });
                 Faults::HERE
             }

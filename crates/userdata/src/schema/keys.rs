@@ -38,8 +38,8 @@ pub(super) fn key_not_text(parent: &str, key: &Key) -> Finding {
 /// Keys of the top level whose names are usual elsewhere, too.
 const COMMON: &[&str] = &["fqdn", "groups", "hostname", "output", "password", "user", "users", "version"];
 
-/// The mapping has no such key.
-pub(super) fn unknown_key(parent: &str, key: &Key, fields: Keys, tables: &[Keys]) -> Finding {
+/// The mapping has no such key; `bare` when nothing stands behind it.
+pub(super) fn unknown_key(parent: &str, key: &Key, bare: bool, fields: Keys, tables: &[Keys]) -> Finding {
     let name = key_shown(parent, key);
     let finding = Finding::error("unknown-key", key.place, format!("unknown key `{name}` in `{parent}`"));
     let top_level = || {
@@ -47,7 +47,11 @@ pub(super) fn unknown_key(parent: &str, key: &Key, fields: Keys, tables: &[Keys]
         let told = known && !COMMON.contains(&name.as_str());
         told.then(|| format!("`{name}` is a key of the top level: mind the indentation"))
     };
-    let hint = near_key(&name, fields).or_else(top_level);
+    let package = || {
+        let alone = bare && parent.starts_with("packages.");
+        alone.then(|| format!("write the name alone, with no colon behind it: `- {name}`"))
+    };
+    let hint = near_key(&name, fields).or_else(package).or_else(top_level);
     match hint.or_else(|| list_of(fields).map(|keys| format!("keys here: {keys}"))) {
         Some(hint) => finding.with_hint(hint),
         None => finding,
@@ -63,9 +67,12 @@ const SYNONYMS: &[(&str, &str, &str)] = &[
     ("filename", "path", "cloud-init calls it `path`"),
     ("home", "homedir", "cloud-init calls it `homedir`"),
     ("mode", "permissions", "cloud-init calls it `permissions`"),
+    ("passwd", "password", "here it is `password`: a hash, unless `type: text` stands beside it"),
     ("password", "passwd", "write `passwd` for a hash, `plain_text_passwd` for the word itself"),
+    ("src", "source", "cloud-init calls it `source`"),
     ("ssh_key", "ssh_authorized_keys", "cloud-init calls it `ssh_authorized_keys`, with a list"),
     ("ssh_keys", "ssh_authorized_keys", "cloud-init calls it `ssh_authorized_keys`"),
+    ("user", "name", "cloud-init calls it `name`"),
     ("username", "name", "cloud-init calls it `name`"),
 ];
 

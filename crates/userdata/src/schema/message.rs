@@ -65,6 +65,15 @@ fn type_hint(path: &str, shape: &Shape, value: &Value) -> Option<&'static str> {
         Kind::Map(entries) if wants_text(shape, "x") && in_list && entries.len() == 1 => {
             "put the whole line in quotes: a colon with a space behind it makes a mapping"
         }
+        Kind::Map(_) if path == "chpasswd.list" => {
+            "put `|` behind the colon, and below it a line `name:password` for each user, indented"
+        }
+        Kind::Map(entries) if list && !entries.is_empty() && entries.values().all(Value::is_null) => {
+            "write it as a list of names: `- ` before each, and no colon behind it"
+        }
+        Kind::Map(_) if list && !takes_maps(shape) => {
+            "write it as a list: `- ` before each item, in a line of its own"
+        }
         Kind::Map(_) if list => {
             "write it as a list: put `- ` before its first key, and indent the others as deep"
         }
@@ -81,13 +90,33 @@ fn type_hint(path: &str, shape: &Shape, value: &Value) -> Option<&'static str> {
         Kind::Text(_) | Kind::Int(_) | Kind::Bool(_) if list => {
             "write it as a list: `- ` before each item, in a line of its own"
         }
-        Kind::Text(text) if map && text.contains(':') => "put a space behind the colon: `key: value`",
+        Kind::Text(_) if map && path.starts_with("apt.sources.") => {
+            "write it as `source: …` in a line of its own below the name, indented"
+        }
+        Kind::Text(text) if map && lacks_space(text) => "put a space behind the colon: `key: value`",
         Kind::Text(_) | Kind::Bool(_) | Kind::Int(_) if map => {
             "write lines of `key: value` below it, indented"
         }
         Kind::Set(_) if list => "write it as a list, without `!!set`",
         _ => return None,
     })
+}
+
+/// Whether a list of the shape has mappings among its items.
+fn takes_maps(shape: &Shape) -> bool {
+    match shape {
+        Shape::List(list) => takes(&list.items, &Kind::Map(Map::new())),
+        Shape::Kinds(shapes) | Shape::OneOf(shapes) | Shape::AnyOf(shapes) => shapes.iter().any(takes_maps),
+        _ => false,
+    }
+}
+
+/// Whether the text is `key:value`, and no address or line with a colon somewhere.
+fn lacks_space(text: &str) -> bool {
+    let Some((key, value)) = text.split_once(':') else { return false };
+    !key.is_empty()
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !value.starts_with("//")
 }
 
 fn is_boolean_word(text: &str) -> bool {

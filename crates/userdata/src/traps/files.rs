@@ -305,6 +305,9 @@ fn place_of(
     accounts: &Accounts,
     report: &mut Report<'_>,
 ) {
+    if report.is_told(target.place) {
+        return;
+    }
     let path = format!("{path}.path");
     if text.contains('\0') {
         report.tell(trap(

@@ -1,5 +1,5 @@
-//! Names of the machine, time zone (`cloudinit/config/cc_set_hostname.py`, `cc_timezone.py`;
-//! hostname(7)).
+//! Names of the machine and of others (`cloudinit/config/cc_set_hostname.py`, `cc_ntp.py`; hostname(7)),
+//! certificates.
 
 use super::{Report, shown, top, trap};
 use crate::truth::{is_true, truthy};
@@ -43,7 +43,6 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
             "give both the same first name",
         ));
     }
-    timezone(config, report);
     certificates(config, report);
     ntp(config, report);
 }
@@ -74,31 +73,6 @@ fn problem(name: &str) -> Option<&'static str> {
         }
     }
     None
-}
-
-fn timezone(config: &Map, report: &mut Report<'_>) {
-    let Some(value) = top(config, "timezone") else { return };
-    let Some(text) = value.as_text().filter(|text| !text.is_empty()) else { return };
-    let shifted = ["UTC", "GMT"].iter().any(|zone| {
-        text.strip_prefix(zone)
-            .is_some_and(|rest| rest.len() > 1 && !rest.ends_with('0') && rest.starts_with(['+', '-']))
-    });
-    let hint = if shifted {
-        "write the name of a place, such as `Europe/Berlin`; `Etc/GMT-2` is two hours east of Greenwich"
-    } else if text.contains(char::is_whitespace) {
-        "names have `_` for spaces: `America/New_York`"
-    } else if text.starts_with('/') || text.contains("..") {
-        "write the name below /usr/share/zoneinfo, such as `Europe/Berlin`"
-    } else {
-        return;
-    };
-    report.tell(trap(
-        "timezone-unknown",
-        value.place,
-        "timezone",
-        format!("{} is no file below /usr/share/zoneinfo: the module fails", shown(text)),
-        hint,
-    ));
 }
 
 /// `cloudinit/config/cc_ca_certs.py` writes the texts as they are.

@@ -51,7 +51,7 @@ pub(super) fn look(config: &Map, users: &Users<'_>, report: &mut Report<'_>) {
                 "keys-not-a-list",
                 value.place,
                 &*path,
-                "one text where a list of keys belongs: older cloud-init (22.4 of Debian 12) takes no key from it",
+                "one text where a list of keys belongs: the schema refuses it, and older cloud-init (22.4 of Debian 12) takes no key from it",
                 "write it as a list: `- ssh-ed25519 …` in a line of its own",
             ));
             if text.trim().lines().count() > 1 {
@@ -106,6 +106,18 @@ fn key(text: &str, place: Place, path: &str, report: &mut Report<'_>) {
             path,
             "a key is one line, and this item has more: sshd reads each line on its own",
             "one item for each key, each in one line",
+        ));
+        return;
+    }
+    // A second line that is indented deeper, and folded into the first.
+    let mut words = text.split_ascii_whitespace().skip(2);
+    if words.any(|word| is_type(word)) && text.matches(" AAAA").count() > 1 {
+        report.tell(trap(
+            "key-on-several-lines",
+            place,
+            path,
+            "this item holds two keys: sshd reads the second one as a comment of the first",
+            "one item for each key: `- ` before each, and all indented alike",
         ));
         return;
     }

@@ -2,8 +2,8 @@
 //! `cloudinit/distros/__init__.py`).
 
 use super::accounts::{Account, Users};
-use super::{Report, shown, top, trap};
-use crate::finding::Place;
+use super::{Report, shown, top, trap, window};
+use crate::finding::{Finding, Place};
 use crate::value::{Kind, Map, Value};
 
 pub(super) fn look(config: &Map, users: &Users<'_>, report: &mut Report<'_>) {
@@ -13,14 +13,46 @@ pub(super) fn look(config: &Map, users: &Users<'_>, report: &mut Report<'_>) {
             place,
             "users",
             "`users` replaces the image's list and has no `default`: the image's own user is not made, and keys of the metadata get nobody in",
-            "add `- default` as the first item, unless that is meant",
+            if top(config, "users").is_some_and(|value| value.as_map().is_some()) {
+                "add `default: true`, or better write a list with `- default` as its first item"
+            } else {
+                "add `- default` as the first item, unless that is meant"
+            },
         ));
     }
+    as_mapping(config, report);
     for account in &users.accounts {
         way_in(account, users, report);
         sudo(account, users, report);
     }
     ignored_password(config, users, report);
+}
+
+/// `users` as a mapping of names (`ug_util._normalize_users`).
+fn as_mapping(config: &Map, report: &mut Report<'_>) {
+    let Some(Value { kind: Kind::Map(map), place }) = top(config, "users") else { return };
+    report.add(trap(
+        "deprecated",
+        *place,
+        "users",
+        "`users` as a mapping is deprecated since cloud-init 22.2",
+        "write a list, with a `name` in each entry",
+    ));
+    for (key, value) in map {
+        let found = match &value.kind {
+            Kind::Null => "nothing",
+            Kind::List(_) => "a list",
+            Kind::Bytes(_) | Kind::Date(_) | Kind::DateTime(_) | Kind::Set(_) => "another value",
+            _ => continue,
+        };
+        let name = key.to_python_str();
+        let message = format!(
+            "{} has {found} as its value in the mapping `users`: cloud-init stops there, and makes no user at all",
+            shown(&name)
+        );
+        let finding = Finding::error("users-unreadable", key.place, message).at(format!("users.{name}"));
+        report.add(finding.with_hint(format!("write a list, with `- {}` as an item", window(&name, 0, 32))));
+    }
 }
 
 fn way_in(account: &Account<'_>, users: &Users<'_>, report: &mut Report<'_>) {

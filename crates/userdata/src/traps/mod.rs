@@ -1,6 +1,7 @@
-//! Traps: what is valid and yet not what people mean. Every finding here is a warning, since
-//! cloud-init takes the user-data; where the schema has refused the same value already, its error
-//! gets the words of the trap, which know better what happens.
+//! Traps: what is valid and yet not what people mean. Nearly every finding here is a warning, since
+//! cloud-init takes the user-data. Where the schema has refused the same value already and the trap
+//! is about the same mistake (`SAME_MISTAKE`), the error gets the words of the trap, which know better
+//! what happens; otherwise both are told.
 //!
 //! One file for each family. What the programs do was read from cloud-init's modules
 //! (`cloudinit/config/cc_*.py`, `cloudinit/distros/__init__.py`) and PyYAML.
@@ -12,6 +13,7 @@ mod commands;
 mod contents;
 mod duplicates;
 mod files;
+mod folded;
 mod hosts;
 mod keys;
 mod logins;
@@ -19,11 +21,13 @@ mod names;
 mod passwords;
 mod placeholders;
 mod programs;
+mod quotes;
 mod scalars;
 mod scripts;
 mod secrets;
 mod storage;
 mod templates;
+mod timezones;
 mod useradd;
 mod walk;
 
@@ -46,16 +50,42 @@ const SOURCE: usize = 100;
 /// Users, groups and the like that are looked at.
 const NAMES: usize = 1000;
 
+/// Codes of traps that are about the same mistake as any error of the schema on the same value: it has
+/// the wrong type or form for the reason that the trap gives.
+const SAME_MISTAKE: &[&str] = &[
+    "argument-is-not-text",
+    "boolean-for-text",
+    "command-is-a-mapping",
+    "command-is-not-text",
+    "commands-not-a-list",
+    "date-for-text",
+    "key-is-not-text",
+    "keys-not-a-list",
+    "line-without-colon",
+    "mode-is-decimal",
+    "mode-unreadable",
+    "mode-without-quotes",
+    "number-for-text",
+    "octal",
+    "placeholder",
+    "sexagesimal",
+    "typographic-quotes",
+    "unknown-encoding",
+];
+
 /// Looks for traps in the merged configuration and in the parts that it came from. `findings` holds
 /// what the schema had to say; errors about a value that is a trap get the trap's words.
 pub fn look(config: &Map, parts: &[Part], findings: &mut Vec<Finding>) {
     let mut report = Report::new(parts, findings);
     duplicates::look(&mut report);
+    quotes::look(config, &mut report);
+    folded::look(config, &mut report);
     placeholders::look(config, &mut report);
     files::look(config, &mut report);
     commands::look(config, &mut report);
     scripts::look(config, &mut report);
     hosts::look(config, &mut report);
+    timezones::look(config, &mut report);
     storage::look(config, &mut report);
     apt::look(config, &mut report);
     let users = accounts::Users::read(config);
@@ -123,6 +153,12 @@ impl<'a> Report<'a> {
         window(text.unwrap_or_default(), 0, SOURCE)
     }
 
+    /// All of what stands at `place`, as it was written.
+    fn whole_source(&self, place: Place) -> &'a str {
+        let text = self.texts.get(place.part).copied().unwrap_or_default();
+        text.get(place.span.range()).unwrap_or_default()
+    }
+
     /// Where `needle` stands in a value of several lines; the value's own place if it is short, if
     /// `needle` is written otherwise there, or if enough traps of this code were told.
     fn within(&self, code: &'static str, place: Place, needle: &str) -> Place {
@@ -152,10 +188,14 @@ impl<'a> Report<'a> {
         self.places.contains(&key(place))
     }
 
-    /// A trap that the schema does not see, or words for its error.
+    /// A trap that the schema does not see, or words for its error about the same mistake.
     fn tell(&mut self, trap: Finding) {
-        self.places.insert(key(trap.place));
-        if let Some(indices) = self.errors.remove(&key(trap.place)) {
+        let same = SAME_MISTAKE.contains(&trap.code);
+        if same || !self.errors.contains_key(&key(trap.place)) {
+            self.places.insert(key(trap.place));
+        }
+        let errors = if same { self.errors.remove(&key(trap.place)) } else { None };
+        if let Some(indices) = errors {
             let mut indices = indices.into_iter();
             if let Some(error) = indices.next().and_then(|index| self.findings.get_mut(index)) {
                 error.code = trap.code;

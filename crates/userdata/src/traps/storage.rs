@@ -178,15 +178,35 @@ fn packages(config: &Map, report: &mut Report<'_>) {
     for (index, item) in items(config, "packages").iter().enumerate() {
         let name = item.as_text().map(str::trim);
         // Names of groups may have spaces: `@Development Tools`.
-        let Some(text) = name.filter(|text| text.contains([' ', ',']) && !text.starts_with('@')) else {
+        let Some(text) = name.filter(|text| !text.starts_with('@') && !report.is_told(item.place)) else {
             continue;
         };
+        let replaced = ["$(", "${", "`"].iter().find(|sign| text.contains(**sign));
+        if replaced.is_some() {
+            report.tell(trap(
+                "variable-in-a-package",
+                item.place,
+                format!("packages.{index}"),
+                format!("nothing replaces the variable or command in {}: no shell reads it", shown(text)),
+                "write the whole name, or install it with a command in `runcmd`",
+            ));
+            continue;
+        }
+        if !text.contains([' ', ',']) {
+            continue;
+        }
+        let manager = text.trim_start_matches("sudo ").split(' ').next().unwrap_or_default();
+        let manager = ["apk", "apt", "apt-get", "dnf", "pacman", "yum", "zypper"].contains(&manager);
         report.tell(trap(
             "several-packages-in-one",
             item.place,
             format!("packages.{index}"),
             format!("{} is taken for the name of one package", shown(text)),
-            "give each package its own item",
+            if manager {
+                "write the name alone: cloud-init runs the distribution's package manager itself"
+            } else {
+                "give each package its own item"
+            },
         ));
     }
 }

@@ -238,3 +238,43 @@ fn traps_leave_the_verdict_alone() {
     }
     assert!(cases > 300, "{cases}");
 }
+
+#[test]
+fn hints_lead_to_what_is_taken() {
+    for (text, wanted) in [
+        ("packages: {nginx: , curl: }", "no colon behind it"),
+        ("packages: [{nginx: }]", "`- nginx`"),
+        ("packages: [{dnf: [x]}]", "`apt`, `snap`"),
+        ("chpasswd: {list: {root: }}", "a line `name:password` for each"),
+        ("runcmd: [a]\nwrite_files: {path: /a}", "put `- ` before its first key"),
+        ("apt: {sources: {z: 'deb https://example.org stable main'}}", "`source: …`"),
+        ("apt: {sources: {z: {src: x}}}", "`source`"),
+        ("chpasswd: {users: [{name: a, pasword: b}]}", "did you mean `password`?"),
+        ("chpasswd: {users: [{user: a, password: $6$salt$hash}]}", "calls it `name`"),
+        ("ca_certs: 'key:value'", "put a space behind the colon"),
+        ("ca_certs: 'https://example.org/ca'", "lines of `key: value` below it"),
+    ] {
+        let report = report(&format!("#cloud-config\n{text}\n"));
+        let hints: Vec<_> = report.findings.iter().filter_map(|finding| finding.hint.as_deref()).collect();
+        assert!(hints.iter().any(|hint| hint.contains(wanted)), "{text}: {hints:?}");
+    }
+}
+
+#[test]
+fn other_traps_leave_the_schemas_errors_alone() {
+    for (text, code, trap) in [
+        ("users: [default, {name: bob, passwd: 5}]", "wrong-type", "password-is-locked"),
+        (
+            "users: [default, {name: a, system: true, ssh_authorized_keys: [5]}]",
+            "wrong-type",
+            "keys-without-home",
+        ),
+    ] {
+        let report = report(&format!("#cloud-config\n{text}\n"));
+        let severity = |code: &str| {
+            report.findings.iter().find(|finding| finding.code == code).map(|found| found.severity)
+        };
+        assert_eq!(severity(code), Some(Severity::Error), "{text}: {:?}", report.findings);
+        assert_eq!(severity(trap), Some(Severity::Warning), "{text}: {:?}", report.findings);
+    }
+}

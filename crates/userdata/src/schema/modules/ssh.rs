@@ -40,7 +40,7 @@ static CHPASSWD: MapShape = MapShape {
         (
             "users",
             Shape::List(&ListShape {
-                items: Shape::AnyOf(&[Shape::Map(&RANDOM_PASSWORD), Shape::Map(&GIVEN_PASSWORD)]),
+                items: Shape::AnyOf(&[Shape::Map(&GIVEN_PASSWORD), Shape::Map(&RANDOM_PASSWORD)]),
                 ..LIST
             }),
         ),
