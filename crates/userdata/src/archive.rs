@@ -6,11 +6,11 @@
 use hardtack_yaml::Span;
 
 use crate::finding::{Finding, Place};
-use crate::format;
 use crate::load;
 use crate::mime::{Message, Payload};
 use crate::part::Origin;
 use crate::value::{Key, Kind, Map, Value};
+use crate::{format, limits};
 
 /// Code of an entry over which cloud-init fails as a whole.
 pub const ENTRY: &str = "archive-entry";
@@ -76,13 +76,14 @@ pub(crate) fn explode(text: &[u8], origin: &Origin, part: usize) -> Archive {
     match &root.kind {
         Kind::Null => {}
         Kind::List(entries) => {
-            for (index, entry) in entries.iter().enumerate() {
+            // One more than there may be, which is told when it is one too many.
+            for (index, entry) in entries.iter().enumerate().take(limits::PARTS + 1) {
                 let entry = Entry { index, kind: &entry.kind, span: entry.place.span };
                 add(entry, &mut archive);
             }
         }
         Kind::Set(keys) => {
-            for (index, key) in keys.iter().enumerate() {
+            for (index, key) in keys.iter().enumerate().take(limits::PARTS + 1) {
                 add(Entry { index, kind: &key.kind, span: key.place.span }, &mut archive);
             }
         }

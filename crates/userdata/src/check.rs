@@ -58,7 +58,7 @@ pub fn check(name: &str, bytes: &[u8], options: &CheckOptions<'_>) -> Report {
     let data = split::split(name, bytes, &options.split);
     let mut unread = data.findings.clone();
     let merged = merge::merge_parts(&data.parts);
-    unread.extend(merged.findings);
+    unread.extend(merged.findings.into_iter().filter(|finding| !data.is_told(finding)));
     let config = merged.config;
     let mut findings = unread.clone();
     findings.extend(traps::too_large(bytes.len()));

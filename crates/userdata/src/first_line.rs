@@ -130,6 +130,32 @@ fn nearly(line: &str) -> Option<&'static str> {
     NEARLY.iter().find(|(known, _)| *known == line).map(|(_, meant)| *meant)
 }
 
+/// The header that `line` is, but for slips of the fingers.
+fn misspelt(line: &str) -> Option<&'static str> {
+    // Sentences and settings are none.
+    let comment = line.trim_start_matches(['#', '!', '/', ' ']);
+    let (word, more) = comment.split_once([' ', '\t']).unwrap_or((comment, ""));
+    let starts = line.starts_with(['#', '!', '/']);
+    if !(starts || more.is_empty()) || !word.starts_with(|c: char| c.is_alphabetic()) || word.len() > 40 {
+        return None;
+    }
+    let letters: String = word.chars().filter(|character| character.is_alphanumeric()).collect();
+    let known = NEARLY.iter().map(|(known, _)| known.trim_start_matches(['#', '!']));
+    let meant = did_you_mean(&letters, known.filter(|known| known.len() > 8))?;
+    // "cloud" alone, and what is no slip.
+    let near = letters.chars().count().abs_diff(meant.len()) < 3 && letters.len() > 8;
+    let same = |(known, _): &&(&str, &str)| known.trim_start_matches(['#', '!']) == meant;
+    NEARLY.iter().find(same).filter(|_| near).map(|(_, meant)| *meant)
+}
+
+/// `#!/bin/sh` with its first two characters wrong.
+fn shebang(line: &str) -> Option<String> {
+    let rest = line.trim_start_matches(['#', '!', ' ']);
+    let marks = line.get(..line.len() - rest.len()).unwrap_or_default();
+    let folder = ["/bin/", "/usr/"].iter().any(|folder| rest.starts_with(folder));
+    (folder && marks.len() < 5).then(|| format!("#!{rest}"))
+}
+
 fn error(code: &'static str, index: usize, span: Span, message: impl Into<String>, hint: &str) -> Finding {
     Finding::error(code, Place { part: index, span }, message).with_hint(hint)
 }
@@ -177,8 +203,24 @@ fn unhandled(part: &Part, index: usize, data: &UserData, findings: &mut Vec<Find
     let span = span_of(&text);
     let (_, _, line) = first_line(&text);
     let line = line.trim();
-    let (code, message, hint) = words(&text, line);
+    let (code, message, hint) = match data.text.as_deref().filter(|text| is_indented_message(text)) {
+        Some(_) => (
+            "mime-start",
+            "this MIME message is indented: cloud-init finds no headers in it, and ignores all of it"
+                .to_owned(),
+            "remove the blanks before all lines (Terraform: `<<-EOT` instead of `<<EOT`)".to_owned(),
+        ),
+        None => words(&text, line),
+    };
     findings.push(error(code, index, span, message, &hint));
+}
+
+/// A message all of whose lines stand further right.
+fn is_indented_message(text: &str) -> bool {
+    let line = text.lines().next().unwrap_or_default();
+    let words = line.trim_start_matches([' ', '\t']).to_ascii_lowercase();
+    words.len() < line.len()
+        && ["content-type: multipart", "mime-version:"].iter().any(|name| words.starts_with(name))
 }
 
 /// What is no text, or no text as it should be.
@@ -297,7 +339,15 @@ fn words(text: &str, line: &str) -> (&'static str, String, String) {
             ),
         );
     }
-    if let Some(meant) = nearly(line) {
+    if let Some(meant) = shebang(line) {
+        let meant = shown(&meant);
+        return (
+            "header",
+            format!("{} is not {meant}: {ignored}", shown(line)),
+            format!("write exactly {meant} as the first line"),
+        );
+    }
+    if let Some(meant) = nearly(line).or_else(|| misspelt(line)) {
         return (
             "header",
             format!("{} is not {meant}: {ignored}", shown(line)),
@@ -381,12 +431,23 @@ fn script(part: &Part, index: usize, findings: &mut Vec<Finding>) {
             Finding::error("no-interpreter", place(span), message)
                 .with_hint("make #!/bin/sh the very first characters"),
         );
+    } else if let Some((message, hint)) = crate::interpreter::look(line) {
+        findings.push(Finding::warning("interpreter", place(span), message).with_hint(hint));
     }
 }
 
 fn include(part: &Part, index: usize, findings: &mut Vec<Finding>) {
     let text = String::from_utf8_lossy(&part.payload);
-    for place in crate::include::places(&text) {
+    let places = crate::include::places(&text);
+    if places.is_empty() {
+        let place = Place { part: index, span: span_of(&text) };
+        let message = "this include names no URL: cloud-init does nothing with it";
+        findings.push(
+            Finding::warning("include-empty", place, message)
+                .with_hint("write one URL a line below the first one"),
+        );
+    }
+    for place in places {
         let span = Span {
             start: place.start,
             end: place.start + place.url.len(),

@@ -17,7 +17,7 @@ pub(crate) const CODE: &str = "json-patch";
 const PREFIX: &str = "#cloud-config-jsonp";
 
 /// Items that may be moved to make room, by all operations of one patch.
-const WORK: usize = 50_000_000;
+const WORK: usize = 200_000_000;
 
 /// A patch whose shape is right.
 pub(crate) struct Patch {

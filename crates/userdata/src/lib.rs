@@ -35,6 +35,7 @@ mod first_line;
 pub mod format;
 pub mod gunzip;
 mod include;
+mod interpreter;
 pub mod json;
 mod json_patch;
 mod json_text;

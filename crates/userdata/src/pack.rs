@@ -213,6 +213,21 @@ fn warnings(parts: &[Part]) -> Vec<String> {
             scripts.join(", ")
         ));
     }
+    let is_script = |part: &&Part| {
+        matches!(
+            part.kind,
+            PartKind::Script
+                | PartKind::ScriptPerBoot
+                | PartKind::ScriptPerInstance
+                | PartKind::ScriptPerOnce
+        )
+    };
+    for part in parts.iter().filter(is_script).filter(|part| !part.payload.starts_with(b"#!")) {
+        warnings.push(format!(
+            "`{}` is packed as a script and does not start with `#!`: it does not run",
+            part.filename
+        ));
+    }
     warnings
 }
 

@@ -45,6 +45,10 @@ pub(crate) struct Processor<'a> {
     pub(crate) failed: bool,
     /// Bytes unpacked and fetched so far.
     pub(crate) spent: usize,
+    /// There were more parts than are read, which is told once.
+    full: bool,
+    /// Plain text that a header calls base64.
+    pub(crate) plain: Vec<Id>,
 }
 
 impl<'a> Processor<'a> {
@@ -58,6 +62,8 @@ impl<'a> Processor<'a> {
             about: Vec::new(),
             failed: false,
             spent: 0,
+            full: false,
+            plain: Vec::new(),
         }
     }
 
@@ -314,6 +320,18 @@ impl<'a> Processor<'a> {
             _ => return,
         };
         if encoding == "base64" && !transfer::is_clean_base64(written) {
+            if format::type_of_bytes(written).is_some() {
+                let message =
+                    "this is plain text, although the header says base64: cloud-init makes other bytes of it";
+                let hint = "remove this header, or encode the part: base64 < FILE";
+                let finding = Finding::warning("transfer-base64", here, message).with_hint(hint);
+                // Told here, and not once more for the bytes.
+                let is_lost = std::str::from_utf8(decoded).is_err();
+                let severity = if is_lost { Severity::Error } else { Severity::Warning };
+                self.findings.push(Finding { severity, ..finding });
+                self.plain.extend(is_lost.then_some(id));
+                return;
+            }
             let message = match decoded.len() * 4 >= written.len() * 3 && !written.is_empty() {
                 true => "this is not base64, although the header says so: the part is taken as it is written",
                 false => "this base64 is damaged: cloud-init takes what it can read of it",
@@ -327,7 +345,8 @@ impl<'a> Processor<'a> {
     fn attach(&mut self, id: Id, here: Place) {
         let number = self.attached.len() + 1;
         if number > limits::PARTS {
-            if number == limits::PARTS + 1 {
+            if !self.full {
+                self.full = true;
                 let message = format!("there are more than {} parts", limits::PARTS);
                 self.fail(Finding::error("too-many-parts", here, message).with_hint("put several into one"));
             }
@@ -377,6 +396,9 @@ impl<'a> Processor<'a> {
             self.findings.push(finding);
         }
         for message in archive.messages {
+            if self.full {
+                return;
+            }
             let id = self.messages.len();
             let line = message.origin.lines_before.saturating_add(1);
             self.messages.push(message);

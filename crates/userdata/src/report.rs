@@ -7,7 +7,7 @@ use hardtack_yaml::{Diagnostic, render_masked};
 use serde_json::{Value as Json, json};
 
 use crate::check::Report;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Place, Severity};
 use crate::secrets;
 
 /// Pictures of one file; a list that is longer helps nobody.
@@ -84,12 +84,13 @@ impl Report {
 /// The secrets of the texts that findings are about, looked for once in each.
 struct Texts<'r> {
     report: &'r Report,
+    places: Vec<Place>,
     masks: Vec<(usize, Vec<Range<usize>>)>,
 }
 
 impl<'r> Texts<'r> {
     fn new(report: &'r Report) -> Self {
-        Self { report, masks: Vec::new() }
+        Self { report, places: secrets::places(&report.config), masks: Vec::new() }
     }
 
     fn picture(&mut self, finding: &Finding) -> String {
@@ -116,7 +117,11 @@ impl<'r> Texts<'r> {
         let index = match self.masks.iter().position(|(known, _)| *known == part) {
             Some(index) => index,
             None => {
-                self.masks.push((part, secrets::masks(text)));
+                let mut masks = secrets::masks(text);
+                for place in self.places.iter().filter(|place| place.part == part) {
+                    masks.extend(words_of_lines(text, place.span.range()));
+                }
+                self.masks.push((part, disjoint(masks)));
                 self.masks.len().saturating_sub(1)
             }
         };
@@ -133,4 +138,32 @@ impl<'r> Texts<'r> {
         let touching = all.get(first..).unwrap_or_default();
         touching.iter().take_while(|mask| mask.start <= to).cloned().collect()
     }
+}
+
+/// The ranges in order, those that touch each other as one.
+fn disjoint(mut masks: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    masks.sort_by_key(|mask| (mask.start, mask.end));
+    let mut out: Vec<Range<usize>> = Vec::with_capacity(masks.len());
+    for mask in masks {
+        match out.last_mut().filter(|last| mask.start < last.end) {
+            Some(last) => last.end = last.end.max(mask.end),
+            None => out.push(mask),
+        }
+    }
+    out
+}
+
+/// The words of each line in `range`, without the header of a block scalar.
+fn words_of_lines(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
+    let mut out = Vec::new();
+    let mut start = range.start;
+    for (index, line) in text.get(range).unwrap_or_default().split_inclusive('\n').enumerate() {
+        let from = start.saturating_add(line.len().saturating_sub(line.trim_start().len()));
+        let end = start.saturating_add(line.trim_end().len());
+        if from < end && !(index == 0 && line.starts_with(['|', '>'])) {
+            out.push(from..end);
+        }
+        start = start.saturating_add(line.len());
+    }
+    out
 }

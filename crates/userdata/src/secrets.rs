@@ -8,6 +8,7 @@
 
 use std::ops::Range;
 
+use crate::finding::Place;
 use crate::value::{Key, Kind, Map, Value};
 
 /// Keys whose values are secrets, hyphens as underscores.
@@ -36,11 +37,33 @@ const KEYS: &[&str] = &[
 const HASHES: &[&str] = &["1", "2a", "2b", "2x", "2y", "5", "6", "7", "gy", "sha1", "y"];
 
 /// Parts of names that are no key of cloud-init's, and probably a misspelt one with a secret.
-const SUSPICIOUS: &[&str] =
-    &["passw", "pasw", "pwd", "passphrase", "secret", "token", "private_key", "privkey", "api_key", "apikey"];
+const SUSPICIOUS: &[&str] = &[
+    "passw",
+    "pasw",
+    "pwd",
+    "passphrase",
+    "secret",
+    "token",
+    "private_key",
+    "privkey",
+    "psk",
+    "api_key",
+    "apikey",
+];
 
-/// Names with such a part whose values are none.
-const HARMLESS: &[&str] = &["lock_passwd", "chpasswd"];
+/// Names with such a part whose values are none: `NOPASSWD` is a word of sudo's.
+const HARMLESS: &[&str] = &["lock_passwd", "chpasswd", "nopasswd"];
+
+/// Keys of the top level with secrets in them: what stands there instead of a mapping is probably one.
+const SECTIONS: &[&str] = &["chpasswd", "random_seed", "rh_subscription", "ubuntu_advantage", "ubuntu_pro"];
+
+/// True for a member of a section that is a secret there, and not elsewhere.
+fn is_secret_in(section: &str, name: &str) -> bool {
+    matches!((section, name), ("chpasswd", "list") | ("random_seed", "data"))
+}
+
+/// Bytes of a JSON pointer that are looked at.
+const POINTER: usize = 200;
 
 /// No hash has less behind its mark.
 const SALT: usize = 4;
@@ -59,7 +82,10 @@ pub fn is_secret_key(name: &str) -> bool {
 pub fn values(config: &Map) -> Vec<String> {
     let mut found = Vec::new();
     for (key, value) in config {
-        look(key, value, false, &mut found);
+        look(key, value, "", &mut |value, pairs| take(value, pairs, &mut found));
+        if is_section(key, value) {
+            take(value, false, &mut found);
+        }
     }
     found.retain(|text: &String| !text.is_empty());
     found.sort_unstable();
@@ -67,39 +93,75 @@ pub fn values(config: &Map) -> Vec<String> {
     found
 }
 
-fn look(key: &Key, value: &Value, in_chpasswd: bool, found: &mut Vec<String>) {
-    let name = key.as_text().unwrap_or_default();
-    if is_secret_key(name) {
-        take(value, found);
-    } else if in_chpasswd && name == "list" {
-        let mut lines = Vec::new();
-        take(value, &mut lines);
-        // `user:password`; the name is none.
-        found.extend(lines.iter().filter_map(|line| line.split_once(':')).map(|(_, word)| word.to_owned()));
-    } else {
-        inside(value, name == "chpasswd", found);
+/// Where the secrets in a configuration stand. A value may stand elsewhere than its key: behind an anchor.
+#[must_use]
+pub fn places(config: &Map) -> Vec<Place> {
+    let mut found = Vec::new();
+    for (key, value) in config {
+        look(key, value, "", &mut |value, _| scalars(value, &mut found));
+        if is_section(key, value) {
+            scalars(value, &mut found);
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+fn scalars(value: &Value, found: &mut Vec<Place>) {
+    match &value.kind {
+        Kind::List(items) => items.iter().for_each(|item| scalars(item, found)),
+        Kind::Map(members) => members.values().for_each(|member| scalars(member, found)),
+        Kind::Null | Kind::Bool(_) => {}
+        _ => found.push(value.place),
     }
 }
 
-fn inside(value: &Value, in_chpasswd: bool, found: &mut Vec<String>) {
+fn is_section(key: &Key, value: &Value) -> bool {
+    key.as_text().is_some_and(|name| SECTIONS.contains(&name)) && value.as_text().is_some()
+}
+
+/// Calls `see` with each value that is a secret, and whether it holds lines of `user:password`.
+fn look<'v>(key: &Key, value: &'v Value, section: &str, see: &mut dyn FnMut(&'v Value, bool)) {
+    let name = key.as_text().unwrap_or_default();
+    if is_secret_key(name) {
+        see(value, false);
+    } else if is_secret_in(section, name) {
+        see(value, section == "chpasswd");
+    } else {
+        inside(value, name, see);
+    }
+}
+
+fn inside<'v>(value: &'v Value, section: &str, see: &mut dyn FnMut(&'v Value, bool)) {
     match &value.kind {
         Kind::Map(members) => {
             for (key, value) in members {
-                look(key, value, in_chpasswd, found);
+                look(key, value, section, see);
             }
         }
         Kind::List(items) => {
             for item in items {
-                inside(item, in_chpasswd, found);
+                inside(item, section, see);
             }
         }
-        Kind::Text(text) if text.contains("PRIVATE KEY-----") => take(value, found),
+        Kind::Text(text) if text.contains("PRIVATE KEY-----") => see(value, false),
         _ => {}
     }
 }
 
+fn take(value: &Value, pairs: bool, found: &mut Vec<String>) {
+    if !pairs {
+        return texts(value, found);
+    }
+    let mut lines = Vec::new();
+    texts(value, &mut lines);
+    // `user:password`; the name is none.
+    found.extend(lines.iter().filter_map(|line| line.split_once(':')).map(|(_, word)| word.to_owned()));
+}
+
 /// All text in a value, whole and by lines.
-fn take(value: &Value, found: &mut Vec<String>) {
+fn texts(value: &Value, found: &mut Vec<String>) {
     match &value.kind {
         Kind::Text(text) => {
             found.push(text.trim().to_owned());
@@ -108,8 +170,8 @@ fn take(value: &Value, found: &mut Vec<String>) {
         Kind::Int(number) => found.push(number.to_string()),
         Kind::HugeInt(digits) => found.push(digits.clone()),
         Kind::Float(number) => found.push(number.to_string()),
-        Kind::List(items) => items.iter().for_each(|item| take(item, found)),
-        Kind::Map(members) => members.values().for_each(|member| take(member, found)),
+        Kind::List(items) => items.iter().for_each(|item| texts(item, found)),
+        Kind::Map(members) => members.values().for_each(|member| texts(member, found)),
         _ => {}
     }
 }
@@ -117,7 +179,7 @@ fn take(value: &Value, found: &mut Vec<String>) {
 /// The byte ranges of `text` that are not to be shown, in order.
 #[must_use]
 pub fn masks(text: &str) -> Vec<Range<usize>> {
-    let mut state = State::default();
+    let mut state = State { patches_secrets: patches_secrets(text), ..State::default() };
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         state.line(line.trim_end_matches(['\n', '\r']), start);
@@ -127,14 +189,28 @@ pub fn masks(text: &str) -> Vec<Range<usize>> {
     state.masks
 }
 
+/// Whether a JSON pointer in `text` leads to a secret.
+fn patches_secrets(text: &str) -> bool {
+    text.match_indices("\"/").any(|(at, _)| {
+        let rest = text.get(at + 1..).unwrap_or_default();
+        let end = rest.find(['"', '\n']).unwrap_or(rest.len());
+        // A longer one is none that leads to a secret by its name.
+        rest.get(..end.min(POINTER))
+            .or_else(|| rest.get(..end))
+            .is_some_and(|pointer| pointer.split('/').any(is_secret_key))
+    })
+}
+
 #[derive(Default)]
 struct State {
     masks: Vec<Range<usize>>,
     /// The column of a secret's key, while its value goes on in deeper lines; whether items of a list
     /// may stand in that column too.
     block: Option<(usize, bool)>,
-    /// The column of `chpasswd`.
-    chpasswd: Option<usize>,
+    /// The section with secrets of its own, and its column.
+    section: Option<(usize, &'static str)>,
+    /// A JSON patch of secrets.
+    patches_secrets: bool,
     /// Inside of a private key.
     pem: bool,
 }
@@ -159,8 +235,8 @@ impl State {
             }
             self.block = None;
         }
-        if self.chpasswd.is_some_and(|column| indent <= column && !body.starts_with('-')) {
-            self.chpasswd = None;
+        if self.section.is_some_and(|(column, _)| indent <= column && !body.starts_with('-')) {
+            self.section = None;
         }
         if let Some(from) = line.find("-----BEGIN").filter(|_| line.contains("PRIVATE KEY")) {
             self.masks.push(start + from..start + line.len());
@@ -190,17 +266,24 @@ impl State {
             // `- password` without a blank would be a name of its own; `-password` is an option.
             let name = name.trim_start_matches('-');
             let is_yaml = line.get(colon..).is_some_and(|rest| rest.starts_with(':'));
-            if name == "chpasswd" && is_yaml {
-                self.chpasswd = Some(name_at);
+            let rest = line.get(colon + 1..).unwrap_or_default();
+            let value = rest.trim_start();
+            let mut is_section = false;
+            if let Some(section) = SECTIONS.iter().find(|section| is_yaml && **section == name) {
+                self.section = Some((name_at, section));
+                // What is no mapping is probably the secret.
+                is_section =
+                    name_at == 0 && !value.is_empty() && !value.starts_with(['{', '[', '&', '*', '#', '!']);
             }
-            let secret = is_secret_key(name)
-                || (is_yaml && name == "list" && self.chpasswd.is_some())
+            let in_section = self.section.is_some_and(|(_, section)| is_secret_in(section, name));
+            let of_sudo = name == "PASSWD" && value.starts_with(['/', 'A']);
+            let secret = (is_secret_key(name) && !of_sudo)
+                || is_section
+                || (is_yaml && (in_section || (name == "value" && self.patches_secrets)))
                 || (!is_yaml && matches!(name, "PrivateKey" | "PresharedKey"));
             if !secret {
                 continue;
             }
-            let rest = line.get(colon + 1..).unwrap_or_default();
-            let value = rest.trim_start();
             let from = line.len() - value.len();
             let flow = flow_from < colon || !is_yaml;
             let length = value_length(value, flow);
@@ -310,7 +393,24 @@ fn value_length(value: &str, flow: bool) -> usize {
             return value.len();
         }
     }
-    if flow { value.find([',', '}', ']']).unwrap_or(value.len()) } else { value.trim_end().len() }
+    if !flow {
+        return value.trim_end().len();
+    }
+    // Lists and mappings to their end, whatever stands in them.
+    let mut depth = 0_usize;
+    let mut quote = None;
+    for (at, character) in value.char_indices() {
+        match character {
+            _ if quote.is_some() => quote = quote.filter(|quote| *quote != character),
+            '"' | '\'' if depth > 0 => quote = Some(character),
+            '[' | '{' => depth = depth.saturating_add(1),
+            ',' if depth == 0 => return at,
+            ']' | '}' if depth < 2 => return at + depth,
+            ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    value.len()
 }
 
 #[cfg(test)]
@@ -371,6 +471,22 @@ mod tests {
             ("curl -u joe:geheim https://x:80/a", "curl -u joe:# https://x:80/a"),
             ("export API_TOKEN=geheim", "export API_TOKEN=#"),
             ("chpasswd: {expire: false}", "chpasswd: {expire: false}"),
+            ("  sudo: ALL=(ALL) NOPASSWD: ALL", "  sudo: ALL=(ALL) NOPASSWD: ALL"),
+            ("  sudo: ALL=(ALL) PASSWD: /bin/ls", "  sudo: ALL=(ALL) PASSWD: /bin/ls"),
+            ("joe ALL=(ALL) NOPASSWD:ALL", "joe ALL=(ALL) NOPASSWD:ALL"),
+            ("random_seed: {data: geheim, dta: 1}", "random_seed: {data: #, dta: 1}"),
+            ("random_seed:\n  data: geheim\n  file: a", "random_seed:\n  data: #\n  file: a"),
+            (
+                "data: a\nmcollective: {conf: {plugin.psk: geheim}, x: 1}",
+                "data: a\nmcollective: {conf: {plugin.psk: #}, x: 1}",
+            ),
+            ("ubuntu_pro: geheim\na: b", "ubuntu_pro: #\na: b"),
+            ("{a: {password: [b, ['x]', geheim, c]], d: e}}", "{a: {password: #, d: e}}"),
+            (
+                "[{\"op\":\"add\",\"path\":\"/password\",\"value\":\"geheim\"},{\"op\":\"x\"}]",
+                "[{\"op\":\"add\",\"path\":\"/password\",\"value\":#},{\"op\":\"x\"}]",
+            ),
+            ("[{\"path\":\"/hostname\",\"value\":\"a\"}]", "[{\"path\":\"/hostname\",\"value\":\"a\"}]"),
             ("pasword: geheim\nlock-passwd: true", "pasword: #\nlock-passwd: true"),
         ] {
             assert_eq!(masked(text), wanted, "{text}");

@@ -54,6 +54,8 @@ pub struct UserData {
     pub text: Option<String>,
     /// Texts that findings count in whose `place.part` is [`WHOLE`], or that much less.
     sources: Vec<Source>,
+    /// Parts that are plain text which a header calls base64, and become no UTF-8 by that.
+    plain: Vec<usize>,
     /// Parts that are no UTF-8, as [`crate::utf8::readable`] shows them.
     readable: HashMap<usize, String>,
 }
@@ -98,6 +100,12 @@ impl UserData {
         diagnostic
     }
 
+    /// Whether what `finding` says was told better: bytes that are only what a wrong header makes of text.
+    #[must_use]
+    pub fn is_told(&self, finding: &Finding) -> bool {
+        finding.code == crate::utf8::CODE && self.plain.contains(&finding.place.part)
+    }
+
     fn source(&self, finding: &Finding) -> Option<&Source> {
         self.sources.get(WHOLE - finding.place.part)
     }
@@ -132,13 +140,14 @@ pub fn split(name: &str, bytes: &[u8], options: &SplitOptions<'_>) -> UserData {
         }
         _ => processor.blob(bytes.to_vec(), Origin::file(name), 0),
     }
-    let Processor { messages, attached, sources, findings, about, failed, .. } = processor;
+    let Processor { messages, attached, sources, findings, about, failed, plain, .. } = processor;
     let mut places = HashMap::new();
     for id in launch_index::leaves(&messages, &attached, options.launch_index) {
         let Some(message) = messages.get(id) else { continue };
         places.entry(id).or_insert(data.parts.len());
         data.parts.push(part(message, data.parts.len()));
     }
+    data.plain = plain.iter().filter_map(|id| places.get(id).copied()).collect();
     data.failed = failed;
     data.sources = sources;
     data.findings = findings;
@@ -154,6 +163,9 @@ pub fn split(name: &str, bytes: &[u8], options: &SplitOptions<'_>) -> UserData {
         }
     }
     first_line::look(&mut data);
+    let mut findings = std::mem::take(&mut data.findings);
+    findings.retain(|finding| !data.is_told(finding));
+    data.findings = findings;
     for (index, part) in data.parts.iter().enumerate() {
         if std::str::from_utf8(&part.payload).is_err()
             && let Some(text) = crate::utf8::readable(&part.payload)

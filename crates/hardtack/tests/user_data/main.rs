@@ -7,6 +7,7 @@ mod image;
 mod json;
 mod messages;
 mod pack;
+mod secrets;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -92,3 +92,14 @@ fn wrong_usage_and_missing_files_have_their_codes() {
         assert!(help.out.contains("Examples:\n  hardtack user-data"), "{}", help.out);
     }
 }
+
+#[test]
+fn a_file_that_cannot_be_read_hides_no_other() {
+    let cases = folder().join("cases");
+    let ran = run_in(&cases, &["check", "none", "deprecated.yaml", "octal-uid.yaml", "neither"], b"");
+    assert_eq!(ran.code, 4);
+    assert!(ran.out.contains("deprecated.yaml") && ran.out.contains("octal-uid.yaml"), "{}", ran.out);
+    assert!(ran.err.contains("none") && ran.err.contains("neither"), "{}", ran.err);
+    let ran = run_in(&cases, &["check", "--json", "deprecated.yaml", "none"], b"");
+    assert_eq!((ran.code, ran.json()["files"].as_array().map(Vec::len)), (4, Some(1)), "{}", ran.err);
+}

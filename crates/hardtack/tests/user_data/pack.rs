@@ -81,6 +81,17 @@ fn files_that_nobody_would_read_are_refused() {
 }
 
 #[test]
+fn a_type_that_nobody_knows_is_a_mistake_of_the_command() {
+    let folder = folder();
+    let ran = run_in(folder.path(), &["pack", "c.sh:foo/bar", "--output", "out"], b"");
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("c.sh: unknown type `foo/bar`"), "{}", ran.err);
+    let ran = run_in(folder.path(), &["pack", "unknown:text/x-shellscript", "--output", "out"], b"");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("warning: `unknown` is packed as a script"), "{}", ran.err);
+}
+
+#[test]
 fn an_output_appears_whole_or_not_at_all() {
     let folder = folder();
     let pack = |options: &[&str]| {

@@ -257,6 +257,29 @@ fn first_lines() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("# boothook", b"# cloud-boothook\n".to_vec(), "header"),
         ("# include", b"# include\nhttp://x\n".to_vec(), "header"),
         ("one # template", b"# template: jinja\n#cloud-config\n".to_vec(), "header"),
+        ("letter missing", b"#cloud-confg\nhostname: a\n".to_vec(), "header"),
+        ("letters swapped", b"#cloud-conifg\nhostname: a\n".to_vec(), "header"),
+        ("point", b"#cloud.config\nhostname: a\n".to_vec(), "header"),
+        ("dash", "#cloud\u{2013}config\nhostname: a\n".into(), "header"),
+        ("slashes", b"//cloud-config\nhostname: a\n".to_vec(), "header"),
+        ("boothook misspelt", b"#cloud-bothook\n#!/bin/sh\n".to_vec(), "header"),
+        ("no header", b"# cloud settings\nhostname: a\n".to_vec(), "missing-header"),
+        ("slash for #!", b"#/bin/bash\nls\n".to_vec(), "header"),
+        ("!# for #!", b"!#/bin/bash\nls\n".to_vec(), "header"),
+        ("interpreter misspelt", b"#!/bin/basj\nls\n".to_vec(), "interpreter"),
+        ("interpreter without folder", b"#!powershell\nls\n".to_vec(), "interpreter"),
+        ("interpreter without slash", b"#!bin/bash\nls\n".to_vec(), "interpreter"),
+        ("include of nothing", b"#include\n# http://x\n".to_vec(), "include-empty"),
+        (
+            "message indented",
+            b"  Content-Type: multipart/mixed; boundary=\"B\"\n  MIME-Version: 1.0\n\n  --B\n  #cloud-config\n  --B--\n".to_vec(),
+            "mime-start",
+        ),
+        (
+            "text called base64",
+            mime("Content-Type: text/cloud-config\nContent-Transfer-Encoding: base64", "#cloud-config\nhostname: a\n"),
+            "transfer-base64",
+        ),
         ("case", b"#Cloud-Config\na: 1\n".to_vec(), "header-case"),
         ("blank line", b"\n#cloud-config\na: 1\n".to_vec(), "header-late"),
         ("longer", b"#cloud-configs\na: 1\n".to_vec(), "header-longer"),
@@ -367,11 +390,28 @@ fn first_lines() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ),
         (
             "names",
-            b"#cloud-config-archive\n- {content: '#!a', filename: f}\n- {content: '#!b', filename: f}\n"
+            b"#cloud-config-archive\n- {content: '#!/bin/sh', filename: f}\n- {content: '#!/bin/sh -e', filename: f}\n"
                 .to_vec(),
             "same-filename",
         ),
     ]
+}
+
+#[test]
+fn too_many_parts_are_told_once() {
+    let text = format!("#cloud-config-archive\n{}", "- '#!/bin/sh'\n".repeat(20_000));
+    let data = split_text(&text);
+    assert!(data.failed);
+    assert_eq!(codes(&data), ["too-many-parts"]);
+}
+
+#[test]
+fn text_called_base64_stays_an_error_without_a_second_one() {
+    let text = "Content-Type: text/cloud-config\nMIME-Version: 1.0\nContent-Transfer-Encoding: base64\n\n#cloud-config\nhostname: a\n";
+    let report = hardtack_userdata::check::check("f", text.as_bytes(), &Default::default());
+    let codes: Vec<_> = report.findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["transfer-base64"]);
+    assert!(!report.is_valid());
 }
 
 /// `HARDTACK_BLESS=1 cargo test -p hardtack-userdata formats` writes the pictures anew.

@@ -11,13 +11,14 @@ use super::input::Instance;
 use super::{input, machine, secrecy, ways_in};
 use crate::args::CheckArgs;
 use crate::error::CliError;
+use crate::talk;
 
 /// The answer is no: there are errors.
 const NO: u8 = 1;
 
 /// Checks all files.
 pub(super) fn run(arguments: &CheckArgs) -> Result<u8, CliError> {
-    let inputs = input::read_all(&arguments.files)?;
+    let (inputs, unread) = input::read_each(&arguments.files)?;
     let image = arguments.image.as_deref().map(|path| machine::open(path, &arguments.open)).transpose()?;
     let instance = Instance::read(&arguments.read)?;
     let mut reports = Vec::new();
@@ -34,6 +35,14 @@ pub(super) fn run(arguments: &CheckArgs) -> Result<u8, CliError> {
     let failed = |report: &Report| !report.is_valid() || (arguments.strict && !report.findings.is_empty());
     let text = if arguments.json { json_text(&reports, &failed) } else { pictures(&reports) };
     std::io::stdout().write_all(text.as_bytes()).map_err(CliError::stream)?;
+    // What could be read was told. All errors are, and the last one is the answer.
+    let mut unread = unread.into_iter().peekable();
+    while let Some(error) = unread.next() {
+        if unread.peek().is_none() {
+            return Err(error);
+        }
+        talk::line(error.report().trim_end());
+    }
     Ok(if reports.iter().any(|(_, report)| failed(report)) { NO } else { 0 })
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hardtack_userdata::check::CheckOptions;
 use hardtack_userdata::{SplitOptions, limits};
@@ -36,11 +36,24 @@ pub(crate) fn read(path: &Path) -> Result<Input, CliError> {
 }
 
 /// Reads all `paths`; standard input can be one of them.
-pub(crate) fn read_all(paths: &[std::path::PathBuf]) -> Result<Vec<Input>, CliError> {
+pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Vec<Input>, CliError> {
+    let (inputs, unread) = read_each(paths)?;
+    unread.into_iter().next().map_or(Ok(inputs), Err)
+}
+
+/// Reads those of `paths` that can be read, and says what is wrong with the others.
+pub(crate) fn read_each(paths: &[PathBuf]) -> Result<(Vec<Input>, Vec<CliError>), CliError> {
     if paths.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         return Err(CliError::usage("- is given twice: standard input can be read once"));
     }
-    paths.iter().map(|path| read(path)).collect()
+    let (mut inputs, mut unread) = (Vec::new(), Vec::new());
+    for path in paths {
+        match read(path) {
+            Ok(input) => inputs.push(input),
+            Err(error) => unread.push(error),
+        }
+    }
+    Ok((inputs, unread))
 }
 
 /// What the instance would know.

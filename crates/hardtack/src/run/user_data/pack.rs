@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use hardtack_disk::AtomicFile;
+use hardtack_userdata::format::TYPES;
 use hardtack_userdata::pack::{Error, Gzip, Input, Packed, pack};
 
 use super::input;
@@ -15,6 +16,9 @@ use crate::talk;
 /// The answer is no: it does not fit, or a file would be ignored.
 const NO: u8 = 1;
 
+/// What to write instead of another type.
+const KNOWN_TYPES: &str = "types are text/cloud-config, text/x-shellscript, text/cloud-boothook and the like";
+
 /// Packs all files.
 pub(super) fn run(arguments: &PackArgs) -> Result<u8, CliError> {
     let output = (arguments.output.as_os_str() != "-").then_some(arguments.output.as_path());
@@ -22,6 +26,12 @@ pub(super) fn run(arguments: &PackArgs) -> Result<u8, CliError> {
         check_output(output, arguments.force)?;
     }
     let named: Vec<(PathBuf, Option<String>)> = arguments.files.iter().map(|file| with_type(file)).collect();
+    for (path, content_type) in &named {
+        if let Some(content_type) = content_type.as_deref().filter(|name| !TYPES.contains(name)) {
+            let text = format!("{}: unknown type `{content_type}`", path.display());
+            return Err(CliError::usage(text).hint(KNOWN_TYPES));
+        }
+    }
     let paths: Vec<PathBuf> = named.iter().map(|(path, _)| path.clone()).collect();
     let inputs: Vec<Input> = input::read_all(&paths)?
         .into_iter()
@@ -58,11 +68,16 @@ pub(super) fn run(arguments: &PackArgs) -> Result<u8, CliError> {
 fn with_type(file: &Path) -> (PathBuf, Option<String>) {
     let split = file.to_str().and_then(|text| text.rsplit_once(':'));
     match split {
-        Some((path, kind)) if kind.starts_with("text/") && !path.is_empty() && !file.exists() => {
+        Some((path, kind)) if is_type(path, kind) && !file.exists() => {
             (PathBuf::from(path), Some(kind.to_owned()))
         }
         _ => (file.to_owned(), None),
     }
+}
+
+/// Whether what stands behind the colon after `path` is meant as a type.
+fn is_type(path: &str, kind: &str) -> bool {
+    !path.is_empty() && (kind.starts_with("text/") || (kind.contains('/') && Path::new(path).exists()))
 }
 
 fn check_output(output: &Path, force: bool) -> Result<(), CliError> {
@@ -81,9 +96,7 @@ fn refused(error: Error) -> CliError {
         Error::TooLarge { .. } => {
             "leave something out, fetch it at boot, or say which cloud it is for: --for openstack".to_owned()
         }
-        Error::NoHandler { .. } => {
-            "types are text/cloud-config, text/x-shellscript, text/cloud-boothook and the like".to_owned()
-        }
+        Error::NoHandler { .. } => KNOWN_TYPES.to_owned(),
         _ => return CliError::new(NO, error.to_string()),
     };
     CliError::new(NO, error.to_string()).hint(hint)

@@ -7,7 +7,7 @@ use hardtack_userdata::redact::Redactor;
 /// may be a password.
 pub(super) fn cover(report: &mut Report) {
     let redactor = Redactor::new(&[&report.config]);
-    for finding in &mut report.findings {
+    for finding in report.findings.iter_mut().chain(&mut report.unread) {
         finding.message = redactor.text(&finding.message);
         finding.hint = finding.hint.take().map(|hint| redactor.text(&hint));
         finding.path = redactor.text(&finding.path);

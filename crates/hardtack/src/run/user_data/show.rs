@@ -9,7 +9,7 @@ use hardtack_userdata::{Finding, Severity};
 use hardtack_yaml::diagnostic::escape;
 
 use super::input::Instance;
-use super::{input, yaml};
+use super::{input, secrecy, yaml};
 use crate::args::ShowArgs;
 use crate::error::CliError;
 use crate::talk;
@@ -21,7 +21,8 @@ const NO: u8 = 1;
 pub(super) fn run(arguments: &ShowArgs) -> Result<u8, CliError> {
     let input = input::read(&arguments.file)?;
     let instance = Instance::read(&arguments.read)?;
-    let report = check(&input.name, &input.bytes, &instance.options());
+    let mut report = check(&input.name, &input.bytes, &instance.options());
+    secrecy::cover(&mut report);
     // Mistakes inside of parts are `check`'s; here only those count that take something away.
     for finding in &report.unread {
         let diagnostic = report.diagnostic(finding);
@@ -29,15 +30,23 @@ pub(super) fn run(arguments: &ShowArgs) -> Result<u8, CliError> {
         let word = severity_word(finding.severity);
         talk::line(&format!("{word}: {place}: {}", diagnostic.message));
     }
-    let text = if arguments.json { json_text(&report) } else { people(&input.name, &report) };
-    std::io::stdout().write_all(text.as_bytes()).map_err(CliError::stream)?;
+    if arguments.json {
+        write_json(&report).map_err(CliError::stream)?;
+    } else {
+        std::io::stdout().write_all(people(&input.name, &report).as_bytes()).map_err(CliError::stream)?;
+    }
     let lost = |finding: &Finding| finding.severity == Severity::Error;
     Ok(if report.unread.iter().any(lost) { NO } else { 0 })
 }
 
-fn json_text(report: &Report) -> String {
+/// Written as it is made: a second copy of all parts would be as large as they are.
+fn write_json(report: &Report) -> std::io::Result<()> {
     let config = hardtack_userdata::json::map(&report.config);
-    format!("{}\n", hardtack_userdata::show::json(&report.data.parts, &config))
+    let json = hardtack_userdata::show::json(&report.data.parts, &config);
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    serde_json::to_writer(&mut out, &json)?;
+    writeln!(out)?;
+    out.flush()
 }
 
 fn people(name: &str, report: &Report) -> String {
@@ -67,7 +76,16 @@ fn people(name: &str, report: &Report) -> String {
     if report.config.is_empty() {
         out.push_str("\nNo configuration.\n");
     } else {
-        let _ = write!(out, "\nThe configuration:\n\n{}", yaml::text(&report.config));
+        let _ = write!(out, "\nThe configuration:\n\n{}", visible(&yaml::text(&report.config)));
     }
     out
+}
+
+/// Text of several lines, in which nothing changes direction or hides.
+fn visible(text: &str) -> String {
+    let escaped = |piece: &str| match piece.strip_suffix(['\n', '\t']) {
+        Some(words) => format!("{}{}", escape(words), piece.get(words.len()..).unwrap_or_default()),
+        None => escape(piece),
+    };
+    text.split_inclusive(['\n', '\t']).map(escaped).collect()
 }
