@@ -406,6 +406,16 @@ fn too_many_parts_are_told_once() {
 }
 
 #[test]
+fn a_long_json_patch_is_applied() {
+    let first = r#"{"op":"add","path":"/runcmd","value":[]}"#;
+    let more = r#",{"op":"add","path":"/runcmd/0","value":"a"}"#.repeat(15_000);
+    let text = format!("#cloud-config-jsonp\n[{first}{more}]");
+    let report = hardtack_userdata::check::check("f", text.as_bytes(), &Default::default());
+    assert!(report.is_valid(), "{:?}", report.findings.first());
+    assert!(report.config.values().next().is_some());
+}
+
+#[test]
 fn text_called_base64_stays_an_error_without_a_second_one() {
     let text = "Content-Type: text/cloud-config\nMIME-Version: 1.0\nContent-Transfer-Encoding: base64\n\n#cloud-config\nhostname: a\n";
     let report = hardtack_userdata::check::check("f", text.as_bytes(), &Default::default());
