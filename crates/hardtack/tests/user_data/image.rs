@@ -146,6 +146,14 @@ fn a_plan_names_actions_and_hides_secrets() {
 }
 
 #[test]
+fn a_module_that_fails_is_no_success() {
+    let text = "#cloud-config\ntimezone: Europe/Zurch\nhostname: web\n";
+    let ran = run_in(&top(), &["plan", "-", "--image", hardened()], text.as_bytes());
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("Europe/Zurch") && ran.err.contains("Europe/Zurich"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
 fn every_example_has_a_plan() {
     let mut planned = 0;
     for file in files(&top().join("cloud-config")) {

@@ -111,7 +111,7 @@ fn key(text: &str, place: Place, path: &str, report: &mut Report<'_>) {
     }
     // A second line that is indented deeper, and folded into the first.
     let mut words = text.split_ascii_whitespace().skip(2);
-    if words.any(|word| is_type(word)) && text.matches(" AAAA").count() > 1 {
+    if words.any(is_type) && text.matches(" AAAA").count() > 1 {
         report.tell(trap(
             "key-on-several-lines",
             place,

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use hardtack_modules::{Action, Distro, Facts, Request, plan, text};
+use hardtack_userdata::Severity;
 use hardtack_userdata::check::check;
 use hardtack_userdata::redact::Redactor;
 
@@ -13,7 +14,7 @@ use crate::args::PlanArgs;
 use crate::error::CliError;
 use crate::talk;
 
-/// The user-data has errors.
+/// The user-data has errors, or a module fails on it.
 const NO: u8 = 1;
 
 /// Shows the plan for one file and one image.
@@ -34,6 +35,8 @@ pub(super) fn run(arguments: &PlanArgs) -> Result<u8, CliError> {
     let mut plan = plan(&request);
     // What the image's own configuration holds is no news.
     plan.keys.retain(|key| key.place.part != image_config::IN_IMAGE);
+    let mut findings = plan.steps.iter().flat_map(|step| &step.findings);
+    let failed = findings.any(|finding| finding.severity == Severity::Error);
     // The user-data's secrets and the image's: a recipe's hashes are in its own configuration.
     let redactor = Redactor::new(&[&config, &report.config]);
     for action in plan.steps.iter_mut().flat_map(|step| &mut step.actions) {
@@ -52,7 +55,7 @@ pub(super) fn run(arguments: &PlanArgs) -> Result<u8, CliError> {
         talk::line(report.pictures().trim_end());
     }
     std::io::stdout().write_all(shown.as_bytes()).map_err(CliError::stream)?;
-    Ok(if report.is_valid() { 0 } else { NO })
+    Ok(if report.is_valid() && !failed { 0 } else { NO })
 }
 
 /// Covers what looks like a secret in files and scripts: people write passwords into both.
@@ -64,6 +67,10 @@ fn cover(action: &mut Action, redactor: &Redactor) {
         Action::Console { text } => text,
         _ => return,
     };
+    // What is not shown at all keeps its length.
+    if content.secret {
+        return;
+    }
     if let Ok(text) = std::str::from_utf8(&content.bytes) {
         content.bytes = redactor.content(text).into_bytes();
     }
