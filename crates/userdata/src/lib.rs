@@ -28,6 +28,7 @@
 
 pub mod archive;
 pub mod check;
+mod content_secrets;
 pub mod coreos;
 pub mod equal;
 pub mod finding;

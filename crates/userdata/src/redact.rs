@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value as Json;
 
-use crate::secrets;
+use crate::{content_secrets, secrets};
 use crate::value::Map;
 
 /// What stands in a text instead of a secret.
@@ -81,7 +81,7 @@ impl Redactor {
     pub fn content(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut at = 0;
-        for mask in secrets::masks(text) {
+        for mask in content_secrets::masks(text) {
             if mask.start >= at {
                 out.push_str(&self.text(text.get(at..mask.start).unwrap_or_default()));
                 out.push_str(REDACTED);

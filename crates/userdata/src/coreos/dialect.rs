@@ -2,7 +2,7 @@
 
 use super::decode::{self, underscored};
 use super::model::CloudConfig;
-use super::{content, shape, validate};
+use super::{content, flow, shape, validate};
 use crate::finding::{Finding, Place};
 use crate::limits;
 use crate::value::{Key, Map};
@@ -76,6 +76,9 @@ impl CloudConfig {
 fn read(text: &str, part: usize) -> Result<CloudConfig, Vec<Finding>> {
     let node = hardtack_yaml::Document::compose("", text, limits::YAML)
         .map_err(|errors| validate::yaml_findings(&errors, part))?;
+    if let Some(refused) = flow::refused(text, &node) {
+        return Err(vec![refused.finding(part)]);
+    }
     let typed = decode::decode(&node, shape::CLOUD_CONFIG)
         .map_err(|fault| vec![Finding::error("yaml", Place { part, span: fault.span }, fault.message)])?;
     let mut config = CloudConfig::from(typed);

@@ -14,6 +14,8 @@
 //! * `manage_etc_hosts` is `localhost`, and `/etc/hosts` becomes one line, `127.0.0.1 NAME` (cloud-init
 //!   has other values, and keeps the file's other lines);
 //! * `ssh_authorized_keys` are the keys of `core` (cloud-init's are those of its default user);
+//! * between braces and brackets `:` needs quotes: `{server: http://x}` refuses the whole configuration
+//!   (cloud-init reads it);
 //! * a file whose `encoding` is unknown or does not fit refuses the whole configuration (cloud-init
 //!   writes it as it stands).
 //!
@@ -25,6 +27,7 @@
 //! * [`shape`], [`services`]: sections, options, types, values.
 //! * [`model`]: the configuration, typed.
 //! * [`content`]: encodings of files.
+//! * `flow`: what its YAML library refuses in braces and brackets.
 //! * [`substitution`]: the machine's addresses in the text.
 //! * [`units`]: units, from a list to actions in order.
 //! * [`generated`]: files that are written beside `write_files`.
@@ -42,6 +45,7 @@
 pub mod content;
 mod decode;
 mod dialect;
+mod flow;
 pub mod generated;
 pub mod model;
 mod scalar;

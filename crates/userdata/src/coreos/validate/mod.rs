@@ -16,7 +16,7 @@ pub use report::{Entry, Grade, Report};
 pub use rules::{RULES, Rule};
 
 use super::decode::LONE_TAG;
-use super::shape;
+use super::{flow, shape};
 use crate::finding::{Finding, Place};
 use crate::limits;
 use rules::Checker;
@@ -51,6 +51,10 @@ pub fn run(text: &str, part: usize, rules: &[Rule]) -> Report {
             return over_nothing(report, part, rules);
         }
     };
+    if let Some(refused) = flow::refused(text, &node) {
+        report.add(Grade::Error, refused.line(), flow::WORDS.to_owned(), refused.finding(part));
+        return over_nothing(report, part, rules);
+    }
     let tree = match Tree::read(text, &node, shape::CLOUD_CONFIG) {
         Ok(tree) => tree,
         Err(fault) => {
@@ -101,7 +105,8 @@ pub(super) fn findings(text: &str, part: usize) -> Vec<Finding> {
         .map(|finding| finding.place)
         .collect();
     findings.retain(|finding| finding.code != "unknown-key" || !misplaced.contains(&finding.place));
-    if let Ok(node) = Document::compose("", text, limits::YAML) {
+    let composed = Document::compose("", text, limits::YAML).ok();
+    if let Some(node) = composed.filter(|node| flow::refused(text, node).is_none()) {
         let (advice, more) = advice::advice(text, &node, part);
         findings.extend(advice);
         untold += more;
