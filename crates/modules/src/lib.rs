@@ -86,6 +86,7 @@ pub mod overlay;
 pub mod packages;
 pub mod passwords;
 pub mod phone_home;
+mod places;
 pub mod plan;
 pub mod power_state;
 pub mod pytext;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use hardtack_userdata::{Finding, Kind, Map, Value, truth};
+use hardtack_userdata::{Finding, Kind, Map, Place, Value, truth};
 use serde_json::Value as Json;
 
 use crate::basic_template;
@@ -214,10 +214,23 @@ fn plan(request: &Request<'_>) -> Outcome {
         let names: Vec<&str> = chosen.packages.iter().map(String::as_str).collect();
         if !names.is_empty() {
             outcome.actions.extend(packages::install(request, &names));
+        } else {
+            let message = format!(
+                "the machine does not have {}, and cloud-init knows no package to install for it: its service cannot be started",
+                chosen.name
+            );
+            let finding = Finding::warning("program-missing", place_of_client(map), message);
+            let hint = format!("write `config: {{packages: [{}]}}`, or take another client", chosen.name);
+            outcome.findings.push(finding.at("ntp.ntp_client").with_hint(hint));
         }
     }
     outcome.actions.push(run(service("reload", &chosen.service, request.machine, request.distro)));
     outcome
+}
+
+/// Where the client is named.
+fn place_of_client(map: &Map) -> Place {
+    get(map, "ntp_client").map(|value| value.place).unwrap_or_default()
 }
 
 /// `ntp.config` over what is known of the client.

@@ -330,6 +330,15 @@ impl Manager {
                     outcome.findings.push(Finding::error(reading::UNUSABLE, place, message).at("packages"));
                     return;
                 }
+                if !*snap && !for_snap.is_empty() && request.machine.program("snap").is_none() {
+                    let message = format!(
+                        "there is no snap on the machine, and {} will be missing unless one of the packages brings it",
+                        for_snap.join(", ")
+                    );
+                    let place = reading::place(request.config, "packages");
+                    let finding = Finding::warning(reading::SKIPPED, place, message).at("packages");
+                    outcome.findings.push(finding.with_hint("add `snapd`, or leave these out"));
+                }
                 for name in &for_snap {
                     let words =
                         name.split_once('=').map_or(vec![name.as_str()], |(name, rest)| vec![name, rest]);

@@ -104,6 +104,9 @@ impl Work<'_> {
         for (line, place) in &lines {
             self.line(line, *place, &mut plain, &mut hashed)?;
         }
+        for setting in plain.iter().chain(&hashed) {
+            self.unknown(&setting.user);
+        }
         let set = self.set(&plain);
         self.set_hashed(&hashed);
         if set && plain.iter().any(Setting::is_random) {
@@ -115,6 +118,22 @@ impl Work<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A user that nobody has made so far.
+    fn unknown(&mut self, user: &Value) {
+        let machine = self.request.machine;
+        let Some(name) = user.as_text().filter(|name| machine.account(name).is_none()) else { return };
+        // A machine without accounts is none that is known.
+        if machine.exists("/etc/passwd") {
+            self.warn(
+                "no-such-user",
+                user.place,
+                "chpasswd",
+                format!("there is no user {name} whose password could be set, and the module fails"),
+                "make the user in `users`, or check the spelling",
+            );
+        }
     }
 
     fn push(&mut self, action: Action) {

@@ -8,7 +8,7 @@ use crate::machine::Distro;
 use crate::module::{Frequency, Outcome, Request, Stage};
 use crate::overlay::Overlay;
 use crate::schedule::Schedule;
-use crate::{reading, table, unsupported};
+use crate::{places, reading, table, unsupported};
 
 /// What would be done to a machine.
 #[derive(Clone, Debug)]
@@ -91,7 +91,11 @@ pub fn plan(request: &Request<'_>) -> Plan {
     let mut machine = Overlay::new(request.machine);
     for scheduled in schedule.iter() {
         let asked = Request { machine: &machine, config: scheduled.config, ..*request };
-        let Outcome { actions, findings, notes, .. } = (scheduled.module.run)(&asked);
+        let Outcome { mut actions, mut findings, notes, .. } = (scheduled.module.run)(&asked);
+        places::fill(&mut findings, request.config, scheduled.module.keys);
+        if request.facts.instance_id.is_none() && GIVEN_THE_INSTANCE.contains(&scheduled.module.name) {
+            actions.iter_mut().for_each(name_the_instance);
+        }
         let mut changes = Vec::with_capacity(actions.len());
         for action in &actions {
             changes.push(Change::of(action, &machine));
@@ -115,13 +119,23 @@ pub fn plan(request: &Request<'_>) -> Plan {
     Plan { distro: request.distro.clone(), steps, keys, findings }
 }
 
+/// Modules whose programs are given the instance's id.
+const GIVEN_THE_INSTANCE: &[&str] = &["bootcmd", "consume_data"];
+
+/// Stands for the id that only the running machine has.
+fn name_the_instance(action: &mut Action) {
+    if let Action::Run { environment, .. } = action {
+        environment.push(("INSTANCE_ID".to_owned(), "$INSTANCE_ID".to_owned()));
+    }
+}
+
 /// What becomes of every key.
 fn keys(request: &Request<'_>, schedule: &Schedule, steps: &[Step]) -> Vec<KeyReport> {
-    let failed = |module: &str| {
-        steps.iter().any(|step| {
-            step.module == module && step.findings.iter().any(|finding| finding.severity == Severity::Error)
-        })
-    };
+    let errors: Vec<(&str, &Finding)> = steps
+        .iter()
+        .flat_map(|step| step.findings.iter().map(|finding| (step.module.as_str(), finding)))
+        .filter(|(_, finding)| finding.severity == Severity::Error)
+        .collect();
     let mut reports = Vec::new();
     for (key, _) in request.config {
         let name = key.to_python_str();
@@ -136,8 +150,13 @@ fn keys(request: &Request<'_>, schedule: &Schedule, steps: &[Step]) -> Vec<KeyRe
                 active.push(module.name.to_owned());
             }
         }
-        let (state, reason) = if active.iter().any(|module| failed(module)) {
-            (KeyState::Failed, None)
+        let mut failed = errors.iter().filter(|(module, _)| active.iter().any(|active| active == module));
+        let about = |finding: &Finding| finding.path.split('.').next() == Some(name.as_str());
+        let own = failed.clone().find(|(_, finding)| about(finding));
+        let (state, reason) = if let Some((_, finding)) = own {
+            (KeyState::Failed, Some(finding.message.clone()))
+        } else if let Some((module, finding)) = failed.next() {
+            (KeyState::Failed, Some(format!("{module} fails: {}", finding.message)))
         } else if !active.is_empty() || unsupported::FRAMEWORK.contains(&name.as_str()) {
             (KeyState::Applied, None)
         } else if let Some(reason) = unsupported::reason(&name) {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use hardtack_userdata::{Finding, Part, Severity};
+use hardtack_userdata::{Finding, Part, Severity, secrets};
 use serde_json::{Value as Json, json};
 
 use crate::action::{Action, Content, Owner};
@@ -134,7 +134,7 @@ fn finding_line(finding: &Finding, parts: &[Part]) -> String {
     let diagnostic = finding.diagnostic(parts);
     let word = if finding.severity == Severity::Error { "error" } else { "warning" };
     let mut line = format!("{word}: {}", finding.message);
-    if !diagnostic.file.is_empty() {
+    if !diagnostic.file.is_empty() && diagnostic.span.line > 0 {
         let _ = write!(line, " ({}:{}:{})", diagnostic.file, diagnostic.span.line, diagnostic.span.column);
     }
     if let Some(hint) = &finding.hint {
@@ -285,9 +285,24 @@ fn shell_word(word: &str) -> String {
     if plain { word } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
-/// A URL without the password in it.
+/// A URL without the passwords in it.
 #[must_use]
 pub fn no_password(url: &str) -> String {
+    let Some((address, query)) = url.split_once('?') else { return no_login(url) };
+    let (query, fragment) = query.split_once('#').map_or((query, ""), |(query, rest)| (query, rest));
+    let fields = query.split('&').map(|field| match field.split_once('=') {
+        Some((name, _)) if secrets::is_secret_key(name) => format!("{name}=…"),
+        _ => field.to_owned(),
+    });
+    let mut out = format!("{}?{}", no_login(address), fields.collect::<Vec<_>>().join("&"));
+    if !fragment.is_empty() {
+        let _ = write!(out, "#{fragment}");
+    }
+    visible(&out)
+}
+
+/// A URL without the password of its user.
+fn no_login(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return visible(url) };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);

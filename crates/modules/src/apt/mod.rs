@@ -81,11 +81,34 @@ fn configure(request: &Request<'_>, outcome: &mut Outcome) -> Result<(), Failed>
         let keys = sources::mirror_keys(&config, outcome)?;
         lists::generate(&config, &mirrors, &keys, request, outcome)?;
     }
+    if preserve {
+        unused_lists(&config, outcome);
+    }
     settings(&config, request, outcome)?;
     if let Some(value) = get(&config, "sources") {
         sources::add(value, &mirrors, request, outcome)?;
     }
     Ok(())
+}
+
+/// What `preserve_sources_list` leaves undone; it may be the image that says so.
+fn unused_lists(config: &Map, outcome: &mut Outcome) {
+    for name in ["primary", "security", "sources_list", "disable_suites"] {
+        if !get(config, name).is_some_and(truth::truthy) {
+            continue;
+        }
+        let used = if matches!(name, "primary" | "security") {
+            "is only used for $MIRROR and the like in `apt.sources`"
+        } else {
+            "is not used"
+        };
+        let message = format!(
+            "`apt.{name}` {used}: `preserve_sources_list` is true, here or in the image, and keeps the image's lists"
+        );
+        let place = reading::place(config, name);
+        let finding = Finding::warning(reading::SKIPPED, place, message).at(format!("apt.{name}"));
+        outcome.findings.push(finding.with_hint("write `preserve_sources_list: false` below `apt`"));
+    }
 }
 
 /// Answers to the questions of packages.

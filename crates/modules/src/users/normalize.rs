@@ -1,6 +1,8 @@
 //! The users and groups that a configuration describes (`cloudinit/distros/ug_util.py`): lists, texts
 //! with commas and mappings become one table, and `default` becomes the distribution's own user.
 
+use std::collections::BTreeSet;
+
 use hardtack_userdata::layers::effective;
 use hardtack_userdata::truth::{is_true, truthy};
 use hardtack_userdata::{Finding, Key, Kind, Map, Value};
@@ -21,6 +23,14 @@ pub struct Accounts {
     pub default: Option<Key>,
     /// What is odd.
     pub findings: Vec<Finding>,
+}
+
+impl Accounts {
+    /// Names of users and groups that are made.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<String> {
+        self.users.keys().chain(self.groups.keys()).map(Key::to_python_str).collect()
+    }
 }
 
 /// Reads `user`, `users` and `groups` of `config`. `default_user` is the distribution's own.

@@ -7,6 +7,8 @@
 mod content;
 mod mode;
 
+use std::collections::BTreeSet;
+
 use hardtack_userdata::truth::{translate_bool, truthy};
 use hardtack_userdata::{Finding, Kind, Map, Value};
 
@@ -19,6 +21,7 @@ use crate::module::{Frequency, Module, Outcome, Request, Stage};
 use crate::overlay::Overlay;
 use crate::pytext::{absolute_path, strip};
 use crate::reading::{SKIPPED, UNUSABLE, described, get};
+use crate::users;
 
 /// `write_files`.
 pub const MODULE: Module = Module {
@@ -66,7 +69,8 @@ fn module(request: &Request<'_>, deferred: bool) -> Outcome {
             return outcome;
         }
     };
-    let mut work = Work { machine: Overlay::new(request.machine), outcome, deferred };
+    let made = users::accounts(request).map(|accounts| accounts.names()).unwrap_or_default();
+    let mut work = Work { machine: Overlay::new(request.machine), outcome, deferred, made };
     for (index, entry) in entries {
         if let Err(finding) = work.entry(index, entry) {
             work.outcome.findings.push(finding);
@@ -146,6 +150,8 @@ struct Work<'a> {
     machine: Overlay<'a>,
     outcome: Outcome,
     deferred: bool,
+    /// Users and groups that the configuration makes.
+    made: BTreeSet<String>,
 }
 
 impl Work<'_> {
@@ -335,8 +341,10 @@ impl Work<'_> {
             "cloud-init looks owners up by name: a number is no name"
         } else if self.deferred {
             "make the user or group with `users` or `groups`, or check the spelling"
-        } else {
+        } else if self.made.contains(name) {
             "users are made after this: add `defer: true` to the file"
+        } else {
+            "neither `users` nor `groups` makes it: add it there and `defer: true` to the file, or check the spelling"
         };
         Finding::error(
             "owner-not-there-yet",

@@ -248,7 +248,7 @@ fn the_examples_do_what_they_say() {
     );
     // The sections make the same drop-ins, below /run.
     let section = plan_of(
-        "#cloud-config\ncoreos:\n  etcd: {addr: $private_ipv4:4001, peer-addr: $private_ipv4:7001}\n",
+        "#cloud-config\ncoreos:\n  etcd: {addr: '$private_ipv4:4001', peer-addr: '$private_ipv4:7001'}\n",
         &Tree::debian(),
         &facts(),
     );

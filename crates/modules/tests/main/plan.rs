@@ -158,6 +158,71 @@ fn secrets_are_not_shown() {
     assert!(!text::text(&plan, &parts).contains(canary));
 }
 
+/// The finding of that code and its line.
+fn told(plan: &Plan, module: &str, path: &str) -> (usize, String) {
+    let findings = plan.steps.iter().filter(|step| step.module == module).flat_map(|step| &step.findings);
+    let found = findings.filter(|finding| finding.path == path).last();
+    let found = found.unwrap_or_else(|| panic!("nothing at {path}: {:?}", plan.steps));
+    (found.place.span.line, format!("{}; {}", found.message, found.hint.as_deref().unwrap_or_default()))
+}
+
+#[test]
+fn what_the_machine_does_not_have_is_told_with_its_place() {
+    let yaml = "ntp: {ntp_client: openntpd}\npackages:\n- snap: [certbot]\nchpasswd:\n  users:\n  - {name: root, password: a, type: text}\n  - {name: ghost, password: b, type: text}\nwrite_files:\n- {path: /a, owner: ghost}\napt:\n  preserve_sources_list: true\n  primary: [{arches: [default], uri: 'http://m'}]\n  disable_suites: [updates]\n";
+    let (plan, parts) = planned(yaml, &Tree::debian(), &Facts::default());
+    for (module, path, line, wanted) in [
+        ("ntp", "ntp.config.template", 1, "no template"),
+        ("package_update_upgrade_install", "packages", 2, "no snap on the machine, and certbot"),
+        ("set_passwords", "chpasswd", 7, "no user ghost"),
+        ("write_files", "write_files.0.owner", 9, "neither `users` nor `groups` makes it"),
+        ("apt_configure", "apt.primary", 12, "only used for $MIRROR"),
+        ("apt_configure", "apt.disable_suites", 13, "is not used"),
+    ] {
+        let (at, message) = told(&plan, module, path);
+        assert_eq!(at, line, "{message}");
+        assert!(message.contains(wanted), "{message}");
+    }
+    let shown = text::text(&plan, &parts);
+    assert!(shown.contains("\n  write_files: failed: there is no user ghost"), "{shown}");
+    assert!(!shown.contains(":0:0"), "{shown}");
+    let made = format!("users: [{{name: ghost}}]\n{yaml}");
+    let (plan, _) = planned(&made, &Tree::debian(), &Facts::default());
+    assert!(told(&plan, "write_files", "write_files.0.owner").1.contains("users are made after this"));
+    let set = plan.steps.iter().find(|step| step.module == "set_passwords").unwrap();
+    assert_eq!(set.findings, []);
+}
+
+#[test]
+fn clients_of_time_that_nothing_installs_are_told() {
+    let yaml = "ntp: {ntp_client: systemd-timesyncd}\n";
+    let (plan, _) = planned(yaml, &Tree::debian(), &Facts::default());
+    let (line, message) = told(&plan, "ntp", "ntp.ntp_client");
+    assert_eq!(line, 1);
+    assert!(message.contains("packages: [systemd-timesyncd]"), "{message}");
+    let machine = Tree::debian().with("/lib/systemd/systemd-timesyncd", "");
+    let (plan, _) = planned(yaml, &machine, &Facts::default());
+    assert!(plan.steps.iter().filter(|step| step.module == "ntp").all(|step| step.findings.is_empty()));
+}
+
+#[test]
+fn early_commands_are_given_the_instance() {
+    let (plan, parts) = planned("bootcmd: [ls]\n", &Tree::debian(), &Facts::default());
+    let shown = text::text(&plan, &parts);
+    assert!(shown.contains("run INSTANCE_ID='$INSTANCE_ID' /bin/sh"), "{shown}");
+}
+
+#[test]
+fn secrets_in_urls_are_not_shown() {
+    for (url, wanted) in [
+        ("http://x/?token=geheim&a=1#b", "http://x/?token=…&a=1#b"),
+        ("http://u:geheim@x/$INSTANCE_ID/?a=1&api_key=geheim", "http://u:…@x/$INSTANCE_ID/?a=1&api_key=…"),
+        ("http://x/?a=b=c&d", "http://x/?a=b=c&d"),
+        ("http://x/", "http://x/"),
+    ] {
+        assert_eq!(text::no_password(url), wanted);
+    }
+}
+
 #[test]
 fn a_plan_reads_well() {
     let yaml =
@@ -197,7 +262,7 @@ at the end
     run DEBIAN_FRONTEND=noninteractive apt-get --option=Dpkg::Options::=--force-confold --option=Dpkg::options::=--force-unsafe-io --assume-yes --quiet install vim
     note: apt is not asked for packages that it does not know, and the module fails for them
 keys that are not applied
-  timezone: failed
+  timezone: failed: `timezone` is \"Mars/Base\", and there is no file /usr/share/zoneinfo/Mars/Base
   chef: unsupported: install chef from `runcmd`, with its configuration in `write_files`
 "
     );
