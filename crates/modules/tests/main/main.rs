@@ -13,6 +13,7 @@ mod final_stage;
 mod packages;
 mod plan;
 mod passwords;
+mod random;
 mod robust;
 mod ssh;
 mod users;
