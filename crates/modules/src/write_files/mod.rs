@@ -41,6 +41,9 @@ pub const DEFERRED: Module = Module {
     run: run_deferred,
 };
 
+/// The code of an owner that is not there when its file is written.
+const NO_OWNER: &str = "owner-not-there-yet";
+
 /// Bytes of a path (`PATH_MAX` without its end).
 const LONGEST_PATH: usize = 4095;
 
@@ -70,9 +73,18 @@ fn module(request: &Request<'_>, deferred: bool) -> Outcome {
         }
     };
     let made = users::accounts(request).map(|accounts| accounts.names()).unwrap_or_default();
+    let planned = request.facts.instance_id.is_none();
+    let awaits_packages = deferred && planned && get(request.config, "packages").is_some_and(truthy);
     let mut work = Work { machine: Overlay::new(request.machine), outcome, deferred, made };
     for (index, entry) in entries {
         if let Err(finding) = work.entry(index, entry) {
+            // What packages make is not known before they are there.
+            if finding.code == NO_OWNER && awaits_packages {
+                let message = "the image has no such user or group: one of `packages` has to make it";
+                let finding = Finding::warning(NO_OWNER, finding.place, message).at(finding.path);
+                work.outcome.findings.push(finding.with_hint("check the spelling"));
+                continue;
+            }
             work.outcome.findings.push(finding);
             break;
         }
@@ -347,7 +359,7 @@ impl Work<'_> {
             "neither `users` nor `groups` makes it: add it there and `defer: true` to the file, or check the spelling"
         };
         Finding::error(
-            "owner-not-there-yet",
+            NO_OWNER,
             place,
             format!(
                 "there is no {who} when {path} is written: it {becomes}, and files behind it are not written"

@@ -193,6 +193,20 @@ fn what_the_machine_does_not_have_is_told_with_its_place() {
 }
 
 #[test]
+fn packages_may_make_the_owners_of_late_files() {
+    let yaml = "write_files:\n- {path: /a, owner: redis, defer: true, content: a}\n- {path: /b, defer: true, content: b}\n";
+    let step = |yaml: &str| {
+        let (plan, _) = planned(yaml, &Tree::debian(), &Facts::default());
+        plan.steps.into_iter().find(|step| step.module == "write_files_deferred").unwrap()
+    };
+    use hardtack_userdata::Severity;
+    let alone = step(yaml);
+    assert_eq!((alone.actions.len(), alone.findings[0].severity), (1, Severity::Error));
+    let with = step(&format!("{yaml}packages: [redis-server]\n"));
+    assert_eq!((with.actions.len(), with.findings[0].severity), (2, Severity::Warning));
+}
+
+#[test]
 fn clients_of_time_that_nothing_installs_are_told() {
     let yaml = "ntp: {ntp_client: systemd-timesyncd}\n";
     let (plan, _) = planned(yaml, &Tree::debian(), &Facts::default());
