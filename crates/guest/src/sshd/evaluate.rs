@@ -120,6 +120,20 @@ impl Config {
     }
 
     pub(super) fn load_from(stage: &Stage<'_>, version: Version, main: &str) -> Result<Self, Error> {
+        Self::load_started(stage, version, &[], main)
+    }
+
+    /// What sshd makes of `main` when it is started with `options`: the lines of its `-o`, and where each of
+    /// them stands. They are read first, so they win.
+    ///
+    /// # Errors
+    /// A file cannot be read, or Includes go on without end.
+    pub fn load_started(
+        stage: &Stage<'_>,
+        version: Version,
+        options: &[(String, Place)],
+        main: &str,
+    ) -> Result<Self, Error> {
         let mut config = Self {
             version,
             settings: Vec::new(),
@@ -128,6 +142,13 @@ impl Config {
             problems: Vec::new(),
             files: 0,
         };
+        for (text, place) in options {
+            // Its Includes are none of the main file's.
+            let mut state = FileState { outer: None, block: None, depth: 1, ours: false };
+            if let Some(line) = words::line(text) {
+                config.read_line(stage, &line, place.clone(), &mut state)?;
+            }
+        }
         config.read_file(stage, main, None, 0)?;
         config.check_any();
         Ok(config)

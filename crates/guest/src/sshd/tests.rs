@@ -453,3 +453,18 @@ fn random_configurations_agree_with_the_real_sshd() {
     }
     assert!(taken > CASES / 4, "sshd took {taken}");
 }
+
+#[test]
+fn options_of_the_command_line_win() {
+    let tree = MemoryTree::new()
+        .file("/etc/ssh/sshd_config", "UsePAM yes\nMaxAuthTries 4\n")
+        .file("/etc/ssh/other", "MaxAuthTries 6\n");
+    let stage = Stage::new(&tree);
+    let at = Place { file: "/etc/default/ssh".to_owned(), line: 1 };
+    let options = [("UsePAM no".to_owned(), at)];
+    let config = Config::load_started(&stage, DEBIAN_12, &options, MAIN_FILE).unwrap();
+    assert_eq!(global(&config, "UsePAM"), Some(("no".into(), "/etc/default/ssh:1".into())));
+    assert_eq!(global(&config, "MaxAuthTries").unwrap().0, "4");
+    let other = Config::load_started(&stage, DEBIAN_12, &options, "/etc/ssh/other").unwrap();
+    assert_eq!(global(&other, "MaxAuthTries").unwrap().0, "6");
+}

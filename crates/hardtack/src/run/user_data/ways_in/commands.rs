@@ -7,7 +7,7 @@ use super::users::get;
 
 /// Words, and what they are about.
 const WORDS: &[(&str, &str)] = &[
-    ("/etc/ssh", "sshd's configuration"),
+    ("/etc/ssh/", "sshd's configuration"),
     ("sshd_config", "sshd's configuration"),
     ("authorized_keys", "SSH keys"),
     ("pam.d", "PAM"),
@@ -15,13 +15,19 @@ const WORDS: &[(&str, &str)] = &[
     ("google_authenticator", "one-time codes"),
     ("google-authenticator", "one-time codes"),
     ("overlayroot", "the overlay"),
+    ("/media/root-ro", "the overlay"),
+    ("/media/root-rw", "the overlay"),
     ("cloud.cfg", "cloud-init's configuration"),
+    ("cloud-init.disabled", "cloud-init's configuration"),
     ("/etc/hardtack", "what the recipe put in"),
     ("hardtack-agent", "what the recipe put in"),
     ("hardtack-enrol", "what the recipe put in"),
     ("/etc/shadow", "passwords"),
     ("chpasswd", "passwords"),
-    ("passwd ", "passwords"),
+    ("passwd", "passwords"),
+    ("/etc/nologin", "who may log in"),
+    ("/etc/sudoers", "sudo"),
+    ("chage", "accounts"),
     ("usermod", "accounts"),
     ("userdel", "accounts"),
     ("deluser", "accounts"),
@@ -101,11 +107,46 @@ fn told(who: &str, word: &str, what: &str) -> String {
 fn mentions(command: &str) -> Vec<(&'static str, &'static str)> {
     let mut found: Vec<(&str, &str)> = Vec::new();
     for (word, what) in WORDS {
-        if command.contains(word) && !found.iter().any(|(_, known)| known == what) {
+        if names(command, word) && !found.iter().any(|(_, known)| known == what) {
             found.push((word, what));
         }
     }
     found
+}
+
+/// Whether `command` names `word` in a way that matters.
+fn names(command: &str, word: &str) -> bool {
+    match word {
+        // The client's files decide nothing.
+        "/etc/ssh/" => command.match_indices(word).any(|(at, _)| {
+            let rest = command.get(at + word.len()..).unwrap_or_default();
+            !["ssh_known_hosts", "ssh_config", "moduli"].iter().any(|name| rest.starts_with(name))
+        }),
+        // The program, not the file nor openssl's part of that name.
+        "passwd" | "chage" => runs(command, word).is_some(),
+        // More groups take nothing away.
+        "usermod" => runs(command, word).is_some_and(|rest| {
+            let words: Vec<&str> = rest.split_whitespace().collect();
+            let adds = words.first().is_some_and(|word| matches!(*word, "-aG" | "-a" | "--append"));
+            let other = |word: &&str| matches!(*word, "-L" | "-e" | "-s" | "-p" | "-l" | "-d" | "-u" | "-f");
+            !adds || words.iter().any(other)
+        }),
+        _ => command.contains(word),
+    }
+}
+
+/// What stands behind the program `name`, where a command begins with it.
+fn runs<'c>(command: &'c str, name: &str) -> Option<&'c str> {
+    command.match_indices(name).find_map(|(at, _)| {
+        let (before, rest) = (command.get(..at)?, command.get(at + name.len()..)?);
+        let begins = match before.chars().next_back() {
+            Some('/') => before.rsplit(char::is_whitespace).next()?.contains("bin/"),
+            Some(c) => c.is_whitespace() || matches!(c, ';' | '&' | '|' | '(' | '`' | '"' | '\''),
+            None => true,
+        };
+        let openssl = before.trim_end().ends_with("openssl");
+        (begins && !openssl && rest.chars().next().is_none_or(char::is_whitespace)).then_some(rest)
+    })
 }
 
 fn texts(value: &Value, found: &mut Vec<String>) {

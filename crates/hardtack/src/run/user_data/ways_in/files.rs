@@ -4,18 +4,18 @@
 //! The files are those that the modules of the guest would write, put into a [`Stage`] above the
 //! image. sshd and PAM are evaluated before and after.
 
-use hardtack_guest::pam::{self, Answer, Facility, Step, can_succeed};
-use hardtack_guest::sshd::{Config, Connection};
+use hardtack_guest::sshd::{self, Config, Connection};
 use hardtack_guest::{Set, Stage, Tree};
 use hardtack_modules::{Action, Plan};
 use hardtack_userdata::truth::is_true;
 use hardtack_userdata::{Finding, Map, Place, Value};
 
+use super::demand;
 use super::image::{self, Facts, SNIPPET};
+use super::service;
+use super::storage;
 use super::users::get;
 use crate::error::CliError;
-
-const CODES: &str = "pam_google_authenticator.so";
 
 /// sshd's words that decide who gets in, and how.
 const SENSITIVE: &[&str] = &[
@@ -27,7 +27,9 @@ const SENSITIVE: &[&str] = &[
     "ChallengeResponseAuthentication",
     "DenyGroups",
     "DenyUsers",
+    "ForceCommand",
     "KbdInteractiveAuthentication",
+    "ListenAddress",
     "PAMServiceName",
     "PasswordAuthentication",
     "PermitEmptyPasswords",
@@ -39,9 +41,6 @@ const SENSITIVE: &[&str] = &[
     "UsePAM",
 ];
 
-/// PAM's services that let somebody in.
-const SERVICES: &[&str] = &["sshd", "login", "su", "sudo"];
-
 /// A file that the user-data writes.
 #[derive(Clone)]
 pub(super) struct Written {
@@ -49,6 +48,8 @@ pub(super) struct Written {
     path: String,
     /// The module that does.
     module: String,
+    /// It stands behind what was there.
+    appended: bool,
 }
 
 /// Puts what `plan` writes into `stage`; what cannot be put there is left out.
@@ -56,25 +57,34 @@ pub(super) fn put(plan: &Plan, stage: &mut Stage<'_>) -> Vec<Written> {
     let mut written = Vec::new();
     for step in &plan.steps {
         for action in &step.actions {
+            let appended = matches!(action, Action::Append { .. });
+            let set = |mode: &Option<u32>| Set { mode: *mode, ..Set::default() };
             let (path, done) = match action {
-                Action::Write { path, content, .. } => {
-                    (path, stage.write(path, content.bytes.clone(), Set::default()).is_ok())
+                Action::Write { path, content, mode, .. } => {
+                    // systemd removes what is there before logins are let in.
+                    let early = step.module == "write_files" && is_nologin(path) && path != "/etc/nologin";
+                    (path, early || stage.write(path, content.bytes.clone(), set(mode)).is_ok())
                 }
-                Action::Append { path, content, .. } => {
+                Action::Append { path, content, mode, .. } => {
                     let mut all = stage.read(path).ok().flatten().unwrap_or_default();
                     all.extend_from_slice(&content.bytes);
-                    (path, stage.write(path, all, Set::default()).is_ok())
+                    (path, stage.write(path, all, set(mode)).is_ok())
                 }
                 Action::Link { path, target } => (path, stage.symlink(path, target).is_ok()),
                 Action::Remove { path } => (path, stage.remove(path).is_ok()),
                 _ => continue,
             };
             if done {
-                written.push(Written { path: path.clone(), module: step.module.clone() });
+                written.push(Written { path: path.clone(), module: step.module.clone(), appended });
             }
         }
     }
     written
+}
+
+/// Files whose being there shuts everybody but root out.
+fn is_nologin(path: &str) -> bool {
+    matches!(path, "/etc/nologin" | "/run/nologin" | "/var/run/nologin")
 }
 
 /// What is different afterwards.
@@ -88,20 +98,21 @@ pub(super) fn compare(
     let before = Stage::new(guest);
     let places = Places { config, written };
     let mut found = sshd(&before, after, &places, config, facts)?;
-    found.extend(stacks(&before, after, &places)?);
+    found.extend(demand::stacks(&before, after, &places)?);
     found.extend(others(&places, facts));
+    found.extend(sudo(&before, after, &places)?);
     Ok(found)
 }
 
 /// Where the user-data says what ends up in a file.
-struct Places<'a> {
+pub(super) struct Places<'a> {
     config: &'a Map,
     written: &'a [Written],
 }
 
 impl Places<'_> {
     /// The files that were written and fit.
-    fn of(&self, fits: impl Fn(&str) -> bool) -> Vec<(Place, String, &str)> {
+    pub(super) fn of(&self, fits: impl Fn(&str) -> bool) -> Vec<(Place, String, &str)> {
         let mut found: Vec<(Place, String, &str)> = Vec::new();
         for written in self.written.iter().filter(|written| fits(&written.path)) {
             let (place, path) = self.origin(written);
@@ -110,6 +121,11 @@ impl Places<'_> {
             }
         }
         found
+    }
+
+    /// Nothing replaces `file` as a whole.
+    fn only_appended(&self, file: &str) -> bool {
+        self.written.iter().filter(|written| written.path == file).all(|written| written.appended)
     }
 
     fn origin(&self, written: &Written) -> (Place, String) {
@@ -147,9 +163,8 @@ fn sshd(
     config: &Map,
     facts: &Facts,
 ) -> Result<Vec<Finding>, CliError> {
-    let files = places.of(|path| path.starts_with("/etc/ssh/"));
-    let settings = files.iter().any(|(_, _, file)| file.contains("sshd_config"));
-    if !settings {
+    let files = places.of(|path| path.starts_with("/etc/ssh/") || service::decides(path));
+    if places.written.is_empty() {
         return Ok(Vec::new());
     }
     let (Some(old), Some(new)) =
@@ -157,21 +172,49 @@ fn sshd(
     else {
         return Ok(Vec::new());
     };
-    let (place, path) = files
-        .iter()
-        .find(|(_, _, file)| file.contains("sshd_config"))
-        .map(|(place, path, _)| (*place, path.clone()))
-        .unwrap_or_default();
+    // The file that a line stands in, or one that is about sshd.
+    let whose = |line: Option<&sshd::Place>| {
+        let same = line.and_then(|line| places.of(|path| same_path(path, &line.file)).into_iter().next());
+        let about =
+            |(_, _, file): &&(Place, String, &str)| file.contains("sshd_config") || service::decides(file);
+        let (place, path, file) = same.or_else(|| files.iter().find(about).cloned()).unwrap_or_default();
+        (place, path, file.to_owned())
+    };
     let mut found = Vec::new();
     for problem in &new.problems {
         if !old.problems.iter().any(|known| known.what == problem.what) {
             let message = format!("{}: {}", problem.place, problem.what);
-            let finding = Finding::error("image-sshd-broken", place, message).at(path.clone());
+            let (place, path, _) = whose(Some(&problem.place));
+            let finding = Finding::error("image-sshd-broken", place, message).at(path);
             found.push(finding.with_hint("nobody could log in over SSH: correct the line"));
         }
     }
+    let (was, is) = (service::started(before)?, service::started(after)?);
+    if let Some((file, why)) = is.fault.as_ref().filter(|_| was.fault.is_none()) {
+        let line = sshd::Place { file: file.clone(), line: 1 };
+        let (place, path, _) = whose(Some(&line));
+        let finding = Finding::error("image-sshd-broken", place, format!("{file}: {why}")).at(path);
+        found.push(finding.with_hint("nobody could log in over SSH: leave sshd's unit to the image"));
+    }
+    for (place, path, file) in places.of(service::is_other) {
+        let message = format!("{file} decides how sshd is started, and is not followed here");
+        found.push(Finding::warning("image-sshd-changed", place, message).at(path));
+    }
+    // Beside those that decide who gets in, all that the recipe set.
+    let mut keywords: Vec<&str> = SENSITIVE.to_vec();
+    for line in old.settings.iter().filter(|line| line.ours) {
+        if !keywords.contains(&line.keyword) {
+            keywords.push(line.keyword);
+        }
+    }
     let mut changed = false;
-    for keyword in SENSITIVE {
+    let mut told: Vec<&str> = Vec::new();
+    for keyword in keywords {
+        let name = sshd::canonical(keyword, old.version()).map_or(keyword, |keyword| keyword.name);
+        if told.contains(&name) {
+            continue;
+        }
+        told.push(name);
         let ours = by_recipe(keyword, &old);
         let harmless = |was: &str, is: &str| {
             let (was, is) = (strictness(keyword, was), strictness(keyword, is));
@@ -180,9 +223,12 @@ fn sshd(
         };
         changed |= difference(keyword, &old, &new, &|_, _| false).is_some();
         let Some((was, is, by)) = difference(keyword, &old, &new, &harmless) else { continue };
+        let (place, path, file) = whose(by.as_ref());
+        let by = by.map_or(file, |by| by.to_string());
+        let by = if by.is_empty() { "this".to_owned() } else { by };
         let message = match &ours {
-            Some(line) => format!("{by} makes {keyword} {is}, and the image's recipe says {was} ({line})"),
-            None => format!("{by} makes {keyword} {is}; in the image it is {was}"),
+            Some(line) => format!("{by} makes {name} {is}, and the image's recipe says {was} ({line})"),
+            None => format!("{by} makes {name} {is}; in the image it is {was}"),
         };
         let finding = if ours.is_some() {
             Finding::error("image-sshd-undone", place, message)
@@ -190,7 +236,7 @@ fn sshd(
         } else {
             Finding::warning("image-sshd-changed", place, message)
         };
-        found.push(finding.at(path.clone()));
+        found.push(finding.at(path));
     }
     if !changed {
         found.extend(no_effect(&old, config));
@@ -227,7 +273,7 @@ fn difference(
     old: &Config,
     new: &Config,
     harmless: &dyn Fn(&str, &str) -> bool,
-) -> Option<(String, String, String)> {
+) -> Option<(String, String, Option<sshd::Place>)> {
     let anybody = Connection::default();
     let words = |config: &Config| -> Vec<String> {
         let lines = config.for_connection(keyword, &anybody);
@@ -239,7 +285,7 @@ fn difference(
     };
     if was != is && !harmless(&was.join(" "), &is.join(" ")) {
         let line = new.for_connection(keyword, &anybody);
-        let by = line.last().map_or_else(|| "this".to_owned(), |line| format!("{}", line.place));
+        let by = line.last().map(|line| line.place.clone());
         return Some((shown(&was), shown(&is), by));
     }
     let count = |config: &Config| -> Vec<String> {
@@ -251,7 +297,7 @@ fn difference(
         !inside_old.contains(&words) && !harmless(&was.join(" "), &words)
     })?;
     (inside_old != inside_new).then(|| {
-        (shown(&was), format!("{} in a Match block", added.words.join(" ")), added.place.to_string())
+        (shown(&was), format!("{} in a Match block", added.words.join(" ")), Some(added.place.clone()))
     })
 }
 
@@ -280,80 +326,34 @@ fn no_effect(old: &Config, config: &Map) -> Option<Finding> {
     Some(finding)
 }
 
-/// PAM's stacks before and after.
-fn stacks(before: &Stage<'_>, after: &Stage<'_>, places: &Places<'_>) -> Result<Vec<Finding>, CliError> {
-    let files =
-        places.of(|path| path.starts_with("/etc/pam.d/") || path.starts_with("/usr/share/pam-configs/"));
-    let Some((place, path, file)) = files.first().cloned() else { return Ok(Vec::new()) };
+/// Where accounts stand.
+const ACCOUNTS: &[&str] = &["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"];
+
+/// User-data that takes the overlay's device for something else.
+pub(super) fn device(after: &Stage<'_>, written: &[Written], config: &Map, facts: &Facts) -> Vec<Finding> {
+    let places = Places { config, written };
+    let crypttab = places.of(|path| path == "/etc/crypttab").first().map(|(place, ..)| *place);
+    storage::look(config, facts, after, crypttab)
+}
+
+/// Rules of sudo that let everybody be root.
+fn sudo(before: &Stage<'_>, after: &Stage<'_>, places: &Places<'_>) -> Result<Vec<Finding>, CliError> {
     let mut found = Vec::new();
-    for service in SERVICES {
-        let Some((was, is)) = stack(before, service).zip(stack(after, service)) else { continue };
-        if was == is {
-            continue;
+    let rules = |path: &str| path == "/etc/sudoers" || path.starts_with("/etc/sudoers.d/");
+    for (place, path, file) in places.of(rules) {
+        let is_open = |stage: &Stage<'_>| -> Result<bool, CliError> {
+            let text = stage.read_limited(file, 1 << 20)?.unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            let mut lines = text.lines().map(str::trim);
+            Ok(lines.any(|line| line.split_whitespace().next() == Some("ALL") && line.contains("NOPASSWD")))
+        };
+        if is_open(after)? && !is_open(before)? {
+            let message = format!("{file} lets every user become root without a password");
+            let finding = Finding::warning("image-sudo-opened", place, message).at(path);
+            found.push(finding.with_hint("name the users or the group that may"));
         }
-        let message = match (&was, &is) {
-            (_, Demand { possible: false, .. }) if was.possible => {
-                format!("{file} makes PAM refuse every {service} login")
-            }
-            (Demand { code: true, .. }, Demand { code: false, .. }) => {
-                format!("{file} lets {service} succeed without the one-time code that the image asks for")
-            }
-            (Demand { password: true, .. }, Demand { password: false, .. }) => {
-                format!("{file} lets {service} succeed without a password")
-            }
-            _ => format!("{file} changes what PAM asks {service} logins for"),
-        };
-        let weaker = !is.possible || (was.code && !is.code) || (was.password && !is.password);
-        let code = if weaker { "image-pam-undone" } else { "image-pam-changed" };
-        let finding = if weaker {
-            Finding::error(code, place, message).with_hint("leave PAM to the image's recipe")
-        } else {
-            Finding::warning(code, place, message)
-        };
-        found.push(finding.at(path.clone()));
-    }
-    if found.is_empty() {
-        let message = format!("{file} belongs to PAM; what sshd, login, su and sudo ask for stays the same");
-        found.push(Finding::warning("image-pam-changed", place, message).at(path));
     }
     Ok(found)
-}
-
-/// What a stack asks for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Demand {
-    /// Somebody with everything gets through.
-    possible: bool,
-    /// Nobody without a code.
-    code: bool,
-    /// Nobody without a password.
-    password: bool,
-}
-
-/// `None` when there is no such service or it cannot be read.
-fn stack(stage: &Stage<'_>, service: &str) -> Option<Demand> {
-    pam::service_path(stage, service).ok()??;
-    let steps = match pam::steps(stage, service, Facility::Auth) {
-        Ok(steps) => steps,
-        // A stack that PAM cannot read lets nobody in.
-        Err(_) => return Some(Demand { possible: false, code: true, password: true }),
-    };
-    let passes = |wrong: &dyn Fn(&Step) -> bool| {
-        can_succeed(&steps, |step: &Step| {
-            if step.module == "pam_deny.so" || wrong(step) {
-                vec![Answer::Failure]
-            } else if step.module == "pam_rootok.so" {
-                vec![Answer::Ignore]
-            } else {
-                vec![Answer::Success]
-            }
-        })
-    };
-    let is_code = |step: &Step| step.module == CODES;
-    let is_password = |step: &Step| {
-        step.module.starts_with("pam_unix") || step.module == "pam_sss.so" || step.module == "pam_ldap.so"
-    };
-    Some(Demand { possible: passes(&|_| false), code: !passes(&is_code), password: !passes(&is_password) })
 }
 
 /// Files that something else of the way in depends on.
@@ -378,7 +378,25 @@ fn others(places: &Places<'_>, facts: &Facts) -> Vec<Finding> {
             )
         } else if file.starts_with("/etc/hardtack/") || file.contains("/hardtack-") {
             ("image-recipe-undone", format!("{file} was put there by the image's recipe"), true)
-        } else if ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"].contains(&file) {
+        } else if file == "/etc/cloud/cloud-init.disabled" {
+            let message = format!("{file} switches cloud-init off from the next boot on");
+            ("image-cloud-config-changed", message, false)
+        } else if is_nologin(file) && file != "/etc/nologin" {
+            let message =
+                format!("{file} lets nobody but root in until systemd removes it at the end of the boot");
+            ("image-user-without-way-in", message, false)
+        } else if file == "/etc/ssh/sshd_not_to_be_run" {
+            ("image-sshd-broken", format!("{file} keeps sshd from being started"), true)
+        } else if ["sshd", "sshd-session", "sshd-auth"].iter().any(|name| {
+            file.ends_with(&format!("/{name}")) && (file.contains("bin/") || file.contains("/openssh/"))
+        }) {
+            ("image-sshd-broken", format!("{file} is a program of sshd, which is replaced"), true)
+        } else if file.contains("/security/pam_") && file.ends_with(".so") {
+            ("image-pam-undone", format!("{file} is one of PAM's modules, which is replaced"), true)
+        } else if ACCOUNTS.contains(&file) && places.only_appended(file) {
+            let message = format!("{file} gets lines: accounts that neither the image nor `users` knows");
+            ("image-accounts-replaced", message, false)
+        } else if ACCOUNTS.contains(&file) {
             (
                 "image-accounts-replaced",
                 format!("{file} as a whole takes every account of the image away"),

@@ -8,6 +8,7 @@ use hardtack_userdata::{Map, Value};
 
 use super::super::image_config;
 use super::super::machine::GuestMachine;
+use super::service;
 use crate::error::CliError;
 
 const AGENT_CONFIG: &str = "/etc/hardtack/agent.json";
@@ -84,9 +85,11 @@ pub(super) fn default_user(config: &Map) -> Option<String> {
     info.get("default_user")?.get("name").and_then(Value::as_text).map(str::to_owned)
 }
 
-/// sshd's configuration on `stage`; `None` without an sshd.
+/// sshd's configuration on `stage`, with what its unit says in the command line; `None` without an sshd.
 pub(super) fn sshd_config(stage: &Stage<'_>, version: Option<Version>) -> Result<Option<Config>, CliError> {
-    Ok(version.map(|version| Config::load(stage, version)).transpose()?)
+    let Some(version) = version else { return Ok(None) };
+    let started = service::started(stage)?;
+    Ok(Some(Config::load_started(stage, version, &started.options, &started.file)?))
 }
 
 /// True when the second field of shadow(5) is one that a password fits.

@@ -8,7 +8,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hardtack_guest::ssh_keys;
-use hardtack_guest::sshd::{Config, Connection, Version, in_pattern_list};
+use hardtack_guest::sshd::{Config, Connection, Setting, Version, in_pattern_list};
 
 /// Why the sshd does not take the key in `line` from `user`, if it does not.
 pub(super) fn refusal(line: &str, user: &str, config: &Config) -> Option<String> {
@@ -88,26 +88,56 @@ fn by_setting(kind: &str, user: &str, config: &Config) -> Option<String> {
         "ssh-rsa" if version >= Version::new(7, 2) => vec!["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"],
         other => vec![other],
     };
-    let by_default = |algorithm: &str| match algorithm {
+    let refused = |algorithm: &&str| !takes(algorithm, user, config);
+    if !algorithms.iter().all(|algorithm| refused(&algorithm)) {
+        return None;
+    }
+    Some(match accepted(user, config) {
+        Some(line) => format!("{} {} leaves {kind} out", line.written, line.place),
+        None => format!("OpenSSH {version} refuses {kind} keys unless {} names them", keyword(version)),
+    })
+}
+
+/// Why no key that a client of today signs with is taken; they sign no more with SHA-1.
+pub(super) fn refuses_all(user: &str, config: &Config) -> Option<String> {
+    let line = accepted(user, config)?;
+    let version = config.version();
+    let mut today = vec!["ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-ed25519"];
+    today.extend(["sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"]);
+    today.extend(if version >= Version::new(7, 2) {
+        ["rsa-sha2-512", "rsa-sha2-256"]
+    } else {
+        ["ssh-rsa"; 2]
+    });
+    let none = !today.iter().any(|algorithm| takes(algorithm, user, config));
+    none.then(|| format!("sshd takes no key of today's clients ({} {})", line.written, line.place))
+}
+
+/// The word that names the algorithms.
+fn keyword(version: Version) -> &'static str {
+    if version >= Version::new(8, 5) { "PubkeyAcceptedAlgorithms" } else { "PubkeyAcceptedKeyTypes" }
+}
+
+/// The line that names them.
+fn accepted<'c>(user: &str, config: &'c Config) -> Option<&'c Setting> {
+    let connection = Connection { user: Some(user.to_owned()), ..Connection::default() };
+    config.for_connection(keyword(config.version()), &connection).first().copied()
+}
+
+/// Whether sshd takes a signature of `algorithm`.
+fn takes(algorithm: &str, user: &str, config: &Config) -> bool {
+    let version = config.version();
+    let by_default = match algorithm {
         "ssh-dss" => version < Version::new(7, 0),
         "ssh-rsa" => version < Version::new(8, 8),
         _ => true,
     };
-    let connection = Connection { user: Some(user.to_owned()), ..Connection::default() };
-    let keyword =
-        if version >= Version::new(8, 5) { "PubkeyAcceptedAlgorithms" } else { "PubkeyAcceptedKeyTypes" };
-    let lines = config.for_connection(keyword, &connection);
-    let Some(line) = lines.first() else {
-        let good = algorithms.iter().any(|algorithm| by_default(algorithm));
-        return (!good).then(|| format!("OpenSSH {version} refuses {kind} keys unless {keyword} names them"));
-    };
+    let Some(line) = accepted(user, config) else { return by_default };
     let value = line.value.trim().trim_matches('"');
-    let taken = |algorithm: &str| match value.chars().next() {
-        Some('+') => by_default(algorithm) || in_pattern_list(algorithm, &value[1..]),
-        Some('-') => by_default(algorithm) && !in_pattern_list(algorithm, &value[1..]),
-        Some('^') => by_default(algorithm) || in_pattern_list(algorithm, &value[1..]),
-        _ => in_pattern_list(algorithm, value),
-    };
-    let good = algorithms.iter().any(|algorithm| taken(algorithm));
-    (!good).then(|| format!("{} {} leaves {kind} out", line.written, line.place))
+    let named = |list: &str| in_pattern_list(algorithm, list);
+    match value.chars().next() {
+        Some('+' | '^') => by_default || named(&value[1..]),
+        Some('-') => by_default && !named(&value[1..]),
+        _ => named(value),
+    }
 }

@@ -4,6 +4,7 @@ use hardtack_guest::pam::{self, Answer, Facility, Step, can_succeed};
 use hardtack_guest::sshd::{Config, Connection, in_pattern_list};
 use hardtack_guest::{FileType, Stage, accounts};
 
+use super::gates::{self, Gates};
 use super::image::{self, Facts};
 use super::keys;
 use super::users::{Password, User};
@@ -32,15 +33,22 @@ struct Has {
     code: bool,
 }
 
+/// What a login is judged by.
+pub(super) struct World<'w, 't> {
+    pub(super) facts: &'w Facts,
+    pub(super) sshd: &'w Config,
+    pub(super) stage: &'w Stage<'t>,
+    /// What shuts everybody out.
+    pub(super) gates: Gates,
+    /// Days since 1970.
+    pub(super) today: i64,
+}
+
 /// Why `user` cannot log in over SSH; empty: it can, as far as that can be told. The key may come with
 /// the launch where the user is cloud-init's default one.
-pub(super) fn obstacles(
-    user: &User,
-    facts: &Facts,
-    config: &Config,
-    stage: &Stage<'_>,
-) -> Result<Vec<String>, CliError> {
-    let mut found = Vec::new();
+pub(super) fn obstacles(user: &User, world: &World<'_, '_>) -> Result<Vec<String>, CliError> {
+    let World { facts, sshd: config, stage, .. } = *world;
+    let mut found: Vec<String> = world.gates.shut(&user.name).collect();
     let account = accounts::user(stage, &user.name)?;
     let connection = connection_of(user, account.as_ref(), stage)?;
     let shell = user.shell.clone().or_else(|| account.as_ref().map(|account| account.shell.clone()));
@@ -51,6 +59,13 @@ pub(super) fn obstacles(
             found.push(format!("its shell {shell} is not in the image"));
         }
     }
+    if let Some(day) = user.expires.or(expiry(stage, &user.name)?).filter(|day| *day <= world.today) {
+        found.push(match world.today - day {
+            0 => "its account expires today".to_owned(),
+            1 => "its account expired yesterday".to_owned(),
+            days => format!("its account expired {days} days ago"),
+        });
+    }
     let password = match user.password {
         Some(Password::Works) => "",
         Some(Password::Locked) => "its password is locked (lock_passwd is true unless it says false)",
@@ -58,20 +73,49 @@ pub(super) fn obstacles(
         None => "it has no password",
     };
     let taken = |key: &super::users::KeyLine| keys::refusal(&key.line, &user.name, config).is_none();
-    let key =
-        if user.launch_key || user.keys.iter().any(taken) || has_key_in_image(&connection, config, stage)? {
-            ""
-        } else if user.keys.is_empty() {
-            "it has no SSH key"
-        } else {
-            "sshd takes none of its keys"
-        };
+    let launch = user.launch_key && keys::refuses_all(&user.name, config).is_none();
+    let key = if launch || user.keys.iter().any(taken) || has_key_in_image(&connection, config, stage)? {
+        ""
+    } else if user.keys.is_empty() && !user.launch_key {
+        "it has no SSH key"
+    } else {
+        "sshd takes none of its keys"
+    };
+    found.extend(gates::no_shell(&connection, account.as_ref(), config, stage)?);
+    found.extend(writable_keys(user, &connection, account.as_ref(), config, stage)?);
     let home = account.map_or_else(|| format!("/home/{}", user.name), |account| account.home);
     let code = facts.enrols(&user.name) || stage.stat(&format!("{home}/.google_authenticator"))?.is_some();
     let has = Has { key, password, code };
     found.extend(shut_out(&connection, config));
     found.extend(missing(&connection, &has, config, stage)?);
     Ok(found)
+}
+
+/// The day on which an account of the image is over: the eighth field of shadow(5).
+fn expiry(stage: &Stage<'_>, name: &str) -> Result<Option<i64>, CliError> {
+    let shadow = stage.read("/etc/shadow")?.unwrap_or_default();
+    let shadow = String::from_utf8_lossy(&shadow);
+    let mut lines = shadow.lines().map(|line| line.split(':'));
+    let mut fields = lines.find_map(|mut fields| (fields.next() == Some(name)).then_some(fields));
+    Ok(fields.as_mut().and_then(|fields| fields.nth(6)).and_then(|day| day.trim().parse().ok()))
+}
+
+/// A file of keys that the user-data writes and that others could change: sshd passes over it.
+fn writable_keys(
+    user: &User,
+    connection: &Connection,
+    account: Option<&accounts::User>,
+    config: &Config,
+    stage: &Stage<'_>,
+) -> Result<Option<String>, CliError> {
+    let strict = config.for_connection("StrictModes", connection);
+    if strict.first().is_some_and(|line| line.value.eq_ignore_ascii_case("no")) {
+        return Ok(None);
+    }
+    let home = account.map_or_else(|| format!("/home/{}", user.name), |account| account.home.clone());
+    let path = format!("{home}/.ssh/authorized_keys");
+    let open = stage.stat(&path)?.is_some_and(|found| found.mode & 0o022 != 0);
+    Ok(open.then(|| format!("others can write to {path}, so sshd passes over it (StrictModes)")))
 }
 
 /// What sshd knows of the user: the name, and all groups.
@@ -112,11 +156,13 @@ fn missing(
     let keyboard = on("KbdInteractiveAuthentication", true) && on("ChallengeResponseAuthentication", true);
     let passwords = on("PasswordAuthentication", true);
     let answers = if pam { Some(pam_answers(has, stage)?) } else { None };
+    let revoked = gates::revokes_all(connection, config, stage)?;
     // Of one method: what it wants that the user does not have.
     let want = |method: &str| -> Vec<String> {
         let name = method.split(':').next().unwrap_or_default();
         match name {
             "publickey" if !on("PubkeyAuthentication", true) => vec!["sshd takes no keys".to_owned()],
+            "publickey" if revoked.is_some() => revoked.clone().into_iter().collect(),
             "publickey" if has.key.is_empty() => Vec::new(),
             "publickey" => vec![has.key.to_owned()],
             "password" if !passwords => {

@@ -1,13 +1,11 @@
 //! What user-data takes away from an image: users, passwords, modules.
 
-use hardtack_guest::Stage;
-use hardtack_guest::sshd::Config;
 use hardtack_modules::{Distro, table};
 use hardtack_userdata::truth::is_false;
 use hardtack_userdata::{Finding, Map, Place};
 
 use super::image::{Facts, Reader};
-use super::login;
+use super::login::{self, World};
 use super::users::{self, User, get, place_of};
 use crate::error::CliError;
 
@@ -112,19 +110,14 @@ pub(super) fn modules(own: &Map, distro: &Distro) -> Vec<Finding> {
 }
 
 /// `disable_root: false` gives the launch's key to root, whom sshd may let in.
-pub(super) fn root(
-    own: &Map,
-    facts: &Facts,
-    sshd: &Config,
-    after: &Stage<'_>,
-) -> Result<Vec<Finding>, CliError> {
+pub(super) fn root(own: &Map, world: &World<'_, '_>) -> Result<Vec<Finding>, CliError> {
     let Some(value) = get(own, "disable_root") else { return Ok(Vec::new()) };
     if !is_false(value) {
         return Ok(Vec::new());
     }
     // The launch's key, as the default user has it.
     let root = User { name: "root".to_owned(), launch_key: true, ..User::default() };
-    let obstacles = login::obstacles(&root, facts, sshd, after)?;
+    let obstacles = login::obstacles(&root, world)?;
     let finding = if obstacles.is_empty() {
         let what = "`disable_root: false` lets root in over SSH with the launch's key";
         Finding::warning("image-root-opened", value.place, what).with_hint("leave it out, and use sudo")

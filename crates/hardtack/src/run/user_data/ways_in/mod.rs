@@ -7,27 +7,39 @@
 //! * `keys`: which keys the image's sshd takes.
 //! * `owners`: owners of files that the image has, or not.
 //! * `files`: sshd, PAM and the overlay with the files of the user-data in place.
+//! * `demand`: what PAM asks for.
+//! * `service`: how sshd is started.
+//! * `gates`: what shuts everybody out.
+//! * `storage`: the overlay's device.
 //! * `commands`: commands that name any of it.
 
 mod commands;
+mod demand;
 mod files;
+mod gates;
 mod image;
 mod keys;
 mod login;
 mod losses;
+mod service;
+mod storage;
 mod owners;
+#[cfg(test)]
+mod closed_tests;
 #[cfg(test)]
 mod tests;
 mod users;
 
 use hardtack_guest::sshd::Config;
 use hardtack_guest::{Stage, Tree};
-use hardtack_modules::{Distro, Request, plan};
+use hardtack_modules::{Distro, Plan, Request, plan};
 use hardtack_userdata::check::Report;
 use hardtack_userdata::truth::is_false;
-use hardtack_userdata::{Finding, Map, Place, Value};
+use hardtack_userdata::{Finding, Map, Place, Severity, Value};
 
+use self::gates::Gates;
 use self::image::{Facts, Reader};
+use self::login::World;
 use self::users::{User, get};
 use super::machine::GuestMachine;
 use crate::error::CliError;
@@ -43,8 +55,8 @@ pub(super) struct Verdict {
     owners: Vec<Place>,
 }
 
-/// What the user-data of `report` would do to `guest`.
-pub(super) fn look(report: &Report, guest: &dyn Tree) -> Result<Verdict, CliError> {
+/// What the user-data of `report` would do to `guest`, `today` days after 1970 began.
+pub(super) fn look(report: &Report, guest: &dyn Tree, today: i64) -> Result<Verdict, CliError> {
     let mut logins = false;
     let mut owners = Vec::new();
     let machine = GuestMachine::new(guest);
@@ -65,8 +77,10 @@ pub(super) fn look(report: &Report, guest: &dyn Tree) -> Result<Verdict, CliErro
         distro: &distro,
         facts: &hardtack_modules::Facts::default(),
     };
-    let written = files::put(&plan(&request), &mut after);
+    let plan = plan(&request);
+    let written = files::put(&plan, &mut after);
     found.extend(files::compare(guest, &after, &written, &report.config, &facts)?);
+    found.extend(files::device(&after, &written, &report.config, &facts));
     found.extend(commands::look(&report.config, &report.data.parts));
     // The dialect of CoreOS has users of its own, and none by default.
     if facts.reader != Reader::CoreOs {
@@ -78,8 +92,9 @@ pub(super) fn look(report: &Report, guest: &dyn Tree) -> Result<Verdict, CliErro
             report.findings.iter().any(same)
         };
         found.extend(looked.missing.into_iter().filter(|finding| !told(finding)));
-        let all = users::users(&config, image::default_user(&config).as_deref());
-        found.extend(losses::default_user(&report.config, &all, &facts));
+        let listed = users::users(&config, image::default_user(&config).as_deref());
+        let all = made(listed.clone(), &config, &distro);
+        found.extend(losses::default_user(&report.config, &listed, &facts));
         found.extend(losses::passwords(&report.config, &facts));
         found.extend(losses::modules(&report.config, &distro));
         let sshd = image::sshd_config(&after, facts.sshd)?;
@@ -88,9 +103,28 @@ pub(super) fn look(report: &Report, guest: &dyn Tree) -> Result<Verdict, CliErro
         }
         logins = sshd.is_some();
         if let Some(sshd) = &sshd {
-            found.extend(refused_keys(&all, &report.config, &facts, sshd));
-            found.extend(losses::root(&report.config, &facts, sshd, &after)?);
-            found.extend(ways_in(&all, &report.config, &facts, sshd, &after)?);
+            found.extend(refused_keys(&listed, &report.config, &facts, sshd));
+            let gates = Gates::read(&after, sshd)?;
+            let world = World { facts: &facts, sshd, stage: &after, gates, today };
+            found.extend(losses::root(&report.config, &world)?);
+            let usual = users::users(&facts.config, facts.default_user.as_deref());
+            let usual = made(usual, &facts.config, &distro);
+            let was_open = match image::sshd_config(&before, facts.sshd)? {
+                Some(sshd) => {
+                    let gates = Gates::read(&before, &sshd)?;
+                    let world = World { facts: &facts, sshd: &sshd, stage: &before, gates, today };
+                    somebody(&usual, &world)?
+                }
+                None => true,
+            };
+            found.extend(ways_in(&all, &report.config, &world, was_open)?);
+        }
+    }
+    for failure in failures(report, &plan) {
+        let same = |known: &&mut Finding| known.place == failure.place && known.path == failure.path;
+        match found.iter_mut().find(same) {
+            Some(known) => known.severity = Severity::Error,
+            None => found.push(failure),
         }
     }
     Ok(Verdict { findings: found, logins, owners })
@@ -100,10 +134,15 @@ impl Verdict {
     /// True for what is told of user-data in general, where one of the findings says the same with the
     /// image's names, or where the image has the answer.
     pub(super) fn knows_better(&self, general: &Finding) -> bool {
+        if self.findings.iter().any(|finding| finding.code == general.code && finding.path == general.path) {
+            return true;
+        }
         let told = |code: &'static str| self.findings.iter().filter(move |finding| finding.code == code);
         match general.code {
             "no-default-user" => told("image-default-user-lost").next().is_some(),
             "no-way-in" => self.logins,
+            // The modules were tried out on the image.
+            "locale-invalid" | "timezone-unknown" => true,
             "owner-not-there-yet" => self.owners.contains(&general.place),
             "owner-unknown" => {
                 self.owners.contains(&general.place)
@@ -113,6 +152,33 @@ impl Verdict {
             _ => false,
         }
     }
+}
+
+/// Errors that modules end with on this image, and that the report does not hold yet.
+fn failures(report: &Report, plan: &Plan) -> Vec<Finding> {
+    let told = |finding: &Finding| {
+        report.findings.iter().any(|known| {
+            known.severity == Severity::Error
+                && (known.place == finding.place || (known.path == finding.path && !known.path.is_empty()))
+        })
+    };
+    let of_user = |finding: &&Finding| finding.place.part != super::image_config::IN_IMAGE;
+    let findings = plan.steps.iter().flat_map(|step| &step.findings);
+    let errors = findings.filter(|finding| finding.severity == Severity::Error);
+    errors.filter(of_user).filter(|finding| !told(finding)).cloned().collect()
+}
+
+/// Of `all` those that are made and get keys with the modules that run.
+fn made(mut all: Vec<User>, config: &Map, distro: &Distro) -> Vec<User> {
+    let order = hardtack_modules::table::order(config, distro);
+    let runs = |name: &str| order.iter().any(|entry| entry.name.replace('-', "_") == name);
+    if !runs("users_groups") {
+        all.clear();
+    }
+    if !runs("ssh") {
+        all.iter_mut().for_each(|user| user.launch_key = false);
+    }
+    all
 }
 
 /// User-data for an image in which nothing reads it.
@@ -176,14 +242,13 @@ fn refused_keys(all: &[User], own: &Map, facts: &Facts, sshd: &Config) -> Vec<Fi
 fn ways_in(
     all: &[User],
     own: &Map,
-    facts: &Facts,
-    sshd: &Config,
-    after: &Stage<'_>,
+    world: &World<'_, '_>,
+    was_open: bool,
 ) -> Result<Vec<Finding>, CliError> {
     let mut found = Vec::new();
     let mut reasons = Vec::new();
     for user in all {
-        let obstacles = login::obstacles(user, facts, sshd, after)?;
+        let obstacles = login::obstacles(user, world)?;
         if obstacles.is_empty() {
             continue;
         }
@@ -193,18 +258,17 @@ fn ways_in(
         let Some((place, path)) = blamed(user, own).filter(|_| !user.is_service()) else { continue };
         let message = format!("{} could not log in over SSH: {why}", user.name);
         let finding = Finding::warning("image-user-without-way-in", place, message).at(path);
-        found.push(match facts.asks_for_factors() {
+        found.push(match world.facts.asks_for_factors() {
             true => finding
                 .with_hint("the image asks for several factors: enrol the user in its recipe (step `mfa`)"),
             false => finding,
         });
     }
-    if !somebody(all, facts, sshd, after)? {
+    if !somebody(all, world)? {
         let why = if reasons.is_empty() { "no user is made".to_owned() } else { reasons.join("; ") };
         let message = format!("nobody could log in over SSH: {why}");
         let place = Place { part: usize::MAX, ..Place::default() };
-        let before = users::users(&facts.config, facts.default_user.as_deref());
-        let finding = match somebody(&before, facts, sshd, after)? {
+        let finding = match was_open {
             true => Finding::error("image-no-way-in", place, message),
             // It was so before.
             false => Finding::warning("image-no-way-in", place, message),
@@ -215,19 +279,19 @@ fn ways_in(
 }
 
 /// Whether one of these users, or one that the image has already, could log in.
-fn somebody(all: &[User], facts: &Facts, sshd: &Config, after: &Stage<'_>) -> Result<bool, CliError> {
+fn somebody(all: &[User], world: &World<'_, '_>) -> Result<bool, CliError> {
     for user in all {
-        if login::obstacles(user, facts, sshd, after)?.is_empty() {
+        if login::obstacles(user, world)?.is_empty() {
             return Ok(true);
         }
     }
-    for account in hardtack_guest::accounts::users(after)? {
+    for account in hardtack_guest::accounts::users(world.stage)? {
         let known = all.iter().any(|user| user.name == account.name);
         if known || (account.uid != 0 && !(1000..60_000).contains(&account.uid)) {
             continue;
         }
         let user = User { name: account.name, ..User::default() };
-        if login::obstacles(&user, facts, sshd, after)?.is_empty() {
+        if login::obstacles(&user, world)?.is_empty() {
             return Ok(true);
         }
     }

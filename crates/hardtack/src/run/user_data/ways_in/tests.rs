@@ -7,10 +7,10 @@ use hardtack_yaml::Severity;
 
 use super::look;
 
-const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGk2yKPm4H1cV0yAeM8jOdAlgvfSOHmTpDJrJ2c0wTHg x";
+pub(super) const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGk2yKPm4H1cV0yAeM8jOdAlgvfSOHmTpDJrJ2c0wTHg x";
 
 /// What Debian's cloud images have.
-fn plain() -> MemoryTree {
+pub(super) fn plain() -> MemoryTree {
     MemoryTree::new()
         .file("/usr/bin/cloud-init", "")
         .file("/bin/bash", "")
@@ -43,7 +43,7 @@ fn plain() -> MemoryTree {
 }
 
 /// The same as a recipe with three factors leaves it.
-fn hardened() -> MemoryTree {
+pub(super) fn hardened() -> MemoryTree {
     plain()
         .file(
             "/etc/ssh/sshd_config.d/00-hardtack.conf",
@@ -67,10 +67,10 @@ fn hardened() -> MemoryTree {
 }
 
 /// Codes and messages, errors with a mark of exclamation.
-fn found(image: &MemoryTree, text: &str) -> Vec<(String, String)> {
+pub(super) fn found(image: &MemoryTree, text: &str) -> Vec<(String, String)> {
     let report = check("u", text.as_bytes(), &CheckOptions::default());
     assert!(report.is_valid(), "{}", report.pictures());
-    let found = look(&report, image).unwrap().findings;
+    let found = look(&report, image, 20_600).unwrap().findings;
     found
         .into_iter()
         .map(|finding| {
@@ -81,7 +81,7 @@ fn found(image: &MemoryTree, text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-fn codes(image: &MemoryTree, text: &str) -> Vec<String> {
+pub(super) fn codes(image: &MemoryTree, text: &str) -> Vec<String> {
     found(image, text).into_iter().map(|(code, _)| code).collect()
 }
 
@@ -212,7 +212,7 @@ fn the_default_user_can_be_lost_in_other_ways() {
     let keyless = codes(&plain(), "#cloud-config\nallow_public_ssh_keys: false\n");
     assert_eq!(keyless, ["image-user-without-way-in", "image-no-way-in!"]);
     let modules = codes(&plain(), "#cloud-config\ncloud_init_modules: [write_files]\n");
-    assert_eq!(modules, ["image-modules-lost"]);
+    assert_eq!(modules, ["image-modules-lost", "image-no-way-in!"]);
 }
 
 #[test]
@@ -292,11 +292,11 @@ fn owners_of_files_are_looked_up_in_the_image() {
     let text = "#cloud-config\nusers: [default, {name: ann, ssh_authorized_keys: [KEY]}]\nwrite_files:\n\
                 - {path: /etc/a, owner: postgres, content: x}\n- {path: /etc/b, owner: www-data, content: x}\n\
                 - {path: /etc/c, owner: ann, content: x}\n- {path: /etc/d, owner: redis, content: x}\n\
-                - {path: /etc/e, owner: redis, content: x, defer: true}\n"
+                - {path: /etc/e, owner: redis, content: x, defer: true}\npackages: [redis-server]\n"
         .replace("KEY", KEY);
     let all = |image: &MemoryTree| -> Vec<(String, String)> {
         let mut report = check("u", text.as_bytes(), &CheckOptions::default());
-        let verdict = look(&report, image).unwrap();
+        let verdict = look(&report, image, 20_600).unwrap();
         report.findings.retain(|general| !verdict.knows_better(general));
         report.add(verdict.findings);
         report.findings.iter().map(|finding| (finding.code.to_owned(), finding.path.clone())).collect()
@@ -312,4 +312,40 @@ fn owners_of_files_are_looked_up_in_the_image() {
             pair("image-owner-missing", 3)
         ]
     );
+}
+
+#[test]
+fn time_zones_are_looked_up_in_the_image() {
+    let image = plain()
+        .file("/usr/share/zoneinfo/Europe/Berlin", "")
+        .file("/usr/share/zoneinfo/Mars/Olympus", "");
+    for (zone, wanted) in [("Europe/Berlin", 0), ("Mars/Olympus", 0), ("Europe/Zurich", 1), ("Europe/Zurch", 1)] {
+        let text = format!("#cloud-config\ntimezone: {zone}\n");
+        let mut report = check("u", text.as_bytes(), &CheckOptions::default());
+        let verdict = look(&report, &image, 20_600).unwrap();
+        report.findings.retain(|general| !verdict.knows_better(general));
+        report.add(verdict.findings);
+        assert_eq!(report.findings.len(), wanted, "{zone}: {}", report.pictures());
+    }
+}
+
+#[test]
+fn what_modules_end_with_on_the_image_is_an_error() {
+    let image = plain().file("/usr/share/zoneinfo/Europe/Berlin", "");
+    for (text, wanted) in [
+        ("timezone: Europe/Nowhere", "unusable-value!"),
+        ("timezone: Europe/Berlin", ""),
+        ("ntp: {ntp_client: openntpd, servers: [a.example]}", "unusable-value!"),
+        ("write_files: [{path: /etc/x, owner: ghost, content: a}]", "image-owner-missing!"),
+    ] {
+        assert_eq!(codes(&image, &format!("#cloud-config\n{text}\n")).join(" "), wanted, "{text}");
+    }
+    // What the check says already is not said again.
+    let text = "#cloud-config\nwrite_files: [{path: /etc/x, permissions: [1], content: a}]\n";
+    let mut report = check("u", text.as_bytes(), &CheckOptions::default());
+    let before = report.findings.clone();
+    let verdict = look(&report, &image, 20_600).unwrap();
+    report.findings.retain(|general| !verdict.knows_better(general));
+    report.add(verdict.findings);
+    assert_eq!(report.findings, before);
 }

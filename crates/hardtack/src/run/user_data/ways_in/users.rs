@@ -29,6 +29,8 @@ pub(super) struct User {
     pub(super) system: bool,
     /// Groups that the user-data or the image's configuration puts it in.
     pub(super) groups: Vec<String>,
+    /// The day since 1970 on which its account is over.
+    pub(super) expires: Option<i64>,
 }
 
 /// What becomes of a password.
@@ -178,12 +180,33 @@ impl User {
         if let Some(shell) = text("shell") {
             self.shell = Some(shell.to_owned());
         }
+        if let Some(day) = get("expiredate").and_then(day) {
+            self.expires = Some(day);
+        }
         for name in ["groups", "primary_group"] {
             self.groups.extend(get(name).map(group_names).unwrap_or_default());
         }
         let path = format!("{}.ssh_authorized_keys", self.path);
         self.keys.extend(key_lines(get("ssh_authorized_keys"), &path));
     }
+}
+
+/// The day of `expiredate`, counted from 1970: a date, or the number itself (`useradd -e`).
+fn day(value: &Value) -> Option<i64> {
+    let text = match &value.kind {
+        Kind::Int(number) => return i64::try_from(*number).ok().filter(|day| *day >= 0),
+        Kind::Text(text) | Kind::Date(text) => text.trim(),
+        _ => return None,
+    };
+    if let Ok(day) = text.parse::<i64>() {
+        return (day >= 0).then_some(day);
+    }
+    let mut fields =
+        text.split('-').map(|field| field.parse::<i64>().ok().filter(|n| (1..10_000).contains(n)));
+    let (year, month, day) = (fields.next()??, fields.next()??, fields.next()??);
+    // Years begin in March, so that the odd day is the last one.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    Some(year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1 - 719_468)
 }
 
 /// Groups as text with commas, a list or a mapping.
