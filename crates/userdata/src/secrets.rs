@@ -62,6 +62,9 @@ fn is_secret_in(section: &str, name: &str) -> bool {
     matches!((section, name), ("chpasswd", "list") | ("random_seed", "data"))
 }
 
+/// Programs that take a password in the word of the option `-p`.
+const CLIENTS: &[&str] = &["mariadb", "mariadb-dump", "mysql", "mysqladmin", "mysqldump", "sshpass"];
+
 /// Bytes of a JSON pointer that are looked at.
 const POINTER: usize = 200;
 
@@ -306,11 +309,14 @@ impl State {
         let pairs = line.contains("chpasswd");
         let hashes = line.contains("useradd") || line.contains("usermod");
         let logins = line.contains("curl") || line.contains("wget");
-        if !pairs && !hashes && !logins && !line.contains("--") {
+        let attached = line.contains("-p");
+        if !pairs && !hashes && !logins && !attached && !line.contains("--") {
             return;
         }
         // Whether the word before this one says that this one is a secret, or a name and a secret.
         let (mut whole, mut half) = (false, false);
+        // A program that takes a password behind `-p`.
+        let mut client = "";
         let mut at = 0;
         for word in line.split_inclusive(|c: char| c.is_whitespace() || "\"'`,[]|;".contains(c)) {
             let from = start + at;
@@ -325,8 +331,19 @@ impl State {
             } else if let Some(colon) = colon.filter(|_| half || (pairs && !bare.contains("://"))) {
                 self.masks.push(from + colon + 1..from + bare.len());
             }
+            let glued = bare.strip_prefix("-p").filter(|rest| !rest.is_empty() && !client.is_empty());
+            if let Some(glued) = glued.filter(|_| !whole) {
+                self.masks.push(from + bare.len() - glued.len()..from + bare.len());
+            }
+            let name = bare.rsplit('/').next().unwrap_or_default();
+            client = CLIENTS.iter().find(|known| **known == name).copied().unwrap_or(client);
             let option = bare.strip_prefix("--").filter(|option| !option.contains('='));
-            whole = option.is_some_and(is_secret_key) || (hashes && bare == "-p");
+            let of_client = client == "sshpass" && bare == "-p";
+            whole = option.is_some_and(is_secret_key) || of_client || (hashes && bare == "-p");
+            if of_client || glued.is_some() {
+                // What comes behind is another program's.
+                client = "";
+            }
             half = logins && matches!(bare, "-u" | "--user");
         }
     }
@@ -466,6 +483,9 @@ mod tests {
             ("é: {password: ü", "é: {password: #"),
             ("- echo 'joe:geheim' | chpasswd", "- echo 'joe:#' | chpasswd"),
             ("  - [sh, -c, \"echo joe:geheim|chpasswd\"]", "  - [sh, -c, \"echo joe:#|chpasswd\"]"),
+            ("- [mysql, -pgeheim, 5]", "- [mysql, -p#, 5]"),
+            ("sshpass -p geheim ssh -p22 x", "sshpass -p # ssh -p22 x"),
+            ("mkdir -pv /var/lib/mysql", "mkdir -pv /var/lib/mysql"),
             ("usermod -p 'geheim' joe", "usermod -p '#' joe"),
             ("- [tool, --token, geheim, --name, x]", "- [tool, --token, #, --name, x]"),
             ("curl -u joe:geheim https://x:80/a", "curl -u joe:# https://x:80/a"),

@@ -3,7 +3,7 @@
 use crate::{check, run_in, top};
 
 /// User-data of which each has `s3cretPW` in it as a secret, and a mistake near it.
-const TEXTS: [&str; 8] = [
+const TEXTS: [&str; 9] = [
     "echo root:s3cretPW | chpasswd\n",
     "#include\nnot a url\nhttps://u:s3cretPW@x/y?token=s3cretPW\ntoken=s3cretPW\n",
     "#cloud-config-jsonp\n[{\"op\":\"add\",\"path\":\"/password\",\"value\":\"s3cretPW\"},{\"op\":\"replce\",\"path\":\"/x\"}]",
@@ -11,6 +11,7 @@ const TEXTS: [&str; 8] = [
     "#cloud-config\nrandom_seed: {data: s3cretPW, dta: 1}\nmcollective: {conf: {plugin.psk: s3cretPW}, x: 1}\n",
     "#cloud-config\npassword: [s3cretPW]\nubuntu_pro: s3cretPW\n",
     "#cloud-config\nubuntu_pro: s3cretPW\n",
+    "#cloud-config\nruncmd:\n- [mysql, -ps3cretPW, 5]\n",
     "#cloud-config\nchpasswd: s3cretPW\nusers: [{name: a, passwd: [b, s3cretPW], b: c}]\n",
 ];
 
