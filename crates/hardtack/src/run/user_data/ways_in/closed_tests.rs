@@ -34,6 +34,14 @@ fn the_command_line_of_sshd_counts() {
     assert!(whole.contains(&"image-sshd-undone!".to_owned()), "{whole:?}");
     let other = codes(&hard, &writes("/etc/systemd/system/ssh.service", "[Service]\nExecStart=/bin/true"));
     assert_eq!(other, ["image-sshd-broken!", "image-no-way-in!"]);
+    // A unit of the image that says nothing of it is none that the user-data broke.
+    let bare = hardened().file("/lib/systemd/system/ssh.service", "[Unit]\n");
+    assert!(codes(&bare, "#cloud-config\nhostname: web\n").is_empty());
+    let masked = codes(
+        &bare,
+        "#cloud-config\nwrite_files:\n  - {path: /etc/systemd/system/ssh.service, content: ''}\n",
+    );
+    assert_eq!(masked, ["image-sshd-broken!", "image-no-way-in!"]);
     // What changes nothing.
     for (path, text) in [
         ("/etc/default/ssh", "SSHD_OPTS=-e"),

@@ -88,8 +88,7 @@ fn by_setting(kind: &str, user: &str, config: &Config) -> Option<String> {
         "ssh-rsa" if version >= Version::new(7, 2) => vec!["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"],
         other => vec![other],
     };
-    let refused = |algorithm: &&str| !takes(algorithm, user, config);
-    if !algorithms.iter().all(|algorithm| refused(&algorithm)) {
+    if algorithms.iter().any(|algorithm| takes(algorithm, user, config)) {
         return None;
     }
     Some(match accepted(user, config) {
