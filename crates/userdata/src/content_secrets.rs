@@ -55,11 +55,26 @@ const CLIENTS: &[&str] =
 
 /// Bytes before a value that are looked at.
 const CONTEXT: usize = 400;
+/// Bytes of a value that is looked at closely.
+const LONGEST: usize = 2000;
 
 /// The byte ranges of `text` that are not to be shown, in order.
 pub(crate) fn masks(text: &str) -> Vec<Range<usize>> {
-    let mut masks: Vec<Range<usize>> =
-        secrets::masks(text).into_iter().filter_map(|mask| judged(text, mask)).collect();
+    let mut masks = Vec::new();
+    // What is left of a value behind a secret may hold another one.
+    let mut left = vec![0..text.len()];
+    while let Some(piece) = left.pop() {
+        for mask in secrets::masks(text.get(piece.clone()).unwrap_or_default()) {
+            let mask = mask.start + piece.start..mask.end + piece.start;
+            let end = judged(text, mask.clone()).unwrap_or(mask.end);
+            if end > mask.start {
+                masks.push(mask.start..end);
+            }
+            if end < mask.end && mask.start > piece.start {
+                left.push(end..mask.end);
+            }
+        }
+    }
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         passwords(line, start, &mut masks);
@@ -70,27 +85,27 @@ pub(crate) fn masks(text: &str) -> Vec<Range<usize>> {
     masks
 }
 
-/// The part of a mask that is a secret, if any is.
-fn judged(text: &str, mask: Range<usize>) -> Option<Range<usize>> {
-    let value = text.get(mask.clone())?;
+/// Where the secret that a mask covers ends: at its begin, when it is none. Long ones are taken as they are.
+fn judged(text: &str, mask: Range<usize>) -> Option<usize> {
+    let value = text.get(mask.clone()).filter(|value| value.len() <= LONGEST)?;
     // A bounded piece: one line may hold all of them.
     let from = (mask.start.saturating_sub(CONTEXT)..mask.start)
         .find(|at| text.is_char_boundary(*at))
         .unwrap_or(mask.start);
     let line = text.get(from..mask.start)?.rsplit('\n').next().unwrap_or_default();
     let before = line.trim_end();
-    let Some(before) = before.strip_suffix([':', '=']) else { return Some(mask) };
+    let Some(before) = before.strip_suffix([':', '=']) else { return None };
     let before = before.trim_end_matches([' ', '\t', '"', '\'']);
     let at = before.rfind(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-'));
     let name =
         before.get(at.map_or(0, |at| at + 1)..).unwrap_or_default().to_ascii_lowercase().replace('-', "_");
     let bare = value.trim_matches(['"', '\'']);
     if ABOUT.iter().any(|end| name.ends_with(end)) {
-        return None;
+        return Some(mask.start);
     }
     // A number of tokens, of days, of retries. A password may well be one.
     if !name.contains("passw") && name.contains("tokens") && bare.chars().all(|c| c.is_ascii_digit()) {
-        return None;
+        return Some(mask.start);
     }
     if matches!(name.as_str(), "passwd" | "initgroups")
         && at.is_none()
@@ -98,10 +113,10 @@ fn judged(text: &str, mask: Range<usize>) -> Option<Range<usize>> {
             .split_whitespace()
             .all(|word| word.starts_with('[') || word.ends_with(']') || SERVICES.contains(&word))
     {
-        return None;
+        return Some(mask.start);
     }
     if matches!(name.as_str(), "nopasswd" | "passwd") && line.contains("ALL") && line.contains('=') {
-        return None;
+        return Some(mask.start);
     }
     // The quote that opened before the name ends the value too: `-H "Authorization: …" http://x`.
     let opened = ['"', '\''].into_iter().find(|quote| line.matches(*quote).count() % 2 == 1);
@@ -112,7 +127,7 @@ fn judged(text: &str, mask: Range<usize>) -> Option<Range<usize>> {
     {
         end = end.min(value.find(['&', '#', ' ']).unwrap_or(end));
     }
-    Some(mask.start..mask.start.checked_add(end)?)
+    mask.start.checked_add(end)
 }
 
 /// `PASS=…` and `DB_PASS=…`, as variables of a shell.
@@ -218,6 +233,11 @@ mod tests {
                 "curl -H \"Authorization: #\" http://x -o y\n",
             ),
             ("curl 'http://x/?token=geheim&a=1' -o y\n", "curl 'http://x/?token=#&a=1' -o y\n"),
+            (
+                "curl 'http://x/?token=geheim&api_key=geheim#a' -H 'X-Token: geheim' -H \"Authorization: geheim\" -o y\n",
+                "curl 'http://x/?token=#&api_key=##a' -H 'X-Token: #' -H \"Authorization: #\" -o y\n",
+            ),
+            ("token_url=http://x secret=geheim\n", "token_url=http://x secret=#\n"),
             ("passwd: geheim\n", "passwd: #\n"),
             ("token: geheim\n", "token: #\n"),
             ("echo joe:geheim | chpasswd\n", "echo joe:# | chpasswd\n"),
