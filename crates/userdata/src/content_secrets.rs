@@ -62,16 +62,16 @@ const LONGEST: usize = 2000;
 pub(crate) fn masks(text: &str) -> Vec<Range<usize>> {
     let mut masks = Vec::new();
     // What is left of a value behind a secret may hold another one.
-    let mut left = vec![0..text.len()];
-    while let Some(piece) = left.pop() {
-        for mask in secrets::masks(text.get(piece.clone()).unwrap_or_default()) {
-            let mask = mask.start + piece.start..mask.end + piece.start;
+    let mut left = Vec::from([(0, text.len())]);
+    while let Some((from, to)) = left.pop() {
+        for mask in secrets::masks(text.get(from..to).unwrap_or_default()) {
+            let mask = mask.start + from..mask.end + from;
             let end = judged(text, mask.clone()).unwrap_or(mask.end);
             if end > mask.start {
                 masks.push(mask.start..end);
             }
-            if end < mask.end && mask.start > piece.start {
-                left.push(end..mask.end);
+            if end < mask.end && mask.start > from {
+                left.push((end, mask.end));
             }
         }
     }
@@ -94,7 +94,7 @@ fn judged(text: &str, mask: Range<usize>) -> Option<usize> {
         .unwrap_or(mask.start);
     let line = text.get(from..mask.start)?.rsplit('\n').next().unwrap_or_default();
     let before = line.trim_end();
-    let Some(before) = before.strip_suffix([':', '=']) else { return None };
+    let before = before.strip_suffix([':', '='])?;
     let before = before.trim_end_matches([' ', '\t', '"', '\'']);
     let at = before.rfind(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-'));
     let name =
