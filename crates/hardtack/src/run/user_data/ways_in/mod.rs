@@ -13,6 +13,8 @@
 //! * `storage`: the overlay's device.
 //! * `commands`: commands that name any of it.
 
+#[cfg(test)]
+mod closed_tests;
 mod commands;
 mod demand;
 mod files;
@@ -21,11 +23,9 @@ mod image;
 mod keys;
 mod login;
 mod losses;
+mod owners;
 mod service;
 mod storage;
-mod owners;
-#[cfg(test)]
-mod closed_tests;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -239,12 +239,7 @@ fn refused_keys(all: &[User], own: &Map, facts: &Facts, sshd: &Config) -> Vec<Fi
 }
 
 /// Users of the user-data that could not log in, and whether nobody could.
-fn ways_in(
-    all: &[User],
-    own: &Map,
-    world: &World<'_, '_>,
-    was_open: bool,
-) -> Result<Vec<Finding>, CliError> {
+fn ways_in(all: &[User], own: &Map, world: &World<'_, '_>, was_open: bool) -> Result<Vec<Finding>, CliError> {
     let mut found = Vec::new();
     let mut reasons = Vec::new();
     for user in all {

@@ -7,7 +7,8 @@ use hardtack_yaml::Severity;
 
 use super::look;
 
-pub(super) const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGk2yKPm4H1cV0yAeM8jOdAlgvfSOHmTpDJrJ2c0wTHg x";
+pub(super) const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGk2yKPm4H1cV0yAeM8jOdAlgvfSOHmTpDJrJ2c0wTHg x";
 
 /// What Debian's cloud images have.
 pub(super) fn plain() -> MemoryTree {
@@ -316,10 +317,11 @@ fn owners_of_files_are_looked_up_in_the_image() {
 
 #[test]
 fn time_zones_are_looked_up_in_the_image() {
-    let image = plain()
-        .file("/usr/share/zoneinfo/Europe/Berlin", "")
-        .file("/usr/share/zoneinfo/Mars/Olympus", "");
-    for (zone, wanted) in [("Europe/Berlin", 0), ("Mars/Olympus", 0), ("Europe/Zurich", 1), ("Europe/Zurch", 1)] {
+    let image =
+        plain().file("/usr/share/zoneinfo/Europe/Berlin", "").file("/usr/share/zoneinfo/Mars/Olympus", "");
+    for (zone, wanted) in
+        [("Europe/Berlin", 0), ("Mars/Olympus", 0), ("Europe/Zurich", 1), ("Europe/Zurch", 1)]
+    {
         let text = format!("#cloud-config\ntimezone: {zone}\n");
         let mut report = check("u", text.as_bytes(), &CheckOptions::default());
         let verdict = look(&report, &image, 20_600).unwrap();
