@@ -160,8 +160,8 @@ fn secrets_are_not_shown() {
 
 /// The finding of that code and its line.
 fn told(plan: &Plan, module: &str, path: &str) -> (usize, String) {
-    let findings = plan.steps.iter().filter(|step| step.module == module).flat_map(|step| &step.findings);
-    let found = findings.filter(|finding| finding.path == path).last();
+    let mut findings = plan.steps.iter().filter(|step| step.module == module).flat_map(|step| &step.findings);
+    let found = findings.rfind(|finding| finding.path == path);
     let found = found.unwrap_or_else(|| panic!("nothing at {path}: {:?}", plan.steps));
     (found.place.span.line, format!("{}; {}", found.message, found.hint.as_deref().unwrap_or_default()))
 }
