@@ -75,3 +75,23 @@ fn cover(action: &mut Action, redactor: &Redactor) {
         content.bytes = redactor.content(text).into_bytes();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hardtack_modules::Content;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_shown_keeps_its_length() {
+        for (content, length) in
+            [(Content::secret("joe:$6$salt$hash\n"), 17), (Content::open("joe:$6$salt$hash\n"), 15)]
+        {
+            let path = "/a".to_owned();
+            let mut action = Action::Write { path, content, mode: None, owner: None };
+            cover(&mut action, &Redactor::default());
+            let Action::Write { content, .. } = action else { return };
+            assert_eq!(content.bytes.len(), length, "{content:?}");
+        }
+    }
+}
