@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::Value as Json;
 
-use crate::{content_secrets, secrets};
 use crate::value::Map;
+use crate::{content_secrets, secrets};
 
 /// What stands in a text instead of a secret.
 pub const REDACTED: &str = "<redacted>";

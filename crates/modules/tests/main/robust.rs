@@ -9,7 +9,8 @@ use hardtack_userdata::{Key, Kind, Map, Severity, Value};
 fn texts() -> Vec<String> {
     let mut texts = Vec::new();
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
-    let mut files: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     for file in files {
         if file.extension().is_none_or(|extension| extension != "jsonl") {
@@ -29,8 +30,7 @@ fn texts() -> Vec<String> {
 fn no_module_panics_or_is_speechless() {
     let texts = texts();
     assert!(texts.len() > 300, "{}", texts.len());
-    let configs: Vec<Map> =
-        texts.iter().filter_map(|text| load_config(text, 0).ok().flatten()).collect();
+    let configs: Vec<Map> = texts.iter().filter_map(|text| load_config(text, 0).ok().flatten()).collect();
     let keys: Vec<&str> = table::modules().iter().flat_map(|module| module.keys).copied().collect();
     let mut values: Vec<Value> = configs.iter().flat_map(Map::values).cloned().collect();
     values.push(Value::new(Kind::HugeInt("9".repeat(60))));
