@@ -4,6 +4,20 @@
 
 use crate::{Error, Stage};
 
+/// Modules that ask for, or look up, a password.
+pub const PASSWORD_MODULES: &[&str] = &[
+    "pam_unix.so",
+    "pam_sss.so",
+    "pam_ldap.so",
+    "pam_krb5.so",
+    "pam_winbind.so",
+    "pam_systemd_home.so",
+    "pam_radius_auth.so",
+    "pam_tacplus.so",
+    "pam_userdb.so",
+    "pam_pwdb.so",
+];
+
 /// Where services are looked for, in this order.
 const DIRECTORIES: &[&str] = &["/etc/pam.d", "/usr/lib/pam.d"];
 

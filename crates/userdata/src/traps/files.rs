@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::accounts::{DEFAULT_USERS, Users};
+use super::names::{SYSTEM_GROUPS, SYSTEM_USERS};
 use super::{NAMES, Report, contents, items, shown, top, trap};
 use crate::limits;
 use crate::truth::is_true;
@@ -217,11 +218,11 @@ fn owner(file: &Value, path: &str, accounts: &Accounts, report: &mut Report<'_>)
 /// already. Names alone are looked up (`util.chownbyname`), so a number is nobody.
 fn stranger(value: &Value, user: &str, group: &str, path: &str, report: &mut Report<'_>) {
     let Some(who) =
-        [("user", user, USERS), ("group", group, GROUPS)].into_iter().find_map(|(kind, name, known)| {
+        [("user", user, &[][..]), ("group", group, GROUPS)].into_iter().find_map(|(kind, name, besides)| {
             let nobody = name.is_empty() || name == "-1" || name.eq_ignore_ascii_case("none");
             let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
-            (!nobody && plain && !USERS.contains(&name) && !known.contains(&name))
-                .then(|| format!("{kind} {}", shown(name)))
+            let known = USERS.iter().chain(besides).any(|names| names.contains(&name));
+            (!nobody && plain && !known).then(|| format!("{kind} {}", shown(name)))
         })
     else {
         return;
@@ -245,57 +246,12 @@ fn stranger(value: &Value, user: &str, group: &str, path: &str, report: &mut Rep
     ));
 }
 
-/// Accounts, and groups of their names, that most images have from the start.
-const USERS: &[&str] = &[
-    "_apt",
-    "adm",
-    "backup",
-    "bin",
-    "chrony",
-    "daemon",
-    "dbus",
-    "ftp",
-    "games",
-    "gnats",
-    "halt",
-    "irc",
-    "landscape",
-    "list",
-    "lp",
-    "mail",
-    "man",
-    "messagebus",
-    "news",
-    "nobody",
-    "operator",
-    "polkitd",
-    "pollinate",
-    "proxy",
-    "root",
-    "shutdown",
-    "sshd",
-    "sync",
-    "sys",
-    "syslog",
-    "systemd-coredump",
-    "systemd-journal",
-    "systemd-network",
-    "systemd-oom",
-    "systemd-resolve",
-    "systemd-timesync",
-    "tcpdump",
-    "tss",
-    "uucp",
-    "uuidd",
-    "www-data",
-];
+/// Accounts that are no traps as names of users: root, and groups of services.
+const USERS: &[&[&str]] = &[SYSTEM_USERS, &["root", "systemd-journal"]];
 
 /// Groups besides.
-const GROUPS: &[&str] = &[
-    "_ssh", "audio", "cdrom", "crontab", "dialout", "dip", "disk", "fax", "floppy", "input", "kmem", "kvm",
-    "lxd", "mem", "netdev", "nogroup", "operator", "plugdev", "render", "sasl", "sgx", "shadow", "src",
-    "ssh_keys", "staff", "sudo", "tape", "tty", "users", "utempter", "utmp", "video", "voice", "wheel",
-];
+const GROUPS: &[&[&str]] =
+    &[SYSTEM_GROUPS, &["_ssh", "crontab", "mem", "nogroup", "operator", "ssh_keys", "utempter"]];
 
 fn place_of(
     target: &Value,

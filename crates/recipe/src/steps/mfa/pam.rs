@@ -2,8 +2,8 @@
 
 use hardtack_guest::Set;
 use hardtack_guest::pam::{
-    self, Answer, Block, Entry, Facility, Outcome, Step, ThreeLines, can_succeed, service_path, steps,
-    three_lines, without_block,
+    self, Answer, Block, Entry, Facility, Outcome, PASSWORD_MODULES, Step, ThreeLines, can_succeed,
+    service_path, steps, three_lines, without_block,
 };
 
 use super::STEP;
@@ -22,20 +22,6 @@ Auth-Type: Additional
 Auth:
 \trequired\tpam_google_authenticator.so noskewadj
 ";
-
-/// Modules that ask for, or look up, a password.
-const PASSWORD_MODULES: &[&str] = &[
-    "pam_unix.so",
-    "pam_sss.so",
-    "pam_ldap.so",
-    "pam_krb5.so",
-    "pam_winbind.so",
-    "pam_systemd_home.so",
-    "pam_radius_auth.so",
-    "pam_tacplus.so",
-    "pam_userdb.so",
-    "pam_pwdb.so",
-];
 
 /// What a hand-written line of the module may have beside `noskewadj`: nothing that changes who is
 /// asked, for what, or by which file.

@@ -1,6 +1,9 @@
 //! User-data that closes the way in, or opens it wider than the image's recipe.
 #![allow(clippy::unwrap_used)]
 
+use hardtack_userdata::check::{CheckOptions, check};
+
+use super::look;
 use super::tests::{KEY, codes, found, hardened, plain};
 
 const UNIT: &str = "[Service]\nEnvironmentFile=-/etc/default/ssh\nExecStart=/usr/sbin/sshd -D $SSHD_OPTS\n";
@@ -89,8 +92,16 @@ fn directives_that_let_nobody_in() {
         "AllowGroups sshusers",
     ] {
         for image in [plain(), hardened()] {
-            let codes = codes(&image, &drop_in(line));
+            let text = drop_in(line);
+            let codes = codes(&image, &text);
             assert!(codes.contains(&"image-no-way-in!".to_owned()), "{line}: {codes:?}");
+            let report = check("u", text.as_bytes(), &CheckOptions::default());
+            let found = look(&report, &image, 20_600).unwrap().findings;
+            let closed = found.iter().find(|finding| finding.code == "image-no-way-in").unwrap();
+            // Keys that sshd lacks are told of the whole: several files make it together.
+            let told = ["ForceCommand", "AllowUsers", "DenyUsers", "AllowGroups"];
+            let one_line = told.iter().any(|keyword| line.starts_with(keyword));
+            assert!(!one_line || closed.place.span.line > 1, "{line}: the file to blame is shown");
         }
     }
     for line in [

@@ -1,6 +1,6 @@
 //! What stands between a user and a login over SSH.
 
-use hardtack_guest::pam::{self, Answer, Facility, Step, can_succeed};
+use hardtack_guest::pam::{self, Answer, Facility, PASSWORD_MODULES, Step, can_succeed};
 use hardtack_guest::sshd::{Config, Connection, in_pattern_list};
 use hardtack_guest::{FileType, Stage, accounts};
 
@@ -11,20 +11,6 @@ use super::users::{Password, User};
 use crate::error::CliError;
 
 const CODES: &str = "pam_google_authenticator.so";
-/// Modules that ask for a password.
-const PASSWORDS: &[&str] = &[
-    "pam_unix.so",
-    "pam_sss.so",
-    "pam_ldap.so",
-    "pam_krb5.so",
-    "pam_winbind.so",
-    "pam_systemd_home.so",
-    "pam_radius_auth.so",
-    "pam_tacplus.so",
-    "pam_userdb.so",
-    "pam_pwdb.so",
-];
-
 /// What a user can show.
 struct Has {
     /// The empty text: yes. Otherwise why not.
@@ -212,7 +198,7 @@ fn pam_answers(has: &Has, stage: &Stage<'_>) -> Result<Vec<String>, CliError> {
             CODES if code => vec![Answer::Success],
             CODES if step.arguments.iter().any(|word| word == "nullok") => vec![Answer::Ignore],
             CODES => vec![Answer::Failure],
-            module if PASSWORDS.contains(&module) => {
+            module if PASSWORD_MODULES.contains(&module) => {
                 vec![if password { Answer::Success } else { Answer::Failure }]
             }
             _ => vec![Answer::Success, Answer::Ignore],

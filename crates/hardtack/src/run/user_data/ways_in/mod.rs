@@ -117,7 +117,14 @@ pub(super) fn look(report: &Report, guest: &dyn Tree, today: i64) -> Result<Verd
                 }
                 None => true,
             };
-            found.extend(ways_in(&all, &report.config, &world, was_open)?);
+            // What of the user-data closes it, if that was told already.
+            let closes =
+                |finding: &&Finding| ["image-sshd-changed", "image-pam-changed"].contains(&finding.code);
+            let mut placed = found.iter().filter(|finding| finding.place.part != usize::MAX);
+            let error = placed.clone().find(|finding| finding.severity == Severity::Error);
+            let culprit =
+                error.or_else(|| placed.find(closes)).map(|finding| (finding.place, finding.path.clone()));
+            found.extend(ways_in(&all, &report.config, &world, was_open, culprit)?);
         }
     }
     for failure in failures(report, &plan) {
@@ -239,8 +246,14 @@ fn refused_keys(all: &[User], own: &Map, facts: &Facts, sshd: &Config) -> Vec<Fi
 }
 
 /// Users of the user-data that could not log in, and whether nobody could.
-fn ways_in(all: &[User], own: &Map, world: &World<'_, '_>, was_open: bool) -> Result<Vec<Finding>, CliError> {
-    let mut found = Vec::new();
+fn ways_in(
+    all: &[User],
+    own: &Map,
+    world: &World<'_, '_>,
+    was_open: bool,
+    culprit: Option<(Place, String)>,
+) -> Result<Vec<Finding>, CliError> {
+    let mut found: Vec<Finding> = Vec::new();
     let mut reasons = Vec::new();
     for user in all {
         let obstacles = login::obstacles(user, world)?;
@@ -262,12 +275,15 @@ fn ways_in(all: &[User], own: &Map, world: &World<'_, '_>, was_open: bool) -> Re
     if !somebody(all, world)? {
         let why = if reasons.is_empty() { "no user is made".to_owned() } else { reasons.join("; ") };
         let message = format!("nobody could log in over SSH: {why}");
-        let place = Place { part: usize::MAX, ..Place::default() };
+        let told = found.first().map(|finding| (finding.place, finding.path.clone()));
+        let whole = || (Place { part: usize::MAX, ..Place::default() }, String::new());
+        let (place, path) = culprit.or(told).unwrap_or_else(whole);
         let finding = match was_open {
             true => Finding::error("image-no-way-in", place, message),
             // It was so before.
             false => Finding::warning("image-no-way-in", place, message),
-        };
+        }
+        .at(path);
         found.push(finding.with_hint("leave one user who has all that the image asks for"));
     }
     Ok(found)
