@@ -171,7 +171,7 @@ pub(crate) struct PlanArgs {
 const PACK_EXAMPLE: &str = "\
 Examples:
   hardtack user-data pack base.yaml setup.sh --output user-data.mime
-  hardtack user-data pack base.yaml --gzip always --output - | base64 -w0
+  hardtack user-data pack base.yaml --gzip always | base64 -w0
   hardtack user-data pack *.yaml --for openstack --output user-data
 
 What a file is, is told by its first line, as cloud-init does, or by FILE:TYPE
@@ -191,7 +191,7 @@ pub(crate) struct PackArgs {
     pub(crate) files: Vec<PathBuf>,
 
     /// The file to write; - for standard output.
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
     pub(crate) output: PathBuf,
 
     /// When the result is compressed.

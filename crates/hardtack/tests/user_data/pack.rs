@@ -111,7 +111,7 @@ fn an_output_appears_whole_or_not_at_all() {
 fn the_shipped_parts_pack_into_what_ec2_takes() {
     let parts = top().join("cloud-config/parts");
     let files = ["base.yaml", "more.yaml", "setup.sh", "every-boot.sh"];
-    let ran = run_in(&parts, &[&["pack"], &files[..], &["--for", "ec2", "--output", "-"]].concat(), b"");
+    let ran = run_in(&parts, &[&["pack"], &files[..], &["--for", "ec2"]].concat(), b"");
     assert_eq!(ran.code, 0, "{}", ran.err);
     let checked = run_in(&parts, &["check", "--strict", "-"], &ran.bytes);
     assert_eq!(checked.code, 0, "{}", checked.out);

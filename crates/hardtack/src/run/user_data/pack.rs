@@ -1,7 +1,7 @@
 //! `hardtack user-data pack`: several files in one piece of user-data.
 
 use std::ffi::OsStr;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use hardtack_disk::AtomicFile;
@@ -104,6 +104,10 @@ fn refused(error: Error) -> CliError {
 
 fn write(packed: &Packed, output: Option<&Path>, force: bool) -> Result<(), CliError> {
     let Some(output) = output else {
+        if packed.gzip && std::io::stdout().is_terminal() {
+            return Err(CliError::usage("the result is compressed, which is nothing for a terminal")
+                .hint("give --output FILE, or --gzip never to look at it"));
+        }
         return std::io::stdout().write_all(&packed.bytes).map_err(CliError::stream);
     };
     let file = AtomicFile::create(output)?;
