@@ -11,29 +11,31 @@ use crate::memory::bounded;
 
 /// What any piece of user-data may take.
 const MEMORY: usize = 64 << 20;
+/// What its plan may take besides, which is a line and more of JSON for each of 100,000 values.
+const PLAN: usize = 128 << 20;
 
 /// Everything that `hardtack user-data check` does (parts, merging, both dialects, the traps, the pictures),
 /// and the plan that the guest's modules make of it.
 pub fn userdata(input: &[u8]) {
-    bounded(MEMORY, || {
-        let data =
-            serde_json::json!({"v1": {"region": "here", "instance_id": "i-1"}, "ds": {"meta_data": {}}});
-        for options in [
-            SplitOptions::default(),
-            SplitOptions {
-                instance_data: Some(&data),
-                maybe_base64: true,
-                launch_index: Some(0),
-                ..Default::default()
-            },
-        ] {
+    let data = serde_json::json!({"v1": {"region": "here", "instance_id": "i-1"}, "ds": {"meta_data": {}}});
+    for options in [
+        SplitOptions::default(),
+        SplitOptions {
+            instance_data: Some(&data),
+            maybe_base64: true,
+            launch_index: Some(0),
+            ..Default::default()
+        },
+    ] {
+        let report = bounded(MEMORY, || {
             let report = check("user-data", input, &CheckOptions { split: options });
             let _ = report.pictures();
             let _ = report.findings_json();
             let _ = json::map(&report.config);
-            plan(&report);
-        }
-    });
+            report
+        });
+        bounded(PLAN, || plan(&report));
+    }
 }
 
 /// What the guest would do with it, on a machine without anything and on one with accounts and files of
