@@ -66,7 +66,8 @@ fn bombs_are_answered() {
         copies.trim_end_matches(',')
     );
     let long = "x: ".to_owned() + &"a".repeat(1 << 20);
-    let yaml = [aliases, merges, "[".repeat(10_000), "- ".repeat(10_000), maps, keys, lists, anchored, users, long];
+    let yaml =
+        [aliases, merges, "[".repeat(10_000), "- ".repeat(10_000), maps, keys, lists, anchored, users, long];
     let texts = yaml.into_iter().map(|text| format!("#cloud-config\n{text}"));
     for text in texts.chain([patch, format!("#cloud-config-archive\n{parts}")]) {
         let begun = Instant::now();
