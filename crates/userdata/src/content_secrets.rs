@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use crate::secrets;
+use crate::secrets::{self, CLIENTS};
 
 /// Last words of names whose values tell where or how, and not what.
 const ABOUT: &[&str] = &[
@@ -48,10 +48,6 @@ const SERVICES: &[&str] = &[
     "extrausers",
     "hesiod",
 ];
-
-/// Clients that take a password right behind `-p`.
-const CLIENTS: &[&str] =
-    &["mysql", "mysqldump", "mysqladmin", "mysqlimport", "mariadb", "mariadb-dump", "sshpass"];
 
 /// Bytes before a value that are looked at.
 const CONTEXT: usize = 400;

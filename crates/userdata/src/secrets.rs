@@ -63,7 +63,8 @@ fn is_secret_in(section: &str, name: &str) -> bool {
 }
 
 /// Programs that take a password in the word of the option `-p`.
-const CLIENTS: &[&str] = &["mariadb", "mariadb-dump", "mysql", "mysqladmin", "mysqldump", "sshpass"];
+pub(crate) const CLIENTS: &[&str] =
+    &["mariadb", "mariadb-dump", "mysql", "mysqladmin", "mysqldump", "mysqlimport", "sshpass"];
 
 /// Bytes of a JSON pointer that are looked at.
 const POINTER: usize = 200;
