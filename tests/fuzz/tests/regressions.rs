@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 #[global_allocator]
@@ -10,7 +11,14 @@ static MEMORY: hardtack_fuzz::Capped = hardtack_fuzz::Capped;
 /// The time that one input may take; a loop would take forever.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// The bound on memory is the process's, so one test at a time may use it.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn replay(folder: &str) -> usize {
+    let _alone = alone();
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut count = 0;
     for (name, target) in hardtack_fuzz::TARGETS {
@@ -42,6 +50,7 @@ fn seeds_are_answered() {
 /// may take.
 #[test]
 fn bombs_are_answered() {
+    let _alone = alone();
     let mut aliases = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     let mut merges = "a0: &a0 {k0: 1, l0: 2}\n".to_owned();
     for level in 1..400 {
@@ -81,6 +90,7 @@ fn bombs_are_answered() {
 /// Damage by chance, without a fuzzer: HARDTACK_MUTATIONS inputs for each target.
 #[test]
 fn random_damage_is_answered() {
+    let _alone = alone();
     let count: u64 =
         std::env::var("HARDTACK_MUTATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(100);
     for (name, target) in hardtack_fuzz::TARGETS {
