@@ -19,7 +19,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("userdata", &["yaml"]),
     ("modules", &["userdata"]),
     ("recipe", &["yaml", "guest", "credentials"]),
-    ("agent", &["credentials"]),
+    ("http", &[]),
+    ("netconfig", &["userdata"]),
+    ("datasource", &["http", "userdata", "modules"]),
+    ("agent", &["credentials", "userdata", "modules", "http", "datasource", "netconfig"]),
     (
         "hardtack",
         &["disk", "partition", "ext4", "yaml", "credentials", "guest", "recipe", "userdata", "modules"],

@@ -1,0 +1,7 @@
+//! cloud-init's network configuration, versions 1 and 2, and OpenStack's `network_data.json`, as the files
+//! that netplan, ifupdown, systemd-networkd, NetworkManager and the sysconfig scripts read.
+//!
+//! * [`config`]: the configuration, whatever it was written in.
+#![forbid(unsafe_code)]
+
+pub mod config;
