@@ -1,7 +1,8 @@
 //! JSON as Python's `json.loads` reads it, with a place for every value.
 //!
-//! Beyond the standard it takes `NaN` and `Infinity`. Equal keys of one object become one key with the
-//! list of their values, since that is how python-jsonpatch reads patches (`multidict`).
+//! Beyond the standard it takes `NaN` and `Infinity`. Of equal keys of one object the last counts; in a
+//! patch they become one key with the list of their values, since that is how python-jsonpatch reads
+//! patches (`multidict`).
 
 use hardtack_yaml::Span;
 use indexmap::IndexMap;
@@ -16,17 +17,24 @@ const MOST_DIGITS: usize = 4300;
 
 type Failed = Box<Finding>;
 
-/// The one value of `text` behind its first `skipped` bytes; `text` is the part `part`.
+impl Value {
+    /// The one value of the JSON text `text`, which is the part `part`.
+    ///
+    /// # Errors
+    /// Where it stops to be JSON.
+    pub fn load_json(text: &str, part: usize) -> Result<Self, Failed> {
+        Reader { text, at: 0, line: 1, column: 1, part, nodes: 0, patch: false }.whole()
+    }
+}
+
+/// The one value of the patch `text` behind its first `skipped` bytes; `text` is the part `part`.
 ///
 /// # Errors
 /// Where it stops to be JSON.
 pub(crate) fn parse(text: &str, skipped: usize, part: usize) -> Result<Value, Failed> {
-    let mut reader = Reader { text, at: 0, line: 1, column: 1, part, nodes: 0 };
+    let mut reader = Reader { text, at: 0, line: 1, column: 1, part, nodes: 0, patch: true };
     reader.advance(skipped);
-    reader.blanks();
-    let value = reader.value(0)?;
-    reader.blanks();
-    if reader.rest().is_empty() { Ok(value) } else { reader.fail("there is more behind the value") }
+    reader.whole()
 }
 
 struct Reader<'a> {
@@ -36,9 +44,18 @@ struct Reader<'a> {
     column: usize,
     part: usize,
     nodes: usize,
+    /// A patch keeps all values of equal keys.
+    patch: bool,
 }
 
 impl<'a> Reader<'a> {
+    fn whole(mut self) -> Result<Value, Failed> {
+        self.blanks();
+        let value = self.value(0)?;
+        self.blanks();
+        if self.rest().is_empty() { Ok(value) } else { self.fail("there is more behind the value") }
+    }
+
     fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }
@@ -50,9 +67,8 @@ impl<'a> Reader<'a> {
 
     fn fail<T>(&self, message: &str) -> Result<T, Failed> {
         let hint = "a JSON patch is a list of operations: [{\"op\": \"add\", \"path\": \"/runcmd/-\", \"value\": \"ls\"}]";
-        Err(Box::new(
-            Finding::error(SYNTAX, self.place(), format!("not valid JSON: {message}")).with_hint(hint),
-        ))
+        let finding = Finding::error(SYNTAX, self.place(), format!("not valid JSON: {message}"));
+        Err(Box::new(if self.patch { finding.with_hint(hint) } else { finding }))
     }
 
     /// Over `count` bytes.
@@ -190,7 +206,11 @@ impl<'a> Reader<'a> {
                 }
                 self.blanks();
                 let value = self.value(depth + 1)?;
-                members.entry(Key { place, kind: Kind::Text(text) }).or_default().push(value);
+                let values = members.entry(Key { place, kind: Kind::Text(text) }).or_default();
+                if !self.patch {
+                    values.clear();
+                }
+                values.push(value);
                 self.blanks();
                 if self.take("}") {
                     break;
