@@ -1,5 +1,6 @@
 //! The first-boot agent: finishes packages, enrols users before SSH starts, and prints the
-//! credentials block on the serial consoles. One oneshot unit runs each of its commands.
+//! credentials block on the serial consoles. Where it replaces cloud-init it also finds the machine's
+//! identity and applies user-data, stage by stage. One oneshot unit runs each of its commands.
 //!
 //! It is a static program that needs nothing of the image's: no libc, no NSS, no shell. It runs on
 //! kernels from 3.2 on, which is what Rust's standard library needs; newer system calls have a way
@@ -11,17 +12,25 @@ mod config;
 mod console;
 mod enrol;
 mod error;
+mod execute;
 mod facts;
 mod home;
 mod host;
+mod instance;
 mod journal;
+mod log;
+mod machine;
 mod overlay;
 mod packages;
 mod random;
 mod ready;
+mod record;
 mod report;
+mod stage;
+mod system_config;
 #[cfg(test)]
 mod testing;
+mod tools;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -31,16 +40,21 @@ use lexopt::Arg::{Long, Short, Value};
 
 use crate::error::AgentError;
 use crate::host::Host;
+use crate::stage::Stage;
 
 const HELP: &str = "\
 hardtack-agent: run at boot by the units hardtack-packages, hardtack-enrol and
-hardtack-credentials.
+hardtack-credentials, and where it replaces cloud-init by cloud-init's units.
 
 Usage: hardtack-agent COMMAND
 
   packages   install and configure the packages that the build left for the boot
   enrol      make the users' one-time-code secrets where there are none yet
   print      wait for SSH, then print the credentials on the serial consoles
+  stage STAGE
+             do what cloud-init does in its stage `local`, `network`, `config` or `final`
+
+Called as cloud-init or cloud-id it answers as those do.
 
   --root DIR  work on the tree below DIR instead of / (for tests)
   --version   print the version
@@ -51,12 +65,16 @@ enum Command {
     Packages,
     Enrol,
     Print,
+    Stage(Stage),
     Tell(String),
 }
 
 fn main() -> ExitCode {
     // The secret file must never be readable for others, not even for an instant.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    if let Some((name, arguments)) = tool() {
+        return tools::run(&Host::new("/"), &name, &arguments);
+    }
     let outcome = arguments().and_then(|(command, host)| run(&command, &host));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -77,6 +95,9 @@ fn run(command: &Command, host: &Host) -> Result<(), AgentError> {
             .write_all(text.as_bytes())
             .map_err(|error| AgentError::text(format!("cannot write to standard output: {error}")));
     }
+    if let Command::Stage(stage) = command {
+        return stage::run(host, *stage);
+    }
     let config = config::load(host)?;
     config::directory(host, config::RUNTIME)?;
     config::directory(host, config::STATE)?;
@@ -84,7 +105,7 @@ fn run(command: &Command, host: &Host) -> Result<(), AgentError> {
         Command::Packages => packages::run(host, &config),
         Command::Enrol => enrol::run(host, &config, now()),
         Command::Print => report::run(host, &config, now),
-        Command::Tell(_) => Ok(()),
+        Command::Stage(_) | Command::Tell(_) => Ok(()),
     }
 }
 
@@ -100,6 +121,12 @@ fn arguments() -> Result<(Command, Host), AgentError> {
                 command = Some(Command::Tell(format!("hardtack-agent {}\n", env!("CARGO_PKG_VERSION"))));
             }
             Long("help") | Short('h') => command = Some(Command::Tell(HELP.to_owned())),
+            Value(word) if command.is_none() && word == "stage" => {
+                let word = parser.value().map_err(usage)?;
+                let stage = word.to_str().and_then(Stage::named);
+                let stage = stage.ok_or_else(|| AgentError::Usage(format!("{word:?} is not a stage")))?;
+                command = Some(Command::Stage(stage));
+            }
             Value(word) if command.is_none() => {
                 command = Some(match word.to_str() {
                     Some("packages") => Command::Packages,
@@ -113,6 +140,14 @@ fn arguments() -> Result<(Command, Host), AgentError> {
     }
     let command = command.ok_or_else(|| AgentError::Usage("no command given".to_owned()))?;
     Ok((command, Host::new(root)))
+}
+
+/// The tool that the program is called as, if it is called by the name of one.
+fn tool() -> Option<(String, Vec<String>)> {
+    let mut arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    let name = arguments.next()?;
+    let name = name.rsplit('/').next().unwrap_or_default();
+    matches!(name, "cloud-init" | "cloud-id").then(|| (name.to_owned(), arguments.collect()))
 }
 
 fn now() -> u64 {
