@@ -5,14 +5,18 @@ use std::io;
 use hardtack_modules::Machine;
 
 /// A block device that holds a file system.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BlockDevice {
     /// `/dev/vdb`, `/dev/sr0`.
     pub path: String,
     /// The kernel's name of the file system: `vfat`, `iso9660`, `ext4`…
     pub file_system: String,
-    /// The label, as blkid calls it (`LABEL`; of FAT the root directory's, or else the boot sector's).
+    /// The label, as blkid calls it (`LABEL`; of FAT the root directory's).
     pub label: String,
+    /// The label in FAT's boot sector (`LABEL_FATBOOT`).
+    pub boot_label: String,
+    /// `UUID`, as blkid writes it: of FAT the serial number, `9796-932E`.
+    pub uuid: String,
 }
 
 /// The machine.
