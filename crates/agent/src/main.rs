@@ -16,6 +16,7 @@ mod execute;
 mod facts;
 mod home;
 mod host;
+mod identity;
 mod instance;
 mod journal;
 mod log;
@@ -31,6 +32,8 @@ mod system_config;
 #[cfg(test)]
 mod testing;
 mod tools;
+mod user_data;
+mod web;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -1,8 +1,17 @@
 //! The four stages of a boot, as cloud-init has them: `local` before the network, `network` with it and before
-//! logins, `config` and `final` after.
+//! logins, `config` and `final` after (`cloudinit/cmd/main.py`).
+
+mod local;
+mod modules;
+mod network;
+mod state;
 
 use crate::error::AgentError;
 use crate::host::Host;
+use crate::instance;
+use crate::log::Log;
+
+use state::State;
 
 /// One of the four.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +45,59 @@ impl Stage {
     }
 }
 
-/// Runs one stage.
-pub(crate) fn run(_host: &Host, stage: Stage) -> Result<(), AgentError> {
-    Err(AgentError::text(format!("the stage {} cannot run yet", stage.status_name())))
+/// What a stage came to.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    /// `DataSourceNoCloud [seed=/dev/vdb]`, once it is known.
+    pub(crate) datasource: Option<String>,
+    /// What failed, for `status.json`.
+    pub(crate) errors: Vec<String>,
+}
+
+/// Runs one stage. An error is one of the agent's own; what user-data asked for and failed is in the status.
+pub(crate) fn run(host: &Host, stage: Stage) -> Result<(), AgentError> {
+    // What user-data's programs make is for others to read, as under cloud-init; what is ours alone says so.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    if let Some(why) = disabled(host) {
+        crate::journal::say(&format!("nothing is done: {why}"));
+        return Ok(());
+    }
+    instance::directories(host)?;
+    let log = Log::open(host);
+    log.info(&format!("stage {}", stage.status_name()));
+    let done = match stage {
+        Stage::Local => local::run(host, &log),
+        Stage::Network => network::run(host, &log),
+        Stage::Config | Stage::Final => behind(host, stage, &log),
+    };
+    let done = done.unwrap_or_else(|error| {
+        log.error(&error.to_string());
+        Done { datasource: None, errors: vec![error.to_string()] }
+    });
+    let _ = (&done.datasource, &done.errors, log.told());
+    Ok(())
+}
+
+/// The stages `config` and `final`: modules on what the network stage has found.
+fn behind(host: &Host, stage: Stage, log: &Log) -> Result<Done, AgentError> {
+    let state = State::of_earlier_stage(host, log)?;
+    let stages = match stage {
+        Stage::Config => hardtack_modules::Stage::Config,
+        _ => hardtack_modules::Stage::Final,
+    };
+    let mut record = crate::record::Record::load(host);
+    let errors = modules::run(&state.run(log), stages, &mut record);
+    record.save(host)?;
+    Ok(Done { datasource: Some(state.datasource()), errors })
+}
+
+/// Why nothing is to be done, if somebody said so (`systemd/cloud-init-generator.tmpl`).
+fn disabled(host: &Host) -> Option<String> {
+    const FILE: &str = "/etc/cloud/cloud-init.disabled";
+    if host.exists(FILE) {
+        return Some(format!("{FILE} exists"));
+    }
+    let line = host.first_line("/proc/cmdline").unwrap_or_default();
+    let word = line.split_whitespace().rev().find_map(|word| word.strip_prefix("cloud-init="));
+    (word == Some("disabled")).then(|| "the kernel's command line says cloud-init=disabled".to_owned())
 }
