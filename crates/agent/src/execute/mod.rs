@@ -21,6 +21,8 @@ pub(crate) struct Execution<'a> {
     pub(crate) machine: &'a dyn Machine,
     pub(crate) distro: &'a Distro,
     pub(crate) facts: &'a Facts,
+    /// The whole configuration, for what an action alone does not tell: where an entry of `runcmd` ends.
+    pub(crate) config: &'a hardtack_userdata::Map,
     /// What the data source said.
     pub(crate) found: &'a Found,
     pub(crate) log: &'a Log,
