@@ -56,18 +56,28 @@ pub enum Error<E> {
 /// # Errors
 /// When `get` fails, and when the tree has no end.
 pub fn crawl<E>(get: &mut dyn FnMut(&str) -> Result<Vec<u8>, E>) -> Result<Metadata, Error<E>> {
+    crawl_present(&mut |path| get(path).map(Some))
+}
+
+/// As [`crawl`]; what is `None` is left out of the tree, though its directory lists it.
+///
+/// # Errors
+/// As [`crawl`].
+pub fn crawl_present<E>(
+    get: &mut dyn FnMut(&str) -> Result<Option<Vec<u8>>, E>,
+) -> Result<Metadata, Error<E>> {
     let mut crawl = Crawl { get, seen: 0 };
-    let list = crawl.get("")?;
+    let list = crawl.get("")?.unwrap_or_default();
     crawl.directory("", &list, 0)
 }
 
 struct Crawl<'a, E> {
-    get: &'a mut dyn FnMut(&str) -> Result<Vec<u8>, E>,
+    get: &'a mut dyn FnMut(&str) -> Result<Option<Vec<u8>>, E>,
     seen: usize,
 }
 
 impl<E> Crawl<'_, E> {
-    fn get(&mut self, path: &str) -> Result<Vec<u8>, Error<E>> {
+    fn get(&mut self, path: &str) -> Result<Option<Vec<u8>>, Error<E>> {
         self.seen += 1;
         if self.seen > MOST {
             return Err(Error::Endless);
@@ -84,11 +94,11 @@ impl<E> Crawl<'_, E> {
         let mut map: Vec<(String, Metadata)> = Vec::new();
         for name in names.directories {
             let inner = format!("{path}{}/", quoted(&name));
-            let list = self.get(&inner)?;
+            let Some(list) = self.get(&inner)? else { continue };
             map.push((name, self.directory(&inner, &list, depth + 1)?));
         }
         for (name, resource) in names.leaves {
-            let bytes = self.get(&format!("{path}{}", quoted(&resource)))?;
+            let Some(bytes) = self.get(&format!("{path}{}", quoted(&resource)))? else { continue };
             if !map.iter().any(|(known, _)| *known == name) {
                 map.push((name, leaf(bytes)));
             }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use hardtack_modules::ec2_metadata::{Error, Metadata, crawl};
+use hardtack_modules::ec2_metadata::{Error, Metadata, crawl, crawl_present};
 use serde_json::{Value as Json, json};
 
 use crate::cases::{all, golden, own, same};
@@ -46,6 +46,20 @@ fn a_service_that_lists_itself_for_ever_is_left() {
         })
     };
     assert!(matches!(crawl(&mut wide), Err(Error::Endless)));
+}
+
+#[test]
+fn what_is_listed_and_not_there_can_be_left_out() {
+    let mut get = |path: &str| -> Result<Option<Vec<u8>>, Infallible> {
+        Ok(match path {
+            "" => Some(b"a\ngone\nb/\nlost/\n".to_vec()),
+            "a" => Some(b"1".to_vec()),
+            "b/" => Some(b"c\ngone".to_vec()),
+            "b/c" => Some(b"2".to_vec()),
+            _ => None,
+        })
+    };
+    assert_eq!(crawl_present(&mut get).unwrap().to_json(), json!({"a": "1", "b": {"c": "2"}}));
 }
 
 #[test]
