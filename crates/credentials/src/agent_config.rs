@@ -27,7 +27,7 @@ pub struct AgentConfig {
     pub accounts: Vec<AccountConfig>,
     /// Every way in that asks for less than all factors, in words.
     pub doors: Vec<String>,
-    /// How the agent meets cloud-init: "companion".
+    /// How the agent meets cloud-init: "companion" or "replace".
     pub mode: String,
 }
 

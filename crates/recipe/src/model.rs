@@ -496,9 +496,11 @@ pub struct AgentStep {
 /// How the agent shares the work with cloud-init.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AgentMode {
-    /// cloud-init stays; the agent enrols and prints.
+    /// cloud-init stays; the agent enrols and prints, and applies CoreOS' section.
     #[default]
     Companion,
+    /// The agent does cloud-init's work and has its names.
+    Replace,
 }
 
 impl AgentMode {
@@ -507,6 +509,7 @@ impl AgentMode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Companion => "companion",
+            Self::Replace => "replace",
         }
     }
 }

@@ -12,15 +12,8 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, _at: Span) -> Option<Ag
     let fields = reader.fields(node, "step `agent`", KEYS)?;
     let mut step = AgentStep::default();
     if let Some(value) = fields.get("mode") {
-        if value.text() == Some("replace") {
-            reader.error_hint(
-                value.span,
-                "`mode: replace` comes with a later version",
-                "use `mode: companion`, or leave the key out",
-            );
-        } else {
-            step.mode = reader.word(value, "mode", &[("companion", AgentMode::Companion)])?;
-        }
+        let words = [("companion", AgentMode::Companion), ("replace", AgentMode::Replace)];
+        step.mode = reader.word(value, "mode", &words)?;
     }
     Some(step)
 }

@@ -111,6 +111,18 @@ fn the_shipped_recipe_means_what_it_says() {
 }
 
 #[test]
+fn the_agent_has_two_modes() {
+    let folder = Folder::new();
+    for (text, mode) in [
+        ("  - agent\n", AgentMode::Companion),
+        ("  - agent: {mode: companion}\n", AgentMode::Companion),
+        ("  - agent: {mode: replace}\n", AgentMode::Replace),
+    ] {
+        assert_eq!(folder.steps(text).unwrap().agent().unwrap().mode, mode, "{text}");
+    }
+}
+
+#[test]
 fn the_shipped_crypt_recipe_is_the_same_with_one_step_more() {
     let folder = Folder::new();
     let recipe = folder.load(&shipped("debian-3fa-crypt.yaml")).unwrap();
@@ -295,7 +307,6 @@ fn mistakes_have_their_place() {
         ("  - files:\n      - {remove: /}\n", 4, 18, "root directory"),
         ("  - files:\n      - {write: /x, content: y, owner: \"a:b:c\"}\n", 4, 40, "`owner` cannot be"),
         ("  - files: {write: /x}\n", 3, 12, "takes a list"),
-        ("  - agent: {mode: replace}\n", 3, 19, "later version"),
         ("  - agent: {mode: compnion}\n", 3, 19, "`mode` takes"),
         ("  - agnet: {}\n", 3, 5, "unknown step `agnet`"),
         ("  - mfa:\n    users: [a]\n", 4, 5, "stands beside `mfa`"),

@@ -2,15 +2,17 @@
 //! started at boot.
 //!
 //! It comes last: the other steps have by then filled in what the agent is to know. With systemd
-//! there is one oneshot unit for each of its commands; without it /etc/rc.local calls them.
+//! there is one oneshot unit for each of its commands; without it /etc/rc.local calls them. Mode
+//! `replace` adds cloud-init's units and tools, as ours ([`replace`]).
 
 use hardtack_credentials::AgentConfig;
 use hardtack_guest::{FileType, Set};
 
-use crate::model::AgentStep;
+use crate::model::{AgentMode, AgentStep};
 use crate::{Context, StepError};
 
 mod fitness;
+mod replace;
 #[cfg(test)]
 mod tests;
 
@@ -32,7 +34,7 @@ struct Unit {
     wanted: fn(&Context<'_, '_>) -> bool,
 }
 
-const UNITS: [Unit; 3] = [
+const UNITS: [Unit; 4] = [
     Unit {
         name: "hardtack-packages.service",
         text: include_str!("../units/hardtack-packages.service"),
@@ -48,6 +50,12 @@ const UNITS: [Unit; 3] = [
         text: include_str!("../units/hardtack-credentials.service"),
         wanted: |_| true,
     },
+    // In mode `replace` the section `coreos:` is a part of the stages.
+    Unit {
+        name: "hardtack-coreos.service",
+        text: include_str!("../units/hardtack-coreos.service"),
+        wanted: |cx| cx.agent.mode == AgentMode::Companion.as_str(),
+    },
 ];
 
 /// Installs the agent. To be called after every other step.
@@ -56,6 +64,12 @@ const UNITS: [Unit; 3] = [
 /// [`StepError::Local`] when no agent was given, [`StepError::Refused`] when the image cannot run it.
 pub fn apply(settings: &AgentStep, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
     cx.agent.mode = settings.mode.as_str().to_owned();
+    let systemd = has_systemd(cx)?;
+    if settings.mode == AgentMode::Replace && !systemd {
+        let what = "`mode: replace` needs systemd, and this image has none: nothing else would run the stages \
+                    before the network and before SSH";
+        return Err(StepError::refused(STEP, what).hint("use `mode: companion`"));
+    }
     let program = cx.agent_binary.clone().ok_or_else(|| {
         StepError::local(STEP, "the program hardtack-agent was not found")
             .hint("build it beside hardtack, or name it with --agent PATH")
@@ -72,17 +86,26 @@ pub fn apply(settings: &AgentStep, cx: &mut Context<'_, '_>) -> Result<(), StepE
         StepError::refused(STEP, format!("the agent's configuration cannot be written: {error}"))
     })?;
     text.push('\n');
-    forget_outcome(cx)?;
+    let before = cx.stage.read_text(CONFIG)?.and_then(|text| serde_json::from_str::<AgentConfig>(&text).ok());
+    forget_outcome(cx, before.as_ref())?;
     cx.stage.mkdir("/etc/hardtack", Set::all(0o755, 0, 0))?;
     cx.stage.write(CONFIG, text, Set::all(0o600, 0, 0))?;
     cx.stage.mkdir(STATE, Set::all(0o700, 0, 0))?;
-    if has_systemd(cx)? { by_systemd(cx) } else { by_rc_local(cx) }
+    if !systemd {
+        return by_rc_local(cx);
+    }
+    by_systemd(cx)?;
+    let replaced = before.is_some_and(|before| before.mode == AgentMode::Replace.as_str());
+    match settings.mode {
+        AgentMode::Replace => replace::install(cx, replaced),
+        AgentMode::Companion if replaced => replace::undo(cx),
+        AgentMode::Companion => Ok(()),
+    }
 }
 
 /// An image that was booted carries the outcome of its packages, and the agent would take other
 /// ones for installed.
-fn forget_outcome(cx: &mut Context<'_, '_>) -> Result<(), StepError> {
-    let before = cx.stage.read_text(CONFIG)?.and_then(|text| serde_json::from_str::<AgentConfig>(&text).ok());
+fn forget_outcome(cx: &mut Context<'_, '_>, before: Option<&AgentConfig>) -> Result<(), StepError> {
     if before.is_some_and(|before| before.packages != cx.agent.packages) {
         cx.stage.remove(&format!("{STATE}/packages.json"))?;
     }

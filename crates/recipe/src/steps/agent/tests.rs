@@ -5,7 +5,7 @@ use hardtack_guest::{MemoryTree, Stage};
 use super::*;
 
 /// An ELF head: x86-64 unless changed, with one program header of `kind`.
-fn elf(machine: u16, kind: u32) -> Vec<u8> {
+pub(super) fn elf(machine: u16, kind: u32) -> Vec<u8> {
     let mut bytes = vec![0; 64 + 56];
     bytes[..6].copy_from_slice(b"\x7fELF\x02\x01");
     bytes[18..20].copy_from_slice(&machine.to_le_bytes());
@@ -19,9 +19,9 @@ fn elf(machine: u16, kind: u32) -> Vec<u8> {
 }
 
 const PT_INTERP: u32 = 3;
-const X86_64: u16 = 62;
+pub(super) const X86_64: u16 = 62;
 
-fn debian() -> MemoryTree {
+pub(super) fn debian() -> MemoryTree {
     MemoryTree::new()
         .file("/usr/bin/dash", elf(X86_64, PT_INTERP))
         .link("/usr/bin/sh", "dash")
@@ -34,7 +34,7 @@ fn debian() -> MemoryTree {
         .file("/boot/vmlinuz-6.1.0-56-cloud-amd64", "")
 }
 
-fn trusty() -> MemoryTree {
+pub(super) fn trusty() -> MemoryTree {
     MemoryTree::new()
         .file("/bin/dash", elf(X86_64, PT_INTERP))
         .link("/bin/sh", "dash")
@@ -62,7 +62,7 @@ fn run(
     check(result, &mut cx);
 }
 
-fn text(cx: &Context<'_, '_>, path: &str) -> String {
+pub(super) fn text(cx: &Context<'_, '_>, path: &str) -> String {
     cx.stage.read_text(path).unwrap().unwrap_or_else(|| panic!("{path} is missing"))
 }
 
