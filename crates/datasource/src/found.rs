@@ -1,6 +1,7 @@
 //! What a data source said, in a form that survives a reboot.
 
 use hardtack_modules::Facts;
+use hardtack_userdata::coreos::{Addresses, generated};
 use serde::{Deserialize, Serialize};
 
 /// The data sources that this program knows.
@@ -137,7 +138,7 @@ impl Found {
         let known = &self.known;
         Facts {
             instance_id: Some(self.instance_id.clone()),
-            datasource: Some(self.source.class_name().to_owned()),
+            datasource: Some(self.shown.clone()),
             local_hostname: known.local_hostname.clone(),
             public_keys: known.public_keys.clone(),
             block_devices: known.block_devices.clone(),
@@ -145,8 +146,31 @@ impl Found {
             availability_zone: known.availability_zone.clone(),
             random_seed: known.random_seed.clone(),
             cloud_name: Some(self.cloud_name.clone()),
+            addresses: self.addresses(),
             ..Facts::default()
         }
+    }
+
+    /// The addresses that are known. What is `None` may be in `/etc/environment`; if it is not there either,
+    /// coreos-cloudinit puts nothing in its place ([`Found::addresses_or`]).
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        let [public_ipv4, private_ipv4, public_ipv6, private_ipv6] =
+            self.known.addresses.clone().map(|address| Some(address).filter(|address| !address.is_empty()));
+        Addresses { public_ipv4, private_ipv4, public_ipv6, private_ipv6 }
+    }
+
+    /// The addresses as a running machine has them: those that are known, or else those of `environment`, the
+    /// text of `/etc/environment`, or else nothing.
+    #[must_use]
+    pub fn addresses_or(&self, environment: &str) -> Addresses {
+        let nothing = || Some(String::new());
+        self.addresses().or(generated::addresses(environment)).or(Addresses {
+            public_ipv4: nothing(),
+            private_ipv4: nothing(),
+            public_ipv6: nothing(),
+            private_ipv6: nothing(),
+        })
     }
 }
 

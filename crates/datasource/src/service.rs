@@ -1,5 +1,6 @@
 //! Asking a metadata service: bounded in number, size and time, whatever it answers.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hardtack_http::{Error, Limits, Method, Request, Response, Transport};
@@ -54,7 +55,7 @@ pub(crate) struct Service<'a> {
     /// Until an answer begins.
     pub(crate) patience: Duration,
     /// True when nobody wants to know any more.
-    pub(crate) stop: &'a dyn Fn() -> bool,
+    pub(crate) stop: &'a AtomicBool,
     /// What was asked so far.
     pub(crate) requests: u32,
 }
@@ -62,7 +63,11 @@ pub(crate) struct Service<'a> {
 impl Service<'_> {
     /// The time that is left.
     pub(crate) fn left(&self) -> Duration {
-        if (self.stop)() { Duration::ZERO } else { self.ends.saturating_sub(self.clock.now()) }
+        if self.stop.load(Ordering::Relaxed) {
+            Duration::ZERO
+        } else {
+            self.ends.saturating_sub(self.clock.now())
+        }
     }
 
     /// An answer with any status but those that say: not now.
