@@ -122,6 +122,7 @@ fn carry_out(cx: &Run<'_>, module: &'static str, outcome: &Outcome, record: &mut
         machine: cx.machine,
         distro: cx.distro,
         facts: cx.facts,
+        config: &cx.configuration.effective,
         found: cx.found,
         log: cx.log,
         web: cx.web,
