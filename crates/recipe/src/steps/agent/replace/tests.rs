@@ -206,6 +206,8 @@ fn the_orders_that_others_rely_on_hold() {
         (unit("cloud-config.target"), "After=", &["cloud-init-network.service"]),
         (unit("cloud-final.service"), "After=", &["cloud-config.service", "multi-user.target"]),
         (unit("cloud-init.target"), "After=", &["multi-user.target"]),
+        // Purging the package takes its links in cloud-init.target.wants along.
+        (unit("cloud-init.target"), "Wants=", &["cloud-init-local.service", "cloud-final.service"]),
     ] {
         for name in names {
             assert!(words(text, key).iter().any(|word| word == name), "{key}{name}\n{text}");
