@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod banner;
 mod config;
 mod console;
 mod enrol;
@@ -18,16 +19,20 @@ mod home;
 mod host;
 mod identity;
 mod instance;
+mod instance_data;
 mod journal;
+mod key_report;
 mod log;
 mod machine;
 mod overlay;
 mod packages;
+mod python_json;
 mod random;
 mod ready;
 mod record;
 mod report;
 mod stage;
+mod status;
 mod system_config;
 #[cfg(test)]
 mod testing;

@@ -59,6 +59,8 @@ pub(crate) struct ModuleRecord {
     pub(crate) actions: usize,
     pub(crate) errors: Vec<String>,
     pub(crate) warnings: Vec<String>,
+    /// The top-level keys that the errors are about, where the module can tell.
+    pub(crate) keys: Vec<String>,
 }
 
 /// What became of a program.

@@ -1,6 +1,6 @@
 //! The plan: what all modules would do, in order, and what becomes of every key of the configuration.
 
-use hardtack_userdata::{Finding, Place, Severity};
+use hardtack_userdata::{Finding, Map, Place, Severity};
 
 use crate::action::Action;
 use crate::change::Change;
@@ -129,15 +129,39 @@ fn name_the_instance(action: &mut Action) {
     }
 }
 
+/// An error of a module.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure<'a> {
+    /// The module's name.
+    pub module: &'a str,
+    /// The value that it is about, as in [`Finding::path`]; empty when the module cannot tell.
+    pub path: &'a str,
+    /// What is wrong.
+    pub message: &'a str,
+}
+
 /// What becomes of every key.
 fn keys(request: &Request<'_>, schedule: &Schedule, steps: &[Step]) -> Vec<KeyReport> {
-    let errors: Vec<(&str, &Finding)> = steps
+    let failures: Vec<Failure<'_>> = steps
         .iter()
         .flat_map(|step| step.findings.iter().map(|finding| (step.module.as_str(), finding)))
         .filter(|(_, finding)| finding.severity == Severity::Error)
+        .map(|(module, finding)| Failure { module, path: &finding.path, message: &finding.message })
         .collect();
+    keys_of(request.config, schedule, request.distro, &failures)
+}
+
+/// What becomes of every key of `config`, which `schedule` was made of or of more, on `distro`, when its
+/// modules fail with `failures`.
+#[must_use]
+pub fn keys_of(
+    config: &Map,
+    schedule: &Schedule,
+    distro: &Distro,
+    failures: &[Failure<'_>],
+) -> Vec<KeyReport> {
     let mut reports = Vec::new();
-    for (key, _) in request.config {
+    for (key, _) in config {
         let name = key.to_python_str();
         let mut active: Vec<String> = Vec::new();
         for scheduled in schedule.iter() {
@@ -150,13 +174,14 @@ fn keys(request: &Request<'_>, schedule: &Schedule, steps: &[Step]) -> Vec<KeyRe
                 active.push(module.name.to_owned());
             }
         }
-        let mut failed = errors.iter().filter(|(module, _)| active.iter().any(|active| active == module));
-        let about = |finding: &Finding| finding.path.split('.').next() == Some(name.as_str());
-        let own = failed.clone().find(|(_, finding)| about(finding));
-        let (state, reason) = if let Some((_, finding)) = own {
-            (KeyState::Failed, Some(finding.message.clone()))
-        } else if let Some((module, finding)) = failed.next() {
-            (KeyState::Failed, Some(format!("{module} fails: {}", finding.message)))
+        let mut failed =
+            failures.iter().filter(|failure| active.iter().any(|active| active == failure.module));
+        let about = |failure: &Failure<'_>| failure.path.split('.').next() == Some(name.as_str());
+        let own = failed.clone().find(|failure| about(failure));
+        let (state, reason) = if let Some(failure) = own {
+            (KeyState::Failed, Some(failure.message.to_owned()))
+        } else if let Some(failure) = failed.next() {
+            (KeyState::Failed, Some(format!("{} fails: {}", failure.module, failure.message)))
         } else if !active.is_empty() || unsupported::FRAMEWORK.contains(&name.as_str()) {
             (KeyState::Applied, None)
         } else if let Some(reason) = unsupported::reason(&name) {
@@ -164,8 +189,7 @@ fn keys(request: &Request<'_>, schedule: &Schedule, steps: &[Step]) -> Vec<KeyRe
         } else if let Some(reader) =
             table::modules().iter().find(|module| module.keys.contains(&name.as_str()))
         {
-            let what =
-                format!("cloud-init does not run its module {} on {}", reader.name, request.distro.variant);
+            let what = format!("cloud-init does not run its module {} on {}", reader.name, distro.variant);
             (KeyState::Ignored, Some(what))
         } else {
             (KeyState::Ignored, Some(unread(&name)))

@@ -298,6 +298,21 @@ pub(crate) fn replace(
     mode: u32,
     owner: Option<(u32, u32)>,
 ) -> Result<(), AgentError> {
+    replaced(path, content, mode, owner, true)
+}
+
+/// The same for what need not outlive a crash: the disk is not waited for.
+pub(crate) fn replace_unsynced(path: &Path, content: &[u8], mode: u32) -> Result<(), AgentError> {
+    replaced(path, content, mode, None, false)
+}
+
+fn replaced(
+    path: &Path,
+    content: &[u8],
+    mode: u32,
+    owner: Option<(u32, u32)>,
+    sync: bool,
+) -> Result<(), AgentError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".hardtack-new");
     let temporary = path.with_file_name(name);
@@ -309,9 +324,11 @@ pub(crate) fn replace(
             fchown(&file, Some(uid), Some(gid))?;
         }
         file.set_permissions(fs::Permissions::from_mode(mode))?;
-        file.sync_all()?;
+        if sync {
+            file.sync_all()?;
+        }
         fs::rename(&temporary, path)?;
-        if let Some(parent) = path.parent() {
+        if let Some(parent) = path.parent().filter(|_| sync) {
             File::open(parent)?.sync_all()?;
         }
         Ok(())

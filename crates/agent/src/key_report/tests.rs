@@ -1,0 +1,124 @@
+#![allow(clippy::unwrap_used)]
+
+use hardtack_modules::Facts;
+use hardtack_modules::testing::Tree;
+use hardtack_userdata::merge::merge_parts;
+use hardtack_userdata::split::{SplitOptions, split};
+
+use super::*;
+use crate::record::ModuleRecord;
+
+fn configuration(text: &str) -> Configuration {
+    let user = split("user-data", text.as_bytes(), &SplitOptions::default());
+    let user_config = merge_parts(&user.parts);
+    let effective = user_config.config.clone();
+    Configuration { user, user_config, vendor_parts: Vec::new(), vendor_configs: Vec::new(), effective }
+}
+
+fn made(text: &str, modules: &[(&str, &str, u64)], commands: Vec<CommandRecord>) -> Record {
+    let configuration = configuration(text);
+    let machine = Tree::debian();
+    let distro = Distro::read(&machine);
+    let schedule = Schedule::new(&configuration.effective, &machine, &distro, &Facts::default());
+    let modules = modules.iter().map(|(module, error, milliseconds)| ModuleRecord {
+        module: (*module).to_owned(),
+        state: if error.is_empty() { "done" } else { "failed" }.to_owned(),
+        errors: if error.is_empty() { Vec::new() } else { vec![(*error).to_owned()] },
+        milliseconds: *milliseconds,
+        ..ModuleRecord::default()
+    });
+    let mut record = Record { modules: modules.collect(), commands, ..Record::default() };
+    update(&mut record, &configuration, &schedule, &distro);
+    record
+}
+
+fn command(name: &str, status: Option<i32>, note: Option<&str>) -> CommandRecord {
+    CommandRecord { name: name.to_owned(), status, note: note.map(str::to_owned), ..CommandRecord::default() }
+}
+
+#[test]
+fn every_key_has_a_state_and_a_place() {
+    let text = "#cloud-config\ntimezone: UTC\nntp: {}\nlandscape: {}\nnonsense: 1\nruncmd: [a, b, c]\n\
+                write_files: []\npassword: hunter2\n";
+    let record = made(
+        text,
+        &[
+            ("timezone", "", 5),
+            ("ntp", "", 1),
+            ("runcmd", "", 2),
+            ("write_files", "", 1),
+            ("set_passwords", "chpasswd: hunter2 is refused", 7),
+            ("users_groups", "", 1),
+        ],
+        vec![command("runcmd[0]", Some(0), None), command("runcmd[2]", Some(3), None)],
+    );
+    let shown: Vec<_> = record
+        .keys
+        .iter()
+        .map(|key| (key.key.as_str(), key.state.as_str(), key.file.as_str(), key.line))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("timezone", "applied", "user-data", 2),
+            ("ntp", "applied", "user-data", 3),
+            ("landscape", "unsupported", "user-data", 4),
+            ("nonsense", "ignored", "user-data", 5),
+            ("runcmd", "failed", "user-data", 6),
+            // Its deferred half is still to come.
+            ("write_files", "waiting", "user-data", 7),
+            ("password", "failed", "user-data", 8),
+        ]
+    );
+    let by_name = |name: &str| record.keys.iter().find(|key| key.key == name).unwrap();
+    assert_eq!(by_name("timezone").milliseconds, 5);
+    assert_eq!(by_name("runcmd").reason.as_deref(), Some("runcmd[2] exited with status 3"));
+    let reason = by_name("password").reason.clone().unwrap();
+    assert!(reason.starts_with("set_passwords fails: chpasswd: "), "{reason}");
+    assert!(!serde_json::to_string(&record.keys).unwrap().contains("hunter2"));
+}
+
+#[test]
+fn parts_that_nobody_applies_are_told() {
+    let text = "Content-Type: multipart/mixed; boundary=X\nMIME-Version: 1.0\n\n\
+                --X\nContent-Type: text/part-handler\n\n#part-handler\ndef f(): pass\n\
+                --X\nContent-Type: text/x-odd\n\nodd\n\
+                --X\nContent-Type: text/jinja2\n\n## template: jinja\n#cloud-config\na: {{ v1.region }}\n\
+                --X\nContent-Type: text/cloud-config\n\n#cloud-config\na: [\n\
+                --X\nContent-Type: text/x-shellscript\n\n#!/bin/sh\n--X--\n";
+    let record = made(text, &[], Vec::new());
+    assert_eq!(record.parts.len(), 4, "{:#?}", record.parts);
+    assert!(record.parts.iter().all(|part| part.line > 0 && !part.name.is_empty()), "{:#?}", record.parts);
+}
+
+#[test]
+fn the_summary_fits_a_serial_console() {
+    let mut text = "#cloud-config\ntimezone: UTC\n".to_owned();
+    for number in 0..30 {
+        text.push_str(&format!("\"key{number}-\u{e4}\u{1b}[2J{}\": 1\n", "x".repeat(90)));
+    }
+    let record = made(&text.replace('\u{1b}', "\\e"), &[("timezone", "", 1)], Vec::new());
+    let summary = summary(&record).unwrap();
+    assert_eq!(summary.lines().count(), LINES, "{summary}");
+    assert!(
+        summary.lines().all(|line| line.len() <= COLUMNS && line.bytes().all(|b| (32..127).contains(&b)))
+    );
+    assert!(summary.starts_with("hardtack: user-data: 1 key applied, 30 ignored\n"), "{summary}");
+    assert!(summary.contains("  and 21 more\n"), "{summary}");
+    assert!(summary.ends_with("  everything: /run/hardtack/report.json\n"), "{summary}");
+}
+
+#[test]
+fn the_summary_says_what_failed_and_where() {
+    let record = made(
+        "#cloud-config\nruncmd: [a, b]\nlandscape: {}\n",
+        &[("runcmd", "", 1)],
+        vec![command("runcmd[0]", Some(0), None), command("runcmd[1]", None, Some("killed by signal 9"))],
+    );
+    let wanted = "hardtack: user-data: 0 keys applied, 1 failed, 1 unsupported\n\
+                  \x20 runcmd[1]: killed by signal 9; output in /var/log/cloud-init-output.log\n\
+                  \x20 unsupported: landscape (user-data:3): install landscape-client with `packag...\n\
+                  \x20 everything: /run/hardtack/report.json\n";
+    assert_eq!(summary(&record).unwrap(), wanted);
+    assert_eq!(summary(&Record::default()), None);
+}
