@@ -4,4 +4,15 @@
 //! * [`config`]: the configuration, whatever it was written in.
 #![forbid(unsafe_code)]
 
+mod address;
 pub mod config;
+pub mod ifupdown;
+pub mod netplan;
+pub mod networkd;
+mod normalize;
+pub mod py;
+pub mod render;
+pub mod state;
+pub mod udev;
+mod version2;
+mod yaml_out;

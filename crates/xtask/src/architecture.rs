@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("modules", &["userdata"]),
     ("recipe", &["yaml", "guest", "credentials"]),
     ("http", &[]),
-    ("netconfig", &["userdata"]),
+    ("netconfig", &["yaml", "userdata"]),
     ("datasource", &["http", "userdata", "modules"]),
     ("agent", &["credentials", "userdata", "modules", "http", "datasource", "netconfig"]),
     (

@@ -1,1 +1,3 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr)]
+
+mod verdicts;
