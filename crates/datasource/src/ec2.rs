@@ -38,6 +38,8 @@ const MOST_BYTES: usize = 2 << 20;
 const DEEPEST: usize = 9;
 /// Names that could not be had before it is the service that is away.
 const MOST_MISSING: usize = 8;
+/// What is told of one crawl.
+const MOST_NOTES: usize = 16;
 /// What is read where the tree has no end.
 const ESSENTIAL: &str = "ami-id\nami-launch-index\nblock-device-mapping/\nhostname\ninstance-id\ninstance-type\n\
                          local-hostname\nlocal-ipv4\nmac\nplacement/\npublic-hostname\npublic-ipv4\npublic-keys/\n\
@@ -96,7 +98,9 @@ impl<'a, 'b> Crawl<'a, 'b> {
             Err(Trouble::Over) => return Err(Trouble::Over.into()),
             // On AWS nothing is answered without a token. Elsewhere the request itself may be what hangs.
             Err(trouble) if aws => return Err(trouble.into()),
-            Err(trouble @ (Trouble::Away(_) | Trouble::Name(_))) if self.token.is_none() => {
+            Err(trouble @ (Trouble::Away(_) | Trouble::Name(_) | Trouble::Starting(_)))
+                if self.token.is_none() =>
+            {
                 self.notes.push(format!("without a token: {}", trouble.text()));
                 return Ok(());
             }
@@ -253,12 +257,10 @@ impl<'a, 'b> Crawl<'a, 'b> {
             }
             let odd = path.split('/').any(|name| matches!(name, "." | ".."));
             if odd || path.len() > 512 || path.matches('/').count() > DEEPEST {
-                self.notes.push(format!(
-                    "{} lists {}, which is left out",
-                    self.base,
-                    instance_id::shown(path.as_bytes())
-                ));
-                self.notes.truncate(16);
+                if self.notes.len() < MOST_NOTES {
+                    let shown = instance_id::shown(path.as_bytes());
+                    self.notes.push(format!("{} lists {shown}, which is left out", self.base));
+                }
                 return Ok(None);
             }
             names += 1;
@@ -286,6 +288,14 @@ impl<'a, 'b> Crawl<'a, 'b> {
                 }
                 Ok(Err(_)) => Ok(None),
                 Err(Trouble::Over) => Err(End::Over),
+                // More names than anybody has; or a value that is no value.
+                Err(Trouble::Unusable(_)) if path.is_empty() => Err(End::Endless),
+                Err(Trouble::Unusable(why)) => {
+                    if self.notes.len() < MOST_NOTES {
+                        self.notes.push(format!("{path} is left out: {why}"));
+                    }
+                    Ok(None)
+                }
                 Err(trouble) => {
                     missing += 1;
                     if path.is_empty() || missing > MOST_MISSING {

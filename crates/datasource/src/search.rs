@@ -20,7 +20,8 @@ use crate::{ec2, gce, openstack};
 
 /// How long a machine waits for the cloud that its marks name.
 pub const MARKED: Duration = Duration::from_secs(120);
-/// How long it waits for a cloud that is only a guess. (Eucalyptus leaves no marks.)
+/// How long it waits for a cloud that is only a guess. (Eucalyptus leaves no marks; while it starts, what
+/// it answers is one, and then it is [`MARKED`].)
 pub const GUESSED: Duration = Duration::from_secs(15);
 /// How long an answer waits for an earlier one.
 pub const GRACE: Duration = Duration::from_secs(2);
@@ -113,6 +114,7 @@ pub fn search(
         means.clock.leave();
     } else if !asked.is_empty() {
         let (sender, receiver) = channel();
+        let receiver = &receiver;
         // All are there before time goes on.
         (0..=asked.len()).for_each(|_| means.clock.enter());
         std::thread::scope(|scope| {
@@ -127,9 +129,13 @@ pub fn search(
                 });
             }
             drop(sender);
-            ended = judge(&asked, &receiver, means.clock);
+            ended = judge(&asked, receiver, means.clock);
             stop.store(true, Ordering::Relaxed);
             means.clock.leave();
+        });
+        // What the others said last.
+        receiver.try_iter().for_each(|(index, end)| {
+            ended.insert(index, end);
         });
     }
     let mut found = None;
@@ -234,23 +240,21 @@ fn probe(
     let usual = if candidate.marked { MARKED } else { GUESSED };
     let once = waits.max_wait == Some(Duration::ZERO);
     let time = waits.max_wait.filter(|_| !once).unwrap_or(usual);
-    let ends = clock.now().saturating_add(time).min(deadline);
+    let begun = clock.now();
+    let mut ends = begun.saturating_add(time).min(deadline);
     let addresses = addresses(candidate.source, question);
     let longest = waits.timeout.unwrap_or(PATIENCE.1);
     let name = candidate.source.list_name();
 
     let mut pause = PAUSES.0;
-    let mut patience = PATIENCE.0.min(longest);
+    let mut patience = if once { longest } else { PATIENCE.0.min(longest) };
     let mut last = String::new();
     let mut best: Option<Got> = None;
     let mut incomplete = 0;
-    let mut given_up = vec![false; addresses.len()];
+    let mut never = false;
     loop {
-        let mut heard: Vec<String> = Vec::new();
-        for (address, given_up) in addresses.iter().zip(&mut given_up) {
-            if *given_up {
-                continue;
-            }
+        let (mut heard, mut starting) = (Vec::new(), Vec::new());
+        for address in &addresses {
             let mut service = service(log.means, ends, patience, stop);
             match attempt(&mut service, candidate, address, question) {
                 Ok(got) if got.missing.is_empty() => return Ok(Box::new(got.found)),
@@ -261,22 +265,29 @@ fn probe(
                         best = Some(got);
                     }
                 }
+                Err(Failure::Starting(why)) => {
+                    // These words are a mark: of Eucalyptus, which has no other.
+                    ends = begun.saturating_add(waits.max_wait.unwrap_or(MARKED)).min(deadline);
+                    starting.push(why);
+                }
                 Err(Failure::Later(why)) => heard.push(why),
                 Err(Failure::Never(why)) => {
-                    *given_up = true;
-                    heard.push(why);
+                    never = true;
+                    heard = vec![why];
+                    break;
                 }
             }
         }
         let stopped = stop.load(Ordering::Relaxed);
         let over = stopped || clock.now().saturating_add(pause) >= ends;
         // When the time is over in the middle of an attempt, what was heard before it says more.
-        let text = heard.join("; ");
+        // And what starts says more than who is not there.
+        let text = if starting.is_empty() { heard } else { starting }.join("; ");
         if !stopped && !text.is_empty() && (last.is_empty() || !over) && text != last {
-            log.tell(&format!("{name}: {text}{}", if over || once { "" } else { "; waiting" }));
+            log.tell(&format!("{name}: {text}{}", if over || once || never { "" } else { "; waiting" }));
             last = text;
         }
-        if over || once || incomplete >= INCOMPLETE || given_up.iter().all(|given_up| *given_up) {
+        if over || once || incomplete >= INCOMPLETE || never {
             let Some(Got { mut found, missing }) = best else {
                 return Err(if last.is_empty() { "nobody answers".to_owned() } else { last });
             };
@@ -372,7 +383,7 @@ pub fn check_cached(found: &Found, question: &Question<'_>, means: &Means<'_>, d
                     id = Some(answer);
                     break;
                 }
-                Err(Failure::Later(why) | Failure::Never(why)) => heard.push(why),
+                Err(Failure::Starting(why) | Failure::Later(why) | Failure::Never(why)) => heard.push(why),
             }
         }
         match id {

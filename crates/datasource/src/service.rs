@@ -24,8 +24,10 @@ pub(crate) const USER_DATA: usize = 1 << 20;
 /// Why there is no answer, in a sentence for a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
-    /// Nobody answers, or not in time, or is not ready: later, perhaps.
+    /// Nobody answers, or not in time: later, perhaps.
     Away(String),
+    /// Eucalyptus says that it is not ready.
+    Starting(String),
     /// The name of the service has no address.
     Name(String),
     /// What comes back cannot be taken.
@@ -38,7 +40,7 @@ impl Trouble {
     /// The sentence.
     pub(crate) fn text(&self) -> String {
         match self {
-            Self::Away(text) | Self::Name(text) | Self::Unusable(text) => text.clone(),
+            Self::Away(text) | Self::Starting(text) | Self::Name(text) | Self::Unusable(text) => text.clone(),
             Self::Over => "the time is over".to_owned(),
         }
     }
@@ -125,9 +127,9 @@ impl Service<'_> {
             Ok(answer) if matches!(answer.status, 408 | 429 | 500..=599) => {
                 Err(Again::Soon(Trouble::Away(format!("{url} answers with status {}", answer.status))))
             }
-            Ok(answer) if answer.status == 200 && instance_id::is_not_yet(&answer.body) => {
-                Err(Again::No(Trouble::Away(format!("{url} answers {}", instance_id::shown(&answer.body)))))
-            }
+            Ok(answer) if answer.status == 200 && instance_id::is_not_yet(&answer.body) => Err(Again::No(
+                Trouble::Starting(format!("{url} answers {}", instance_id::shown(&answer.body))),
+            )),
             Ok(answer) => Ok(answer),
             Err(error @ Error::Timeout { .. }) => Err(Again::No(Trouble::Away(error.to_string()))),
             Err(error @ Error::Connection { .. }) => Err(Again::Soon(Trouble::Away(error.to_string()))),
@@ -157,6 +159,8 @@ enum Again {
 /// How an attempt to read a data source ended without it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
+    /// It is there, and starts.
+    Starting(String),
     /// It may be there later.
     Later(String),
     /// It will not be.
@@ -165,7 +169,10 @@ pub(crate) enum Failure {
 
 impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Self {
-        Self::Later(trouble.text())
+        match trouble {
+            Trouble::Starting(text) => Self::Starting(text),
+            other => Self::Later(other.text()),
+        }
     }
 }
 
