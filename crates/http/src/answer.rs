@@ -118,9 +118,11 @@ impl Input<'_> {
             let piece = there.get(..end.unwrap_or(there.len())).unwrap_or_default();
             let count = piece.len();
             if line.len() + count > budget {
-                let what = if limit < LINES_BYTES { "a chunk is announced by" } else { "the header has" };
-                let most = limit.min(LINES_BYTES);
-                return Err(Broken::Wrong(format!("{what} more than {most} bytes")));
+                return Err(Broken::Wrong(match (limit == CHUNK_LINE, self.lines < CHUNK_LINE) {
+                    (true, false) => format!("a chunk is announced by more than {CHUNK_LINE} bytes"),
+                    (true, true) => format!("what announces chunks has more than {LINES_BYTES} bytes"),
+                    (false, _) => format!("the header has more than {LINES_BYTES} bytes"),
+                }));
             }
             line.extend_from_slice(piece);
             self.from += count + usize::from(end.is_some());

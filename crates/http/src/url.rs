@@ -189,7 +189,8 @@ impl fmt::Debug for Url {
 
 /// A URL that may be none, as a message can show it: nothing in front of an `@`, nothing behind a `?`, and
 /// not more than 200 characters.
-pub(crate) fn shown(text: &str) -> String {
+#[must_use]
+pub fn shown(text: &str) -> String {
     let text = trim(text);
     let text = text.split(['?', '#']).next().unwrap_or_default();
     let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
