@@ -4,6 +4,8 @@
 //! * [`local`]: what is asked of the machine.
 //! * [`found`]: what a data source said.
 //! * [`identify`](mod@identify): which data sources there are, by ds-identify's rules.
+//! * [`nocloud`], [`config_drive`]: seeds on disks and in directories; [`seed`]: what they have in common.
+//! * [`dmi`]: what SMBIOS says.
 //! * [`metadata`]: metadata as Python's dictionaries hold it.
 //! * [`openstack_tree`]: OpenStack's metadata, on the disk and at the service the same.
 //! * [`ec2`], [`openstack`], [`gce`]: metadata services, asked over the network.
@@ -17,18 +19,23 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod config_drive;
+pub mod dmi;
 pub mod ec2;
 pub mod ec2_network;
 pub mod found;
 pub mod gce;
 pub mod instance_id;
 pub mod identify;
+mod interfaces;
 pub mod local;
 pub mod metadata;
+pub mod nocloud;
 pub mod openstack;
 pub mod openstack_tree;
 pub mod platform;
 pub mod search;
+pub mod seed;
 mod service;
 pub mod settings;
 pub mod testing;
