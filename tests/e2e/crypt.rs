@@ -5,7 +5,7 @@ use std::process::Command;
 use hardtack_tests::image::Images;
 use hardtack_tests::ssh::{Client, Login};
 use hardtack_tests::tools::{run, top};
-use hardtack_tests::vm::{Machine, Vm, seed};
+use hardtack_tests::vm::{Launch, Machine, Vm, seed};
 
 use crate::codes::{Codes, block, trust};
 use crate::workshop::{PASSWORD, Workshop};
@@ -37,7 +37,7 @@ fn encrypted_overlay(image: &str, suite: &str) {
         let machine = Machine {
             disk: &disk,
             format: "raw",
-            seed: &seed_file,
+            launch: Launch::Seed(&seed_file),
             extra: Some(&extra),
             directory: workshop.path(),
             name: boot,

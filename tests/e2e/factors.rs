@@ -5,7 +5,7 @@ use std::process::Command;
 use hardtack_tests::image::{Images, assert_clean, extract};
 use hardtack_tests::ssh::{Client, Login, Outcome, make_key};
 use hardtack_tests::tools::run;
-use hardtack_tests::vm::{Machine, Vm, seed};
+use hardtack_tests::vm::{Launch, Machine, Vm, seed};
 
 use crate::codes::{Codes, STEP, block, calm_down, now, trust};
 use crate::workshop::{PASSWORD, Workshop};
@@ -46,7 +46,7 @@ fn three_factors(image: &str, suite: &str) {
     let machine = |name: &'static str| Machine {
         disk: &disk,
         format: "raw",
-        seed: &seed_file,
+        launch: Launch::Seed(&seed_file),
         extra: None,
         directory: workshop.path(),
         name,

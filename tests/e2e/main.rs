@@ -6,12 +6,16 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod clouds;
 mod codes;
+mod coreos;
 mod crypt;
 mod factors;
+mod first_boot;
 mod full_disk;
 mod kill;
 mod layouts;
+mod replaced;
 mod residue;
 mod variants;
 mod workshop;

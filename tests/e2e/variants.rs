@@ -6,7 +6,7 @@ use std::process::Command;
 use hardtack_tests::image::Images;
 use hardtack_tests::ssh::{Client, Login};
 use hardtack_tests::tools::run;
-use hardtack_tests::vm::{Machine, Vm, seed};
+use hardtack_tests::vm::{Launch, Machine, Vm, seed};
 
 use crate::codes::{Codes, block, trust};
 use crate::workshop::{PASSWORD, Workshop};
@@ -39,7 +39,7 @@ fn boot(variant: &Variant<'_>, test: impl FnOnce(&Workshop, &Vm, &Client, &mut C
     let mut vm = Vm::start(&Machine {
         disk: &workshop.path().join("hard.qcow2"),
         format: "qcow2",
-        seed: &seed_file,
+        launch: Launch::Seed(&seed_file),
         extra: Some(&extra),
         directory: workshop.path(),
         name: "boot",

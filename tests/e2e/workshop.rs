@@ -23,7 +23,7 @@ impl Workshop {
     pub(crate) fn new(images: &Images, suite: &str) -> Self {
         let directory = TempDir::new().unwrap();
         let path = directory.path();
-        for recipe in ["debian-3fa.yaml", "debian-3fa-crypt.yaml"] {
+        for recipe in ["debian-3fa.yaml", "debian-3fa-crypt.yaml", "debian-replace.yaml"] {
             std::fs::copy(top().join("image-recipes").join(recipe), path.join(recipe)).unwrap();
         }
         let debs = path.join("debs");

@@ -35,8 +35,8 @@ pub struct Machine<'a> {
     pub disk: &'a Path,
     /// Its format.
     pub format: &'a str,
-    /// A NoCloud seed.
-    pub seed: &'a Path,
+    /// Where it gets identity and user-data from.
+    pub launch: Launch<'a>,
     /// A second disk (`/dev/vdb`).
     pub extra: Option<&'a Path>,
     /// Where log and sockets go.
@@ -44,6 +44,25 @@ pub struct Machine<'a> {
     /// Names the log.
     pub name: &'a str,
 }
+
+/// How a machine is told who it is.
+#[derive(Clone, Copy, Debug)]
+pub enum Launch<'a> {
+    /// A NoCloud seed, on the last disk.
+    Seed(&'a Path),
+    /// A metadata service at 169.254.169.254.
+    Service {
+        /// Where it is on this host's loopback address.
+        port: u16,
+        /// The program `relay` of this crate, which an integration test knows.
+        relay: &'a str,
+        /// The machine's UUID, as SMBIOS tells it: clouds are known by its first letters.
+        uuid: Option<&'a str>,
+    },
+}
+
+/// The network card's address: one that metadata services in tests name.
+pub const MAC: &str = "0a:00:00:00:00:05";
 
 impl Vm {
     /// Starts QEMU: TCG unless `HARDTACK_ACCEL` says otherwise ("kvm").
@@ -66,11 +85,26 @@ impl Vm {
         if let Some(extra) = machine.extra {
             command.arg("-drive").arg(format!("file={},format=raw,if=virtio,cache=unsafe", extra.display()));
         }
+        let mut network = format!("user,model=virtio-net-pci,mac={MAC},hostfwd=tcp:127.0.0.1:{port}-:22");
+        match machine.launch {
+            Launch::Seed(seed) => {
+                command
+                    .arg("-drive")
+                    .arg(format!("file={},format=raw,if=virtio,readonly=on", seed.display()));
+            }
+            Launch::Service { port, relay, uuid } => {
+                // The address has to lie inside the user network. With `-cmd` every connection gets a relay.
+                network.push_str(&format!(
+                    ",net=169.254.0.0/16,dhcpstart=169.254.0.15,guestfwd=tcp:169.254.169.254:80-cmd:{relay} {port}"
+                ));
+                if let Some(uuid) = uuid {
+                    command.arg("-smbios").arg(format!("type=1,uuid={uuid},serial={uuid}"));
+                }
+            }
+        }
         command
-            .arg("-drive")
-            .arg(format!("file={},format=raw,if=virtio,readonly=on", machine.seed.display()))
             .arg("-nic")
-            .arg(format!("user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{port}-:22"))
+            .arg(network)
             .arg("-chardev")
             .arg(format!(
                 "socket,id=s0,path={},server=on,wait=off,logfile={},logappend=off",
