@@ -37,15 +37,14 @@ impl Server {
     /// When it cannot be asked for connections.
     pub fn listen(cloud: Cloud, listener: TcpListener) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        listener.set_nonblocking(true)?;
         let (cloud, stop) = (Arc::new(cloud), Arc::new(AtomicBool::new(false)));
         let (served, stopped) = (Arc::clone(&cloud), Arc::clone(&stop));
         let thread = std::thread::spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
-                let Ok((stream, _)) = listener.accept() else {
-                    std::thread::sleep(NAP);
-                    continue;
-                };
+            for stream in listener.incoming() {
+                if stopped.load(Ordering::Relaxed) {
+                    return;
+                }
+                let Ok(stream) = stream else { continue };
                 let (cloud, stop) = (Arc::clone(&served), Arc::clone(&stopped));
                 // What goes wrong with one connection is the client's to see.
                 std::thread::spawn(move || serve(stream, &cloud, &stop));
@@ -76,6 +75,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
+        // One more, so that it looks whether it is still wanted.
+        let _ = TcpStream::connect(("127.0.0.1", self.address.port()));
         if let Some(thread) = self.thread.take() {
             // It does not panic; if it did, the test has failed already.
             let _ = thread.join();
@@ -84,7 +85,6 @@ impl Drop for Server {
 }
 
 fn serve(mut stream: TcpStream, cloud: &Cloud, stop: &AtomicBool) -> io::Result<()> {
-    stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.set_write_timeout(Some(Duration::from_secs(10)))?;
     // The request is looked at, not read: a connection that is closed with something unread is reset.
