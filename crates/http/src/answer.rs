@@ -198,12 +198,12 @@ fn headers(input: &mut Input<'_>) -> Result<Vec<(String, String)>, Broken> {
             return Ok(headers);
         }
         let text = String::from_utf8_lossy(&line);
-        if text.starts_with([' ', '\t']) {
-            if let Some((_, value)) = headers.last_mut() {
-                value.push(' ');
-                value.push_str(text.trim());
-                continue;
-            }
+        if text.starts_with([' ', '\t'])
+            && let Some((_, value)) = headers.last_mut()
+        {
+            value.push(' ');
+            value.push_str(text.trim());
+            continue;
         }
         let (name, value) = text
             .split_once(':')

@@ -12,7 +12,7 @@ use crate::shell::{run, top};
 
 /// All targets, the slow ones first: they share two cores.
 const TARGETS: &[&str] =
-    &["journal", "ext4", "qcow2", "container", "fat", "partition", "userdata", "mime", "yaml"];
+    &["journal", "ext4", "qcow2", "container", "fat", "partition", "userdata", "mime", "yaml", "http", "dns"];
 
 /// The coverage counters, and no static libc: libFuzzer is C++.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

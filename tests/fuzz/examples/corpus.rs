@@ -80,6 +80,12 @@ fn texts(top: &Path) -> std::io::Result<()> {
     for (number, text) in MIME.iter().enumerate() {
         seed(top, "mime", &format!("own-{number}"), text.as_bytes())?;
     }
+    for (number, text) in HTTP.iter().enumerate() {
+        seed(top, "http", &format!("own-{number}"), text.as_bytes())?;
+    }
+    for (number, bytes) in DNS.iter().enumerate() {
+        seed(top, "dns", &format!("own-{number}"), bytes)?;
+    }
     Ok(())
 }
 
@@ -132,6 +138,27 @@ const MIME: &[&str] = &[
     "Content-Type: text/cloud-config; charset=\"iso-8859-1\"\nContent-Transfer-Encoding: base64\nMerge-Type: list(append)\nLaunch-Index: 1\n\nYTogMQ==\n--X\nContent-Type: text/x-shellscript\nContent-Transfer-Encoding: quoted-printable\nContent-Disposition: attachment; filename*=utf-8''a%20b.sh\n\n#!/bin/sh=0A=\necho\n--X--\n",
     "MIME-Version: 1.0\nContent-Type: multipart/mixed;\n boundary=\"a b\"\n\npreamble\n--a b\nContent-Type: multipart/mixed; boundary=inner\n\n--inner\n\n#cloud-config\na: 1\n--inner--\n--a b\nContent-Type: message/rfc822\n\nContent-Type: text/plain\n\nx\n--a b--\nepilogue\n",
     "Content-Type: application/x-gzip\nContent-Transfer-Encoding: uuencode\n\nbegin 644 x\n#0V%T\n`\nend\n--X--",
+];
+
+/// Answers, URLs and configuration, as the first byte says.
+const HTTP: &[&str] = &[
+    "rHTTP/1.1 200 OK\r\nServer: x\r\n folded\r\nContent-Length: 5\r\n\r\ni-123",
+    "rHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=\"y\"\r\nabc\r\n0\r\nT: x\r\n\r\n",
+    "rHTTP/1.0 301 Moved\nLocation: https://user:pw@example.com:8443/../a%20b?c#d\n\nbody up to the end",
+    "rHTTP/1.1 204 No Content\r\nContent-Length: 7, 7\r\n\r\n",
+    "uhttp://user:p%40@[fe80::1%25eth0]:8080/a/./b/../c?d=e f#g\n../x\n?y\n//other/z\nhttps://h\n#f\n/é%zz",
+    "uhttp://169.254.169.254/latest/meta-data/\ninstance-id",
+    "cnameserver 10.0.0.1\nnameserver fe80::1%eth0\nsearch a.example b.example\noptions ndots:2 timeout:1 attempts:3 use-vc\n127.0.0.1 host localhost # x\n::1 host\n",
+];
+
+/// Flags, the number of records, and these: addresses, and an alias that points into the question.
+const DNS: &[&[u8]] = &[
+    b"\x80\x01\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\x0a\0\0\x01",
+    b"\x80\x01\xc0\x0c\0\x1c\0\x01\0\0\0\x3c\0\x10\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01",
+    b"\x80\x02\xc0\x0c\0\x05\0\x01\0\0\0\x3c\0\x04\x01A\xc0\x11\x01a\xc0\x11\0\x01\0\x01\0\0\0\x3c\0\x04\x0a\0\0\x01",
+    b"\x80\x01\xc0\x0c\0\x05\0\x01\0\0\0\x3c\0\x09\x05other\xc0\x1c",
+    b"\x83\0",
+    b"\x12\x34\x81\x81\0\0\0\0\0\0\0\0",
 ];
 
 /// Small images as our own writers make them.

@@ -1,7 +1,8 @@
 //! Bodies of the fuzz targets. Each takes any bytes and must come back: without a panic, within seconds,
 //! and with less than [`LIMIT`] bytes of memory.
 //!
-//! User-data is a text, and the input is the text. It may take [`userdata`] 64 MiB.
+//! User-data is a text, and the input is the text. It may take [`userdata`] 64 MiB. So it is with what comes over
+//! the network, which may take [`http`] and [`dns`] 4 MiB.
 //!
 //! A disk image is far too large for a fuzzer to change in places that matter. So an input is the number
 //! of a base image and patches to it; `base` has the encoding. `checksums` makes damage believable.
@@ -15,6 +16,7 @@ mod container;
 mod ext4;
 mod fat;
 mod file;
+mod http;
 mod memory;
 mod partition;
 mod qcow2;
@@ -25,6 +27,7 @@ mod userdata;
 pub use container::container;
 pub use ext4::{ext4, journal};
 pub use fat::fat;
+pub use http::{dns, http};
 pub use memory::{Capped, LIMIT};
 pub use partition::partition;
 pub use qcow2::qcow2;
@@ -44,6 +47,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("userdata", userdata),
     ("yaml", yaml),
     ("mime", mime),
+    ("http", http),
+    ("dns", dns),
 ];
 
 /// Targets that read texts, and no images.
