@@ -192,7 +192,7 @@ fn numbers(host: &Host, passwd: &Database, group: &Database, name: &str) -> Resu
 }
 
 /// Takes the lock that the shadow tools take.
-fn lock(host: &Host) -> Result<File, AgentError> {
+pub(crate) fn lock(host: &Host) -> Result<File, AgentError> {
     let path = host.path("/etc/.pwd.lock");
     let file = OpenOptions::new()
         .write(true)

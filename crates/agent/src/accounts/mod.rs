@@ -5,7 +5,7 @@ mod create;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use create::{create, make_home, replace, replace_unsynced};
+pub(crate) use create::{create, lock, make_home, replace, replace_unsynced};
 
 use crate::error::AgentError;
 use crate::host::Host;

@@ -1,8 +1,23 @@
 //! Carrying out what modules decide ([`hardtack_modules::Action`]), one action after the other.
+//!
+//! * [`files`]: files, directories and links.
+//! * [`owners`]: whose they become.
+//! * [`labels`]: SELinux.
+//! * [`run`]: programs.
+//! * [`host_keys`]: several keys of the SSH server at once.
+//! * [`scripts`]: directories of scripts, and the entries of `runcmd` and `bootcmd` one by one.
+//! * [`live`]: what only the running machine can decide.
 
 mod files;
+mod host_keys;
+mod labels;
 mod live;
-mod run;
+mod owners;
+pub(crate) mod run;
+mod scripts;
+
+pub(crate) use live::power_wait;
+pub(crate) use owners::{group, numbers};
 
 use hardtack_datasource::Found;
 use hardtack_http::Transport;
@@ -38,19 +53,37 @@ pub(crate) struct Execution<'a> {
 /// first failure the rest is left, unless the module says otherwise.
 pub(crate) fn carry_out(cx: &mut Execution<'_>, outcome: &Outcome) -> Vec<String> {
     let mut failures = Vec::new();
-    for action in &outcome.actions {
-        if let Err(error) = act(cx, action) {
+    let mut labels = labels::Labels::new(cx.host);
+    let mut rest = &outcome.actions[..];
+    while let Some((action, behind)) = rest.split_first() {
+        labels.before(cx, action);
+        let together = host_keys::together(cx, rest);
+        let done = if together > 0 {
+            let (keys, behind) = rest.split_at_checked(together).unwrap_or((rest, &[]));
+            rest = behind;
+            host_keys::make(cx, keys)
+        } else {
+            rest = behind;
+            act(cx, action)
+        };
+        labels.behind(action);
+        if let Err(error) = done {
             failures.push(error.to_string());
             if !outcome.keep_going {
                 break;
             }
         }
     }
+    labels.finish(cx);
     failures
 }
 
 fn act(cx: &mut Execution<'_>, action: &Action) -> Result<(), AgentError> {
     match action {
+        // A swap file that could not be made has no line there.
+        Action::Write { path, content, mode, owner } if path == "/etc/fstab" => {
+            files::write(cx, path, &live::fstab(cx, &content.bytes), *mode, owner.as_ref())
+        }
         Action::Write { path, content, mode, owner } => {
             files::write(cx, path, &content.bytes, *mode, owner.as_ref())
         }
@@ -61,7 +94,9 @@ fn act(cx: &mut Execution<'_>, action: &Action) -> Result<(), AgentError> {
         Action::Link { path, target } => files::link(cx, path, target),
         Action::Remove { path } => files::remove(cx, path),
         Action::Run { argv, stdin, environment, optional } => {
-            let done = run::run(cx, argv, stdin.as_ref().map(|content| &content.bytes[..]), environment);
+            let mut run =
+                |cx: &mut Execution<'_>, argv: &[String]| run::run(cx, argv, stdin.as_ref(), environment);
+            let done = live::apt(cx, argv, &mut run).unwrap_or_else(|| run(cx, argv));
             match done {
                 Err(error) if *optional => {
                     cx.log.warn(&error.to_string());
