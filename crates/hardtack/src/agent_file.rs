@@ -25,7 +25,12 @@ pub(crate) fn find(given: Option<&Path>) -> Result<Option<Vec<u8>>, CliError> {
 fn candidates() -> Vec<PathBuf> {
     let Ok(program) = std::env::current_exe() else { return Vec::new() };
     let Some(directory) = program.parent() else { return Vec::new() };
-    vec![directory.join(NAME), directory.join("../lib/hardtack").join(NAME)]
+    let mut places = vec![directory.join(NAME), directory.join("../lib/hardtack").join(NAME)];
+    // Where cargo puts it: the agent has a profile of its own, which makes it small.
+    if directory.ends_with("release") {
+        places.insert(0, directory.join("../agent").join(NAME));
+    }
+    places
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CliError> {
