@@ -255,3 +255,79 @@ fn without_curl() {
     let error = ask(empty.path(), Method::Get, "https://h/", &[], b"").unwrap_err().to_string();
     assert!(error.contains("the image has neither: install curl and ca-certificates"), "{error}");
 }
+
+/// openssl's server with a certificate of its own for `localhost`, and its port.
+struct Secure {
+    server: std::process::Child,
+    port: String,
+}
+
+impl Secure {
+    fn start(folder: &Path) -> Self {
+        use std::io::BufRead;
+        use std::process::{Command, Stdio};
+        let [key, certificate] = ["key.pem", "ca.pem"].map(|name| folder.join(name));
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
+            .args(["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+            .args(["-keyout".as_ref(), key.as_os_str(), "-out".as_ref(), certificate.as_os_str()])
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let mut server = Command::new("openssl")
+            .args(["s_server", "-accept", "0", "-www", "-key"])
+            .args([key.as_os_str(), "-cert".as_ref(), certificate.as_os_str()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let said = std::io::BufReader::new(server.stdout.take().unwrap()).lines();
+        let line = said.map(Result::unwrap).find(|line| line.starts_with("ACCEPT")).unwrap();
+        Self { server, port: line.rsplit(':').next().unwrap().to_owned() }
+    }
+}
+
+impl Drop for Secure {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+#[test]
+fn over_tls() {
+    use crate::{Client, Limits, Request, Transport};
+    if !(has("openssl") && has("curl") && has("wget")) {
+        return;
+    }
+    let [curl, wget] = ["curl", "wget"].map(|name| find(Path::new("/"), name).unwrap());
+    let root = image("curl", &format!("exec {} --cacert ROOT/ca.pem \"$@\"", curl.display()));
+    let secure = Secure::start(root.path());
+    let url = format!("https://localhost:{}/", secure.port);
+    // A server without TLS sends there.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let start = format!("http://{}/", listener.local_addr().unwrap());
+    let location = url.clone();
+    let thread = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]).unwrap();
+        write!(stream, "HTTP/1.1 301 Moved\r\nLocation: {location}\r\n\r\n").unwrap();
+    });
+    let limits = Limits { connect: Duration::from_secs(20), ..Limits::default() };
+    let request = Request { method: Method::Get, url: &start, headers: &[], body: b"", limits };
+    let response = Client::new(root.path()).send(&request).unwrap();
+    thread.join().unwrap();
+    assert!(response.status == 200 && response.body.starts_with(b"<HTML>"), "{response:?}");
+    // A certificate that nobody trusts.
+    let request = Request { url: &url, ..request };
+    let error = Client::default().send(&request).unwrap_err().to_string();
+    assert!(error.contains("curl: SSL certificate problem: self"), "{error}");
+    assert!(error.ends_with("is the clock right, and is ca-certificates installed?"), "{error}");
+    let other = image("wget", &format!("exec {} \"$@\"", wget.display()));
+    let error = Client::new(other.path()).send(&request).unwrap_err().to_string();
+    assert!(error.contains("wget: the certificate is not trusted"), "{error}");
+    let script = format!("exec {} --ca-certificate={}/ca.pem \"$@\"", wget.display(), root.path().display());
+    let trusting = image("wget", &script);
+    assert_eq!(Client::new(trusting.path()).send(&request).unwrap().status, 200);
+}
