@@ -31,6 +31,7 @@ mod random;
 mod ready;
 mod record;
 mod report;
+mod running;
 mod stage;
 mod status;
 mod system_config;
@@ -74,6 +75,8 @@ enum Command {
     Enrol,
     Print,
     Stage(Stage),
+    /// The agent's own child: see `execute`.
+    PowerWait,
     Tell(String),
 }
 
@@ -106,6 +109,9 @@ fn run(command: &Command, host: &Host) -> Result<(), AgentError> {
     if let Command::Stage(stage) = command {
         return stage::run(host, *stage);
     }
+    if let Command::PowerWait = command {
+        return execute::power_wait(host);
+    }
     let config = config::load(host)?;
     config::directory(host, config::RUNTIME)?;
     config::directory(host, config::STATE)?;
@@ -113,7 +119,7 @@ fn run(command: &Command, host: &Host) -> Result<(), AgentError> {
         Command::Packages => packages::run(host, &config),
         Command::Enrol => enrol::run(host, &config, now()),
         Command::Print => report::run(host, &config, now),
-        Command::Stage(_) | Command::Tell(_) => Ok(()),
+        Command::Stage(_) | Command::PowerWait | Command::Tell(_) => Ok(()),
     }
 }
 
@@ -140,6 +146,7 @@ fn arguments() -> Result<(Command, Host), AgentError> {
                     Some("packages") => Command::Packages,
                     Some("enrol") => Command::Enrol,
                     Some("print") => Command::Print,
+                    Some("power-wait") => Command::PowerWait,
                     _ => return Err(AgentError::Usage(format!("{word:?} is not a command of the agent"))),
                 });
             }

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod apt_key;
+mod block;
 mod disk_setup;
 mod fs_setup;
 mod growpart;
@@ -12,11 +13,16 @@ mod host_keys;
 mod packages;
 mod passwords;
 mod power_state;
+mod program;
 mod resizefs;
 mod scripts;
 mod services;
 mod ssh;
 mod swap;
+
+pub(super) use packages::apt;
+pub(crate) use power_state::wait as power_wait;
+pub(super) use swap::fstab;
 
 use hardtack_modules::live as name;
 
