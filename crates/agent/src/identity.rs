@@ -1,25 +1,279 @@
 //! Who this machine is: what data sources say, what an earlier boot knew.
+//!
+//! Which data sources are asked is decided by ds-identify's rules ([`hardtack_datasource::identify`]), with one
+//! exception: where they find nothing and nobody has ruled it out, EC2's service is asked all the same, for
+//! a short time. Eucalyptus and others like it leave no marks in the machine.
+//!
+//! An outage never makes another machine of this one: what an earlier boot knew holds until somebody who can
+//! know says otherwise.
 
-use hardtack_datasource::{Found, Source};
-use hardtack_userdata::Map;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
+use hardtack_datasource::clock::Clock;
+use hardtack_datasource::identify::{self, Identified, Verdict};
+use hardtack_datasource::platform::Platform;
+use hardtack_datasource::search::{self, Cached, Candidate, Means};
+use hardtack_datasource::settings::Settings;
+use hardtack_datasource::{Found, Local, Source, config_drive, nocloud};
+use hardtack_http::Transport;
+use hardtack_userdata::{Key, Map, Value};
+
+use crate::devices::{Devices, architecture, command_line};
 use crate::host::Host;
-use crate::instance;
+use crate::instance::{self, RUN};
 use crate::log::Log;
-use crate::machine::Tree;
+
+/// Says that the local stage of this boot has read a seed.
+const SEEDED: &str = "/run/hardtack/seeded";
+/// All waiting for metadata together. SSH comes behind it.
+const DEADLINE: Duration = Duration::from_secs(150);
+/// Between two attempts to fetch a seed.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// What is asked.
+pub(crate) struct Question<'a> {
+    pub(crate) host: &'a Host,
+    pub(crate) devices: &'a Devices,
+    /// The machine's own configuration.
+    pub(crate) system: &'a Map,
+    pub(crate) log: &'a Log,
+}
+
+/// What the marks of the machine say, as ds-identify writes it down.
+pub(crate) fn identify(question: &Question<'_>) -> Identified {
+    let machine = question.devices.machine();
+    let devices = question.devices.block_devices();
+    let virtualization = identify::virtualization(machine);
+    let identified = identify::identify(&identify::Question {
+        machine,
+        devices: &devices,
+        virtualization: &virtualization,
+        architecture: &architecture(),
+        answers: &identify::Answers::default(),
+    });
+    for candidate in &identified.candidates {
+        question.log.info(&format!("data source {}: {}", candidate.name, candidate.why));
+    }
+    for note in &identified.notes {
+        question.log.warn(note);
+    }
+    identified
+}
+
+/// Whether the machine's owner wants nothing of this: the reason.
+pub(crate) fn switched_off(identified: &Identified) -> Option<&'static str> {
+    match identified.verdict {
+        Verdict::Off => Some("cloud-init is switched off, by its file or on the kernel's command line"),
+        Verdict::Disabled => {
+            Some("the policy in ds-identify.cfg or on the kernel's command line is `disabled`")
+        }
+        _ => None,
+    }
+}
 
 /// What a seed on the machine says.
-pub(crate) fn local(_host: &Host, _machine: &Tree, _system: &Map, _log: &Log) -> Option<Found> {
+pub(crate) fn local(question: &Question<'_>, identified: &Identified) -> Option<Found> {
+    let _ = std::fs::remove_file(question.host.path(SEEDED));
+    if identified.verdict == Verdict::Kept {
+        let kept = instance::cached(question.host)?;
+        mark(question);
+        return Some(kept);
+    }
+    for name in names(identified) {
+        let found = match name {
+            "NoCloud" => match read_nocloud(question) {
+                nocloud::Outcome::Found(seed) => Some(seed.found),
+                nocloud::Outcome::Unusable(why) => {
+                    question.log.warn(&format!("the seed for NoCloud is not used: {why}"));
+                    None
+                }
+                nocloud::Outcome::NeedsNetwork(pending) => {
+                    question.log.info(&format!("the seed is at {}", pending.address()));
+                    None
+                }
+                nocloud::Outcome::None => None,
+            },
+            "ConfigDrive" => match config_drive::read(question.devices, question.system) {
+                config_drive::Outcome::Found(seed) => Some(seed.found),
+                config_drive::Outcome::Unusable(why) => {
+                    question.log.warn(&format!("the config drive is not used: {why}"));
+                    None
+                }
+                config_drive::Outcome::None(notes) => {
+                    notes.iter().for_each(|note| question.log.warn(note));
+                    None
+                }
+            },
+            _ => None,
+        };
+        if let Some(found) = found {
+            mark(question);
+            return Some(told(question, found));
+        }
+    }
     None
 }
 
-/// What a metadata service says; what this or an earlier boot knows already; or nothing.
-pub(crate) fn network(host: &Host, _machine: &Tree, _system: &Map, log: &Log) -> Found {
-    if let Some(found) = instance::cached(host) {
-        return found;
+fn mark(question: &Question<'_>) {
+    let _ = crate::config::directory(question.host, crate::config::RUNTIME);
+    let _ = std::fs::write(question.host.path(SEEDED), "");
+}
+
+fn read_nocloud(question: &Question<'_>) -> nocloud::Outcome {
+    let machine = question.devices.machine();
+    let container = identify::is_container(&identify::virtualization(machine));
+    nocloud::read(&nocloud::Question {
+        local: question.devices,
+        command_line: &command_line(machine, container),
+        container,
+        config: question.system,
+    })
+}
+
+/// The data sources to ask, in order.
+fn names(identified: &Identified) -> Vec<&str> {
+    match identified.verdict {
+        // Nothing was looked for, so everything may be there.
+        Verdict::Enabled => vec!["NoCloud", "ConfigDrive", "Ec2", "OpenStack", "GCE"],
+        _ => identified.list.iter().map(String::as_str).collect(),
     }
-    log.warn("no data source was found: the machine keeps to what its image says");
+}
+
+/// What a metadata service says; what this or an earlier boot knows already; or nothing.
+pub(crate) fn network(question: &Question<'_>, identified: &Identified, web: &dyn Transport) -> Found {
+    let known = instance::cached(question.host);
+    if question.host.exists(SEEDED)
+        && let Some(known) = known
+    {
+        return known;
+    }
+    let clock = Running(Instant::now());
+    if names(identified).contains(&"NoCloud")
+        && let nocloud::Outcome::NeedsNetwork(pending) = read_nocloud(question)
+    {
+        let address = pending.address().to_owned();
+        match pending.fetch(web, &mut || {
+            clock.sleep(PAUSE);
+            clock.now() < DEADLINE
+        }) {
+            nocloud::Outcome::Found(seed) => return told(question, seed.found),
+            nocloud::Outcome::Unusable(why) => question.log.warn(&format!("the seed at {address}: {why}")),
+            _ => question.log.warn(&format!("there is no seed at {address}")),
+        }
+    }
+    let machine = question.devices.machine();
+    let settings = Settings::read(question.system);
+    let interface = first_card(question.host);
+    let tell = |line: &str| crate::journal::say(line);
+    let means = Means { transport: web, clock: &clock, tell: &tell };
+    let ask = search::Question {
+        settings: &settings,
+        platform: Platform::of(machine),
+        interface: interface.as_deref(),
+        default_user: default_user(question.system),
+        now: Some(crate::now()),
+    };
+    if let Some(known) = &known
+        && matches!(known.source, Source::Ec2 | Source::OpenStack | Source::Gce)
+    {
+        match search::check_cached(known, &ask, &means, DEADLINE) {
+            Cached::Same => return known.clone(),
+            Cached::Other(found) => return told(question, *found),
+            Cached::Unknown(why) => {
+                question.log.warn(&format!("{why}: this stays {}", known.instance_id));
+                return known.clone();
+            }
+        }
+    }
+    let outcome = search::search(&candidates(question, identified), &ask, &means, DEADLINE);
+    for note in &outcome.notes {
+        question.log.info(note);
+    }
+    if let Some(found) = outcome.found {
+        return told(question, found);
+    }
+    for (source, why) in &outcome.others {
+        question.log.warn(&format!("{}: {why}", source.list_name()));
+    }
+    if let Some(known) = known.filter(|known| known.source != Source::None) {
+        question.log.warn(&format!("no data source answers: this stays {}", known.instance_id));
+        return known;
+    }
+    question.log.warn("no data source was found: the machine keeps to what its image says");
     nothing()
+}
+
+/// The services to ask.
+fn candidates(question: &Question<'_>, identified: &Identified) -> Vec<Candidate> {
+    let marked = |name: &str| {
+        identified.candidates.iter().any(|candidate| candidate.name == name && candidate.found)
+            || matches!(identified.verdict, Verdict::Named | Verdict::Listed)
+    };
+    let mut candidates = Vec::new();
+    for name in names(identified) {
+        let source = match name {
+            "Ec2" => Source::Ec2,
+            "OpenStack" => Source::OpenStack,
+            "GCE" => Source::Gce,
+            _ => continue,
+        };
+        candidates.push(Candidate { source, marked: marked(name) });
+    }
+    let listed = question.system.get(&Key::text("datasource_list")).and_then(Value::as_list);
+    let ruled_out = listed
+        .is_some_and(|names| !names.is_empty() && !names.iter().any(|name| name.as_text() == Some("Ec2")));
+    let is_a_guess = matches!(identified.verdict, Verdict::NotFound | Verdict::Maybe | Verdict::Found);
+    if is_a_guess && !ruled_out && !candidates.iter().any(|candidate| candidate.source == Source::Ec2) {
+        candidates.push(Candidate { source: Source::Ec2, marked: false });
+    }
+    candidates
+}
+
+/// What the data source noted, told.
+fn told(question: &Question<'_>, found: Found) -> Found {
+    found.notes.iter().for_each(|note| question.log.warn(note));
+    question.log.info(&format!("{}: {}", found.shown, found.instance_id));
+    found
+}
+
+/// `system_info: {default_user: {name: …}}`.
+fn default_user(system: &Map) -> Option<&str> {
+    system.get(&Key::text("system_info"))?.get("default_user")?.get("name")?.as_text()
+}
+
+/// The first network card that is one.
+fn first_card(host: &Host) -> Option<String> {
+    host.names("/sys/class/net")
+        .into_iter()
+        .find(|name| host.exists(&format!("/sys/class/net/{name}/device")))
+}
+
+/// Time since the stage began.
+struct Running(Instant);
+
+impl Clock for Running {
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn sleep(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+}
+
+/// The notes that a generator would leave: whether the stages run, and on which data sources.
+pub(crate) fn note(host: &Host, identified: &Identified, off: bool) {
+    let put = |name: &str, text: &str| {
+        let path = host.path(&format!("{RUN}/{name}"));
+        if let Err(error) = crate::accounts::replace(Path::new(&path), text.as_bytes(), 0o644, None) {
+            crate::journal::say(&error.to_string());
+        }
+    };
+    put(if off { "disabled" } else { "enabled" }, "");
+    if let Some(text) = &identified.text {
+        put("cloud.cfg", text);
+    }
 }
 
 /// What holds without any data source (`cloudinit/sources/DataSourceNone.py`).

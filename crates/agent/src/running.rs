@@ -26,7 +26,7 @@ pub(crate) fn facts(host: &Host) -> Facts {
 }
 
 /// Seconds since the kernel started.
-fn uptime(host: &Host) -> Option<f64> {
+pub(crate) fn uptime(host: &Host) -> Option<f64> {
     host.first_line("/proc/uptime")?.split(' ').next()?.parse().ok()
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn memory(host: &Host) -> Option<u64> {
 
 /// Bytes free on the file system of `/`, for root.
 fn free(host: &Host) -> Option<u64> {
-    let room = rustix::fs::statvfs(&host.path("/")).ok()?;
+    let room = rustix::fs::statvfs(host.path("/")).ok()?;
     room.f_frsize.checked_mul(room.f_bfree)
 }
 

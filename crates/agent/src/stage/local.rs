@@ -1,33 +1,57 @@
 //! The stage before the network: seeds on disks and in directories, the network's configuration, the name.
 
+use hardtack_datasource::Local;
+
 use super::Done;
-use super::modules;
 use super::state::State;
+use crate::devices::Devices;
 use crate::error::AgentError;
 use crate::host::Host;
+use crate::identity::{self, Question};
 use crate::instance;
 use crate::log::Log;
 use crate::machine::Tree;
-use crate::record::Record;
+use crate::network_setup;
+use crate::record::{self, Record};
 use crate::system_config;
 
 /// Runs it.
 pub(crate) fn run(host: &Host, log: &Log) -> Result<Done, AgentError> {
     let machine = Tree::new(host.path("/"));
     let system = system_config::read(&machine, log);
+    log.configure(host, &system, "init");
     // The report is one boot's.
-    let _ = std::fs::remove_file(host.path(crate::record::PATH));
+    let _ = std::fs::remove_file(host.path(record::PATH));
     let mut record = Record::load(host);
-    let Some(found) = crate::identity::local(host, &machine, &system, log) else {
+    let devices = Devices::new(host.path("/"));
+    let question = Question { host, devices: &devices, system: &system, log };
+    let identified = identity::identify(&question);
+    let off = identity::switched_off(&identified);
+    identity::note(host, &identified, off.is_some());
+    if let Some(why) = off {
+        log.info(why);
+        return Ok(Done::default());
+    }
+    let known = instance::cached(host);
+    let Some(found) = identity::local(&question, &identified) else {
         log.info("no seed on this machine");
+        // A machine that has an identity has its network, too.
+        if known.is_none() {
+            network_setup::apply(host, devices.machine(), &system, None, log);
+        }
         record.save(host)?;
         return Ok(Done::default());
     };
     let adopted = instance::adopt(host, found)?;
+    if adopted.is_new || known.is_none() {
+        network_setup::apply(host, devices.machine(), &system, Some(&adopted.found), log);
+    }
     record.instance_id.clone_from(&adopted.found.instance_id);
     record.datasource.clone_from(&adopted.found.shown);
+    // Includes wait for the network: user-data counts from the next stage on.
     let state = State::new(host, machine, &system, adopted.found, None, log);
-    let errors = modules::run(&state.run(log), hardtack_modules::Stage::Local, &mut record);
+    state.publish()?;
+    let errors = super::modules::run(&state.run(log), hardtack_modules::Stage::Local, &mut record);
     record.save(host)?;
     Ok(Done { datasource: Some(state.datasource()), errors })
 }

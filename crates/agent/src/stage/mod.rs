@@ -6,10 +6,14 @@ mod modules;
 mod network;
 mod state;
 
+use crate::banner;
 use crate::error::AgentError;
 use crate::host::Host;
 use crate::instance;
+use crate::key_report;
 use crate::log::Log;
+use crate::record::Record;
+use crate::status::Status;
 
 use state::State;
 
@@ -64,7 +68,9 @@ pub(crate) fn run(host: &Host, stage: Stage) -> Result<(), AgentError> {
     }
     instance::directories(host)?;
     let log = Log::open(host);
-    log.info(&format!("stage {}", stage.status_name()));
+    let status = Status::begin(host, stage, uptime(host));
+    let status = status.map_err(|error| log.error(&error.to_string())).ok();
+    log.output(banner::line(stage, crate::now(), uptime(host)).as_bytes());
     let done = match stage {
         Stage::Local => local::run(host, &log),
         Stage::Network => network::run(host, &log),
@@ -74,21 +80,47 @@ pub(crate) fn run(host: &Host, stage: Stage) -> Result<(), AgentError> {
         log.error(&error.to_string());
         Done { datasource: None, errors: vec![error.to_string()] }
     });
-    let _ = (&done.datasource, &done.errors, log.told());
+    if let Some(status) = status {
+        status.finish(host, uptime(host), done.datasource.as_deref(), &done.errors, &log.told())?;
+    }
     Ok(())
 }
 
 /// The stages `config` and `final`: modules on what the network stage has found.
 fn behind(host: &Host, stage: Stage, log: &Log) -> Result<Done, AgentError> {
     let state = State::of_earlier_stage(host, log)?;
-    let stages = match stage {
-        Stage::Config => hardtack_modules::Stage::Config,
-        _ => hardtack_modules::Stage::Final,
+    let (which, name) = match stage {
+        Stage::Config => (hardtack_modules::Stage::Config, "config"),
+        _ => (hardtack_modules::Stage::Final, "final"),
     };
-    let mut record = crate::record::Record::load(host);
-    let errors = modules::run(&state.run(log), stages, &mut record);
-    record.save(host)?;
+    state.direct_output(log, name);
+    let mut record = Record::load(host);
+    let errors = state.modules(which, &mut record, log)?;
+    if stage == Stage::Final
+        && let Some(summary) = key_report::summary(&record)
+    {
+        log.output(summary.as_bytes());
+    }
     Ok(Done { datasource: Some(state.datasource()), errors })
+}
+
+/// Runs one module, as `cloud-init single` does; `None` when there is none of that name.
+pub(crate) fn single(
+    host: &Host,
+    name: &str,
+    frequency: Option<hardtack_modules::Frequency>,
+) -> Result<Option<Vec<String>>, AgentError> {
+    let log = Log::open(host);
+    let state = State::of_earlier_stage(host, &log)?;
+    let mut record = Record::load(host);
+    let failures = modules::single(&state.run(&log), name, frequency, &mut record);
+    record.save(host)?;
+    Ok(failures)
+}
+
+/// Seconds since the kernel started; 0 where it does not say.
+fn uptime(host: &Host) -> f64 {
+    crate::running::uptime(host).unwrap_or_default()
 }
 
 /// Why nothing is to be done, if somebody said so (`systemd/cloud-init-generator.tmpl`).

@@ -1,10 +1,11 @@
 //! The stage with the network and before logins: metadata services, user-data, accounts, keys, disks.
 
 use super::Done;
-use super::modules;
 use super::state::State;
+use crate::devices::Devices;
 use crate::error::AgentError;
 use crate::host::Host;
+use crate::identity::{self, Question};
 use crate::instance;
 use crate::log::Log;
 use crate::machine::Tree;
@@ -16,22 +17,40 @@ use crate::user_data::cloud_config;
 pub(crate) fn run(host: &Host, log: &Log) -> Result<Done, AgentError> {
     let machine = Tree::new(host.path("/"));
     let system = system_config::read(&machine, log);
+    log.configure(host, &system, "init");
     let mut record = Record::load(host);
-    let found = crate::identity::network(host, &machine, &system, log);
+    let devices = Devices::new(host.path("/"));
+    let question = Question { host, devices: &devices, system: &system, log };
+    let identified = identity::identify(&question);
+    let found = identity::network(&question, &identified, crate::web::transport(host).as_ref());
     let adopted = instance::adopt(host, found)?;
     record.instance_id.clone_from(&adopted.found.instance_id);
     record.datasource.clone_from(&adopted.found.shown);
     let fetch = crate::web::Includes::new(host);
     let state = State::new(host, machine, &system, adopted.found, Some(&fetch), log);
+    state.publish()?;
     keep(host, &state)?;
-    let mut errors = Vec::new();
+    write_files(host, &state)?;
+    state.direct_output(log, "init");
     if state.configuration.user.failed {
-        errors.push("Consuming user data failed!".to_owned());
-    } else {
-        errors.extend(modules::run(&state.run(log), hardtack_modules::Stage::Network, &mut record));
+        state.report(&mut record)?;
+        let errors = vec!["Consuming user data failed!".to_owned()];
+        return Ok(Done { datasource: Some(state.datasource()), errors });
     }
-    record.save(host)?;
+    let errors = state.modules(hardtack_modules::Stage::Network, &mut record, log)?;
     Ok(Done { datasource: Some(state.datasource()), errors })
+}
+
+/// Files that a config drive brings (`cloudinit/sources/DataSourceConfigDrive.py`, `write_injected_files`).
+fn write_files(host: &Host, state: &State) -> Result<(), AgentError> {
+    for file in &state.found.files {
+        let full = host.path(&file.path);
+        if let Some(above) = full.parent() {
+            std::fs::create_dir_all(above).map_err(|error| AgentError::io("create", above, error))?;
+        }
+        crate::accounts::replace(&full, &file.content, 0o660, None)?;
+    }
+    Ok(())
 }
 
 /// The files that other software reads: user-data as it came, and the configuration that it makes.

@@ -1,7 +1,8 @@
 //! What every stage stands on: the machine, its identity, its configuration.
 
 use hardtack_datasource::Found;
-use hardtack_modules::{Distro, Facts, Machine};
+use hardtack_modules::schedule::Schedule;
+use hardtack_modules::{Distro, Facts};
 use hardtack_userdata::Map;
 use hardtack_userdata::split::Fetch;
 
@@ -9,8 +10,11 @@ use super::modules::Run;
 use crate::error::AgentError;
 use crate::host::Host;
 use crate::instance;
+use crate::instance_data;
+use crate::key_report;
 use crate::log::Log;
 use crate::machine::Tree;
+use crate::record::Record;
 use crate::system_config;
 use crate::user_data::{self, Configuration, Kept};
 
@@ -18,9 +22,12 @@ use crate::user_data::{self, Configuration, Kept};
 pub(crate) struct State {
     host: Host,
     machine: Tree,
+    /// What the image and the kernel's command line say.
+    system: Map,
     pub(crate) distro: Distro,
     pub(crate) facts: Facts,
     pub(crate) found: Found,
+    instance_data: serde_json::Value,
     pub(crate) configuration: Configuration,
     web: Box<dyn hardtack_http::Transport>,
 }
@@ -46,15 +53,29 @@ impl State {
         log: &Log,
     ) -> Self {
         let distro = Distro::read(&machine);
-        let facts = found.facts();
+        let running = crate::running::facts(host);
+        let said = found.facts();
+        let addresses = said.addresses.clone().or(running.addresses);
+        let facts = Facts {
+            uptime: running.uptime,
+            memory: running.memory,
+            free: running.free,
+            now: running.now,
+            devices: running.devices,
+            addresses,
+            ..said
+        };
         let kept = Kept::new(host, fetch);
-        let configuration = user_data::read(&found, system, &serde_json::Value::Null, &kept, log);
+        let instance_data = instance_data::value(&found, &machine, &distro, system);
+        let configuration = user_data::read(&found, system, &instance_data, &kept, log);
         Self {
             host: host.clone(),
             machine,
+            system: system.clone(),
             distro,
             facts,
             found,
+            instance_data,
             configuration,
             web: crate::web::transport(host),
         }
@@ -80,8 +101,33 @@ impl State {
         self.found.shown.clone()
     }
 
-    /// The machine.
-    pub(crate) fn machine(&self) -> &dyn Machine {
-        &self.machine
+    /// Runs the modules of `stage`; what became of everything joins the report, which is saved. Returns what failed.
+    pub(crate) fn modules(
+        &self,
+        stage: hardtack_modules::Stage,
+        record: &mut Record,
+        log: &Log,
+    ) -> Result<Vec<String>, AgentError> {
+        let failures = super::modules::run(&self.run(log), stage, record);
+        self.report(record)?;
+        Ok(failures)
+    }
+
+    /// Brings the report up to date, and saves it.
+    pub(crate) fn report(&self, record: &mut Record) -> Result<(), AgentError> {
+        let schedule = Schedule::new(&self.configuration.effective, &self.machine, &self.distro, &self.facts);
+        key_report::update(record, &self.configuration, &schedule, &self.distro);
+        record.save(&self.host)
+    }
+
+    /// What other software reads of this instance.
+    pub(crate) fn publish(&self) -> Result<(), AgentError> {
+        instance_data::write(&self.host, &self.instance_data)?;
+        instance_data::write_combined(&self.host, &self.configuration.effective, &self.system)
+    }
+
+    /// Output and log files as the configuration wants them.
+    pub(crate) fn direct_output(&self, log: &Log, stage: &str) {
+        log.configure(&self.host, &self.configuration.effective, stage);
     }
 }
