@@ -98,7 +98,9 @@ impl Transport for Client {
                 301 | 302 | 303 | 307 | 308 => response.header("location"),
                 _ => None,
             };
-            let Some(location) = location.filter(|_| limits.redirects > 0) else { return Ok(response) };
+            let Some(location) = location.filter(|place| !place.is_empty() && limits.redirects > 0) else {
+                return Ok(response);
+            };
             let Some(fewer) = redirects.checked_sub(1) else {
                 let why = format!("it redirects more than {} times", limits.redirects);
                 return Err(Error::Answer { host: url.server(), why });
@@ -231,10 +233,12 @@ fn connect(addresses: &[SocketAddr], host: &str, first: Deadline) -> Result<TcpS
     if late {
         return Err(Error::Timeout { host: host.to_owned(), seconds: first.seconds() });
     }
-    // A literal needs not be said twice.
-    let why = match tried.as_slice() {
-        [one] => one.rsplit_once(": ").map_or(one.clone(), |(_, why)| why.to_owned()),
-        all => all.join("; "),
+    let why = match (tried.as_slice(), addresses.as_slice()) {
+        // A literal need not be said twice.
+        ([one], [address]) if host.contains(&address.ip().to_string()) => {
+            one.rsplit_once(": ").map_or(one.clone(), |(_, why)| why.to_owned())
+        }
+        (all, _) => all.join("; "),
     };
     Err(Error::Connection { host: host.to_owned(), why })
 }

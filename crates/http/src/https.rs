@@ -1,19 +1,21 @@
 //! `https`, through the curl or wget that the image has.
 //!
 //! The agent has no TLS of its own: rustls with ring makes a static program 0.88 MiB larger, with RustCrypto's
-//! algorithms 0.79 MiB, and 3 MiB are all that the agent may have. Measured with rustls 0.23 and 1.95.0 of
-//! rustc (opt-level z, LTO, one unit, abort, stripped, crt-static), by the program that sends one request
-//! without and with it:
+//! algorithms 0.79 MiB, and 3 MiB are all that the agent may have; this crate takes 0.18 MiB. Measured with
+//! rustls 0.23 and rustc 1.95.0 (opt-level z, LTO, one unit, abort, stripped) by a program that sends one
+//! request to an address:
 //!
 //! ```text
 //! RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --target x86_64-unknown-linux-gnu
 //! plain                     1,134,240 bytes
+//! this crate                1,322,432 bytes
 //! rustls, ring              2,056,576 bytes
 //! rustls, rustls-rustcrypto 1,965,824 bytes
 //! ```
 //!
 //! Metadata services speak plain HTTP. What needs TLS is `#include`, `write_files` with a source, and
-//! `phone_home`, and images that use these have curl or wget with certificates.
+//! `phone_home`. Nearly all images have curl or wget, which know the image's certificates; where both are
+//! missing the error says what to install.
 //!
 //! Nothing goes into the arguments, which every user can read, but limits: URL, header lines and body are
 //! curl's configuration on its standard input. wget takes a list of URLs there, but no header lines; it is

@@ -98,6 +98,8 @@ fn to_nowhere() {
     // What names no place is an answer like any other.
     let (address, _asked) = answers(|_| "HTTP/1.1 300 Choices\r\nContent-Length: 0\r\n\r\n".to_owned());
     assert_eq!(get(&format!("http://{address}/"), LONG).unwrap().status, 300);
+    let (address, _asked) = answers(|_| to(302, ""));
+    assert_eq!(get(&format!("http://{address}/"), LONG).unwrap().status, 302);
     let (address, _asked) = answers(|_| "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n".to_owned());
     assert_eq!(get(&format!("http://{address}/"), LONG).unwrap().status, 302);
 }

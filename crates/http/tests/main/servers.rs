@@ -218,6 +218,11 @@ fn nobody_there() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = get(&format!("http://{free}/"), LONG).unwrap_err();
     assert_eq!(error.to_string(), format!("{free}: connection refused"));
+    let error = get(&format!("http://localhost:{}/", free.port()), LONG).unwrap_err().to_string();
+    assert!(
+        error.starts_with(&format!("localhost:{}: 127.0.0.1: connection refused", free.port())),
+        "{error}"
+    );
     let error = get("http://[fe80::1%25no-such-if]/", LONG).unwrap_err().to_string();
     assert!(error.contains("no network interface no-such-if"), "{error}");
 }
