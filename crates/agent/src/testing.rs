@@ -69,3 +69,31 @@ pub(crate) fn has(program: &str) -> bool {
     }
     found
 }
+
+/// A file as a block device, until it is dropped.
+pub(crate) struct Loop {
+    pub(crate) path: String,
+}
+
+impl Loop {
+    /// `None`, and a visible skip, where this machine gives nobody a loop device: in a container.
+    pub(crate) fn new(file: &std::path::Path) -> Option<Self> {
+        let made = std::process::Command::new("losetup").args(["-f", "--show"]).arg(file).output();
+        let path = made.ok().filter(|made| made.status.success()).map(|made| made.stdout);
+        let Some(path) = path.and_then(|path| String::from_utf8(path).ok()) else {
+            eprintln!("SKIPPED: no loop device to be had");
+            return None;
+        };
+        let path = path.trim().to_owned();
+        // What the device's last user left.
+        let _ = std::process::Command::new("partx").args(["-d", &path]).output();
+        Some(Self { path })
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("partx").args(["-d", &self.path]).output();
+        let _ = std::process::Command::new("losetup").args(["-d", &self.path]).output();
+    }
+}

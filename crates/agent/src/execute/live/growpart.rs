@@ -19,6 +19,7 @@ use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
+use hardtack_modules::Machine;
 use rustix::fs::FlockOperation;
 
 use super::{Details, block, program};
@@ -150,7 +151,7 @@ fn grow(cx: &Execution<'_>, resizer: Resizer, disk: &str, number: u32) -> Result
         (Resizer::Program, _) => with_growpart(cx, disk, number),
         (Resizer::Own, Ok(Growth::Change { writes, start: _, count })) => {
             write(cx.host, disk, &writes).map_err(|error| error.to_string())?;
-            tell_kernel(cx, disk, number, count)
+            tell_kernel(cx.host, cx.machine, disk, number, count)
         }
         (Resizer::Own, Err(why)) => Err(why),
     }
@@ -188,13 +189,19 @@ fn write(host: &Host, disk: &str, writes: &[(u64, Vec<u8>)]) -> Result<(), Agent
     file.sync_all().map_err(failed)
 }
 
-fn tell_kernel(cx: &Execution<'_>, disk: &str, number: u32, count: u64) -> Result<(), String> {
+fn tell_kernel(
+    host: &Host,
+    machine: &dyn Machine,
+    disk: &str,
+    number: u32,
+    count: u64,
+) -> Result<(), String> {
     let number = number.to_string();
     // resizepart counts in 512 bytes whatever the disk's sectors are.
-    let sectors = (count * (block::sector(cx.host, disk) / 512)).to_string();
-    let told = if cx.machine.program("partx").is_some() {
+    let sectors = (count * (block::sector(host, disk) / 512)).to_string();
+    let told = if machine.program("partx").is_some() {
         program::must(&["partx", "--update", "--nr", &number, disk], None, program::PATIENCE)
-    } else if cx.machine.program("resizepart").is_some() {
+    } else if machine.program("resizepart").is_some() {
         program::must(&["resizepart", disk, &number, &sectors], None, program::PATIENCE)
     } else {
         return Err(

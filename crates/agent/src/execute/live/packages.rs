@@ -28,6 +28,9 @@ const LOCK_PAUSE: Duration = Duration::from_secs(1);
 /// `snap install` and `snap refresh` fetch what they install.
 const SNAP_PATIENCE: Duration = Duration::from_secs(1800);
 
+/// What runs a program.
+type Runner<'a> = &'a mut dyn FnMut(&mut Execution<'_>, &[String]) -> Result<(), AgentError>;
+
 /// Carries out `argv` where it is a call of apt-get, through `run`; `None` where it is not.
 ///
 /// Another apt that is at work is waited for. Packages that apt does not know are left out of an install, which has
@@ -35,7 +38,7 @@ const SNAP_PATIENCE: Duration = Duration::from_secs(1800);
 pub(in crate::execute) fn apt(
     cx: &mut Execution<'_>,
     argv: &[String],
-    run: &mut dyn FnMut(&mut Execution<'_>, &[String]) -> Result<(), AgentError>,
+    run: Runner<'_>,
 ) -> Option<Result<(), AgentError>> {
     let call = Call::of(argv)?;
     if !call.installs() {
@@ -133,11 +136,7 @@ fn unknown(packages: &[String]) -> Vec<String> {
 }
 
 /// Runs when nobody holds one of apt's locks, and again when somebody came first.
-fn under_locks(
-    cx: &mut Execution<'_>,
-    argv: &[String],
-    run: &mut dyn FnMut(&mut Execution<'_>, &[String]) -> Result<(), AgentError>,
-) -> Result<(), AgentError> {
+fn under_locks(cx: &mut Execution<'_>, argv: &[String], run: Runner<'_>) -> Result<(), AgentError> {
     let began = Instant::now();
     let mut said = false;
     while began.elapsed() < LOCK_PATIENCE {

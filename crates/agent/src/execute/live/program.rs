@@ -13,6 +13,8 @@ use crate::error::AgentError;
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 /// For what writes a disk: making or growing a file system on a slow one takes its time.
 pub(super) const LONG_PATIENCE: Duration = Duration::from_secs(1800);
+/// Where services find programs.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// More of what a program prints is read and forgotten.
 const KEPT: u64 = 1 << 20;
 
@@ -38,6 +40,7 @@ pub(super) fn ask(
     let mut child = Command::new(program)
         .args(arguments)
         .env("LANG", "C")
+        .env("PATH", PATH)
         .env("LC_ALL", "C")
         .envs(environment.iter().copied())
         .current_dir("/")

@@ -1,7 +1,12 @@
 #![allow(clippy::unwrap_used)]
 
-use super::found;
+use std::fs;
+use std::path::Path;
+
 use super::layout::{Layout, for_sfdisk, for_sgdisk, types_of_json, types_of_sfdisk, types_of_sgdisk};
+use super::{Disks, found};
+use crate::host::Host;
+use crate::testing::{Loop, has};
 
 #[test]
 fn layouts_become_what_programs_read() {
@@ -68,4 +73,69 @@ fn what_programs_say_is_read() {
     assert_eq!(found(""), super::Found::default());
     assert_eq!(found("/dev/a: TYPE=\"x\"\n/dev/b: TYPE=\"y\"\n").kind, None);
     assert_eq!(found("/dev/a: PTTYPE=\"dos\"\n").kind, None);
+}
+
+/// First sector, number of sectors and type of each partition, as sfdisk sees them.
+fn partitions(device: &str) -> Vec<(u64, u64, String)> {
+    let output = std::process::Command::new("sfdisk").args(["-J", device]).output().unwrap();
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let list = value.pointer("/partitiontable/partitions").and_then(serde_json::Value::as_array);
+    list.into_iter()
+        .flatten()
+        .map(|partition| {
+            let number = |name: &str| partition[name].as_u64().unwrap();
+            (number("start"), number("size"), partition["type"].as_str().unwrap().to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn a_disk_is_partitioned_once() {
+    if !["sfdisk", "sgdisk", "partprobe", "blkid", "mkfs.ext4", "wipefs"].into_iter().all(has) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("disk");
+    fs::File::create(&path).unwrap().set_len(64 << 20).unwrap();
+    let Some(device) = Loop::new(&path) else { return };
+    let device = device.path.as_str();
+    let host = Host::new("/");
+    let installed = |name: &str| {
+        ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].iter().any(|path| Path::new(path).join(name).exists())
+    };
+    for sgdisk in [true, false] {
+        let has = |name: &str| installed(name) && (sgdisk || name != "sgdisk");
+        let disks = Disks { host: &host, has: &has, loops: true };
+        let part =
+            |table: &str, layout: &str, overwrite: bool| disks.partition(device, table, layout, overwrite);
+        // What cloud-init makes of the same layouts.
+        assert_eq!(part("mbr", "[33, [66, 82]]", false).unwrap(), "it is partitioned");
+        let made = partitions(device);
+        let kinds: Vec<&str> = made.iter().map(|(_, _, kind)| kind.as_str()).collect();
+        assert_eq!((kinds.as_slice(), made[0].1), (&["83", "82"][..], 43_253));
+        assert_eq!(part("mbr", "[33, [66, 82]]", true).unwrap(), "it has these partitions already");
+        assert!(part("mbr", "[50, 25, 25]", false).unwrap().contains("without overwrite"));
+        assert_eq!(partitions(device), made);
+        assert_eq!(part("gpt", r#"[25, [50, 82], 25]"#, true).unwrap(), "it is partitioned");
+        let made = partitions(device);
+        assert_eq!(made.iter().map(|(_, size, _)| *size).collect::<Vec<_>>()[..2], [32768, 65536]);
+        assert_eq!(made[1].2, "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F");
+        let first = format!("{device}p1");
+        let status = std::process::Command::new("mkfs.ext4").args(["-q", "-F", "-L", "a b", &first]).status();
+        assert!(status.unwrap().success());
+        let seen = disks.file_system(&first).unwrap();
+        assert_eq!((seen.label.as_deref(), seen.kind.as_deref()), (Some("a b"), Some("ext4")));
+        assert_eq!(disks.tree(device).unwrap().len(), 4);
+        assert_eq!(part("gpt", "remove", false).unwrap(), "the partition table is removed");
+        assert!(partitions(device).is_empty() && disks.tree(device).unwrap().len() == 1);
+        // A disk that holds a file system itself is somebody's.
+        let status = std::process::Command::new("mkfs.ext4").args(["-q", "-F", device]).status();
+        assert!(status.unwrap().success());
+        assert!(part("mbr", "true", false).unwrap().contains("it holds ext4"));
+        assert_eq!(part("mbr", "remove", false).unwrap(), "the partition table is removed");
+    }
+    // A loop device is no disk, and a file is none, either.
+    let disks = Disks { host: &host, has: &installed, loops: false };
+    assert!(disks.partition(device, "mbr", "true", true).is_err());
+    assert!(disks.partition(&path.display().to_string(), "mbr", "true", true).is_err());
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use super::table::{Growth, grow};
-use crate::testing::has;
+use crate::host::Host;
+use crate::testing::{Loop, has};
 
 const MIB: u64 = 1 << 20;
 
@@ -104,17 +105,13 @@ fn tables_grow_as_growpart_grows_them() {
     let debian = "-n 14:2048:8191 -t 14:ef02 -n 15:8192:40959 -t 15:ef00 -n 1:40960:0 -c 1:root -A 1:set:2";
     let cases = [
         (debian, "sgdisk", 64, 200, 1),
-        ("-n 1:2048:0", "sgdisk", 8, 3000, 1),
         ("-n 1:2048:+4M -n 2:0:0", "sgdisk", 32, 33, 2),
-        ("-n 1:2048:+4M -n 2:0:0", "sgdisk", 32, 34, 2),
         // Into a hole before the next partition.
         ("-n 1:2048:+4M -n 2:40960:0", "sgdisk", 32, 32, 1),
         ("-n 1:2048:+4M -n 2:0:0", "sgdisk", 32, 64, 1),
         (",,83,*\n", "sfdisk", 32, 64, 1),
         (",8M,83\n,8M,82\n", "sfdisk", 32, 64, 2),
-        (",8M,83\n,8M,82\n", "sfdisk", 32, 64, 1),
         ("2048,8M,83\n40960,8M,82\n", "sfdisk", 64, 64, 1),
-        (",,83\n", "sfdisk", 32, 32, 1),
         (",,83\n", "sfdisk", 32, 20_000, 1),
     ];
     let all = cases.len();
@@ -122,7 +119,7 @@ fn tables_grow_as_growpart_grows_them() {
         as_growpart(make, program, size * MIB, new_size * MIB, *number)
     });
     let changed = changed.count();
-    assert!(changed > 5 && changed < all, "{changed} of {all} grew");
+    assert!(changed > 4 && changed < all, "{changed} of {all} grew");
 }
 
 #[test]
@@ -173,4 +170,34 @@ fn no_bytes_are_a_panic() {
             }
         }
     }
+}
+
+#[test]
+fn a_disk_that_became_larger_is_grown_and_the_kernel_knows() {
+    if !["sgdisk", "partx", "losetup"].into_iter().all(has) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("disk");
+    let file = disk(&path, 32 * MIB);
+    run("sgdisk", &["-n", "1:2048:0", "-c", "1:root"], &path, None);
+    let Some(device) = Loop::new(&path) else { return };
+    let host = Host::new("/");
+    let disk = device.path.as_str();
+    run("partx", &["--update"], Path::new(disk), None);
+    let partition = format!("{disk}p1");
+    let before = super::block::bytes(&host, &partition).unwrap();
+    assert_eq!(super::block::part_info(&host, &partition), Ok((disk.to_owned(), 1)));
+    file.set_len(64 * MIB).unwrap();
+    run("losetup", &["-c"], Path::new(disk), None);
+    let Ok(Growth::Change { writes, count, .. }) = super::plan(&host, disk, 1) else {
+        panic!("there are 32 MiB to win")
+    };
+    super::write(&host, disk, &writes).unwrap();
+    super::tell_kernel(&host, &crate::machine::Tree::new("/"), disk, 1, count).unwrap();
+    let after = super::block::bytes(&host, &partition).unwrap();
+    assert_eq!(after, before + 32 * MIB);
+    assert_eq!(super::plan(&host, disk, 1), Ok(Growth::NoChange));
+    let said = run("sgdisk", &["-v"], Path::new(disk), None);
+    assert!(said.contains("No problems found"), "{said}");
 }
