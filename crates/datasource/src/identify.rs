@@ -9,7 +9,7 @@ mod ec2;
 mod marks;
 mod policy;
 mod shell;
-mod virtualization;
+pub mod virtualization;
 mod vmware;
 mod wsl;
 
@@ -20,7 +20,7 @@ use hardtack_modules::Machine;
 use self::checks::Answer;
 use self::marks::Marks;
 pub use self::policy::{Mode, Policy};
-pub use self::virtualization::virtualization;
+pub use self::virtualization::{is_container, virtualization};
 use crate::local::BlockDevice;
 
 /// The data sources that are asked where no list is given, in this order.
@@ -112,7 +112,8 @@ pub struct Identified {
     pub verdict: Verdict,
     /// The policy.
     pub policy: Policy,
-    /// `datasource_list` as cloud-init gets it; empty where it gets none.
+    /// `datasource_list` as cloud-init understands it: `nocloud` on the command line is `NoCloud` here. Empty
+    /// where it gets none.
     pub list: Vec<String>,
     /// All that left a mark, in the order of the list that was asked.
     pub candidates: Vec<Candidate>,
@@ -228,6 +229,7 @@ impl Identified {
             self.list.push("None".to_owned());
         }
         let mut text = format!("datasource_list: [ {} ]\n", self.list.join(", "));
+        self.list = self.list.iter().map(|name| known_name(name).to_owned()).collect();
         if !extra.is_empty() {
             text.push_str(extra);
             text.push('\n');
@@ -241,6 +243,14 @@ impl Identified {
     pub fn runs(&self) -> bool {
         self.exit == 0
     }
+}
+
+/// The name as it is spelled in [`DEFAULT_LIST`], capital or small letters or not.
+fn known_name(name: &str) -> &str {
+    if name.eq_ignore_ascii_case("nocloud-net") {
+        return "NoCloud";
+    }
+    shell::words(DEFAULT_LIST).find(|known| known.eq_ignore_ascii_case(name)).unwrap_or(name)
 }
 
 /// The lines as ds-identify writes them: a report has them below a key that counts for nothing.

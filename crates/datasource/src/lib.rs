@@ -6,6 +6,7 @@
 //! * [`identify`](mod@identify): which data sources there are, by ds-identify's rules.
 //! * [`nocloud`], [`config_drive`]: seeds on disks and in directories; [`seed`]: what they have in common.
 //! * [`dmi`]: what SMBIOS says.
+//! * [`superblock`]: which file system a block device holds, and its label.
 //! * [`metadata`]: metadata as Python's dictionaries hold it.
 //! * [`openstack_tree`]: OpenStack's metadata, on the disk and at the service the same.
 //! * [`ec2`], [`openstack`], [`gce`]: metadata services, asked over the network.
@@ -38,6 +39,7 @@ pub mod search;
 pub mod seed;
 mod service;
 pub mod settings;
+pub mod superblock;
 pub mod testing;
 
 pub use found::{Found, Source};

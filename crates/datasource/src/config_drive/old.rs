@@ -20,13 +20,14 @@ pub(super) fn read(read: &dyn Fn(&str) -> Option<Vec<u8>>) -> Result<Drive, Fail
             json_object(&bytes).ok_or_else(|| Failed::Broken("meta.js is no JSON object".to_owned()))?
         }
     };
-    let text = |bytes: Option<Vec<u8>>| String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
-    let (interfaces, keys) = (text(interfaces), text(keys));
+    // As in cloud-init, a file's content is bytes and a missing file an empty text.
+    let content = |bytes: Option<Vec<u8>>| Value::new(bytes.map_or(Kind::Text(String::new()), Kind::Bytes));
     let value = |text: &str| Value::new(Kind::Text(text.to_owned()));
+    let injected = String::from_utf8_lossy(keys.as_deref().unwrap_or_default()).into_owned();
     let mut whole = Map::new();
-    metadata::set(&mut whole, "network_config", value(&interfaces));
+    metadata::set(&mut whole, "network_config", content(interfaces));
     metadata::set(&mut whole, "meta_js", Value::new(Kind::Map(meta.clone())));
-    metadata::set(&mut whole, "authorized_keys", value(&keys));
+    metadata::set(&mut whole, "authorized_keys", content(keys));
     // Keys in meta.js win over those that were put into the image.
     let lines = match meta.get(&Key::text("public-keys")) {
         Some(given) if truthy(given) => match given.as_text() {
@@ -34,7 +35,7 @@ pub(super) fn read(read: &dyn Fn(&str) -> Option<Vec<u8>>) -> Result<Drive, Fail
             None => return Err(Failed::Broken("the public-keys of meta.js are no text".to_owned())),
         },
         Some(_) => String::new(),
-        None => keys,
+        None => injected,
     };
     if !lines.is_empty() {
         let lines = python::lines(&lines).filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));

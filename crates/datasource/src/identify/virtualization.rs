@@ -10,6 +10,14 @@ pub fn virtualization(machine: &dyn Machine) -> String {
     container(machine).or_else(|| machine_kind(machine)).unwrap_or_else(|| "none".to_owned())
 }
 
+/// Whether that is a container, where SMBIOS and the kernel's command line are the host's. ds-identify itself
+/// knows fewer of them.
+#[must_use]
+pub fn is_container(virtualization: &str) -> bool {
+    super::marks::is_container(virtualization)
+        || matches!(virtualization, "podman" | "wsl" | "proot" | "pouch")
+}
+
 fn text(machine: &dyn Machine, path: &str) -> Option<String> {
     let bytes = machine.read(path)?;
     Some(String::from_utf8_lossy(&bytes).trim().to_owned())
