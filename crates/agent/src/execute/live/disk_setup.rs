@@ -32,6 +32,7 @@ pub(super) struct Disks<'a> {
 
 /// `disk-setup`.
 pub(super) fn disk_setup(cx: &mut Execution<'_>, details: &Details<'_>) -> Result<(), AgentError> {
+    program::only_live(cx.host, "disk_setup")?;
     let device = details.need("device")?;
     let machine = cx.machine;
     let disks = Disks { host: cx.host, has: &|name| machine.program(name).is_some(), loops: false };

@@ -24,6 +24,7 @@ pub(super) struct Wanted<'a> {
 
 /// `fs-setup`.
 pub(super) fn fs_setup(cx: &mut Execution<'_>, details: &Details<'_>) -> Result<(), AgentError> {
+    program::only_live(cx.host, "fs_setup")?;
     let device = details.need("device")?;
     let machine = cx.machine;
     let disks = Disks { host: cx.host, has: &|name| machine.program(name).is_some(), loops: false };

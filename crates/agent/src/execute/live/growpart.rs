@@ -53,6 +53,10 @@ enum Fate {
 
 /// `growpart`.
 pub(super) fn growpart(cx: &mut Execution<'_>, details: &Details<'_>) -> Result<(), AgentError> {
+    if let Err(error) = program::only_live(cx.host, "growpart") {
+        cx.log.info(&error.to_string());
+        return Ok(());
+    }
     let resizer = match details.need("mode")? {
         // Both are FreeBSD's.
         mode @ ("gpart" | "growfs") => {

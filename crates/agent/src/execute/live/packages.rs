@@ -40,7 +40,7 @@ pub(in crate::execute) fn apt(
     argv: &[String],
     run: Runner<'_>,
 ) -> Option<Result<(), AgentError>> {
-    let call = Call::of(argv)?;
+    let call = Call::of(argv).filter(|_| cx.host.is_live())?;
     if !call.installs() {
         return Some(under_locks(cx, argv, run));
     }
@@ -185,6 +185,7 @@ fn snap_install(cx: &Execution<'_>, package: &str) -> bool {
 
 /// `snap-refresh`.
 pub(super) fn snap_refresh(cx: &mut Execution<'_>, _details: &Details<'_>) -> Result<(), AgentError> {
+    program::only_live(cx.host, "snap refresh")?;
     let asked = program::ask(&["snap", "get", "system", "-d"], &[], None, program::PATIENCE);
     let held = asked.ok().filter(|done| done.code == Some(0)).is_some_and(|done| is_held(&done.out));
     if held {
@@ -201,6 +202,7 @@ fn is_held(text: &str) -> bool {
 
 /// `reboot-if-required`.
 pub(super) fn reboot_if_required(cx: &mut Execution<'_>, details: &Details<'_>) -> Result<(), AgentError> {
+    program::only_live(cx.host, "the reboot that packages may ask for")?;
     let files = details.need("if-any")?;
     let Some(file) = files.split_whitespace().find(|file| cx.host.path(file).is_file()) else {
         return Ok(());

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::Details;
+use super::{Details, program};
 use crate::error::AgentError;
 use crate::execute::Execution;
 use crate::host::Host;
@@ -41,6 +41,7 @@ struct Order {
 
 /// `power-state`.
 pub(super) fn power_state(cx: &mut Execution<'_>, details: &Details<'_>) -> Result<(), AgentError> {
+    program::only_live(cx.host, "power_state")?;
     let words = |name: &str| details.all(name).into_iter().map(str::to_owned).collect::<Vec<_>>();
     let pid = std::process::id();
     let order = Order {

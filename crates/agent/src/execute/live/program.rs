@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::AgentError;
+use crate::host::Host;
 
 /// For what looks at a disk or asks a daemon.
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
@@ -25,6 +26,17 @@ pub(super) struct Done {
     pub(super) code: Option<i32>,
     pub(super) out: String,
     pub(super) err: String,
+}
+
+/// Below another root than `/` nothing is done to disks, packages or power: they are the running machine's.
+pub(super) fn only_live(host: &Host, what: &str) -> Result<(), AgentError> {
+    if host.is_live() {
+        return Ok(());
+    }
+    Err(AgentError::text(format!(
+        "{what} is left out: {} is not the running machine",
+        host.path("").display()
+    )))
 }
 
 /// Runs a program in the C locale and waits for it.

@@ -14,6 +14,10 @@ use crate::host::Host;
 
 /// `resizefs`.
 pub(super) fn resizefs(cx: &mut Execution<'_>, details: &Details<'_>) -> Result<(), AgentError> {
+    if let Err(error) = program::only_live(cx.host, "resizefs") {
+        cx.log.info(&error.to_string());
+        return Ok(());
+    }
     let path = details.need("path")?;
     let Some(mount) = block::mount_of(cx.host, path) else {
         cx.log.warn(&format!("the file system of {path} is not grown: what is mounted there is not known"));
