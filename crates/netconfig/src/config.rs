@@ -1,8 +1,11 @@
 //! The machine's cards, the files to write, and the words around a configuration: `network:`, `config: disabled`.
 
-use hardtack_userdata::{Finding, Map, Value};
+use hardtack_userdata::{Finding, Map, Value, gunzip};
 
 use crate::py::{Outcome, at, mapping};
+
+/// What a configuration on the kernel command line unpacks to at most; the line itself has 4 KiB.
+const LIMIT: usize = 1 << 20;
 
 /// A network card that the machine has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,4 +65,36 @@ pub fn says(config: &Value) -> Result<Says, Box<Finding>> {
 
 fn at_text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
     value.get(key).and_then(Value::as_text)
+}
+
+/// What `network-config=` of the kernel command line says; `None` where it does not stand.
+///
+/// # Errors
+/// What is no base64, no gzip, no YAML.
+#[must_use]
+pub fn from_command_line(line: &str) -> Option<Result<Value, Box<Finding>>> {
+    use hardtack_userdata::kernel_command_line::{NetworkConfig, network_config};
+    let broken = |message: &str| {
+        let hint = "give the YAML as base64, gzipped if it is long";
+        Box::new(
+            Finding::error(crate::py::REFUSED, hardtack_userdata::Place::default(), message).with_hint(hint),
+        )
+    };
+    Some(match network_config(line)? {
+        NetworkConfig::Disabled => {
+            let mut map = Map::new();
+            crate::py::set(&mut map, "config", crate::py::text("disabled"));
+            Ok(crate::py::map(map))
+        }
+        NetworkConfig::Broken => Err(broken("`network-config=` of the kernel command line is no base64")),
+        NetworkConfig::Encoded(bytes) => {
+            let bytes =
+                if gunzip::is_gzip(&bytes) { gunzip::gunzip(&bytes, LIMIT).ok() } else { Some(bytes) };
+            match bytes.map(|bytes| Value::load_bytes(&bytes, 0)) {
+                Some(Ok(value)) => Ok(value),
+                Some(Err(mut found)) if !found.is_empty() => Err(Box::new(found.swap_remove(0))),
+                _ => Err(broken("`network-config=` of the kernel command line is gzip that does not unpack")),
+            }
+        }
+    })
 }

@@ -133,9 +133,7 @@ impl Writer {
     /// `_render_iface`.
     fn iface(&mut self, iface: &Map) -> Outcome<Vec<Vec<String>>> {
         let mut iface = iface.clone();
-        for key in ["config_id"] {
-            iface.shift_remove(&hardtack_userdata::Key::text(key));
-        }
+        iface.shift_remove(&hardtack_userdata::Key::text("config_id"));
         let subnets = match at(&iface, "subnets") {
             Some(subnets) => iterate(subnets, "`subnets`")?,
             None => Vec::new(),

@@ -405,7 +405,7 @@ impl State {
     }
 
     /// What a handler of version 2 gives on.
-    pub(crate) fn each<'a>(command: &'a Map) -> impl Iterator<Item = Outcome<(&'a Key, &'a Map)>> {
+    pub(crate) fn each(command: &Map) -> impl Iterator<Item = Outcome<(&Key, &Map)>> {
         command.iter().map(|(name, config)| {
             let what = format!("`{}`", shown(&from_key(name)));
             Ok((name, mapping(config, &what)?))

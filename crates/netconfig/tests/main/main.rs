@@ -1,3 +1,4 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr)]
 
+mod tables;
 mod verdicts;
