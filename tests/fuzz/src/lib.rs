@@ -18,6 +18,7 @@ mod fat;
 mod file;
 mod http;
 mod memory;
+mod network;
 mod partition;
 mod qcow2;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use ext4::{ext4, journal};
 pub use fat::fat;
 pub use http::{dns, http};
 pub use memory::{Capped, LIMIT};
+pub use network::network;
 pub use partition::partition;
 pub use qcow2::qcow2;
 pub use userdata::{mime, userdata, yaml};
@@ -47,12 +49,13 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("userdata", userdata),
     ("yaml", yaml),
     ("mime", mime),
+    ("network", network),
     ("http", http),
     ("dns", dns),
 ];
 
 /// Targets that read texts, and no images.
-pub const TEXTS: &[&str] = &["userdata", "yaml", "mime"];
+pub const TEXTS: &[&str] = &["userdata", "yaml", "mime", "network"];
 
 /// The time that every edit writes.
 const EPOCH: i64 = 1_700_000_000;
