@@ -5,7 +5,8 @@ use std::io;
 /// Why there is no answer.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Error {
-    /// The URL is none, or of another scheme; or a header line cannot be sent.
+    /// The URL is none, or of another scheme; a header line cannot be sent; or it takes a program that the
+    /// image does not have. To try again is of no use.
     #[error("{url}: {why}")]
     Url {
         /// As it was given, without a user, a password and a query in it.

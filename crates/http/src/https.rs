@@ -49,11 +49,11 @@ const LINGER: Duration = Duration::from_millis(100);
 /// either.
 const UNKNOWN_OPTION: i32 = 2;
 
-/// Sends one request.
+/// Sends one request. That nobody here can send it is an [`Error::Url`], which no repetition mends.
 pub(crate) fn send(root: &Path, hop: &Hop<'_>) -> Result<Response, Error> {
-    let host = hop.url.server();
+    let never = |why: String| Error::Url { url: hop.url.to_string(), why };
     if let Some(curl) = find(root, "curl") {
-        let config = config(hop).map_err(|why| Error::Connection { host, why })?;
+        let config = config(hop).map_err(never)?;
         let modern = curl_arguments(hop, &["--http1.1"]);
         let mut ended = run(&curl, &modern, &config, hop, Form::Wire);
         if matches!(ended.status, Some(UNKNOWN_OPTION)) {
@@ -61,18 +61,16 @@ pub(crate) fn send(root: &Path, hop: &Hop<'_>) -> Result<Response, Error> {
         }
         return ended.outcome("curl", hop);
     }
-    let why = match find(root, "wget") {
-        Some(wget)
-            if hop.headers.is_empty() && hop.url.authorization().is_none() && hop.method == Method::Get =>
-        {
-            let list = format!("{}\n", hop.url.without_user());
-            let ended = run(&wget, &wget_arguments(hop), list.as_bytes(), hop, Form::Unchunked);
-            return ended.outcome("wget", hop);
-        }
-        Some(_) => "https with header lines or a body needs curl, and the image has only wget: install curl",
-        None => "https needs curl or wget, and the image has neither: install curl and ca-certificates",
+    let Some(wget) = find(root, "wget") else {
+        let why = "https needs curl or wget, and the image has neither: install curl and ca-certificates";
+        return Err(never(why.to_owned()));
     };
-    Err(Error::Connection { host, why: why.to_owned() })
+    if !hop.headers.is_empty() || hop.url.authorization().is_some() || hop.method != Method::Get {
+        let why = "https with header lines or a body needs curl, and the image has only wget: install curl";
+        return Err(never(why.to_owned()));
+    }
+    let list = format!("{}\n", hop.url.without_user());
+    run(&wget, &wget_arguments(hop), list.as_bytes(), hop, Form::Unchunked).outcome("wget", hop)
 }
 
 fn find(root: &Path, name: &str) -> Option<PathBuf> {
