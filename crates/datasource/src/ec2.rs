@@ -357,6 +357,7 @@ fn found(
     }
     let document = identity.as_ref().and_then(|identity| identity.get("document"));
     let of_document = |key: &str| document.and_then(|document| document.get(key)).and_then(Json::as_str);
+    let zone = of_document("availabilityZone").map(str::to_owned).or(facts.availability_zone);
     let address = |name: &str| address(tree.get(name).and_then(Metadata::as_text));
     let mut extra = json!({"_metadata_api_version": version});
     if let (Some(identity), Some(extra)) = (&identity, extra.as_object_mut()) {
@@ -382,8 +383,8 @@ fn found(
             local_hostname: facts.local_hostname,
             public_keys: facts.public_keys,
             block_devices: facts.block_devices,
-            region: of_document("region").map(str::to_owned).or(facts.region),
-            availability_zone: of_document("availabilityZone").map(str::to_owned).or(facts.availability_zone),
+            region: of_document("region").map(str::to_owned).or_else(|| zone.as_deref().map(region)),
+            availability_zone: zone,
             random_seed: None,
             launch_index: tree
                 .get("ami-launch-index")
@@ -394,6 +395,13 @@ fn found(
         },
         notes,
     })
+}
+
+/// On AWS the zone is the region with a letter behind it.
+fn region(zone: &str) -> String {
+    let mut characters = zone.chars();
+    characters.next_back();
+    characters.as_str().to_owned()
 }
 
 /// An address, if it is one.

@@ -22,6 +22,9 @@ pub struct Card<'a> {
     pub driver: Option<&'a str>,
 }
 
+/// Asks a card's DHCP server for the gateway.
+pub type Gateway<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 /// How the configuration is made.
 #[derive(Clone, Copy, Default)]
 pub struct Options<'a> {
@@ -30,7 +33,7 @@ pub struct Options<'a> {
     /// The system is netplan's, which knows policy routing.
     pub netplan: bool,
     /// The gateway that a card's DHCP server names; it is asked for where there are several cards.
-    pub gateway: Option<&'a dyn Fn(&str) -> Option<String>>,
+    pub gateway: Option<&'a Gateway<'a>>,
 }
 
 /// The configuration for `cards`; none where the metadata knows none of them.

@@ -132,6 +132,14 @@ pub struct Known {
 }
 
 impl Found {
+    /// The name of cloud-init's class. It has several for some sources, by when they are read: `DataSourceEc2`,
+    /// `DataSourceEc2Local`.
+    #[must_use]
+    pub fn class_name(&self) -> &str {
+        let name = self.shown.split(' ').next().unwrap_or_default();
+        if name.starts_with("DataSource") { name } else { self.source.class_name() }
+    }
+
     /// What modules are told; facts about the running system are the caller's to add.
     #[must_use]
     pub fn facts(&self) -> Facts {

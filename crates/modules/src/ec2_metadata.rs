@@ -50,6 +50,9 @@ pub enum Error<E> {
     },
 }
 
+/// What the service has at a path; `None` where it lists something and does not have it.
+pub type Get<'a, E> = dyn FnMut(&str) -> Result<Option<Vec<u8>>, E> + 'a;
+
 /// Reads the whole tree. `get` returns what the service has at a path below `meta-data/`; the path of the
 /// tree itself is empty, that of a directory ends with a slash.
 ///
@@ -63,20 +66,18 @@ pub fn crawl<E>(get: &mut dyn FnMut(&str) -> Result<Vec<u8>, E>) -> Result<Metad
 ///
 /// # Errors
 /// As [`crawl`].
-pub fn crawl_present<E>(
-    get: &mut dyn FnMut(&str) -> Result<Option<Vec<u8>>, E>,
-) -> Result<Metadata, Error<E>> {
+pub fn crawl_present<E>(get: &mut Get<'_, E>) -> Result<Metadata, Error<E>> {
     let mut crawl = Crawl { get, seen: 0 };
     let list = crawl.get("")?.unwrap_or_default();
     crawl.directory("", &list, 0)
 }
 
-struct Crawl<'a, E> {
-    get: &'a mut dyn FnMut(&str) -> Result<Option<Vec<u8>>, E>,
+struct Crawl<'a, 'b, E> {
+    get: &'a mut Get<'b, E>,
     seen: usize,
 }
 
-impl<E> Crawl<'_, E> {
+impl<E> Crawl<'_, '_, E> {
     fn get(&mut self, path: &str) -> Result<Option<Vec<u8>>, Error<E>> {
         self.seen += 1;
         if self.seen > MOST {
