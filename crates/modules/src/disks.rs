@@ -202,6 +202,10 @@ fn file_system(definition: &Value, index: usize, resolve: &dyn Fn(&str) -> Strin
         return;
     }
     let mut details = options(&resolve(&name), map, &FILE_SYSTEM);
+    // Python writes its word for nothing, and `None` is the device itself.
+    if get(map, "partition").is_some_and(Value::is_null) {
+        details.push(detail("partition", "none"));
+    }
     if let Some(partition) = partition.filter(|partition| !partition.is_empty()) {
         details.retain(|(name, _)| name != "partition");
         details.push(detail("partition", partition));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hardtack_modules::testing::Tree;
-use hardtack_modules::{Action, Facts, mounts, sizes};
+use hardtack_modules::{Action, Facts, disks, mounts, sizes};
 use hardtack_userdata::Severity;
 use serde_json::Value as Json;
 
@@ -88,4 +88,20 @@ fn golden_sizes() {
     let mut cases = golden("human2bytes");
     cases.extend(own("human2bytes_more"));
     all(&cases, |case| same(&sizes::human_to_bytes(case["in"].as_str().unwrap()), &case["ok"].as_u64()));
+}
+
+#[test]
+fn where_a_file_system_belongs() {
+    for (partition, expected) in [
+        ("partition: null, ", Some("none")),
+        ("partition: 2, ", Some("2")),
+        ("partition: auto, ", Some("auto")),
+        ("", None),
+    ] {
+        let config = format!("fs_setup:\n- {{{partition}device: /dev/vdb, filesystem: ext4}}\n");
+        let outcome = run(&disks::DISK_SETUP, &config, &Tree::debian(), &Facts::default());
+        let [Action::Live { details, .. }] = outcome.actions.as_slice() else { panic!("{outcome:?}") };
+        let found = details.iter().find(|(name, _)| name == "partition").map(|(_, value)| value.as_str());
+        assert_eq!(found, expected, "{config}");
+    }
 }
