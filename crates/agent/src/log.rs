@@ -63,11 +63,9 @@ impl Log {
     /// without: a full disk must not keep anybody out.
     pub(crate) fn open(host: &Host) -> Self {
         let usual = Some(Target::Tee(OUTPUT.to_owned()));
-        let log = Self {
-            log: open(host, LOG).map(RefCell::new),
-            console: host.path("/dev/console"),
-            ..Self::default()
-        };
+        let mut log = Self::default();
+        log.log = open(host, LOG).map(RefCell::new);
+        log.console = host.path("/dev/console");
         log.redirect_to(host, (usual.clone(), usual));
         log
     }
@@ -89,6 +87,8 @@ impl Log {
         if *self.targets.borrow() == targets {
             return;
         }
+        // The file may be the same one, and be cut.
+        self.forward(&mut |_| ());
         let mut failures = Vec::new();
         let mut one = |target: &Option<Target>, is_error: bool| match target {
             None => Stream::plain(is_error),
@@ -219,16 +219,6 @@ impl Log {
         let _ = poll(&mut wanted, Some(&patience));
     }
 
-    /// The end of the stage: what programs have printed is handed on, and what is still running gets somebody
-    /// else who reads it.
-    pub(crate) fn finish(self) {
-        let (out, error) = self.streams.into_inner();
-        out.finish();
-        if let Some(error) = error {
-            error.finish();
-        }
-    }
-
     /// Warnings and errors so far.
     pub(crate) fn told(&self) -> Vec<Told> {
         self.told.borrow().clone()
@@ -248,6 +238,18 @@ impl Log {
         let time = time.trim_end_matches('Z').replace('T', " ");
         let _ =
             file.borrow_mut().write_all(format!("{time},{millis:03} - agent[{level}]: {text}\n").as_bytes());
+    }
+}
+
+/// The end of the stage: what programs have printed is handed on, and what is still running gets somebody else who
+/// reads it.
+impl Drop for Log {
+    fn drop(&mut self) {
+        let (out, error) = std::mem::take(self.streams.get_mut());
+        out.finish();
+        if let Some(error) = error {
+            error.finish();
+        }
     }
 }
 

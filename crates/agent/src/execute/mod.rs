@@ -15,6 +15,8 @@ mod live;
 mod owners;
 pub(crate) mod run;
 mod scripts;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub(crate) use live::power_wait;
 pub(crate) use owners::{group, numbers};
@@ -105,8 +107,18 @@ fn act(cx: &mut Execution<'_>, action: &Action) -> Result<(), AgentError> {
                 done => done,
             }
         }
-        Action::Fetch { url, .. } => Err(AgentError::text(format!("{url}: cannot be fetched"))),
-        Action::Post { url, .. } => Err(AgentError::text(format!("{url}: cannot be told"))),
+        Action::Fetch { url, headers, path, fallback, mode, owner } => {
+            let bytes = match (crate::web::fetch(cx.host, url, headers), fallback) {
+                (Ok(bytes), _) => bytes,
+                (Err(error), Some(fallback)) => {
+                    cx.log.warn(&format!("{path} gets what stands beside its source: {error}"));
+                    fallback.bytes.clone()
+                }
+                (Err(error), None) => return Err(error),
+            };
+            files::write(cx, path, &bytes, *mode, owner.as_ref())
+        }
+        Action::Post { url, fields, tries } => crate::web::post(cx.host, url, fields, *tries),
         Action::Console { text } => {
             if text.secret {
                 cx.log.console(&text.bytes);
