@@ -19,6 +19,9 @@ const VERSIONS: [&str; 8] = [
     "2012-08-10",
 ];
 
+/// Gives a file's content; `None` where there is none.
+pub type Fetch<'f, E> = dyn FnMut(&str) -> Result<Option<Vec<u8>>, E> + 'f;
+
 /// Injected files. Nova's quota is 5.
 const MOST_FILES: usize = 1024;
 
@@ -81,7 +84,7 @@ pub enum Error<E> {
 ///
 /// # Errors
 /// When `meta_data.json` cannot be had, and when a file that is there is broken.
-pub fn read<E>(fetch: &mut dyn FnMut(&str) -> Result<Option<Vec<u8>>, E>) -> Result<Tree, Error<E>> {
+pub fn read<E>(fetch: &mut Fetch<'_, E>) -> Result<Tree, Error<E>> {
     let version = working_version(fetch);
     let at = |name: &str| format!("openstack/{version}/{name}");
 
@@ -95,11 +98,8 @@ pub fn read<E>(fetch: &mut dyn FnMut(&str) -> Result<Option<Vec<u8>>, E>) -> Res
         Kind::Map(map) => map,
         _ => return Err(broken(&path, "it is no JSON object")),
     };
-    let mut optional = |name: &str| match fetch(&at(name)) {
-        Ok(bytes) => bytes,
-        // As with cloud-init, what need not be there need not be readable.
-        Err(_) => None,
-    };
+    // As with cloud-init, what need not be there need not be readable.
+    let mut optional = |name: &str| fetch(&at(name)).unwrap_or_default();
     let user_data = optional("user_data");
     let [vendor, vendor2, network] =
         ["vendor_data.json", "vendor_data2.json", "network_data.json"].map(|name| (name, optional(name)));
@@ -164,7 +164,7 @@ fn broken<E>(path: &str, what: &str) -> Error<E> {
 }
 
 /// The newest version that both sides know, or else `latest`.
-fn working_version<E>(fetch: &mut dyn FnMut(&str) -> Result<Option<Vec<u8>>, E>) -> String {
+fn working_version<E>(fetch: &mut Fetch<'_, E>) -> String {
     let listed = fetch("openstack").ok().flatten().and_then(|bytes| String::from_utf8(bytes).ok());
     let listed = listed.unwrap_or_default();
     let there: Vec<&str> = python::lines(&listed).map(|(_, line)| python::strip(line)).collect();
@@ -227,11 +227,7 @@ fn dsmode<E>(path: &str, metadata: &Map) -> Result<Option<Value>, Error<E>> {
     }
 }
 
-fn files<E>(
-    path: &str,
-    metadata: &Map,
-    fetch: &mut dyn FnMut(&str) -> Result<Option<Vec<u8>>, E>,
-) -> Result<Vec<File>, Error<E>> {
+fn files<E>(path: &str, metadata: &Map, fetch: &mut Fetch<'_, E>) -> Result<Vec<File>, Error<E>> {
     let Some(list) = metadata.get(&Key::text("files")) else { return Ok(Vec::new()) };
     let Some(items) = list.as_list() else {
         // An empty text or mapping has no items either.
@@ -258,11 +254,7 @@ fn files<E>(
 }
 
 /// What `content_path` of `item` names, below `openstack/`.
-fn content<E>(
-    path: &str,
-    item: &Value,
-    fetch: &mut dyn FnMut(&str) -> Result<Option<Vec<u8>>, E>,
-) -> Result<Vec<u8>, Error<E>> {
+fn content<E>(path: &str, item: &Value, fetch: &mut Fetch<'_, E>) -> Result<Vec<u8>, Error<E>> {
     let name = item.get("content_path").and_then(Value::as_text).unwrap_or_default();
     let pieces: Vec<&str> = name.split('/').filter(|piece| !piece.is_empty()).collect();
     if pieces.is_empty() {

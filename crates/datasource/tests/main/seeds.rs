@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use hardtack_datasource::found::Network;
 use hardtack_datasource::seed::{Mode, Seed};
 use hardtack_datasource::{BlockDevice, Local, config_drive, nocloud};
+use hardtack_http::{Error, Request, Response, Transport};
 use hardtack_modules::Machine;
 use hardtack_modules::testing::Tree;
 use hardtack_userdata::{Kind, Map, Value};
@@ -167,4 +168,121 @@ fn as_cloud_init_reads_them() {
     }
     assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
     assert!(count > 500, "{count}");
+}
+
+/// A server of some files; what it does not have it refuses, but for the address that is down at first.
+struct Server {
+    files: BTreeMap<&'static str, &'static str>,
+    down: std::sync::Mutex<u32>,
+}
+
+impl Transport for Server {
+    fn send(&self, request: &Request<'_>) -> Result<Response, Error> {
+        let mut down = self.down.lock().unwrap();
+        if *down > 0 {
+            *down -= 1;
+            return Ok(Response { status: 503, headers: Vec::new(), body: Vec::new() });
+        }
+        let body = self.files.get(request.url);
+        Ok(Response {
+            status: if body.is_some() { 200 } else { 404 },
+            headers: Vec::new(),
+            body: body.copied().unwrap_or_default().into(),
+        })
+    }
+}
+
+fn pending(line: &str, serial: &str) -> nocloud::Outcome {
+    let tree = Tree::new().with("/sys/class/dmi/id/product_serial", format!("{serial}\n"));
+    let made = Made { tree, devices: Vec::new() };
+    let config = Map::new();
+    let question = nocloud::Question { local: &made, command_line: line, container: false, config: &config };
+    nocloud::read(&question)
+}
+
+#[test]
+fn the_rest_of_a_seed_comes_over_the_network() {
+    let server = |down: u32| Server {
+        files: BTreeMap::from([
+            ("http://10.0.0.1/x-SN7/meta-data", "instance-id: far\nlocal-hostname: far\n"),
+            ("http://10.0.0.1/x-SN7/user-data", "#cloud-config\n{}\n"),
+            ("http://10.0.0.1/half/meta-data", "instance-id: half\n"),
+            ("http://10.0.0.1/q?f=user-data", "#q\n"),
+            ("http://10.0.0.1/q?f=meta-data", "[]\n"),
+            ("http://10.0.0.1/q?f=vendor-data", "#v\n"),
+            ("http://10.0.0.1/q?f=network-config", "version: 2\n"),
+        ]),
+        down: std::sync::Mutex::new(down),
+    };
+    let fetch = |outcome: nocloud::Outcome, server: &Server, attempts: u32| {
+        let nocloud::Outcome::NeedsNetwork(pending) = outcome else { panic!("{outcome:?}") };
+        let mut left = attempts;
+        pending.fetch(server, &mut || {
+            left = left.saturating_sub(1);
+            left > 0
+        })
+    };
+    let line = "ro ds=nocloud;s=http://10.0.0.1/x-__dmi.system-serial-number__;h=near";
+    let nocloud::Outcome::Found(seed) = fetch(pending(line, "SN7"), &server(2), 9) else { panic!() };
+    // What the command line says of the metadata is stronger.
+    assert_eq!(seed.found.known.local_hostname.as_deref(), Some("near"));
+    assert_eq!(seed.found.instance_id, "far");
+    assert_eq!(seed.found.user_data.as_deref(), Some(&b"#cloud-config\n{}\n"[..]));
+    assert_eq!(seed.found.vendor_data, None);
+    let wanted = "DataSourceNoCloudNet [seed=cmdline,http://10.0.0.1/x-SN7]";
+    assert_eq!((seed.found.shown.as_str(), seed.mode), (wanted, Mode::Network));
+
+    let nocloud::Outcome::Found(seed) =
+        fetch(pending("", "ds=nocloud;s=http://10.0.0.1/q?f=%s"), &server(0), 1)
+    else {
+        panic!()
+    };
+    assert_eq!(seed.found.instance_id, "nocloud");
+    assert_eq!(seed.found.network, Some(Network::Yaml("version: 2\n".to_owned())));
+    assert_eq!(seed.found.vendor_data.as_deref(), Some(&b"#v\n"[..]));
+
+    for (line, down, why) in [
+        ("ds=nocloud;s=http://10.0.0.1/half", 0, "status 404"),
+        ("ds=nocloud;s=http://10.0.0.1/x-SN7", 9, "status 503"),
+        ("ds=nocloud;s=ftp://10.0.0.1/x", 0, "ftp"),
+    ] {
+        let outcome = fetch(pending(line, ""), &server(down), 2);
+        assert!(matches!(&outcome, nocloud::Outcome::Unusable(said) if said.contains(why)), "{outcome:?}");
+    }
+}
+
+#[test]
+fn an_address_that_nobody_vouches_for_is_not_asked() {
+    let disk = Tree::new().with("/meta-data", "seedfrom: http://10.0.0.1/\n").with("/user-data", "");
+    let device = BlockDevice {
+        path: "/dev/vdb".to_owned(),
+        file_system: "vfat".to_owned(),
+        label: "cidata".to_owned(),
+        ..BlockDevice::default()
+    };
+    let made = Made { tree: Tree::new(), devices: vec![(device, Some(disk))] };
+    let ask = |line: &str, config: &str| {
+        let Kind::Map(config) = Value::load(config, 0).unwrap().kind else { panic!() };
+        let question =
+            nocloud::Question { local: &made, command_line: line, container: false, config: &config };
+        nocloud::read(&question)
+    };
+    assert!(matches!(ask("", "{}"), nocloud::Outcome::Unusable(_)));
+    assert!(matches!(ask("ro", "{datasource_list: [NoCloud, None]}"), nocloud::Outcome::Unusable(_)));
+    for (line, config) in [
+        ("ci.ds=NoCloud", "{}"),
+        ("ds=nocloud-net", "{}"),
+        ("", "{datasource_list: [NoCloud]}"),
+        ("", "{datasource: {NoCloud: {seedfrom: 'http://10.0.0.1/'}}}"),
+    ] {
+        assert!(matches!(ask(line, config), nocloud::Outcome::NeedsNetwork(_)), "{line} {config}");
+    }
+}
+
+#[test]
+fn the_id_that_tells_that_nothing_changed() {
+    let seeded = Tree::new().with("/var/lib/cloud/seed/nocloud/meta-data", "instance-id: 7\n");
+    assert_eq!(nocloud::quick_instance_id(&seeded, "ds=nocloud;i=line").as_deref(), Some("line"));
+    assert_eq!(nocloud::quick_instance_id(&seeded, "ro").as_deref(), Some("7"));
+    assert_eq!(nocloud::quick_instance_id(&Tree::new(), "ro"), None);
 }
