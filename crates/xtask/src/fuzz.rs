@@ -11,8 +11,20 @@ use std::process::{Child, Command, Stdio};
 use crate::shell::{run, top};
 
 /// All targets, the slow ones first: they share two cores.
-const TARGETS: &[&str] =
-    &["journal", "ext4", "qcow2", "container", "fat", "partition", "userdata", "mime", "yaml", "http", "dns"];
+const TARGETS: &[&str] = &[
+    "journal",
+    "ext4",
+    "qcow2",
+    "container",
+    "fat",
+    "partition",
+    "userdata",
+    "mime",
+    "yaml",
+    "http",
+    "dns",
+    "metadata",
+];
 
 /// The coverage counters, and no static libc: libFuzzer is C++.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

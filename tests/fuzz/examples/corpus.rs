@@ -32,6 +32,7 @@ fn main() -> std::io::Result<()> {
         }
     }
     whole(&top.join("qcow2"))?;
+    services(&top)?;
     texts(&top)
 }
 
@@ -88,6 +89,56 @@ fn texts(top: &Path) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+/// Metadata services: some of those that the data sources' tests compare with cloud-init.
+fn services(top: &Path) -> std::io::Result<()> {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/datasource/tests/data/services.jsonl");
+    let wanted = [
+        "aws",
+        "no user-data",
+        "odd names",
+        "json, lines, bytes",
+        "deep",
+        "usual",
+        "files",
+        "seed",
+        "keys in lists",
+        "expired",
+        "odd lines",
+        "blocked true",
+    ];
+    for line in fs::read_to_string(path)?.lines() {
+        let case: serde_json::Value = serde_json::from_str(line)?;
+        let text = |key: &str| case[key].as_str().unwrap_or_default();
+        if !wanted.contains(&text("name")) {
+            continue;
+        }
+        let mut input = format!("{} {}", text("source"), text("platform"));
+        if case["token"] == true {
+            input.push_str("\n== PUT 200\nt0ken==");
+        }
+        for (path, body) in case["answers"].as_object().into_iter().flatten() {
+            input.push_str(&format!("\n== {path} 200\n{}", body.as_str().unwrap_or_default()));
+        }
+        let name = format!("{}-{}", text("source"), text("name").replace([' ', ','], ""));
+        seed(top, "metadata", &name, input.as_bytes())?;
+    }
+    for (number, text) in SERVICES.iter().enumerate() {
+        seed(top, "metadata", &format!("own-{number}"), text.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Services with several network cards, and those that lie.
+const SERVICES: &[&str] = &[
+    "Ec2 marked\n== /latest/meta-data/instance-id 200\ni-0abc1234\n== /latest/meta-data/ 200\ninstance-id\nnetwork/\n== /latest/meta-data/network/ 200\ninterfaces/\n== /latest/meta-data/network/interfaces/ 200\nmacs/\n== /latest/meta-data/network/interfaces/macs/ 200\n0a:00:00:00:00:01/\n0a:00:00:00:00:02/\n== /latest/meta-data/network/interfaces/macs/0a:00:00:00:00:01/ 200\nj\n== /latest/meta-data/network/interfaces/macs/0a:00:00:00:00:02/ 200\ndevice-number\nlocal-ipv4s\nipv6s\nsubnet-ipv4-cidr-block\nsubnet-ipv6-cidr-blocks\n== /latest/meta-data/network/interfaces/macs/0a:00:00:00:00:01/j 200\n0\n== /latest/meta-data/network/interfaces/macs/0a:00:00:00:00:02/device-number 200\n1\n== /latest/meta-data/network/interfaces/macs/0a:00:00:00:00:02/local-ipv4s 200\n10.0.0.5\n10.0.0.6\n== /latest/meta-data/network/interfaces/macs/0a:00:00:00:00:02/ipv6s 200\nfd00::1\nfd00::2\n== /latest/meta-data/network/interfaces/macs/0a:00:00:00:00:02/subnet-ipv4-cidr-block 200\n10.0.0.0/20\n== /latest/meta-data/network/interfaces/macs/0a:00:00:00:00:02/subnet-ipv6-cidr-blocks 200\nfd00::/64\n",
+    "Ec2\n== * 200\nSystem is still starting up\n",
+    "Ec2\n== /2009-04-04/meta-data/instance-id 200\ni-0abc1234\n== * 200\ninstance-id\nx/\n../\n0=a\n",
+    "Ec2 aws\n== PUT 403\n\n== * 401\n",
+    "OpenStack\n== * 200\n{\"uuid\": \"u-1\", \"meta\": {}, \"files\": [{\"path\": \"/x\", \"content_path\": \"/y\"}], \"random_seed\": \"\", \"public_keys\": [[]]}\n",
+    "GCE\n== * 200\n{\"ssh-keys\": \"debian:a b google-ssh {\\\"expireOn\\\": \\\"2018-12-04T20:12:00+0000\\\"}\"}\n== /computeMetadata/v1/instance/id 200\n5\n== /computeMetadata/v1/instance/zone 200\na-b\n== /computeMetadata/v1/instance/hostname 200\nh\n",
+];
 
 fn seed(top: &Path, target: &str, name: &str, bytes: &[u8]) -> std::io::Result<()> {
     let folder = top.join(target);

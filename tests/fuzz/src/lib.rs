@@ -2,7 +2,8 @@
 //! and with less than [`LIMIT`] bytes of memory.
 //!
 //! User-data is a text, and the input is the text. It may take [`userdata`] 64 MiB. So it is with what comes over
-//! the network, which may take [`http`] and [`dns`] 4 MiB.
+//! the network, which may take [`http`] and [`dns`] 4 MiB, and
+//! [`metadata`], which makes a whole instance of it, 64 MiB.
 //!
 //! A disk image is far too large for a fuzzer to change in places that matter. So an input is the number
 //! of a base image and patches to it; `base` has the encoding. `checksums` makes damage believable.
@@ -18,6 +19,7 @@ mod fat;
 mod file;
 mod http;
 mod memory;
+mod metadata;
 mod network;
 mod partition;
 mod qcow2;
@@ -30,6 +32,7 @@ pub use ext4::{ext4, journal};
 pub use fat::fat;
 pub use http::{dns, http};
 pub use memory::{Capped, LIMIT};
+pub use metadata::metadata;
 pub use network::network;
 pub use partition::partition;
 pub use qcow2::qcow2;
@@ -52,10 +55,11 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("network", network),
     ("http", http),
     ("dns", dns),
+    ("metadata", metadata),
 ];
 
 /// Targets that read texts, and no images.
-pub const TEXTS: &[&str] = &["userdata", "yaml", "mime", "network"];
+pub const TEXTS: &[&str] = &["userdata", "yaml", "mime", "network", "metadata"];
 
 /// The time that every edit writes.
 const EPOCH: i64 = 1_700_000_000;
