@@ -38,7 +38,9 @@ pub(crate) fn instance_id(host: &Host) -> Option<String> {
 pub(crate) fn public_address(host: &Host) -> Option<String> {
     let notes: serde_json::Value =
         serde_json::from_slice(&host.read("/run/cloud-init/instance-data.json").ok()??).ok()?;
-    let metadata = notes.get("ds")?.get("meta_data")?;
+    let ds = notes.get("ds")?;
+    // EC2's stands under the name that the service has for it.
+    let metadata = ds.get("meta_data").or_else(|| ds.get("meta-data"))?;
     ["public-ipv4", "public_ipv4"]
         .iter()
         .find_map(|key| metadata.get(key)?.as_str())
@@ -97,7 +99,7 @@ pub(crate) fn clock_synchronised(host: &Host) -> Option<bool> {
 }
 
 /// What a small program of the image prints; `None` when it is missing, fails or takes too long.
-fn output(program: &str, arguments: &[&str], patience: Duration) -> Option<String> {
+pub(crate) fn output(program: &str, arguments: &[&str], patience: Duration) -> Option<String> {
     let mut child = Command::new(program)
         .args(arguments)
         .env("LC_ALL", "C")

@@ -62,7 +62,9 @@ fn convert(data: &Json, prefix: &str, encoded: &[String]) -> Variables {
     result
 }
 
-fn alias(key: &str) -> String {
+/// The name that a template has for `key`: operators in it are underscores.
+#[must_use]
+pub fn alias(key: &str) -> String {
     let mut out = String::with_capacity(key.len());
     let mut rest = key;
     while let Some(character) = rest.chars().next() {
