@@ -19,10 +19,11 @@ mod fat;
 mod file;
 mod http;
 mod memory;
-mod metadata;
 mod network;
+mod metadata;
 mod partition;
 mod qcow2;
+mod seeds;
 #[cfg(test)]
 mod tests;
 mod userdata;
@@ -32,10 +33,11 @@ pub use ext4::{ext4, journal};
 pub use fat::fat;
 pub use http::{dns, http};
 pub use memory::{Capped, LIMIT};
-pub use metadata::metadata;
 pub use network::network;
+pub use metadata::metadata;
 pub use partition::partition;
 pub use qcow2::qcow2;
+pub use seeds::{identify, seeds, superblock};
 pub use userdata::{mime, userdata, yaml};
 
 /// A target's body.
@@ -56,10 +58,13 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("http", http),
     ("dns", dns),
     ("metadata", metadata),
+    ("seeds", seeds),
+    ("identify", identify),
+    ("superblock", superblock),
 ];
 
 /// Targets that read texts, and no images.
-pub const TEXTS: &[&str] = &["userdata", "yaml", "mime", "network", "metadata"];
+pub const TEXTS: &[&str] = &["userdata", "yaml", "mime", "network", "metadata", "seeds", "identify"];
 
 /// The time that every edit writes.
 const EPOCH: i64 = 1_700_000_000;
