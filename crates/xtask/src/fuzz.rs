@@ -24,6 +24,10 @@ const TARGETS: &[&str] = &[
     "http",
     "dns",
     "metadata",
+    "network",
+    "seeds",
+    "identify",
+    "superblock",
 ];
 
 /// The coverage counters, and no static libc: libFuzzer is C++.
