@@ -104,6 +104,7 @@ fn one(cx: &Run<'_>, scheduled: &Scheduled<'_>, record: &mut Record) -> Vec<Stri
     .to_owned();
     entry.warnings = messages(&outcome.findings, Severity::Warning);
     entry.errors.clone_from(&failures);
+    entry.keys = crate::key_report::keys_about(&outcome.findings);
     for warning in &entry.warnings {
         cx.log.warn(&format!("{name}: {warning}"));
     }

@@ -96,10 +96,8 @@ pub(super) fn parse(options: &[Opt], words: usize, arguments: &[String]) -> Resu
                 None => rest.next_if(is_value).ok_or_else(|| format!("{name} needs a value"))?.to_owned(),
             };
             let mut values = vec![first];
-            if let Takes::Some(_) = option.takes {
-                if attached.is_none() {
-                    values.extend(std::iter::from_fn(|| rest.next_if(is_value)).map(str::to_owned));
-                }
+            if matches!(option.takes, Takes::Some(_)) && attached.is_none() {
+                values.extend(std::iter::from_fn(|| rest.next_if(is_value)).map(str::to_owned));
             }
             for value in values {
                 if let Takes::One(known) | Takes::Some(known) = option.takes

@@ -38,7 +38,7 @@ pub(super) fn run(
     let code = match running {
         Running::Disabled => 2,
         Running::NotStarted => 3,
-        Running::Running | Running::Done => 0,
+        Running::AtWork | Running::Done => 0,
     };
     if code != 0 {
         let _ = writeln!(out, "{}", running.word());

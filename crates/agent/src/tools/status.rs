@@ -41,7 +41,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Running {
     NotStarted,
-    Running,
+    AtWork,
     Done,
     Disabled,
 }
@@ -50,7 +50,7 @@ impl Running {
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::NotStarted => "not started",
-            Self::Running => "running",
+            Self::AtWork => "running",
             Self::Done => "done",
             Self::Disabled => "disabled",
         }
@@ -84,7 +84,7 @@ pub(super) fn run(world: &World<'_>, arguments: &[String], out: &mut dyn Write) 
     let format = given.get("format").unwrap_or("tabular");
     let mut details = details(world).map_err(Wrong::Machine)?;
     if given.has("wait") {
-        while matches!(details.running, Running::NotStarted | Running::Running) {
+        while matches!(details.running, Running::NotStarted | Running::AtWork) {
             if format == "tabular" {
                 let _ = out.write_all(b".").and_then(|()| out.flush());
             }
@@ -111,7 +111,7 @@ impl Details {
         let running = self.running.word();
         match (self.condition, self.running) {
             (Condition::Error, _) => ("error", format!("error - {running}")),
-            (Condition::Degraded, Running::Done | Running::Running) => {
+            (Condition::Degraded, Running::Done | Running::AtWork) => {
                 (running, format!("degraded {running}"))
             }
             _ => (running, running.to_owned()),
@@ -211,13 +211,13 @@ pub(super) fn details(world: &World<'_>) -> Result<Details, String> {
     let mut running = if code.starts_with("disabled") {
         Running::Disabled
     } else if is_there && !host.exists(&format!("{RUN}/result.json")) {
-        Running::Running
+        Running::AtWork
     } else if latest > 0.0 {
         Running::Done
     } else {
         Running::NotStarted
     };
-    if running == Running::Running && systemd(host) && unit_failed(world) {
+    if running == Running::AtWork && systemd(host) && unit_failed(world) {
         running = Running::Done;
         condition = Condition::Error;
         "Failed due to systemd unit failure".clone_into(&mut description);
