@@ -83,9 +83,9 @@ fn natural(name: &str) -> Vec<Piece> {
     pieces
 }
 
-/// The configuration: both families by DHCP, the name kept. `None` on a machine without a card.
+/// The configuration: DHCP, for IPv6 too with `dhcp6`, the name kept. `None` on a machine without a card.
 #[must_use]
-pub fn config(devices: &[Device]) -> Option<Value> {
+pub fn config(devices: &[Device], dhcp6: bool) -> Option<Value> {
     let device = *candidates(devices).first()?;
     let mut rules = Map::new();
     if device.failover_master {
@@ -95,7 +95,9 @@ pub fn config(devices: &[Device]) -> Option<Value> {
     }
     let mut ethernet = Map::new();
     set(&mut ethernet, "dhcp4", boolean(true));
-    set(&mut ethernet, "dhcp6", boolean(true));
+    if dhcp6 {
+        set(&mut ethernet, "dhcp6", boolean(true));
+    }
     set(&mut ethernet, "set-name", text(&device.card.name));
     set(&mut ethernet, "match", map(rules));
     let mut ethernets = Map::new();
