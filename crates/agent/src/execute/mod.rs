@@ -1,9 +1,9 @@
-//! Carrying out what modules decide ([`hardtack_modules::Action`]), one action after the other.
+//! Carrying out what modules decide (`hardtack_modules::Action`), one action after the other.
 //!
 //! * [`files`]: files, directories and links.
 //! * [`owners`]: whose they become.
-//! * [`labels`]: SELinux.
-//! * [`run`]: programs.
+//! * [`labels`]: what SELinux calls them.
+//! * [`run`]: programs of the machine.
 //! * [`host_keys`]: several keys of the SSH server at once.
 //! * [`scripts`]: directories of scripts, and the entries of `runcmd` and `bootcmd` one by one.
 //! * [`live`]: what only the running machine can decide.

@@ -57,14 +57,14 @@ impl Stream {
     pub(super) fn open(host: &Host, target: &Target, is_error: bool) -> (Self, Option<String>) {
         let mut stream = Self::plain(is_error);
         let failed = match target {
-            Target::Tee(path) => stream.into_file(open(host, path, false, true), path),
+            Target::Tee(path) => stream.take_file(open(host, path, false, true), path),
             Target::Append(path) => {
                 stream.on = false;
-                stream.into_file(open(host, path, false, false), path)
+                stream.take_file(open(host, path, false, false), path)
             }
             Target::Replace(path) => {
                 stream.on = false;
-                stream.into_file(open(host, path, true, false), path)
+                stream.take_file(open(host, path, true, false), path)
             }
             Target::Pipe(_) if !host.is_live() => Some("programs run on the running machine only".to_owned()),
             Target::Pipe(command) => match shell(host, command) {
@@ -79,7 +79,7 @@ impl Stream {
         (stream, failed)
     }
 
-    fn into_file(&mut self, file: std::io::Result<File>, path: &str) -> Option<String> {
+    fn take_file(&mut self, file: std::io::Result<File>, path: &str) -> Option<String> {
         match file {
             Ok(file) => {
                 self.file = Some((file, path.to_owned()));

@@ -113,6 +113,10 @@ fn version(text: &str) -> Option<(u32, u32)> {
 
 /// `publish-host-keys`: to Google's metadata server. A failure is told and forgotten.
 pub(super) fn publish_host_keys(cx: &mut Execution<'_>, details: &Details<'_>) -> Result<(), AgentError> {
+    // At that address of another cloud somebody else may answer.
+    if !matches!(cx.found.source, hardtack_datasource::Source::Gce) {
+        return Ok(());
+    }
     let not: Vec<String> = details.all("not").iter().map(|kind| format!("ssh_host_{kind}_key.pub")).collect();
     for (name, text) in public_keys(cx) {
         if not.contains(&name) || !name.ends_with("_key.pub") {
