@@ -57,14 +57,14 @@ impl Stream {
     pub(super) fn open(host: &Host, target: &Target, is_error: bool) -> (Self, Option<String>) {
         let mut stream = Self::plain(is_error);
         let failed = match target {
-            Target::Tee(path) => stream.take_file(open(host, path, false, true), path),
+            Target::Tee(path) => stream.take_file(host, open(host, path, false, true), path),
             Target::Append(path) => {
                 stream.on = false;
-                stream.take_file(open(host, path, false, false), path)
+                stream.take_file(host, open(host, path, false, false), path)
             }
             Target::Replace(path) => {
                 stream.on = false;
-                stream.take_file(open(host, path, true, false), path)
+                stream.take_file(host, open(host, path, true, false), path)
             }
             Target::Pipe(_) if !host.is_live() => Some("programs run on the running machine only".to_owned()),
             Target::Pipe(command) => match shell(host, command) {
@@ -79,10 +79,11 @@ impl Stream {
         (stream, failed)
     }
 
-    fn take_file(&mut self, file: std::io::Result<File>, path: &str) -> Option<String> {
+    fn take_file(&mut self, host: &Host, file: std::io::Result<File>, path: &str) -> Option<String> {
+        let full = host.path(path).to_string_lossy().into_owned();
         match file {
             Ok(file) => {
-                self.file = Some((file, path.to_owned()));
+                self.file = Some((file, full));
                 None
             }
             Err(error) => {

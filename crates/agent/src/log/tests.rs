@@ -76,3 +76,22 @@ fn the_console_alone_sees_what_no_log_may_hold() {
     log.console_or_output(b"table\n");
     assert_eq!(tree.read("out"), "table\n");
 }
+
+#[test]
+fn what_goes_on_in_the_background_can_still_be_heard() {
+    let tree = Tree::new();
+    let host = tree.host();
+    let log = Log::open(&host);
+    quiet(&log, &host, "{final: '>> /out'}");
+    let (mut out, error) = log.writers().unwrap();
+    drop(error);
+    drop(log);
+    // Without a reader this would fail.
+    out.write_all(b"later\n").unwrap();
+    drop(out);
+    let started = std::time::Instant::now();
+    while tree.read("out") != "later\n" {
+        assert!(started.elapsed() < Duration::from_secs(30), "{}", tree.read("out"));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
