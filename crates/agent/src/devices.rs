@@ -72,9 +72,12 @@ fn is_numbered(name: &str, kind: &str) -> bool {
         .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// What the device at `path` holds. Without `O_NONBLOCK` opening would wait for a medium.
+/// What the device at `path` holds. Without `O_NONBLOCK` opening a floppy would wait for a medium; an empty
+/// CD drive that is opened with it answers each read with lines on the console, and without it at once.
 fn probe(path: &Path) -> io::Result<Option<superblock::Superblock>> {
-    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let is_cd = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| is_numbered(name, "sr"));
+    let flags = if is_cd { rustix::fs::OFlags::empty() } else { rustix::fs::OFlags::NONBLOCK };
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
     let mut file = File::options().read(true).custom_flags(flags).open(path)?;
     superblock::probe(&mut file)
 }
