@@ -26,9 +26,10 @@ fn candidates() -> Vec<PathBuf> {
     let Ok(program) = std::env::current_exe() else { return Vec::new() };
     let Some(directory) = program.parent() else { return Vec::new() };
     let mut places = vec![directory.join(NAME), directory.join("../lib/hardtack").join(NAME)];
-    // Where cargo puts it: the agent has a profile of its own, which makes it small.
+    // Where `cargo xtask agent` puts it, beside this program's own directory or that of its target.
     if directory.ends_with("release") {
-        places.insert(0, directory.join("../agent").join(NAME));
+        let musl = format!("../../{}-unknown-linux-musl/agent", std::env::consts::ARCH);
+        places.splice(0..0, [directory.join(musl).join(NAME), directory.join("../agent").join(NAME)]);
     }
     places
 }

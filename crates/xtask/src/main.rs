@@ -6,6 +6,7 @@
 
 mod architecture;
 mod fuzz;
+mod guest;
 mod install;
 mod shell;
 
@@ -17,6 +18,7 @@ use shell::{cargo, program, run, top};
 
 const USAGE: &str = "\
 cargo xtask demo [ARGUMENTS]   build both programs and harden the sample image
+cargo xtask agent              build the guest's program, small, where hardtack finds it
 cargo xtask test               all tests, with what they need: packages, images, boots (30 minutes)
 cargo xtask test --quick       formatting, lints and the tests that boot nothing (minutes)
 cargo xtask full               the long suite on top of the tests (hours)
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words[..] {
         ["demo", ref rest @ ..] => demo(rest),
+        ["agent"] => guest::build().map(|path| println!("{}", path.display())),
         ["test"] => test(),
         ["test", "--quick"] => quick(),
         ["full"] => full(),
@@ -49,7 +52,7 @@ fn main() -> ExitCode {
 /// Both programs, then the main job on the sample.
 fn demo(arguments: &[&str]) -> Result<(), String> {
     run(cargo(&["build", "--quiet", "--release", "--package", "hardtack"]))?;
-    run(cargo(&["build", "--quiet", "--profile", "agent", "--package", "hardtack-agent"]))?;
+    guest::build()?;
     let mut demo = program("hardtack");
     demo.arg("demo").args(arguments);
     run(demo)
@@ -73,7 +76,7 @@ fn quick() -> Result<(), String> {
     step("formatting", cargo(&["fmt", "--all", "--check"]))?;
     step("lints", cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
     step("program for the host", cargo(&["build", "--release", "--package", "hardtack"]))?;
-    step("program for the guest", cargo(&["build", "--profile", "agent", "--package", "hardtack-agent"]))?;
+    step_of("program for the guest", || guest::build().map(|_| ()))?;
     let mut tests = cargo(&["test", "--workspace", "--exclude", "hardtack-tests"]);
     tests.env("CI", "true").env("HARDTACK_CACHE", shell::cache());
     step("tests", tests)?;
