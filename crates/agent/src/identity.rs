@@ -277,7 +277,7 @@ pub(crate) fn note(host: &Host, identified: &Identified, off: bool) {
 }
 
 /// What holds without any data source (`cloudinit/sources/DataSourceNone.py`).
-fn nothing() -> Found {
+pub(crate) fn nothing() -> Found {
     Found {
         source: Source::None,
         shown: "DataSourceNone".to_owned(),

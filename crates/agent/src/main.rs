@@ -11,6 +11,7 @@ mod accounts;
 mod banner;
 mod config;
 mod console;
+mod coreos;
 mod devices;
 mod enrol;
 mod error;
@@ -62,6 +63,7 @@ Usage: hardtack-agent COMMAND
   packages   install and configure the packages that the build left for the boot
   enrol      make the users' one-time-code secrets where there are none yet
   print      wait for SSH, then print the credentials on the serial consoles
+  coreos     apply the section `coreos:` of the user-data that cloud-init has received
   stage STAGE
              do what cloud-init does in its stage `local`, `network`, `config` or `final`
 
@@ -77,6 +79,7 @@ enum Command {
     Enrol,
     Print,
     Stage(Stage),
+    Coreos,
     /// The agent's own child: see `execute`.
     PowerWait,
     Tell(String),
@@ -108,8 +111,10 @@ fn run(command: &Command, host: &Host) -> Result<(), AgentError> {
             .write_all(text.as_bytes())
             .map_err(|error| AgentError::text(format!("cannot write to standard output: {error}")));
     }
-    if let Command::Stage(stage) = command {
-        return stage::run(host, *stage);
+    match command {
+        Command::Stage(stage) => return stage::run(host, *stage),
+        Command::Coreos => return coreos::run(host),
+        _ => {}
     }
     if let Command::PowerWait = command {
         return execute::power_wait(host);
@@ -121,7 +126,7 @@ fn run(command: &Command, host: &Host) -> Result<(), AgentError> {
         Command::Packages => packages::run(host, &config),
         Command::Enrol => enrol::run(host, &config, now()),
         Command::Print => report::run(host, &config, now),
-        Command::Stage(_) | Command::PowerWait | Command::Tell(_) => Ok(()),
+        Command::Stage(_) | Command::Coreos | Command::PowerWait | Command::Tell(_) => Ok(()),
     }
 }
 
@@ -148,6 +153,7 @@ fn arguments() -> Result<(Command, Host), AgentError> {
                     Some("packages") => Command::Packages,
                     Some("enrol") => Command::Enrol,
                     Some("print") => Command::Print,
+                    Some("coreos") => Command::Coreos,
                     Some("power-wait") => Command::PowerWait,
                     _ => return Err(AgentError::Usage(format!("{word:?} is not a command of the agent"))),
                 });

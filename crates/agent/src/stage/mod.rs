@@ -15,7 +15,7 @@ use crate::log::Log;
 use crate::record::Record;
 use crate::status::Status;
 
-use state::State;
+pub(crate) use state::State;
 
 /// One of the four.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +116,16 @@ pub(crate) fn single(
     let failures = modules::single(&state.run(&log), name, frequency, &mut record);
     record.save(host)?;
     Ok(failures)
+}
+
+/// Runs the module `name` on `state`; `None` when there is none of that name.
+pub(crate) fn single_module(
+    state: &State,
+    log: &Log,
+    name: &str,
+    record: &mut Record,
+) -> Option<Vec<String>> {
+    modules::single(&state.run(log), name, None, record)
 }
 
 /// Seconds since the kernel started; 0 where it does not say.
