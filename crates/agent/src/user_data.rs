@@ -28,8 +28,8 @@ pub(crate) struct Configuration {
     pub(crate) user_config: Merged,
     /// Parts of the vendor-data that may run.
     pub(crate) vendor_parts: Vec<Part>,
-    /// Vendor configuration, the stronger one first.
-    pub(crate) vendor_configs: Vec<Merged>,
+    /// Names and texts of the files for vendor configuration (`vendor-cloud-config.txt`).
+    pub(crate) vendor_files: Vec<(&'static str, String)>,
     /// Everything, laid over each other.
     pub(crate) effective: Map,
 }
@@ -61,10 +61,12 @@ pub(crate) fn read(
     let user_config = merge_parts(&user.parts);
     let without_vendor = layers::effective(&[&user_config.config, system]);
     let mut vendor_parts = Vec::new();
-    let mut vendor_configs = Vec::new();
-    for (which, name, bytes) in [
-        (Vendor::Second, "vendor-data2", &found.vendor_data2),
-        (Vendor::First, "vendor-data", &found.vendor_data),
+    let mut vendor_configs: Vec<Merged> = Vec::new();
+    let mut vendor_files = Vec::new();
+    // The stronger one first.
+    for (which, name, file, bytes) in [
+        (Vendor::Second, "vendor-data2", "vendor2-cloud-config.txt", &found.vendor_data2),
+        (Vendor::First, "vendor-data", "vendor-cloud-config.txt", &found.vendor_data),
     ] {
         if bytes.is_none() {
             continue;
@@ -77,14 +79,16 @@ pub(crate) fn read(
         let mut data = take(name, bytes);
         tell(name, &data, log);
         data.parts.retain(|part| !disabled.contains(&part.content_type));
-        vendor_configs.push(merge_parts(&data.parts));
+        let merged = merge_parts(&data.parts);
+        vendor_files.push((file, cloud_config(&data.parts, &merged)));
+        vendor_configs.push(merged);
         vendor_parts.append(&mut data.parts);
     }
     let mut layered: Vec<&Map> = vec![&user_config.config];
     layered.extend(vendor_configs.iter().map(|merged| &merged.config));
     layered.push(system);
     let effective = layers::effective(&layered);
-    Configuration { user, user_config, vendor_parts, vendor_configs, effective }
+    Configuration { user, user_config, vendor_parts, vendor_files, effective }
 }
 
 /// Errors and warnings of the containers, in the log.

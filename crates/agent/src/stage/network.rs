@@ -63,5 +63,8 @@ fn keep(host: &Host, state: &State) -> Result<(), AgentError> {
     put("vendor-data.txt", state.found.vendor_data.as_ref().unwrap_or(&none))?;
     put("vendor-data2.txt", state.found.vendor_data2.as_ref().unwrap_or(&none))?;
     let configuration = &state.configuration;
+    for (name, text) in &configuration.vendor_files {
+        put(name, text.as_bytes())?;
+    }
     put("cloud-config.txt", cloud_config(&configuration.user.parts, &configuration.user_config).as_bytes())
 }
