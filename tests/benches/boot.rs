@@ -132,7 +132,7 @@ fn files() -> String {
           Type=oneshot
           StandardOutput=tty
           TTYPath=/dev/ttyS0
-          ExecStart=/usr/bin/systemctl show -p Id -p InactiveExitTimestampMonotonic -p ActiveEnterTimestampMonotonic -p CPUUsageNSec {}
+          ExecStart=/usr/bin/systemctl --no-pager show -p Id -p ExecMainStartTimestampMonotonic -p ExecMainExitTimestampMonotonic -p CPUUsageNSec {}
           ExecStart=/bin/echo {MARK}
       - {{link: /etc/systemd/system/cloud-init.target.wants/bench.service, target: ../bench.service}}
 "#,
@@ -149,9 +149,10 @@ fn measured(log: &str) -> Boot {
     for line in log.lines().map(str::trim).chain([""]) {
         let number = |value: &str| value.parse().unwrap_or(0);
         match line.split_once('=') {
+            // A stage that failed has an end too.
             Some(("Id", value)) => name = value.to_owned(),
-            Some(("InactiveExitTimestampMonotonic", value)) => stage.started = number(value),
-            Some(("ActiveEnterTimestampMonotonic", value)) => stage.finished = number(value),
+            Some(("ExecMainStartTimestampMonotonic", value)) => stage.started = number(value),
+            Some(("ExecMainExitTimestampMonotonic", value)) => stage.finished = number(value),
             Some(("CPUUsageNSec", value)) => stage.processor = number(value),
             _ if !name.is_empty() && (line.is_empty() || line.contains(MARK)) => {
                 stages.insert(std::mem::take(&mut name), std::mem::take(&mut stage));

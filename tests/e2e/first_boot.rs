@@ -43,7 +43,6 @@ users:
     gecos: Alice A.
     groups: [adm]
     shell: /bin/bash
-    lock_passwd: false
     sudo: "ALL=(ALL) NOPASSWD:ALL"
     ssh_authorized_keys: [KEY]
 ssh_pwauth: true
