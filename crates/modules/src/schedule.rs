@@ -58,8 +58,11 @@ impl Schedule {
         let rest = dialect::is_coreos(&config).then(|| dialect::rest(&config));
         let mut entries = Vec::new();
         if facts.local_hostname.is_some() && rest.is_none() {
-            // The metadata's name is set before the network and before the user-data is read.
-            entries.push(slot(&hostname::SET, Stage::Local, Sees::Nothing));
+            // The metadata's name is set before the network and before the user-data is read; what an earlier
+            // boot of the instance has read is known.
+            let known = machine.exists("/var/lib/cloud/instance/cloud-config.txt");
+            let sees = if known { Sees::Rest } else { Sees::Nothing };
+            entries.push(slot(&hostname::SET, Stage::Local, sees));
         }
         for entry in table::order(&config, distro) {
             if rest.is_some() && coreos::REPLACED.contains(&entry.name.as_str()) {

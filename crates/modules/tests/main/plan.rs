@@ -137,6 +137,24 @@ fn the_metadata_names_the_machine_before_the_network() {
 }
 
 #[test]
+fn what_an_earlier_boot_has_read_names_the_machine_too() {
+    let facts = Facts {
+        local_hostname: Some("md".to_owned()),
+        instance_id: Some("i-1".to_owned()),
+        ..Facts::default()
+    };
+    let first = |tree: &Tree| {
+        let (plan, _) = planned("hostname: mine\n", tree, &facts);
+        let step = plan.steps.first().unwrap();
+        assert_eq!((step.stage, step.module.as_str()), (Stage::Local, "set_hostname"));
+        format!("{:?}", step.actions)
+    };
+    assert!(first(&Tree::debian()).contains("\"md\""));
+    let known = Tree::debian().with("/var/lib/cloud/instance/cloud-config.txt", "hostname: mine\n");
+    assert!(first(&known).contains("\"mine\""));
+}
+
+#[test]
 fn secrets_are_not_shown() {
     let canary = "canary-5f3a";
     let yaml = format!(
