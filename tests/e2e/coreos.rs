@@ -70,7 +70,8 @@ fn btrfs(directory: &std::path::Path) {
 #[test]
 fn docker_stores_on_the_ephemeral_disk() {
     let Some(images) = Images::find() else { return };
-    let replaced = Replaced::build_with(&images, "debian12", "bookworm", DOCKER, btrfs);
+    let mut replaced = Replaced::build_with(&images, "debian12", "bookworm", DOCKER, btrfs);
+    replaced.add_disk();
     let seed = replaced.seed("i-docker", &example("coreos-docker-ephemeral.yaml"));
     let running = replaced.boot("docker", Launch::Seed(&seed));
     assert_lines(&running.wait(), &["status: done", "exit 0"]);

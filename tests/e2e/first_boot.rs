@@ -80,8 +80,8 @@ fn user_data_of_a_seed_on_debian_13() {
 
 fn user_data_of_a_seed(image: &str, suite: &str) {
     let Some(images) = Images::find() else { return };
-    let replaced = Replaced::build(&images, image, suite, FILES);
-    run(Command::new("mke2fs").args(["-q", "-t", "ext4"]).arg(replaced.extra()));
+    let mut replaced = Replaced::build(&images, image, suite, FILES);
+    run(Command::new("mke2fs").args(["-q", "-t", "ext4"]).arg(replaced.add_disk()));
     let seed = replaced.seed("i-first", USER_DATA);
     let running = replaced.boot("first", Launch::Seed(&seed));
 

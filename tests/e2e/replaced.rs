@@ -19,7 +19,7 @@ const UP: &str = "-----END HARDTACK CREDENTIALS-----";
 pub(crate) struct Replaced {
     pub(crate) workshop: Workshop,
     disk: PathBuf,
-    extra: PathBuf,
+    extra: Option<PathBuf>,
 }
 
 /// One of its boots.
@@ -30,7 +30,7 @@ pub(crate) struct Running<'a> {
 }
 
 impl Replaced {
-    /// Builds `image`; `files` are operations of one more step. The second disk is empty.
+    /// Builds `image`; `files` are operations of one more step.
     pub(crate) fn build(images: &Images, image: &str, suite: &str, files: &str) -> Self {
         Self::build_with(images, image, suite, files, |_| ())
     }
@@ -53,14 +53,15 @@ impl Replaced {
         std::fs::write(&recipe, text).unwrap();
         workshop.build_ok("debian-replace.yaml", &images.disk(image), &["--output", "replaced.qcow2"]);
         let disk = workshop.path().join("replaced.qcow2");
-        let extra = workshop.path().join("extra.raw");
-        run(Command::new("truncate").args(["-s", "1G"]).arg(&extra));
-        Self { workshop, disk, extra }
+        Self { workshop, disk, extra: None }
     }
 
-    /// The second disk, `/dev/vdb`.
-    pub(crate) fn extra(&self) -> &Path {
-        &self.extra
+    /// Puts in an empty second disk, `/dev/vdb`.
+    pub(crate) fn add_disk(&mut self) -> PathBuf {
+        let extra = self.workshop.path().join("extra.raw");
+        run(Command::new("truncate").args(["-s", "1G"]).arg(&extra));
+        self.extra = Some(extra.clone());
+        extra
     }
 
     /// A NoCloud seed with this user-data, where `KEY` is the public key of the test.
@@ -81,7 +82,7 @@ impl Replaced {
             disk: &self.disk,
             format: "qcow2",
             launch,
-            extra: Some(&self.extra),
+            extra: self.extra.as_deref(),
             directory: self.workshop.path(),
             name,
         });
