@@ -1,7 +1,7 @@
 //! What the build told the agent, and where the agent keeps what it knows.
 
 use std::fs;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 
 use hardtack_credentials::AgentConfig;
 use hardtack_credentials::agent_config::VERSION;
@@ -47,6 +47,12 @@ pub(crate) fn directory(host: &Host, path: &str) -> Result<std::path::PathBuf, A
         .mode(0o700)
         .create(&full)
         .map_err(|error| AgentError::io("create", &full, error))?;
+    // It may be there already, with a mode that somebody else has given it.
+    let closed = |error: std::io::Error| AgentError::io("set the mode of", &full, error);
+    let known = full.symlink_metadata().map_err(closed)?;
+    if known.is_dir() && known.permissions().mode() & 0o077 != 0 {
+        fs::set_permissions(&full, fs::Permissions::from_mode(0o700)).map_err(closed)?;
+    }
     Ok(full)
 }
 
@@ -73,5 +79,17 @@ mod tests {
         assert!(text.contains("agent.json:1:") && !text.contains("secret"), "{text}");
         let newer = parse(br#"{"version":9}"#).err().unwrap().to_string();
         assert!(newer.contains("version 9"), "{newer}");
+    }
+
+    #[test]
+    fn directories_of_ours_are_closed() {
+        let tree = crate::testing::Tree::new().directory("run/hardtack");
+        let host = tree.host();
+        for path in [RUNTIME, STATE] {
+            let full = host.path(path);
+            let _ = fs::set_permissions(&full, fs::Permissions::from_mode(0o755));
+            assert_eq!(directory(&host, path).unwrap(), full);
+            assert_eq!(full.metadata().unwrap().permissions().mode() & 0o7777, 0o700, "{path}");
+        }
     }
 }

@@ -2,7 +2,8 @@
 //! `output` sends what programs print, as a rule `/var/log/cloud-init-output.log`; with the modes that cloud-init
 //! gives these files (`cloudinit/stages.py`: `_initialize_filesystem`; `cloudinit/util.py`: `fixup_output`).
 //!
-//! Warnings and errors are kept besides, for `status.json` (`recoverable_errors`).
+//! Warnings and errors are kept besides, for `status.json` (`recoverable_errors`), which is everybody's to read. What
+//! the configuration holds of secrets is taken out of every line.
 
 mod filter;
 mod redirect;
@@ -16,6 +17,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use hardtack_userdata::redact::Redactor;
 use hardtack_userdata::{Kind, Map};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -44,6 +46,8 @@ pub(crate) struct Log {
     targets: RefCell<Targets>,
     console: PathBuf,
     told: RefCell<Vec<Told>>,
+    /// Knows the secrets of the configuration.
+    redactor: RefCell<Redactor>,
 }
 
 impl Default for Log {
@@ -54,6 +58,7 @@ impl Default for Log {
             targets: RefCell::default(),
             console: PathBuf::new(),
             told: RefCell::default(),
+            redactor: RefCell::default(),
         }
     }
 }
@@ -75,6 +80,7 @@ impl Log {
     ///
     /// A configuration without `output` leaves all as it is: on the console and in the usual file.
     pub(crate) fn configure(&self, host: &Host, config: &Map, stage: &str) {
+        self.redactor.replace(Redactor::new(&[config]));
         self.own_log(host, config);
         match redirect::targets(config, stage) {
             Ok(Some(targets)) => self.redirect_to(host, targets),
@@ -224,7 +230,13 @@ impl Log {
         self.told.borrow().clone()
     }
 
+    /// A sentence without the secrets of the configuration.
+    pub(crate) fn redacted(&self, text: &str) -> String {
+        self.redactor.borrow().text(text)
+    }
+
     fn tell(&self, level: &'static str, text: &str) {
+        let text = &self.redacted(text);
         self.told.borrow_mut().push((level, text.to_owned()));
         self.output(format!("hardtack: {level}: {text}\n").as_bytes());
         self.line(level, text);
@@ -232,6 +244,7 @@ impl Log {
 
     fn line(&self, level: &str, text: &str) {
         let Some(file) = &self.log else { return };
+        let text = self.redacted(text);
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let time = hardtack_credentials::time::format_utc(since.as_secs());
         let millis = since.subsec_millis();

@@ -121,8 +121,17 @@ pub(super) fn run(
     if ended.status.success() {
         return Ok(());
     }
+    if OF_USERS.contains(&cx.module) {
+        return Err(failed(&name, &ended));
+    }
     let secret = stdin.filter(|content| content.secret).map(|content| &content.bytes[..]);
     Err(failure(&name, &ended, secret))
+}
+
+/// One sentence on a program of the user-data that failed. What it printed stands in the output's file and in the
+/// report, and not here: this goes into the status, which is everybody's to read.
+pub(super) fn failed(name: &str, ended: &Ended) -> AgentError {
+    AgentError::text(format!("{name} {}", how(ended.status)))
 }
 
 /// One sentence on a program that failed; without what it printed, where that repeats a secret it was given.

@@ -12,7 +12,7 @@ fn configuration(text: &str) -> Configuration {
     let user = split("user-data", text.as_bytes(), &SplitOptions::default());
     let user_config = merge_parts(&user.parts);
     let effective = user_config.config.clone();
-    Configuration { user, user_config, vendor_parts: Vec::new(), vendor_configs: Vec::new(), effective }
+    Configuration { user, user_config, vendor_parts: Vec::new(), vendor_files: Vec::new(), effective }
 }
 
 fn made(text: &str, modules: &[(&str, &str, u64)], commands: Vec<CommandRecord>) -> Record {

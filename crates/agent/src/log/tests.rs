@@ -36,6 +36,26 @@ fn words_come_behind_what_programs_printed_before() {
 }
 
 #[test]
+fn secrets_of_the_configuration_are_in_no_line() {
+    let tree = Tree::new();
+    let host = tree.host();
+    let log = Log::open(&host);
+    log.configure(
+        &host,
+        &map("output: {all: '>> /out'}\npassword: open-sesame\nusers: [{name: joe, passwd: '$6$ab$cdefgh'}]"),
+        "final",
+    );
+    log.info("said open-sesame");
+    log.warn("said open-sesame");
+    log.error("hash $6$ab$cdefgh");
+    let told: String = log.told().into_iter().map(|(_, text)| text).collect();
+    for text in [told, tree.read("out"), tree.read("var/log/cloud-init.log")] {
+        assert!(!text.contains("sesame") && !text.contains("cdefgh"), "{text}");
+        assert!(text.contains("said <redacted>"), "{text}");
+    }
+}
+
+#[test]
 fn the_logs_are_for_the_group_adm() {
     if !is_root() {
         return;

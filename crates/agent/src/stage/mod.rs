@@ -67,6 +67,7 @@ pub(crate) fn run(host: &Host, stage: Stage) -> Result<(), AgentError> {
         return Ok(());
     }
     instance::directories(host)?;
+    crate::config::directory(host, crate::config::RUNTIME)?;
     let log = Log::open(host);
     let status = Status::begin(host, stage, uptime(host));
     let status = status.map_err(|error| log.error(&error.to_string())).ok();

@@ -102,7 +102,8 @@ fn one(cx: &Run<'_>, scheduled: &Scheduled<'_>, record: &mut Record) -> Vec<Stri
         (true, false) => "done",
     }
     .to_owned();
-    entry.warnings = messages(&outcome.findings, Severity::Warning);
+    let warnings = messages(&outcome.findings, Severity::Warning);
+    entry.warnings = warnings.iter().map(|warning| cx.log.redacted(warning)).collect();
     entry.errors.clone_from(&failures);
     entry.keys = crate::key_report::keys_about(&outcome.findings);
     for warning in &entry.warnings {
@@ -133,7 +134,8 @@ fn carry_out(cx: &Run<'_>, module: &'static str, outcome: &Outcome, record: &mut
     };
     let mut failures = execute::carry_out(&mut execution, outcome);
     failures.extend(messages(&outcome.findings, Severity::Error));
-    failures
+    // They go into the status, which is everybody's to read.
+    failures.iter().map(|failure| cx.log.redacted(failure)).collect()
 }
 
 fn messages(findings: &[Finding], severity: Severity) -> Vec<String> {

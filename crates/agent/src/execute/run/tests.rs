@@ -20,6 +20,7 @@ fn output_is_kept_apart_and_bounded() {
     assert_eq!(ended.tail.text(), "err\n");
     assert_eq!(failure("prog", &ended, None).to_string(), "prog ended with status 3: err");
     assert_eq!(failure("prog", &ended, Some(b"joe:err\n")).to_string(), "prog ended with status 3");
+    assert_eq!(failed("prog", &ended).to_string(), "prog ended with status 3");
 
     let ended = capture_anywhere(&log, &program(&["/bin/sh", "-c", "head -c 3000000 /dev/zero"])).unwrap();
     assert_eq!(ended.stdout.len(), MOST);

@@ -98,7 +98,7 @@ fn one(
 
 fn succeeded(name: &str, done: Result<Ended, AgentError>) -> Result<(), AgentError> {
     let ended = done?;
-    if ended.status.success() { Ok(()) } else { Err(run::failure(name, &ended, None)) }
+    if ended.status.success() { Ok(()) } else { Err(run::failed(name, &ended)) }
 }
 
 /// Whether the kernel can tell what runs `file`. The C library would give it to a shell where it cannot, which
