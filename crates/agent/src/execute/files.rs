@@ -2,32 +2,31 @@
 //! `del_file`).
 //!
 //! cloud-init opens the path and writes, so a symbolic link is followed: `/etc/resolv.conf` stays a link, and the
-//! file behind it is what changes. That holds here. What is different: an ordinary file is not cut and filled but
-//! replaced by a new one that is complete, with the old one's owner, mode and extended attributes. Where that
-//! would be another thing than writing into it, it is written into: other names of the same file (hard links),
-//! devices and pipes, a file that something is mounted on (the hosts file of a container).
+//! file behind it is what changes. That holds here, within the bounds of [`place`](super::place). What is different:
+//! an ordinary file is not cut and filled but replaced by a new one that is complete, with the old one's owner, mode
+//! and extended attributes. Where that would be another thing than writing into it, it is written into: other names
+//! of the same file (hard links), devices and pipes, a file that something is mounted on (the hosts file of a
+//! container). Not so in directories that others than root may write to: who laid the name there is not known.
 
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown, symlink};
-use std::path::{Path, PathBuf};
+use std::fs::{File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 
 use hardtack_modules::Owner;
-use rustix::fs::OFlags;
+use rustix::fs::{FileType, OFlags, Stat};
 
 use super::Execution;
 use super::owners::{self, Numbers};
+use super::place::{Place, Way};
 use crate::error::AgentError;
 use crate::host::Host;
 
 /// Mode of files that nobody gave one.
 const USUAL: u32 = 0o644;
-/// Mode of directories that nobody gave one, whatever the agent's own mask is.
-const DIRECTORY: u32 = 0o755;
-/// As many links as the kernel follows (path_resolution(7)).
-const LINKS: usize = 40;
 /// Attributes longer than this are none that anything sets.
 const LARGEST_ATTRIBUTE: usize = 64 << 10;
+/// What a program may do says nothing of another content; writing into the file takes it away, too.
+const CAPABILITIES: &[u8] = b"security.capability";
 
 /// Writes a file whole.
 pub(super) fn write(
@@ -38,65 +37,64 @@ pub(super) fn write(
     owner: Option<&Owner>,
 ) -> Result<(), AgentError> {
     let numbers = numbers(cx.host, owner)?;
-    let full = place(cx.host, path)?;
-    make_above(&full)?;
-    match full.metadata() {
-        Ok(old) if old.is_dir() => {
+    let place = found(Place::find(cx.host, path, Way::Through)?)?;
+    let Some(old) = place.stat()? else { return replace(&place, bytes, mode, numbers, None) };
+    match FileType::from_raw_mode(old.st_mode) {
+        FileType::Directory => {
             Err(AgentError::text(format!("{path}: a directory stands where the file is to be written")))
         }
-        Ok(old) if old.is_file() && old.nlink() == 1 => {
-            match replace(&full, bytes, mode, numbers, Some(&old)) {
+        FileType::RegularFile if place.is_open => replace(&place, bytes, mode, numbers, Some(&old)),
+        FileType::RegularFile if old.st_nlink == 1 => {
+            match replace(&place, bytes, mode, numbers, Some(&old)) {
                 // Something is mounted on it, or its directory takes nothing new.
-                Err(_) => write_into(&full, bytes, mode, numbers),
+                Err(_) => write_into(&place, bytes, mode, numbers),
                 done => done,
             }
         }
-        Ok(_) => write_into(&full, bytes, mode, numbers),
-        Err(error) if error.kind() == ErrorKind::NotFound => replace(&full, bytes, mode, numbers, None),
-        Err(error) => Err(AgentError::io("read", &full, error)),
+        _ => write_into(&place, bytes, mode, numbers),
     }
 }
 
 /// A new file in place of the old one, or of none.
 fn replace(
-    full: &Path,
+    place: &Place,
     bytes: &[u8],
     mode: Option<u32>,
     (uid, gid): Numbers,
-    old: Option<&fs::Metadata>,
+    old: Option<&Stat>,
 ) -> Result<(), AgentError> {
-    let mut name = full.file_name().unwrap_or_default().to_owned();
-    name.push(".hardtack-new");
-    // Longer names than a file system takes are rather ours than the user's.
-    let temporary =
-        if name.len() > 255 { full.with_file_name(".hardtack-new") } else { full.with_file_name(name) };
-    let _ = fs::remove_file(&temporary);
-    let uid = uid.or_else(|| old.map(MetadataExt::uid));
-    let gid = gid.or_else(|| old.map(MetadataExt::gid));
-    let mode = mode.or_else(|| old.map(|old| old.mode() & 0o7777)).unwrap_or(USUAL);
-    let work = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    let uid = uid.or_else(|| old.map(|old| old.st_uid));
+    let gid = gid.or_else(|| old.map(|old| old.st_gid));
+    let mode = mode.or_else(|| old.map(|old| old.st_mode & 0o7777)).unwrap_or(USUAL);
+    appear(place, |temporary| {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        let mut file = temporary.open(flags, 0o600)?;
         file.write_all(bytes)?;
         if old.is_some() {
-            copy_attributes(full, &file);
+            copy_attributes(place, &file);
         }
         own(&file, uid, gid)?;
         // Behind chown, which takes the bits of set-user-id away.
-        file.set_permissions(Permissions::from_mode(mode))?;
-        drop(file);
-        fs::rename(&temporary, full)
-    };
-    work().map_err(|error| {
-        let _ = fs::remove_file(&temporary);
-        AgentError::io("write", full, error)
+        file.set_permissions(Permissions::from_mode(mode))
+    })
+    .map_err(|error| AgentError::io("write", &place.shown, error))
+}
+
+/// Makes something under another name, which then becomes the right one.
+fn appear(place: &Place, make: impl FnOnce(&Place) -> std::io::Result<()>) -> std::io::Result<()> {
+    let mut name = place.name.clone();
+    name.push(".hardtack-new");
+    // Longer names than a file system takes are rather ours than the user's.
+    let temporary = place.beside(if name.len() > 255 { ".hardtack-new".into() } else { name })?;
+    temporary.unlink()?;
+    make(&temporary).and_then(|()| temporary.rename(place)).inspect_err(|_| {
+        let _ = temporary.unlink();
     })
 }
 
 /// Writes into what is there.
-fn write_into(full: &Path, bytes: &[u8], mode: Option<u32>, numbers: Numbers) -> Result<(), AgentError> {
-    fill(full, mode, numbers, OpenOptions::new().write(true).create(true).truncate(true), |file| {
-        file.write_all(bytes)
-    })
+fn write_into(place: &Place, bytes: &[u8], mode: Option<u32>, numbers: Numbers) -> Result<(), AgentError> {
+    fill(place, mode, numbers, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC, |file| file.write_all(bytes))
 }
 
 /// Writes at the end of a file.
@@ -119,24 +117,32 @@ pub(super) fn append_with(
     pour: impl FnOnce(&mut File) -> std::io::Result<()>,
 ) -> Result<(), AgentError> {
     let numbers = numbers(cx.host, owner)?;
-    let full = place(cx.host, path)?;
-    make_above(&full)?;
-    fill(&full, mode, numbers, OpenOptions::new().append(true).create(true), pour)
+    let place = found(Place::find(cx.host, path, Way::Through)?)?;
+    fill(&place, mode, numbers, OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND, pour)
 }
 
 fn fill(
-    full: &Path,
+    place: &Place,
     mode: Option<u32>,
     (uid, gid): Numbers,
-    how: &mut OpenOptions,
+    flags: OFlags,
     pour: impl FnOnce(&mut File) -> std::io::Result<()>,
 ) -> Result<(), AgentError> {
-    let is_new = !full.exists();
-    // A pipe that nobody reads must not hold the boot, nor a terminal become ours.
-    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
-    let how = how.mode(0o600).custom_flags(i32::try_from(flags).unwrap_or(0));
+    let is_new = match place.stat()? {
+        // Through another name of it, or at a pipe's other end, somebody else might read or lose what is theirs.
+        Some(old)
+            if place.is_open
+                && (old.st_nlink != 1 || FileType::from_raw_mode(old.st_mode) != FileType::RegularFile) =>
+        {
+            return Err(AgentError::text(format!(
+                "{}: not a file of one name, in a directory that others than root write to",
+                place.shown.display()
+            )));
+        }
+        old => old.is_none(),
+    };
     let work = || -> std::io::Result<()> {
-        let mut file = how.open(full)?;
+        let mut file = place.open(flags, 0o600)?;
         pour(&mut file)?;
         own(&file, uid, gid)?;
         match mode.or(is_new.then_some(USUAL)) {
@@ -144,7 +150,12 @@ fn fill(
             None => Ok(()),
         }
     };
-    work().map_err(|error| AgentError::io("write", full, error))
+    work().map_err(|error| AgentError::io("write", &place.shown, error))
+}
+
+/// What every way but one that only looks leads to.
+fn found(place: Option<Place>) -> Result<Place, AgentError> {
+    place.ok_or_else(|| AgentError::text("a directory went away while something was written into it"))
 }
 
 /// What `chown` is given.
@@ -160,15 +171,16 @@ fn own(file: &File, uid: Option<u32>, gid: Option<u32>) -> std::io::Result<()> {
 }
 
 /// Labels of SELinux, access lists and the like. A file system without them is none to complain about.
-fn copy_attributes(from: &Path, to: &File) {
+fn copy_attributes(from: &Place, to: &File) {
+    let Ok(from) = from.open(OFlags::RDONLY, 0) else { return };
     let mut names = vec![0; LARGEST_ATTRIBUTE];
-    let Ok(length) = rustix::fs::listxattr(from, &mut names[..]) else { return };
+    let Ok(length) = rustix::fs::flistxattr(&from, &mut names[..]) else { return };
     let mut value = vec![0; LARGEST_ATTRIBUTE];
     for name in names.get(..length).unwrap_or_default().split(|byte| *byte == 0) {
-        if name.is_empty() {
+        if name.is_empty() || name == CAPABILITIES {
             continue;
         }
-        if let Ok(length) = rustix::fs::getxattr(from, name, &mut value[..]) {
+        if let Ok(length) = rustix::fs::fgetxattr(&from, name, &mut value[..]) {
             let bytes = value.get(..length).unwrap_or_default();
             let _ = rustix::fs::fsetxattr(to, name, bytes, rustix::fs::XattrFlags::empty());
         }
@@ -183,93 +195,29 @@ pub(super) fn directory(
     owner: Option<&Owner>,
 ) -> Result<(), AgentError> {
     let numbers = numbers(cx.host, owner)?;
-    let full = place(cx.host, path)?;
-    make(&full)?;
+    let place = found(Place::find(cx.host, path, Way::Through)?)?;
     let work = || -> std::io::Result<()> {
-        let opened = File::open(&full)?;
+        let opened = place.directory()?;
         own(&opened, numbers.0, numbers.1)?;
         opened.set_permissions(Permissions::from_mode(mode))
     };
-    work().map_err(|error| AgentError::io("set owner and mode of", &full, error))
+    work().map_err(|error| AgentError::io("set owner and mode of", &place.shown, error))
 }
 
 /// Makes a symbolic link in place of what is there, unless that is a directory.
 pub(super) fn link(cx: &Execution<'_>, path: &str, target: &str) -> Result<(), AgentError> {
-    let full = beside(cx.host, path)?;
-    make_above(&full)?;
-    if full.symlink_metadata().is_ok_and(|there| there.is_dir()) {
+    let place = found(Place::find(cx.host, path, Way::To)?)?;
+    if place.stat()?.is_some_and(|there| FileType::from_raw_mode(there.st_mode) == FileType::Directory) {
         return Err(AgentError::text(format!("{path}: a directory stands where the link is to be made")));
     }
-    let mut name = full.file_name().unwrap_or_default().to_owned();
-    name.push(".hardtack-new");
-    let temporary = full.with_file_name(name);
-    let _ = fs::remove_file(&temporary);
-    symlink(target, &temporary).and_then(|()| fs::rename(&temporary, &full)).map_err(|error| {
-        let _ = fs::remove_file(&temporary);
-        AgentError::io("link", &full, error)
-    })
+    appear(&place, |temporary| Ok(rustix::fs::symlinkat(target, &temporary.directory, &temporary.name)?))
+        .map_err(|error| AgentError::io("link", &place.shown, error))
 }
 
 /// Removes a file or a link, if it is there.
 pub(super) fn remove(cx: &Execution<'_>, path: &str) -> Result<(), AgentError> {
-    let full = beside(cx.host, path)?;
-    match fs::remove_file(&full) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(AgentError::io("remove", &full, error)),
-        _ => Ok(()),
-    }
-}
-
-/// Where writing to `path` ends up: at the end of all links, also where nothing is there yet.
-pub(super) fn place(host: &Host, path: &str) -> Result<PathBuf, AgentError> {
-    let lost = || AgentError::text(format!("{path}: its links lead in a circle"));
-    if path.is_empty() || path.contains('\0') {
-        return Err(AgentError::text(format!("{path:?} is not the path of a file")));
-    }
-    if !host.is_live() {
-        // Links below another root mean that root.
-        return crate::machine::Tree::new(host.path("")).resolve(path).ok_or_else(lost);
-    }
-    let mut full = host.path(path);
-    for _ in 0..LINKS {
-        match fs::read_link(&full) {
-            Ok(target) => full = full.parent().unwrap_or(Path::new("/")).join(target),
-            Err(_) => return Ok(full),
-        }
-    }
-    Err(lost())
-}
-
-/// Where `path` itself is: links on the way are followed, its last name is not.
-fn beside(host: &Host, path: &str) -> Result<PathBuf, AgentError> {
-    if host.is_live() {
-        return Ok(host.path(path));
-    }
-    let (above, name) = path.trim_end_matches('/').rsplit_once('/').unwrap_or(("", path));
-    if above.is_empty() {
-        return Ok(host.path(name));
-    }
-    Ok(place(host, above)?.join(name))
-}
-
-fn make_above(full: &Path) -> Result<(), AgentError> {
-    full.parent().map_or(Ok(()), make)
-}
-
-/// Makes a directory and what is missing above it, root's, for everybody to look into.
-fn make(full: &Path) -> Result<(), AgentError> {
-    if full.is_dir() {
-        return Ok(());
-    }
-    let missing: Vec<&Path> = full.ancestors().take_while(|path| !path.is_dir()).collect();
-    for path in missing.into_iter().rev() {
-        match fs::create_dir(path) {
-            Ok(()) => fs::set_permissions(path, Permissions::from_mode(DIRECTORY))
-                .map_err(|error| AgentError::io("set the mode of", path, error))?,
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {}
-            Err(error) => return Err(AgentError::io("create", path, error)),
-        }
-    }
-    Ok(())
+    let Some(place) = Place::find(cx.host, path, Way::Look)? else { return Ok(()) };
+    place.unlink().map_err(|error| AgentError::io("remove", &place.shown, error))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Carrying out what modules decide (`hardtack_modules::Action`), one action after the other.
 //!
 //! * [`files`]: files, directories and links.
+//! * [`place`]: where a path leads, when others than root write to directories on the way.
 //! * [`owners`]: whose they become.
 //! * [`labels`]: what SELinux calls them.
 //! * [`run`]: programs of the machine.
@@ -13,6 +14,7 @@ mod host_keys;
 mod labels;
 mod live;
 mod owners;
+mod place;
 pub(crate) mod run;
 mod scripts;
 #[cfg(test)]
@@ -118,7 +120,13 @@ fn act(cx: &mut Execution<'_>, action: &Action) -> Result<(), AgentError> {
             };
             files::write(cx, path, &bytes, *mode, owner.as_ref())
         }
-        Action::Post { url, fields, tries } => crate::web::post(cx.host, url, fields, *tries),
+        Action::Post { url, fields, tries } => {
+            // Nobody at home is no failure of the machine's (`cc_phone_home`).
+            if let Err(error) = crate::web::post(cx.host, url, fields, *tries) {
+                cx.log.warn(&format!("{}: {error}", cx.module));
+            }
+            Ok(())
+        }
         Action::Console { text } => {
             if text.secret {
                 cx.log.console(&text.bytes);

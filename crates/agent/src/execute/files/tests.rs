@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
 
 use super::*;
 use crate::execute::testing::with;
@@ -135,4 +135,82 @@ fn owners_are_given_and_kept() {
     assert_eq!((found.uid(), found.gid(), mode(&tree, "f")), (4001, 4003, 0o4711));
     assert_eq!((tree.metadata("g").uid(), tree.metadata("g").gid()), (0, 4003));
     assert_eq!((tree.metadata("h").uid(), tree.metadata("h").gid()), (4001, 0));
+}
+
+/// A user who is logged in before the last stage must not lead root to files that are not theirs.
+#[test]
+fn links_of_users_lead_nowhere_else() {
+    if !is_root() {
+        return;
+    }
+    let tree = Tree::new()
+        .file("etc/passwd", "joe:x:4001:4001::/home/joe:/bin/sh\n")
+        .file("etc/shadow", "secret")
+        .directory("etc/sub")
+        .directory("home/joe/own");
+    let host = tree.host();
+    for path in ["/home/joe", "/home/joe/own"] {
+        chown(host.path(path), Some(4001), Some(4001)).unwrap();
+    }
+    let lay = |name: &str, target: &str| {
+        let path = host.path(&format!("/home/joe/{name}"));
+        symlink(target, &path).unwrap();
+        lchown(path, Some(4001), Some(4001)).unwrap();
+    };
+    lay("file", "/etc/shadow");
+    lay("above", "../../etc");
+    lay("new", "/etc/cron.d/x");
+    lay("twice", "/home/joe/above/shadow");
+    lay("mine", "own/file");
+    let joe = Owner { user: Some("joe".to_owned()), group: None };
+    for path in ["file", "above/shadow", "above/made/x", "new", "twice"] {
+        let path = &format!("/home/joe/{path}");
+        for error in [
+            act(&tree, |cx| write(cx, path, b"root::", Some(0o666), Some(&joe))),
+            act(&tree, |cx| append(cx, path, b"root::", Some(0o666), Some(&joe))),
+        ] {
+            assert!(error.unwrap_err().contains("user number 4001"), "{path}");
+        }
+    }
+    for error in [
+        act(&tree, |cx| directory(cx, "/home/joe/above/sub", 0o777, Some(&joe))),
+        act(&tree, |cx| link(cx, "/home/joe/above/x", "/y")),
+        act(&tree, |cx| remove(cx, "/home/joe/above/shadow")),
+    ] {
+        assert!(error.unwrap_err().contains("user number 4001"));
+    }
+    assert_eq!(tree.read("etc/shadow"), "secret");
+    let shadow = tree.metadata("etc/shadow");
+    assert_eq!((shadow.uid(), shadow.mode() & 0o022), (0, 0));
+    assert_eq!(tree.metadata("etc/sub").uid(), 0);
+    assert!(!host.exists("/etc/cron.d") && !host.exists("/etc/made"));
+    // What stays among their own things is as under cloud-init.
+    act(&tree, |cx| write(cx, "/home/joe/mine", b"new", None, Some(&joe))).unwrap();
+    assert_eq!(
+        (tree.read("home/joe/own/file").as_str(), tree.metadata("home/joe/own/file").uid()),
+        ("new", 4001)
+    );
+    act(&tree, |cx| write(cx, "/home/joe/plain/x", b"new", None, None)).unwrap();
+    assert_eq!(tree.metadata("home/joe/plain").uid(), 0);
+}
+
+/// Nor by other names of files, or by pipes.
+#[test]
+fn other_names_in_directories_of_users_are_not_written_into() {
+    if !is_root() {
+        return;
+    }
+    let tree = Tree::new().file("etc/shadow", "secret").directory("tmp");
+    let host = tree.host();
+    fs::set_permissions(host.path("/tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
+    fs::hard_link(host.path("/etc/shadow"), host.path("/tmp/x")).unwrap();
+    let pipe = host.path("/tmp/pipe");
+    let mode = rustix::fs::Mode::from_raw_mode(0o666);
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, mode, 0).unwrap();
+    let reader = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+    assert!(act(&tree, |cx| append(cx, "/tmp/x", b"y", None, None)).is_err());
+    assert!(act(&tree, |cx| write(cx, "/tmp/pipe", b"y", None, None)).is_err());
+    drop(reader);
+    act(&tree, |cx| write(cx, "/tmp/x", b"new", None, None)).unwrap();
+    assert_eq!((tree.read("tmp/x").as_str(), tree.read("etc/shadow").as_str()), ("new", "secret"));
 }

@@ -24,7 +24,8 @@ pub(super) fn append_file(cx: &mut Execution<'_>, details: &Details<'_>) -> Resu
     };
     let name = |key| details.get(key).map(str::to_owned);
     let owner = Owner { user: name("user"), group: name("group") };
-    let path = files::place(cx.host, from)?;
+    // Ours, in a directory of ours.
+    let path = cx.host.path(from);
     let source = File::open(&path).map_err(|error| AgentError::io("read", &path, error))?;
     files::append_with(cx, to, mode, Some(&owner), |file| {
         std::io::copy(&mut source.take(MOST), file).map(|_| ())
