@@ -24,6 +24,8 @@ pub type Fetch<'f, E> = dyn FnMut(&str) -> Result<Option<Vec<u8>>, E> + 'f;
 
 /// Injected files. Nova's quota is 5.
 const MOST_FILES: usize = 1024;
+/// Bytes of all of them together. They stay in memory, and Nova's quota is 5 files of 10 KiB.
+const MOST_BYTES: usize = 4 << 20;
 
 /// What the tree says.
 #[derive(Clone, Debug)]
@@ -238,12 +240,17 @@ fn files<E>(path: &str, metadata: &Map, fetch: &mut Fetch<'_, E>) -> Result<Vec<
         return Err(broken(path, "it has more than 1024 files"));
     }
     let mut files: Vec<File> = Vec::new();
+    let mut bytes = 0_usize;
     for item in items {
         let Some(target) = item.get("path") else { continue };
         let Some(target) = target.as_text() else {
             return Err(broken(path, "the path of one of its `files` is no text"));
         };
         let content = content(path, item, fetch)?;
+        bytes = bytes.saturating_add(content.len());
+        if bytes > MOST_BYTES {
+            return Err(broken(path, "its files have more than 4 MiB together"));
+        }
         let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
         match files.iter_mut().find(|file| file.path == target) {
             Some(file) => file.content = content,

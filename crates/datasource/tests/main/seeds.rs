@@ -286,3 +286,26 @@ fn the_id_that_tells_that_nothing_changed() {
     assert_eq!(nocloud::quick_instance_id(&seeded, "ro").as_deref(), Some("7"));
     assert_eq!(nocloud::quick_instance_id(&Tree::new(), "ro"), None);
 }
+
+/// What a drive injects stays in memory: there is an end to it.
+#[test]
+fn a_config_drive_injects_no_more_than_fits() {
+    let drive = |count: usize| {
+        let path = "/openstack/latest/meta_data.json";
+        let items: Vec<Json> = (0..count)
+            .map(|number| json!({"path": format!("/f{number}"), "content_path": "/content/0000"}))
+            .collect();
+        let metadata = json!({"uuid": "i-1", "files": items}).to_string();
+        let tree = Tree::new().with(path, metadata).with("/openstack/content/0000", vec![b'x'; 1 << 20]);
+        let device = BlockDevice {
+            path: "/dev/vdb".to_owned(),
+            file_system: "iso9660".to_owned(),
+            label: "config-2".to_owned(),
+            ..BlockDevice::default()
+        };
+        config_drive::read(&Made { tree: Tree::new(), devices: vec![(device, Some(tree))] }, &Map::new())
+    };
+    assert!(matches!(drive(4), config_drive::Outcome::Found(seed) if seed.found.files.len() == 4));
+    let config_drive::Outcome::None(notes) = drive(5) else { panic!("five times 1 MiB are taken") };
+    assert!(notes.iter().any(|note| note.contains("more than 4 MiB")), "{notes:?}");
+}
