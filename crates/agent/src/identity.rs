@@ -7,6 +7,7 @@
 //! An outage never makes another machine of this one: what an earlier boot knew holds until somebody who can
 //! know says otherwise.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use hardtack_datasource::search::{self, Cached, Candidate, Means};
 use hardtack_datasource::settings::Settings;
 use hardtack_datasource::{Found, Local, Source, config_drive, nocloud};
 use hardtack_http::Transport;
+use hardtack_netconfig::proc::routes4;
 use hardtack_userdata::{Key, Map, Value};
 
 use crate::devices::{Devices, architecture, command_line};
@@ -26,8 +28,16 @@ use crate::log::Log;
 
 /// Says that the local stage of this boot has read a seed.
 const SEEDED: &str = "/run/hardtack/seeded";
+/// Says that this boot's hardware is not that of the boot before.
+const MOVED: &str = "/run/hardtack/moved";
 /// All waiting for metadata together. SSH comes behind it.
 const DEADLINE: Duration = Duration::from_secs(150);
+/// How long a machine that has an identity, on the hardware that it had, waits for somebody who confirms it.
+const OUTAGE: Duration = Duration::from_secs(15);
+/// How long a cloud that is only a guess may have no route to it. What waits for the network has waited before.
+const ROUTE: Duration = Duration::from_secs(3);
+/// Where clouds have their metadata.
+const LINK_LOCAL: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 /// Between two attempts to fetch a seed.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -120,6 +130,21 @@ fn mark(question: &Question<'_>) {
     let _ = std::fs::write(question.host.path(SEEDED), "");
 }
 
+/// Whether the local stage of this boot has read a seed.
+pub(crate) fn is_seeded(host: &Host) -> bool {
+    host.exists(SEEDED)
+}
+
+/// Notes for the network stage whether the machine's disk was another machine's before.
+pub(crate) fn note_moved(host: &Host, moved: bool) {
+    if moved {
+        let _ = crate::config::directory(host, crate::config::RUNTIME);
+        let _ = std::fs::write(host.path(MOVED), "");
+    } else {
+        let _ = std::fs::remove_file(host.path(MOVED));
+    }
+}
+
 fn read_nocloud(question: &Question<'_>) -> nocloud::Outcome {
     let machine = question.devices.machine();
     let container = identify::is_container(&identify::virtualization(machine));
@@ -141,14 +166,28 @@ fn names(identified: &Identified) -> Vec<&str> {
 }
 
 /// What a metadata service says; what this or an earlier boot knows already; or nothing.
-pub(crate) fn network(question: &Question<'_>, identified: &Identified, web: &dyn Transport) -> Found {
+pub(crate) fn network(
+    question: &Question<'_>,
+    identified: &Identified,
+    web: &dyn Transport,
+    clock: &dyn Clock,
+) -> Found {
     let known = instance::cached(question.host);
-    if question.host.exists(SEEDED)
+    if is_seeded(question.host)
         && let Some(known) = known
     {
         return known;
     }
-    let clock = Running(Instant::now());
+    let known = known.filter(|known| {
+        let out = is_ruled_out(question, identified, known.source);
+        if out && known.source != Source::None {
+            let name = known.source.list_name();
+            question
+                .log
+                .info(&format!("{name} is ruled out by `datasource_list`: {} is over", known.instance_id));
+        }
+        !out
+    });
     if names(identified).contains(&"NoCloud")
         && let nocloud::Outcome::NeedsNetwork(pending) = read_nocloud(question)
     {
@@ -166,7 +205,7 @@ pub(crate) fn network(question: &Question<'_>, identified: &Identified, web: &dy
     let settings = Settings::read(question.system);
     let interface = first_card(question.host);
     let tell = |line: &str| crate::journal::say(line);
-    let means = Means { transport: web, clock: &clock, tell: &tell };
+    let means = Means { transport: web, clock, tell: &tell };
     let ask = search::Question {
         settings: &settings,
         platform: Platform::of(machine),
@@ -177,7 +216,8 @@ pub(crate) fn network(question: &Question<'_>, identified: &Identified, web: &dy
     if let Some(known) = &known
         && matches!(known.source, Source::Ec2 | Source::OpenStack | Source::Gce)
     {
-        match search::check_cached(known, &ask, &means, DEADLINE) {
+        let patience = patience(question.host, known.source, &settings);
+        match search::check_cached(known, &ask, &means, clock.now().saturating_add(patience).min(DEADLINE)) {
             Cached::Same => return known.clone(),
             Cached::Other(found) => return told(question, *found),
             Cached::Unknown(why) => {
@@ -186,7 +226,13 @@ pub(crate) fn network(question: &Question<'_>, identified: &Identified, web: &dy
             }
         }
     }
-    let outcome = search::search(&candidates(question, identified), &ask, &means, DEADLINE);
+    let mut candidates = candidates(question, identified);
+    let is_usual = settings.ec2.metadata_urls.is_empty();
+    if is_usual && candidates.iter().any(|candidate| !candidate.marked) && !routed(question.host, clock) {
+        question.log.info(&format!("there is no route to {LINK_LOCAL}: only clouds with marks are asked"));
+        candidates.retain(|candidate| candidate.marked);
+    }
+    let outcome = search::search(&candidates, &ask, &means, DEADLINE);
     for note in &outcome.notes {
         question.log.info(note);
     }
@@ -200,8 +246,63 @@ pub(crate) fn network(question: &Question<'_>, identified: &Identified, web: &dy
         question.log.warn(&format!("no data source answers: this stays {}", known.instance_id));
         return known;
     }
-    question.log.warn("no data source was found: the machine keeps to what its image says");
+    let text = "no data source was found: the machine keeps to what its image says";
+    if is_switched_to_none(question.system) {
+        question.log.info(text)
+    } else {
+        question.log.warn(text)
+    }
     nothing()
+}
+
+/// How long a machine that has an identity asks whether it is its own still.
+fn patience(host: &Host, source: Source, settings: &Settings) -> Duration {
+    let waits = match source {
+        Source::Ec2 => settings.ec2.waits,
+        Source::OpenStack => settings.openstack.waits,
+        _ => settings.gce.waits,
+    };
+    waits.max_wait.unwrap_or(if host.exists(MOVED) { DEADLINE } else { OUTAGE })
+}
+
+/// Whether there is a way to where metadata are, now or soon.
+fn routed(host: &Host, clock: &dyn Clock) -> bool {
+    let until = clock.now().saturating_add(ROUTE);
+    loop {
+        let text = host.read_text("/proc/net/route").ok().flatten().unwrap_or_default();
+        if routes4(&text).iter().any(|route| covers(&route.destination, &route.mask)) {
+            return true;
+        }
+        if clock.now() >= until {
+            return false;
+        }
+        clock.sleep(Duration::from_millis(100));
+    }
+}
+
+/// Whether the network is one that [`LINK_LOCAL`] is in.
+fn covers(network: &str, mask: &str) -> bool {
+    let number = |text: &str| text.parse::<Ipv4Addr>().map(u32::from);
+    matches!((number(network), number(mask)), (Ok(network), Ok(mask)) if u32::from(LINK_LOCAL) & mask == network)
+}
+
+/// The names in `datasource_list` of the machine's own configuration; empty where it has none.
+fn listed(system: &Map) -> Vec<&str> {
+    let names = system.get(&Key::text("datasource_list")).and_then(Value::as_list).unwrap_or_default();
+    names.iter().filter_map(Value::as_text).collect()
+}
+
+/// `datasource_list: [None]`: somebody wants it so (`cloudinit/config/cc_final_message.py`).
+pub(crate) fn is_switched_to_none(system: &Map) -> bool {
+    listed(system) == ["None"]
+}
+
+/// Whether somebody has named the data sources that count, and `source` is none of them.
+fn is_ruled_out(question: &Question<'_>, identified: &Identified, source: Source) -> bool {
+    let name = source.list_name();
+    let is_told = matches!(identified.verdict, Verdict::Named | Verdict::Listed);
+    let listed = listed(question.system);
+    (is_told && !names(identified).contains(&name)) || (!listed.is_empty() && !listed.contains(&name))
 }
 
 /// The services to ask.
@@ -220,10 +321,8 @@ fn candidates(question: &Question<'_>, identified: &Identified) -> Vec<Candidate
         };
         candidates.push(Candidate { source, marked: marked(name) });
     }
-    let listed = question.system.get(&Key::text("datasource_list")).and_then(Value::as_list);
-    let ruled_out = listed
-        .is_some_and(|names| !names.is_empty() && !names.iter().any(|name| name.as_text() == Some("Ec2")));
     let is_a_guess = matches!(identified.verdict, Verdict::NotFound | Verdict::Maybe | Verdict::Found);
+    let ruled_out = is_ruled_out(question, identified, Source::Ec2);
     if is_a_guess && !ruled_out && !candidates.iter().any(|candidate| candidate.source == Source::Ec2) {
         candidates.push(Candidate { source: Source::Ec2, marked: false });
     }
@@ -250,7 +349,14 @@ fn first_card(host: &Host) -> Option<String> {
 }
 
 /// Time since the stage began.
-struct Running(Instant);
+pub(crate) struct Running(Instant);
+
+impl Running {
+    /// Now it begins.
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+}
 
 impl Clock for Running {
     fn now(&self) -> Duration {
@@ -270,7 +376,9 @@ pub(crate) fn note(host: &Host, identified: &Identified, off: bool) {
             crate::journal::say(&error.to_string());
         }
     };
-    put(if off { "disabled" } else { "enabled" }, "");
+    let (is, is_not) = if off { ("disabled", "enabled") } else { ("enabled", "disabled") };
+    let _ = std::fs::remove_file(host.path(&format!("{RUN}/{is_not}")));
+    put(is, "");
     if let Some(text) = &identified.text {
         put("cloud.cfg", text);
     }

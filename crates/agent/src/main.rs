@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod addresses;
 mod banner;
 mod config;
 mod console;

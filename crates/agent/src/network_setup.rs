@@ -4,25 +4,48 @@
 use std::os::unix::fs::DirBuilderExt;
 use std::process::{Command, Stdio};
 
-use hardtack_datasource::Found;
 use hardtack_datasource::found::Network;
-use hardtack_modules::{Distro, Machine};
+use hardtack_datasource::settings::Settings;
+use hardtack_datasource::{Found, ec2_network};
+use hardtack_modules::{Distro, Machine, Owner};
 use hardtack_netconfig::bring_up::After;
 use hardtack_netconfig::choose::Files;
 use hardtack_netconfig::config::Card;
 use hardtack_netconfig::fallback::Device;
 use hardtack_netconfig::openstack;
 use hardtack_netconfig::plan::{Plan, Request, Source, plan};
-use hardtack_userdata::gunzip::{gunzip, is_gzip};
-use hardtack_userdata::kernel_command_line::{self, NetworkConfig};
 use hardtack_userdata::{Key, Map, Value};
 
+use crate::config::{STATE, directory};
 use crate::host::Host;
+use crate::instance::{LINK, RUN};
 use crate::log::Log;
+use crate::python_json::dumps;
 use crate::system_config::command_line;
 
-/// Bytes of a configuration on the kernel's command line, unpacked.
-const LARGEST: usize = 1 << 20;
+/// The MAC addresses of the cards that were there when the files were written, a line each.
+const CARDS: &str = "/var/lib/hardtack/network-cards";
+/// What the files are made of, for people and `cloud-init collect-logs`.
+const SHOWN: &str = "network-config.json";
+
+/// Whether the network's files are of this machine: every card is there that was there when they were written.
+/// If not, its disk is another machine's now, and what binds to cards by address or name may bind to none.
+pub(crate) fn is_of_this_machine(host: &Host) -> bool {
+    let Ok(Some(known)) = host.read_text(CARDS) else { return false };
+    let now = own_cards(host);
+    known.lines().all(|mac| now.iter().any(|of| of == mac))
+}
+
+/// The addresses of cards that are hardware, or what a hypervisor calls so.
+fn own_cards(host: &Host) -> Vec<String> {
+    let is_card = |device: &Device| host.exists(&format!("/sys/class/net/{}/device", device.card.name));
+    devices(host)
+        .into_iter()
+        .filter(is_card)
+        .map(|device| device.card.mac)
+        .filter(|mac| !mac.is_empty())
+        .collect()
+}
 
 /// Writes what is to be written for the network. `found` is what the data source said, if one was found.
 pub(crate) fn apply(host: &Host, machine: &dyn Machine, system: &Map, found: Option<&Found>, log: &Log) {
@@ -30,28 +53,21 @@ pub(crate) fn apply(host: &Host, machine: &dyn Machine, system: &Map, found: Opt
     let cards: Vec<Card> = devices.iter().map(|device| device.card.clone()).collect();
     let line = command_line(machine);
     let mut sources = Vec::new();
-    let mut take = |source: Source, name: &str, text: &str| match Value::load(text, 0) {
-        Ok(value) => sources.push((source, value)),
-        Err(findings) => {
-            let why = findings.first().map_or_else(String::new, |finding| finding.message.clone());
-            log.warn(&format!("{name}: {why}; it does not count"));
-        }
-    };
-    match kernel_command_line::network_config(&line) {
-        Some(NetworkConfig::Encoded(bytes)) => {
-            let bytes = if is_gzip(&bytes) { gunzip(&bytes, LARGEST).unwrap_or_default() } else { bytes };
-            take(Source::CommandLine, "network-config= of the kernel", &String::from_utf8_lossy(&bytes));
-        }
-        Some(NetworkConfig::Disabled) => {
-            take(Source::CommandLine, "network-config= of the kernel", "{config: disabled}");
-        }
-        Some(NetworkConfig::Broken) => {
-            log.warn("network-config= of the kernel is no base64: it does not count")
+    match hardtack_netconfig::config::from_command_line(&line) {
+        Some(Ok(value)) => sources.push((Source::CommandLine, value)),
+        Some(Err(finding)) => {
+            log.warn(&format!("network-config= of the kernel: {}; it does not count", finding.message));
         }
         None => {}
     }
     match found.and_then(|found| found.network.as_ref()) {
-        Some(Network::Yaml(text)) => take(Source::DataSource, "the network-config of the seed", text),
+        Some(Network::Yaml(text)) => match Value::load(text, 0) {
+            Ok(value) => sources.push((Source::DataSource, value)),
+            Err(findings) => {
+                let why = findings.first().map_or_else(String::new, |finding| finding.message.clone());
+                log.warn(&format!("the network-config of the data source: {why}; it does not count"));
+            }
+        },
         Some(Network::OpenStack(json)) => match openstack::convert(&openstack::from_json(json), &cards) {
             Ok(value) => sources.push((Source::DataSource, value)),
             Err(finding) => log.warn(&format!("network_data.json: {}; it does not count", finding.message)),
@@ -74,6 +90,51 @@ pub(crate) fn apply(host: &Host, machine: &dyn Machine, system: &Map, found: Opt
         files: &Image { host, machine },
     });
     carry_out(host, &plan, log);
+    let cards: String = own_cards(host).iter().flat_map(|mac| [mac, "\n"]).collect();
+    let kept = directory(host, STATE)
+        .and_then(|_| crate::accounts::replace(&host.path(CARDS), cards.as_bytes(), 0o600, None));
+    if let Err(error) = kept {
+        log.warn(&error.to_string());
+    }
+    if let Some(config) = &plan.config {
+        show(host, config, log);
+    }
+}
+
+/// What was applied, in the instance's directory and below /run (`_write_network_config_json`); nothing before
+/// there is an instance.
+fn show(host: &Host, config: &Value, log: &Log) {
+    let path = format!("{LINK}/{SHOWN}");
+    if !host.exists(LINK) {
+        return;
+    }
+    let text = dumps(&hardtack_datasource::metadata::to_json(config), 1) + "\n";
+    if let Err(error) = crate::accounts::replace(&host.path(&path), text.as_bytes(), 0o600, None) {
+        log.warn(&error.to_string());
+    }
+    // It is there already when the stage runs again.
+    let _ = std::os::unix::fs::symlink(host.path(&path), host.path(&format!("{RUN}/{SHOWN}")));
+}
+
+/// What EC2's metadata say of a machine with several cards or addresses; none where DHCP on one card is all there is.
+pub(crate) fn of_ec2(host: &Host, found: &Found, settings: &Settings) -> Option<Network> {
+    let devices = devices(host);
+    let cards: Vec<ec2_network::Card<'_>> = devices
+        .iter()
+        .map(|Device { card, .. }| ec2_network::Card {
+            name: &card.name,
+            mac: &card.mac,
+            driver: card.driver.as_deref(),
+        })
+        .collect();
+    let options =
+        ec2_network::Options { first_card_only: settings.ec2.first_card_only, ..Default::default() };
+    let network = ec2_network::network(&found.metadata, &cards, &options)?;
+    let Network::Yaml(text) = &network else { return None };
+    let config: serde_json::Value = serde_json::from_str(text).ok()?;
+    let ethernets = config.get("ethernets")?.as_object()?;
+    let is_more = ethernets.len() > 1 || ethernets.values().any(|card| card.get("addresses").is_some());
+    is_more.then_some(network)
 }
 
 fn carry_out(host: &Host, plan: &Plan, log: &Log) {
@@ -90,13 +151,23 @@ fn carry_out(host: &Host, plan: &Plan, log: &Log) {
         if let Some(above) = full.parent() {
             let _ = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(above);
         }
-        match crate::accounts::replace(&full, file.text.as_bytes(), file.mode, None) {
+        match crate::accounts::replace(&full, file.text.as_bytes(), file.mode, owner(host, file.owner)) {
             Ok(()) => log.info(&format!("network: wrote {}", file.path)),
             Err(error) => log.error(&error.to_string()),
         }
     }
     let others = plan.after.iter().filter(|after| !matches!(after, After::Rename { .. }));
     others.for_each(|after| act(host, after, log));
+}
+
+/// The numbers of the user and the group `name`. An image without them has nobody who could not read the file.
+fn owner(host: &Host, name: Option<&str>) -> Option<(u32, u32)> {
+    let name = name?.to_owned();
+    let owner = Owner { user: Some(name.clone()), group: Some(name) };
+    match crate::execute::numbers(host, &owner) {
+        Ok((Some(user), Some(group))) => Some((user, group)),
+        _ => None,
+    }
 }
 
 /// Runs one of the image's small programs.

@@ -55,9 +55,11 @@ fn addresses(host: &Host) -> Addresses {
     let text = |path: &str| host.read_text(path).ok().flatten().unwrap_or_default();
     let (routes, tries, inet6) =
         (text("/proc/net/route"), text("/proc/net/fib_trie"), text("/proc/net/if_inet6"));
+    let asked = crate::addresses::ipv4(host);
     let mut addresses = Addresses::default();
-    for card in cards(host) {
-        let ipv4 = ipv4(&routes, &tries, &card).map(|address| address.to_string());
+    for (index, card) in cards(host) {
+        let own = asked.iter().find(|of| of.index == index && of.is_global()).map(|of| of.address);
+        let ipv4 = own.or_else(|| ipv4(&routes, &tries, &card)).map(|address| address.to_string());
         let ipv6 = ipv6(&inet6, &card).map(|address| address.to_string());
         addresses.private_ipv4 = addresses.private_ipv4.or(ipv4);
         addresses.private_ipv6 = addresses.private_ipv6.or(ipv6);
@@ -65,8 +67,8 @@ fn addresses(host: &Host) -> Addresses {
     addresses
 }
 
-/// Cards that are hardware, or what a hypervisor calls so, in the kernel's order.
-fn cards(host: &Host) -> Vec<String> {
+/// Cards that are hardware, or what a hypervisor calls so, with their numbers, in the kernel's order.
+fn cards(host: &Host) -> Vec<(u32, String)> {
     let mut cards: Vec<(u32, String)> = host
         .names("/sys/class/net")
         .into_iter()
@@ -77,7 +79,7 @@ fn cards(host: &Host) -> Vec<String> {
         })
         .collect();
     cards.sort_unstable();
-    cards.into_iter().map(|(_, name)| name).collect()
+    cards
 }
 
 /// The first of the machine's own addresses that lies in a network which is routed to the card.

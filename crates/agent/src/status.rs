@@ -83,6 +83,14 @@ impl Status {
         if self.stage == Stage::Final { self.result(host) } else { Ok(()) }
     }
 
+    /// The stage ends, and nobody is to learn of it: cloud-init is switched off.
+    pub(crate) fn forget(self, host: &Host) -> Result<(), AgentError> {
+        for path in [format!("{RUN}/status.json"), format!("{CLOUD}/data/status.json")] {
+            remove(host, &path)?;
+        }
+        Ok(())
+    }
+
     /// Changes what is noted for the stage that runs.
     fn note(&mut self, change: impl FnOnce(&mut Map<String, Json>)) {
         let name = self.stage.status_name();

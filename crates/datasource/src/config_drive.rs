@@ -173,6 +173,7 @@ fn finish(drive: Drive, place: &str, config: &Map, mut notes: Vec<String>) -> Ou
             local_hostname: metadata::local_hostname(&metadata),
             public_keys: metadata::public_keys(metadata.get(&Key::text(keys))),
             block_devices: devices.collect(),
+            early: mode == Mode::Local,
             region: region.map(Value::to_python_str),
             availability_zone: metadata::availability_zone(&metadata),
             random_seed: tree.random_seed,

@@ -392,6 +392,7 @@ fn found(
                 .and_then(|text| text.trim().parse().ok()),
             // As coreos-cloudinit reads it (`datasource/metadata/ec2/metadata.go`), which has none of IPv6.
             addresses: [address("public-ipv4"), address("local-ipv4"), String::new(), String::new()],
+            early: false,
         },
         notes,
     })

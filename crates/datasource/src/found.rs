@@ -129,6 +129,8 @@ pub struct Known {
     pub launch_index: Option<i64>,
     /// What `$public_ipv4`, `$private_ipv4`, `$public_ipv6`, `$private_ipv6` mean; empty where unknown.
     pub addresses: [String; 4],
+    /// `dsmode: local`: what the user-data asks for is done before there is a network.
+    pub early: bool,
 }
 
 impl Found {

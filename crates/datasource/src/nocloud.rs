@@ -196,6 +196,7 @@ fn complete(mut gathered: Gathered, has_lxd: bool, class: &str) -> Outcome {
             region: region.map(Value::to_python_str),
             availability_zone: metadata::availability_zone(&metadata),
             launch_index: metadata::launch_index(&metadata),
+            early: mode == Mode::Local,
             ..Known::default()
         },
         notes: gathered.notes,

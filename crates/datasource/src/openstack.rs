@@ -112,6 +112,7 @@ pub(crate) fn attempt(service: &mut Service<'_>, base: &str, ignore_network: boo
             random_seed: tree.random_seed,
             launch_index: metadata::launch_index(&tree.metadata),
             addresses: beside.addresses,
+            early: false,
         },
         notes,
     };

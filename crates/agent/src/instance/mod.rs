@@ -65,16 +65,16 @@ pub(crate) fn adopt(host: &Host, found: Found) -> Result<Instance, AgentError> {
         make(host, &path)?;
     }
     let link = host.path(LINK);
-    if std::fs::read_link(&link).is_ok_and(|target| target.to_string_lossy() == directory) {
-        // As it is.
-    } else {
+    // `/var/lib/cloud/instances/ID`; in a tree of tests what stands for it there.
+    let target = host.path(&directory);
+    if !std::fs::read_link(&link).is_ok_and(|known| known == target) {
         let _ = std::fs::remove_file(&link);
-        symlink(&directory, &link).map_err(|error| AgentError::io("link", &link, error))?;
+        symlink(&target, &link).map_err(|error| AgentError::io("link", &link, error))?;
     }
     let previous =
         host.first_line(&format!("{CLOUD}/data/instance-id")).unwrap_or_else(|| NONE_BEFORE.to_owned());
     let is_new = previous != found.instance_id;
-    let shown = format!("{}: {}", found.source.class_name(), found.shown);
+    let shown = format!("{}: {}", found.class_name(), found.shown);
     let before = host.first_line(&format!("{LINK}/datasource")).unwrap_or_else(|| shown.clone());
     note(host, &format!("{LINK}/datasource"), &shown)?;
     note(host, &format!("{CLOUD}/data/previous-datasource"), &before)?;

@@ -30,28 +30,39 @@ pub(crate) fn run(host: &Host, log: &Log) -> Result<Done, AgentError> {
     identity::note(host, &identified, off.is_some());
     if let Some(why) = off {
         log.info(why);
-        return Ok(Done::default());
+        return Ok(Done { off: true, ..Done::default() });
     }
     let known = instance::cached(host);
+    // Files for the network that are another machine's may bind to cards that this one has not.
+    let moved = known.is_some() && !network_setup::is_of_this_machine(host);
+    identity::note_moved(host, moved);
     let Some(found) = identity::local(&question, &identified) else {
         log.info("no seed on this machine");
-        // A machine that has an identity has its network, too.
-        if known.is_none() {
+        // A machine that has an identity has its network, too. Whose copy it is, and what network that had, counts
+        // for nothing before somebody confirms it.
+        if known.is_none() || moved {
             network_setup::apply(host, devices.machine(), &system, None, log);
         }
         record.save(host)?;
         return Ok(Done::default());
     };
     let adopted = instance::adopt(host, found)?;
-    if adopted.is_new || known.is_none() {
+    if adopted.is_new || known.is_none() || moved {
         network_setup::apply(host, devices.machine(), &system, Some(&adopted.found), log);
     }
     record.instance_id.clone_from(&adopted.found.instance_id);
     record.datasource.clone_from(&adopted.found.shown);
     // Includes wait for the network: user-data counts from the next stage on.
-    let state = State::new(host, machine, &system, adopted.found, None, log);
+    let early = adopted.found.known.early;
+    let fetch = crate::web::Includes::new(host);
+    let fetch: Option<&dyn hardtack_userdata::split::Fetch> = if early { Some(&fetch) } else { None };
+    let state = State::new(host, machine, &system, adopted.found, fetch, log);
     state.publish()?;
-    let errors = super::modules::run(&state.run(log), hardtack_modules::Stage::Local, &mut record);
+    let mut errors = super::modules::run(&state.run(log), hardtack_modules::Stage::Local, &mut record);
+    if early {
+        // `dsmode: local`: the network stage has nothing left to do.
+        errors.extend(super::network::consume(host, &state, &mut record, log)?);
+    }
     record.save(host)?;
-    Ok(Done { datasource: Some(state.datasource()), errors })
+    Ok(Done { datasource: Some(state.datasource()), errors, off: false })
 }

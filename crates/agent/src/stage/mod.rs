@@ -6,6 +6,8 @@ mod modules;
 mod network;
 mod state;
 
+use hardtack_datasource::Source;
+
 use crate::banner;
 use crate::error::AgentError;
 use crate::host::Host;
@@ -56,13 +58,15 @@ pub(crate) struct Done {
     pub(crate) datasource: Option<String>,
     /// What failed, for `status.json`.
     pub(crate) errors: Vec<String>,
+    /// Nothing is wanted of this boot's stages.
+    pub(crate) off: bool,
 }
 
 /// Runs one stage. An error is one of the agent's own; what user-data asked for and failed is in the status.
 pub(crate) fn run(host: &Host, stage: Stage) -> Result<(), AgentError> {
     // What user-data's programs make is for others to read, as under cloud-init; what is ours alone says so.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    if let Some(why) = disabled(host) {
+    if let Some(why) = disabled(host, stage) {
         crate::journal::say(&format!("nothing is done: {why}"));
         return Ok(());
     }
@@ -79,9 +83,12 @@ pub(crate) fn run(host: &Host, stage: Stage) -> Result<(), AgentError> {
     };
     let done = done.unwrap_or_else(|error| {
         log.error(&error.to_string());
-        Done { datasource: None, errors: vec![error.to_string()] }
+        Done { errors: vec![error.to_string()], ..Done::default() }
     });
     if let Some(status) = status {
+        if done.off {
+            return status.forget(host);
+        }
         status.finish(host, uptime(host), done.datasource.as_deref(), &done.errors, &log.told())?;
     }
     Ok(())
@@ -102,7 +109,10 @@ fn behind(host: &Host, stage: Stage, log: &Log) -> Result<Done, AgentError> {
     {
         log.output(summary.as_bytes());
     }
-    Ok(Done { datasource: Some(state.datasource()), errors })
+    if stage == Stage::Final && state.found.source == Source::None && !state.is_switched_to_none() {
+        log.warn("Used fallback datasource");
+    }
+    Ok(Done { datasource: Some(state.datasource()), errors, off: false })
 }
 
 /// Runs one module, as `cloud-init single` does; `None` when there is none of that name.
@@ -135,7 +145,11 @@ fn uptime(host: &Host) -> f64 {
 }
 
 /// Why nothing is to be done, if somebody said so (`systemd/cloud-init-generator.tmpl`).
-fn disabled(host: &Host) -> Option<String> {
+fn disabled(host: &Host, stage: Stage) -> Option<String> {
+    const NOTE: &str = "/run/cloud-init/disabled";
+    if stage != Stage::Local && host.exists(NOTE) {
+        return Some(format!("the local stage has left {NOTE}"));
+    }
     const FILE: &str = "/etc/cloud/cloud-init.disabled";
     if host.exists(FILE) {
         return Some(format!("{FILE} exists"));

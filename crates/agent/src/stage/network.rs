@@ -1,7 +1,13 @@
 //! The stage with the network and before logins: metadata services, user-data, accounts, keys, disks.
 
+use hardtack_datasource::clock::Clock;
+use hardtack_datasource::settings::Settings;
+use hardtack_datasource::{Local, Source};
+use hardtack_http::Transport;
+
 use super::Done;
 use super::state::State;
+use crate::addresses;
 use crate::devices::Devices;
 use crate::error::AgentError;
 use crate::host::Host;
@@ -9,12 +15,20 @@ use crate::identity::{self, Question};
 use crate::instance;
 use crate::log::Log;
 use crate::machine::Tree;
+use crate::network_setup;
 use crate::record::Record;
 use crate::system_config;
 use crate::user_data::cloud_config;
 
 /// Runs it.
 pub(crate) fn run(host: &Host, log: &Log) -> Result<Done, AgentError> {
+    log.output(addresses::tables(host).as_bytes());
+    let web = crate::web::transport(host);
+    with(host, log, web.as_ref(), &identity::Running::start())
+}
+
+/// The stage with the network `web`, by `clock`.
+fn with(host: &Host, log: &Log, web: &dyn Transport, clock: &dyn Clock) -> Result<Done, AgentError> {
     let machine = Tree::new(host.path("/"));
     let system = system_config::read(&machine, log);
     log.configure(host, &system, "init");
@@ -22,23 +36,43 @@ pub(crate) fn run(host: &Host, log: &Log) -> Result<Done, AgentError> {
     let devices = Devices::new(host.path("/"));
     let question = Question { host, devices: &devices, system: &system, log };
     let identified = identity::identify(&question);
-    let found = identity::network(&question, &identified, crate::web::transport(host).as_ref());
+    let mut found = identity::network(&question, &identified, web, clock);
+    if identity::is_seeded(host) && found.known.early {
+        log.info("the local stage has done it all, as `dsmode: local` in the seed wants it");
+        return Ok(Done::default());
+    }
+    if found.source == Source::Ec2 && found.network.is_none() {
+        found.network = network_setup::of_ec2(host, &found, &Settings::read(&system));
+    }
     let adopted = instance::adopt(host, found)?;
+    if adopted.is_new && adopted.found.source == Source::Ec2 && adopted.found.network.is_some() {
+        // The network is up as it is, and whoever waits for a login needs it. The other cards follow at the next boot.
+        network_setup::apply(host, devices.machine(), &system, Some(&adopted.found), log);
+    }
     record.instance_id.clone_from(&adopted.found.instance_id);
     record.datasource.clone_from(&adopted.found.shown);
     let fetch = crate::web::Includes::new(host);
     let state = State::new(host, machine, &system, adopted.found, Some(&fetch), log);
     state.publish()?;
-    keep(host, &state)?;
-    write_files(host, &state)?;
+    let errors = consume(host, &state, &mut record, log)?;
+    Ok(Done { datasource: Some(state.datasource()), errors, off: false })
+}
+
+/// Keeps what others read of the user-data, and runs the modules. Returns what failed.
+pub(super) fn consume(
+    host: &Host,
+    state: &State,
+    record: &mut Record,
+    log: &Log,
+) -> Result<Vec<String>, AgentError> {
+    keep(host, state)?;
+    write_files(host, state)?;
     state.direct_output(log, "init");
     if state.configuration.user.failed {
-        state.report(&mut record)?;
-        let errors = vec!["Consuming user data failed!".to_owned()];
-        return Ok(Done { datasource: Some(state.datasource()), errors });
+        state.report(record)?;
+        return Ok(vec!["Consuming user data failed!".to_owned()]);
     }
-    let errors = state.modules(hardtack_modules::Stage::Network, &mut record, log)?;
-    Ok(Done { datasource: Some(state.datasource()), errors })
+    state.modules(hardtack_modules::Stage::Network, record, log)
 }
 
 /// Files that a config drive brings (`cloudinit/sources/DataSourceConfigDrive.py`, `write_injected_files`).
@@ -68,3 +102,7 @@ fn keep(host: &Host, state: &State) -> Result<(), AgentError> {
     }
     put("cloud-config.txt", cloud_config(&configuration.user.parts, &configuration.user_config).as_bytes())
 }
+
+#[cfg(test)]
+#[path = "network_tests.rs"]
+mod tests;

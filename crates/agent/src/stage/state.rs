@@ -120,6 +120,11 @@ impl State {
         record.save(&self.host)
     }
 
+    /// Whether the machine's owner wants no data source.
+    pub(crate) fn is_switched_to_none(&self) -> bool {
+        crate::identity::is_switched_to_none(&self.system)
+    }
+
     /// What other software reads of this instance.
     pub(crate) fn publish(&self) -> Result<(), AgentError> {
         instance_data::write(&self.host, &self.instance_data)?;
