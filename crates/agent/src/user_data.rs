@@ -11,7 +11,6 @@ use hardtack_userdata::layers::{self, Vendor};
 use hardtack_userdata::merge::{Merged, merge_parts};
 use hardtack_userdata::split::{Fetch, SplitOptions, UserData, split};
 use hardtack_userdata::{Map, Part, PartKind, Severity};
-use md5::{Digest, Md5};
 
 use crate::accounts::replace;
 use crate::host::Host;
@@ -142,8 +141,7 @@ impl<'a> Kept<'a> {
 impl Fetch for Kept<'_> {
     fn fetch(&self, url: &str, once: bool) -> Result<Vec<u8>, String> {
         use std::os::unix::fs::DirBuilderExt;
-        let name: String = Md5::digest(url.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = self.directory.join(name);
+        let path = self.directory.join(crate::web::file_name(url));
         let Some(source) = self.source else {
             let kept =
                 std::fs::read(&path).map_err(|_| "it was not fetched in the network stage".to_owned())?;

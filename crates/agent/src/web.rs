@@ -102,8 +102,7 @@ impl Fetch for Includes {
         if !once {
             return self.get(place);
         }
-        let name: String = Md5::digest(place.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = self.host.path(CACHE).join(name);
+        let path = self.host.path(CACHE).join(file_name(place));
         // Larger than what `Host` reads.
         if path.is_file() {
             return std::fs::read(&path).map_err(|error| AgentError::io("read", &path, error).to_string());
@@ -114,6 +113,11 @@ impl Fetch for Includes {
         let _ = replace(&path, &content, 0o600, None);
         Ok(content)
     }
+}
+
+/// The name of the file for what a URL gave: the URL's MD5, as cloud-init names it.
+pub(crate) fn file_name(place: &str) -> String {
+    Md5::digest(place.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The content of `place`, for a file.

@@ -35,15 +35,10 @@ fn public_keys(cx: &Execution<'_>) -> Vec<(String, String)> {
 pub(super) fn host_keys_on_console(cx: &mut Execution<'_>, details: &Details<'_>) -> Result<(), AgentError> {
     let texts: Vec<String> = public_keys(cx).into_iter().map(|(_, text)| text).collect();
     let words = |name| details.all(name).into_iter().map(str::to_owned).collect::<Vec<_>>();
-    let prefix = log_prefix(now());
+    let prefix = log_prefix(crate::now());
     let text = console::host_keys(&texts, &words("no-fingerprint"), &words("no-key"), &prefix);
     cx.log.console_or_output(format!("{}\n", text.trim()).as_bytes());
     Ok(())
-}
-
-fn now() -> u64 {
-    let now = std::time::SystemTime::now();
-    now.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// What `logger -s -p user.info -t cloud-init` writes before its text: `<14>May  1 22:18:34 cloud-init: `, here in

@@ -1,31 +1,27 @@
-//! Small programs of the image that are asked something: what they print is read, and nothing is waited for
-//! without end.
+//! Small programs of the image that are asked something about disks and packages: [`run`], in the C
+//! locale, with a deadline.
 
-use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::AgentError;
+use crate::execute::run::{self, Program};
 use crate::host::Host;
+use crate::log::Log;
 
 /// For what looks at a disk or asks a daemon.
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 /// For what writes a disk: making or growing a file system on a slow one takes its time.
 pub(super) const LONG_PATIENCE: Duration = Duration::from_secs(1800);
-/// Where services find programs.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// More of what a program prints is read and forgotten.
-const KEPT: u64 = 1 << 20;
 
 /// How a program ended, and what it printed.
 #[derive(Debug)]
 pub(super) struct Done {
     /// Exit status; `None` when a signal ended it.
     pub(super) code: Option<i32>,
+    /// Up to 1 MiB.
     pub(super) out: String,
-    pub(super) err: String,
+    /// Its last words.
+    said: Option<String>,
 }
 
 /// Below another root than `/` nothing is done to disks, packages or power: they are the running machine's.
@@ -46,34 +42,15 @@ pub(super) fn ask(
     stdin: Option<&[u8]>,
     patience: Duration,
 ) -> Result<Done, AgentError> {
-    let Some((program, arguments)) = argv.split_first() else {
-        return Err(AgentError::text("no program is named: nothing is run"));
-    };
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env("LANG", "C")
-        .env("PATH", PATH)
-        .env("LC_ALL", "C")
-        .envs(environment.iter().copied())
-        .current_dir("/")
-        .stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| AgentError::text(format!("cannot run {program}: {error}")))?;
-    let deadline = Instant::now() + patience;
-    let out = reader(child.stdout.take());
-    let err = reader(child.stderr.take());
-    if let (Some(bytes), Some(mut pipe)) = (stdin, child.stdin.take()) {
-        // A program that does not read it says why by its status.
-        let _ = pipe.write_all(bytes);
-    }
-    let out = until(&out, deadline);
-    let err = until(&err, deadline);
-    let code = ended(&mut child, deadline).ok_or_else(|| {
-        AgentError::text(format!("{program} did not end within {} s and was stopped", patience.as_secs()))
-    })?;
-    Ok(Done { code, out, err })
+    let plain = [("LANG", "C"), ("LC_ALL", "C")];
+    let environment: Vec<(String, String)> = plain
+        .iter()
+        .chain(environment)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let program = Program { argv, stdin, environment: &environment, patience: Some(patience) };
+    let ended = run::capture_anywhere(&Log::default(), &program)?;
+    Ok(Done { code: ended.status.code(), out: ended.text(), said: ended.tail.last_line() })
 }
 
 /// As [`ask`]; any status but 0 is an error.
@@ -90,46 +67,9 @@ impl Done {
     pub(super) fn why(&self) -> String {
         let status =
             self.code.map_or_else(|| "ended by a signal".to_owned(), |code| format!("exit status {code}"));
-        let last = |text: &str| text.lines().map(str::trim).rfind(|line| !line.is_empty()).map(str::to_owned);
-        match last(&self.err).or_else(|| last(&self.out)) {
+        match &self.said {
             Some(line) => format!("{status} ({line})"),
             None => status,
-        }
-    }
-}
-
-fn reader(pipe: Option<impl Read + Send + 'static>) -> Receiver<String> {
-    let (sender, receiver) = channel();
-    if let Some(mut pipe) = pipe {
-        thread::spawn(move || {
-            let mut bytes = Vec::new();
-            let _ = pipe.by_ref().take(KEPT).read_to_end(&mut bytes);
-            let _ = std::io::copy(&mut pipe, &mut std::io::sink());
-            let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
-        });
-    }
-    receiver
-}
-
-fn until(receiver: &Receiver<String>, deadline: Instant) -> String {
-    receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())).unwrap_or_default()
-}
-
-/// The status once it has ended; `None` when it had to be stopped.
-fn ended(child: &mut Child, deadline: Instant) -> Option<Option<i32>> {
-    let mut pause = Duration::from_millis(1);
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Some(status.code()),
-            Ok(None) if Instant::now() < deadline => {
-                thread::sleep(pause);
-                pause = (pause * 2).min(Duration::from_millis(50));
-            }
-            _ => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return None;
-            }
         }
     }
 }
@@ -150,7 +90,11 @@ mod tests {
 
     #[test]
     fn nothing_is_waited_for_without_end() {
+        // Something in the background keeps the output, and nobody reads what is given.
+        let many = vec![b'x'; 1 << 20];
+        let done = ask(&["sh", "-c", "sleep 1000 & echo $!"], &[], Some(&many), PATIENCE).unwrap();
+        must(&["kill", done.out.trim()], None, PATIENCE).unwrap();
         let error = ask(&["sleep", "1000"], &[], None, Duration::from_millis(20)).unwrap_err();
-        assert!(error.to_string().contains("was stopped"), "{error}");
+        assert!(error.to_string().contains("was ended"), "{error}");
     }
 }
