@@ -9,7 +9,7 @@ use crate::devices::{Devices, is_metadata_name};
 use crate::module::{Frequency, Module, Outcome, Request, Stage};
 use crate::reading::{self, get};
 use crate::swap;
-use crate::system::{read_text, run, systemd, write_guarded};
+use crate::system::{read_text, systemd, try_run, write_guarded};
 
 /// `mounts`.
 pub const MODULE: Module = Module {
@@ -327,16 +327,16 @@ fn finish(request: &Request<'_>, mut lines: Vec<Line<'_>>, outcome: &mut Outcome
     all.extend(written.iter().cloned());
     outcome.actions.push(write_guarded(PATH, all.join("\n") + "\n"));
     if has_swap {
-        outcome.actions.push(run(["swapon", "-a"]));
+        outcome.actions.push(try_run(["swapon", "-a"]));
     }
     let plain = |line: &String| line.replace('\t', " ");
     let adds: BTreeSet<String> = written.iter().map(plain).collect();
     let drops: BTreeSet<String> = old.dropped.iter().map(plain).collect();
     let mounted = mounted(request);
     if adds != drops || directories.iter().any(|directory| !mounted.contains(directory)) {
-        outcome.actions.push(run(["mount", "-a"]));
+        outcome.actions.push(try_run(["mount", "-a"]));
         if systemd(request.machine, request.distro) {
-            outcome.actions.push(run(["systemctl", "daemon-reload"]));
+            outcome.actions.push(try_run(["systemctl", "daemon-reload"]));
         }
     }
     Ok(())

@@ -15,6 +15,11 @@ use crate::log::Log;
 use crate::record::{ModuleRecord, Record};
 use crate::user_data::Configuration;
 
+/// Modules that cloud-init runs, and notes as having run, though no key of theirs is in the configuration
+/// (`activate_by_schema_keys` is empty).
+const ALWAYS_RUN: [&str; 6] =
+    ["seed_random", "mounts", "set_passwords", "ssh_import_id", "scripts_vendor", "scripts_user"];
+
 /// What the modules of a stage run with.
 pub(crate) struct Run<'a> {
     pub(crate) host: &'a Host,
@@ -80,18 +85,20 @@ fn one(cx: &Run<'_>, scheduled: &Scheduled<'_>, record: &mut Record) -> Vec<Stri
     };
     let mut outcome = (scheduled.module.run)(&request);
     if name == hardtack_modules::scripts::CONSUME {
+        take(cx, name, Frequency::Instance);
         outcome.actions.extend(vendor_scripts(&request, &cx.configuration.vendor_parts).actions);
     }
     let keys = scheduled.module.keys;
     let asked_for = keys.is_empty()
         || scheduled.config.iter().any(|(key, _)| key.as_text().is_some_and(|key| keys.contains(&key)));
     if outcome.actions.is_empty() && outcome.findings.is_empty() && !asked_for {
+        if let Some(semaphore) = semaphore.filter(|_| ALWAYS_RUN.contains(&name)) {
+            take(cx, &semaphore, scheduled.frequency);
+        }
         return Vec::new();
     }
-    if let Some(semaphore) = &semaphore
-        && let Err(error) = instance::take(cx.host, semaphore, scheduled.frequency, cx.now)
-    {
-        cx.log.warn(&error.to_string());
+    if let Some(semaphore) = &semaphore {
+        take(cx, semaphore, scheduled.frequency);
     }
     let failures = carry_out(cx, name, &outcome, record);
     entry.actions = outcome.actions.len();
@@ -115,6 +122,13 @@ fn one(cx: &Run<'_>, scheduled: &Scheduled<'_>, record: &mut Record) -> Vec<Stri
     cx.log.info(&format!("{name}: {}, {} ms", entry.state, entry.milliseconds));
     record.modules.push(entry);
     failures.into_iter().map(|failure| format!("('{name}', RuntimeError({failure:?}))")).collect()
+}
+
+/// Notes that a module runs now.
+fn take(cx: &Run<'_>, semaphore: &str, frequency: Frequency) {
+    if let Err(error) = instance::take(cx.host, semaphore, frequency, cx.now) {
+        cx.log.warn(&error.to_string());
+    }
 }
 
 /// Carries out what the module decided; then its own errors count, too.
@@ -169,3 +183,7 @@ fn stage_name(stage: Stage) -> &'static str {
         Stage::Final => "final",
     }
 }
+
+#[cfg(test)]
+#[path = "modules_tests.rs"]
+mod tests;
