@@ -9,7 +9,7 @@
 //!   [`sysconfig`], with [`udev`]'s rules beside them.
 //! * [`choose`]: which renderer the image has; [`bring_up`]: what is done once the files are there.
 //! * [`info`]: the tables on the console; [`mod@proc`]: their data out of `/proc/net`.
-//! * [`py`], `address`, `yaml_out`: values, addresses and YAML in Python's way.
+//! * [`py`], `address`: values and addresses in Python's way.
 //!
 //! The real program works on unchecked values, and so does this: what Python raises on is refused with a
 //! [`hardtack_userdata::Finding`], what it passes over is a warning. Nothing here reads or writes anything.
@@ -51,4 +51,3 @@ pub mod state;
 pub mod sysconfig;
 pub mod udev;
 mod version2;
-mod yaml_out;

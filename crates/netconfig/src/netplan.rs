@@ -2,6 +2,7 @@
 //! translated. (`cloudinit/net/netplan.py`)
 
 use hardtack_userdata::truth::is_true;
+use hardtack_userdata::yaml_out::dump;
 use hardtack_userdata::{Finding, Key, Map, Value};
 
 use crate::address::{IPV6_DYNAMIC, gateway_outside, subnet_is_ipv6};
@@ -11,7 +12,6 @@ use crate::py::{
 };
 use crate::state::State;
 use crate::version2::{BOND, BRIDGE};
-use crate::yaml_out::dump;
 
 /// The file.
 pub const PATH: &str = "/etc/netplan/50-cloud-init.yaml";

@@ -17,7 +17,7 @@
 //! * [`merge`]: several parts become one configuration; [`layers`]: user-data over vendor-data over the
 //!   image's own.
 //! * [`kernel_command_line`]: what it may say.
-//! * [`json`]: configuration as JSON.
+//! * [`json`]: configuration as JSON; [`yaml_out`]: as PyYAML writes it.
 //! * [`schema`]: every key, type and value against what cloud-init knows.
 //! * [`traps`]: what is valid and yet not what people mean.
 //! * [`secrets`], [`redact`]: what is not to be shown.
@@ -68,6 +68,7 @@ pub mod truth;
 pub mod utf8;
 pub mod value;
 mod wording;
+pub mod yaml_out;
 
 pub use finding::{Finding, Place, Severity};
 pub use part::{Origin, Part, PartKind};

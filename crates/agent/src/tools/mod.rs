@@ -3,7 +3,7 @@
 //!
 //! * [`status`], [`query`], [`clean`], [`cloud_id`]: as cloud-init's.
 //! * [`stages`]: `init`, `modules` and `single`.
-//! * `arguments`, `yaml`: arguments and output as Python has them.
+//! * `arguments`: arguments as Python has them.
 //!
 //! What only a developer of cloud-init calls (`analyze`, `collect-logs`, `devel`), and what the host does better
 //! (`schema`), answers with a sentence and status 2.
@@ -16,7 +16,6 @@ mod stages;
 mod status;
 #[cfg(test)]
 mod tests;
-mod yaml;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -6,10 +6,11 @@ use std::thread;
 use std::time::Duration;
 
 use hardtack_modules::system::rfc2822;
+use hardtack_userdata::{Kind, Value, yaml_out};
 use serde_json::{Map, Value as Json, json};
 
 use super::arguments::{Opt, Takes, flag};
-use super::{World, Wrong, arguments, yaml};
+use super::{World, Wrong, arguments};
 use crate::host::Host;
 use crate::instance::RUN;
 use crate::python_json::dumps;
@@ -94,7 +95,7 @@ pub(super) fn run(world: &World<'_>, arguments: &[String], out: &mut dyn Write) 
     }
     let text = match format {
         "json" => dumps(&details.json(), 2) + "\n",
-        "yaml" => yaml::dumps(&details.json()) + "\n",
+        "yaml" => yaml(&details.json()) + "\n",
         _ => details.tabular(given.has("long")),
     };
     let _ = out.write_all(text.as_bytes());
@@ -340,4 +341,13 @@ fn unit_failed(world: &World<'_>) -> bool {
         }
     }
     false
+}
+
+/// A document with its markers (`cloudinit/safeyaml.py`, `dumps`).
+fn yaml(value: &Json) -> String {
+    let members = match Value::load_json(&value.to_string(), 0).map(|value| value.kind) {
+        Ok(Kind::Map(members)) => members,
+        _ => hardtack_userdata::Map::new(),
+    };
+    format!("---\n{}...\n", yaml_out::dump(&members))
 }

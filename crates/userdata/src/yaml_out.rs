@@ -1,20 +1,22 @@
 //! Values as PyYAML's `safe_dump` writes them (`yaml/emitter.py`, `yaml/serializer.py`,
 //! `yaml/representer.py`), in block style, indented by four, lines broken behind column 80: what is in
-//! `/etc/netplan` is compared by other programs, and by people.
+//! `/etc/netplan` is compared by other programs, and by people; `cloud-init status` prints it, too.
 
-use hardtack_userdata::python_repr::float;
-use hardtack_userdata::{Key, Kind, Map, Value};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hardtack_yaml::{Looks, looks};
 
-use crate::py::from_key;
+use crate::python_repr::float;
+use crate::value::{Key, Kind, Map, Value};
 
 const INDENT: usize = 4;
 const WIDTH: usize = 80;
-/// Lists and mappings in each other. Whatever was read is below (`hardtack_userdata::limits::YAML`).
+/// Lists and mappings in each other. Whatever was read is below (`limits::YAML`).
 const DEPTH: usize = 200;
 
 /// `safe_dump(map, indent=4, default_flow_style=False)`.
-pub(crate) fn dump(map: &Map) -> String {
+#[must_use]
+pub fn dump(map: &Map) -> String {
     let mut writer = Writer { out: String::new(), column: 0, whitespace: true, indention: true };
     writer.map(map, 0, 0);
     writer.line_break();
@@ -209,7 +211,7 @@ impl Writer {
     }
 
     fn entry(&mut self, key: &Key, value: Option<&Value>, indent: usize, depth: usize) {
-        let name = from_key(key);
+        let name = Value { place: key.place, kind: key.kind.clone() };
         if self.is_simple(&name.kind) {
             self.value(&name, indent, depth, true, false);
             self.indicator(":", false, false, false);
@@ -219,7 +221,7 @@ impl Writer {
             self.indent(indent);
             self.indicator(":", true, false, true);
         }
-        let null = crate::py::null();
+        let null = Value::new(Kind::Null);
         self.value(value.unwrap_or(&null), indent, depth, false, true);
     }
 
@@ -256,7 +258,7 @@ impl Writer {
                     self.indicator("{", true, true, false);
                     return self.indicator("}", false, false, false);
                 }
-                let map: Map = keys.iter().map(|key| (key.clone(), crate::py::null())).collect();
+                let map: Map = keys.iter().map(|key| (key.clone(), Value::new(Kind::Null))).collect();
                 self.map(&map, indent + INDENT, depth + 1);
             }
             Kind::Bytes(bytes) => self.binary(bytes, indent + INDENT),
@@ -270,7 +272,7 @@ impl Writer {
 
     /// `!!binary |`, in lines of 76 characters as `base64.encodebytes` makes them.
     fn binary(&mut self, bytes: &[u8], indent: usize) {
-        let text = base64(bytes);
+        let text = STANDARD.encode(bytes);
         self.indicator("!!binary", true, false, false);
         self.indicator("|", true, false, false);
         if text.is_empty() {
@@ -421,19 +423,4 @@ fn escape(character: char) -> String {
         }
     };
     format!("\\{short}")
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for at in 0..4 {
-            let digit = usize::try_from(bits >> (18 - 6 * at) & 63).unwrap_or(0);
-            let filler = at > chunk.len() as u32;
-            out.push(if filler { '=' } else { char::from(*DIGITS.get(digit).unwrap_or(&b'=')) });
-        }
-    }
-    out
 }
