@@ -3,6 +3,7 @@
 //!
 //! An error ends it: what would come behind is not done. Other than in coreos-cloudinit,
 //!
+//! * a distribution that keeps its name in a file gets it there, not through `hostnamectl`;
 //! * a password's hash goes to `chpasswd -e` through its input, not to `useradd --password`;
 //! * full names are without the quotes that it puts around them;
 //! * login keys go to `authorized_keys` where there is no `update-ssh-keys`, and those for an account
@@ -20,7 +21,7 @@ use crate::machine::Machine;
 use crate::module::{Frequency, Module, Outcome, Request, Stage};
 use crate::overlay::Overlay;
 use crate::reading::{SKIPPED, UNSUPPORTED, UNUSABLE};
-use crate::{ssh, system};
+use crate::{hostname, ssh, system};
 
 const KEYS: &[&str] = &["coreos"];
 
@@ -176,10 +177,16 @@ impl Run<'_, '_> {
     }
 
     fn hostname(&mut self) {
-        if let Some(name) = self.name() {
-            let action = system::run(["hostnamectl", "set-hostname", name]);
-            self.push(action);
-        }
+        let Some(name) = self.name() else { return };
+        // CoreOS has nothing but `hostnamectl`.
+        let mut notes = Vec::new();
+        let actions = if self.request.distro.is_coreos() {
+            vec![system::run(["hostnamectl", "set-hostname", name])]
+        } else {
+            hostname::name_machine(name, self.request, &mut notes)
+        };
+        self.outcome.notes.append(&mut notes);
+        actions.into_iter().for_each(|action| self.push(action));
     }
 
     fn users(&mut self) {

@@ -56,6 +56,12 @@ impl Distro {
         }
     }
 
+    /// Whether it is CoreOS, one of its heirs, or nothing that is known.
+    #[must_use]
+    pub fn is_coreos(&self) -> bool {
+        matches!(self.family.as_str(), "" | "coreos" | "flatcar")
+    }
+
     /// Whether it is one of `names`, by its variant as cloud-init lists distributions.
     #[must_use]
     pub fn is_any(&self, names: &[&str]) -> bool {

@@ -272,6 +272,16 @@ fn apply(name: &str, distro: &Distro) -> Action {
     }
 }
 
+/// The actions that give the machine the name `name`, for good: `hostnamectl` only where the distribution leaves no
+/// other way, since it needs a message bus, which early in the boot there is none of.
+pub(crate) fn name_machine(name: &str, request: &Request<'_>, notes: &mut Vec<String>) -> Vec<Action> {
+    let mut actions = keep(name, request, notes);
+    if keeper(request.machine, request.distro) != Keeper::Hostnamectl {
+        actions.push(apply(name, request.distro));
+    }
+    actions
+}
+
 fn preserved(request: &Request<'_>) -> bool {
     options::get_bool(request.config, "preserve_hostname", false)
 }

@@ -1,7 +1,7 @@
 //! What runs: modules in order, each with the configuration that it sees. The agent goes through this on
 //! the machine, the plan in front of it.
 
-use hardtack_userdata::{Map, coreos as dialect, layers};
+use hardtack_userdata::{Key, Kind, Map, Value, coreos as dialect, layers};
 
 use crate::machine::{Distro, Facts, Machine};
 use crate::module::{Frequency, Module, Stage};
@@ -55,7 +55,7 @@ impl Schedule {
         } else {
             layers::effective(&[config, &base::config(distro)])
         };
-        let rest = dialect::is_coreos(&config).then(|| dialect::rest(&config));
+        let rest = dialect::is_coreos(&config).then(|| rest(&config, distro));
         let mut entries = Vec::new();
         if facts.local_hostname.is_some() && rest.is_none() {
             // The metadata's name is set before the network and before the user-data is read; what an earlier
@@ -104,6 +104,17 @@ impl Schedule {
     pub fn config(&self) -> &Map {
         &self.config
     }
+}
+
+/// What cloud-init's modules see of a configuration in the dialect: what it does not take, and the image's own default
+/// user, whom the login keys of the cloud belong to. (CoreOS' own is there already.)
+fn rest(config: &Map, distro: &Distro) -> Map {
+    let mut rest = dialect::rest(config);
+    if !distro.is_coreos() {
+        let default = Value::new(Kind::Text("default".to_owned()));
+        rest.insert(Key::text("users"), Value::new(Kind::List(vec![default])));
+    }
+    rest
 }
 
 fn is_coreos(module: &Module) -> bool {

@@ -94,7 +94,8 @@ runcmd: [ls]
     assert_eq!(
         done(&plan),
         [
-            "run hostnamectl set-hostname box",
+            "write /etc/hostname 644 \"box\\n\"",
+            "try hostname box",
             "run useradd core --password * --groups a,b -m",
             "run chpasswd -e <input",
             "live authorized-keys user=core key=k1",
@@ -139,7 +140,7 @@ manage_etc_hosts: true
 write_files: [{path: /x, content: x}]
 ";
     let plan = plan_of(text, &Tree::debian(), &facts());
-    assert_eq!(done(&plan), ["run hostnamectl set-hostname box"]);
+    assert_eq!(done(&plan), ["write /etc/hostname 644 \"box\\n\"", "try hostname box"]);
     let unknown = "#cloud-config
 coreos:
   units: [{name: a.service, command: begin}, {name: b.service, command: start}]
@@ -229,7 +230,7 @@ fn the_examples_do_what_they_say() {
     );
     let commands: Vec<String> = done(&docker)
         .into_iter()
-        .filter(|line| line.starts_with("try") || line.starts_with("run systemctl"))
+        .filter(|line| line.starts_with("try systemctl") || line.starts_with("run systemctl"))
         .collect();
     assert_eq!(
         commands,
@@ -254,4 +255,27 @@ fn the_examples_do_what_they_say() {
     );
     let drop_in = "write /run/systemd/system/etcd.service.d/20-cloudinit.conf 644 \"[Service]\\nEnvironment=\\\"ETCD_ADDR=10.1.2.3:4001\\\"\\nEnvironment=\\\"ETCD_PEER_ADDR=10.1.2.3:7001\\\"\\n\"";
     assert!(done(&section).contains(&drop_in.to_owned()), "{:?}", done(&section));
+}
+
+#[test]
+fn the_default_user_of_an_image_stays_and_coreos_has_no_other() {
+    let of = |machine: &Tree| {
+        let data = split(
+            "user-data",
+            b"#cloud-config\ncoreos: {}\nusers: [{name: core}]\n",
+            &SplitOptions::default(),
+        );
+        let merged = merge::merge_parts(&data.parts);
+        let distro = Distro::read(machine);
+        let facts = facts();
+        let parts = &data.parts;
+        let plan = plan(&Request { config: &merged.config, parts, machine, distro: &distro, facts: &facts });
+        plan.steps
+            .iter()
+            .filter(|step| step.module == "users_groups")
+            .map(|step| step.actions.len())
+            .sum::<usize>()
+    };
+    assert!(of(&Tree::debian()) > 0, "the login keys of the cloud need their owner");
+    assert_eq!(of(&Tree::new().with("/etc/os-release", "ID=flatcar\nID_LIKE=coreos\n")), 0);
 }
