@@ -179,7 +179,7 @@ pub(crate) fn network(
         return known;
     }
     let known = known.filter(|known| {
-        let out = is_ruled_out(question, identified, known.source);
+        let out = is_ruled_out(identified, known.source);
         if out && known.source != Source::None {
             let name = known.source.list_name();
             question
@@ -226,7 +226,7 @@ pub(crate) fn network(
             }
         }
     }
-    let mut candidates = candidates(question, identified);
+    let mut candidates = candidates(identified);
     let is_usual = settings.ec2.metadata_urls.is_empty();
     if is_usual && candidates.iter().any(|candidate| !candidate.marked) && !routed(question.host, clock) {
         question.log.info(&format!("there is no route to {LINK_LOCAL}: only clouds with marks are asked"));
@@ -286,27 +286,24 @@ fn covers(network: &str, mask: &str) -> bool {
     matches!((number(network), number(mask)), (Ok(network), Ok(mask)) if u32::from(LINK_LOCAL) & mask == network)
 }
 
-/// The names in `datasource_list` of the machine's own configuration; empty where it has none.
-fn listed(system: &Map) -> Vec<&str> {
-    let names = system.get(&Key::text("datasource_list")).and_then(Value::as_list).unwrap_or_default();
-    names.iter().filter_map(Value::as_text).collect()
-}
-
 /// `datasource_list: [None]`: somebody wants it so (`cloudinit/config/cc_final_message.py`).
 pub(crate) fn is_switched_to_none(system: &Map) -> bool {
-    listed(system) == ["None"]
+    let names = system.get(&Key::text("datasource_list")).and_then(Value::as_list).unwrap_or_default();
+    matches!(names, [name] if name.as_text() == Some("None"))
 }
 
 /// Whether somebody has named the data sources that count, and `source` is none of them.
-fn is_ruled_out(question: &Question<'_>, identified: &Identified, source: Source) -> bool {
+fn is_ruled_out(identified: &Identified, source: Source) -> bool {
     let name = source.list_name();
     let is_told = matches!(identified.verdict, Verdict::Named | Verdict::Listed);
-    let listed = listed(question.system);
-    (is_told && !names(identified).contains(&name)) || (!listed.is_empty() && !listed.contains(&name))
+    // What was found on this boot rules nothing out: the other one may be away for a while.
+    let listed = &identified.configured;
+    (is_told && !names(identified).contains(&name))
+        || (!listed.is_empty() && !listed.iter().any(|known| known == name))
 }
 
 /// The services to ask.
-fn candidates(question: &Question<'_>, identified: &Identified) -> Vec<Candidate> {
+fn candidates(identified: &Identified) -> Vec<Candidate> {
     let marked = |name: &str| {
         identified.candidates.iter().any(|candidate| candidate.name == name && candidate.found)
             || matches!(identified.verdict, Verdict::Named | Verdict::Listed)
@@ -322,7 +319,7 @@ fn candidates(question: &Question<'_>, identified: &Identified) -> Vec<Candidate
         candidates.push(Candidate { source, marked: marked(name) });
     }
     let is_a_guess = matches!(identified.verdict, Verdict::NotFound | Verdict::Maybe | Verdict::Found);
-    let ruled_out = is_ruled_out(question, identified, Source::Ec2);
+    let ruled_out = is_ruled_out(identified, Source::Ec2);
     if is_a_guess && !ruled_out && !candidates.iter().any(|candidate| candidate.source == Source::Ec2) {
         candidates.push(Candidate { source: Source::Ec2, marked: false });
     }
@@ -379,6 +376,14 @@ pub(crate) fn note(host: &Host, identified: &Identified, off: bool) {
     let (is, is_not) = if off { ("disabled", "enabled") } else { ("enabled", "disabled") };
     let _ = std::fs::remove_file(host.path(&format!("{RUN}/{is_not}")));
     put(is, "");
+    // Where nothing is found the stages run all the same.
+    put(".ds-identify.result", if off { "1\n" } else { "0\n" });
+    let mut log = format!("verdict: {:?}\nlist: {}\n", identified.verdict, identified.list.join(" "));
+    for identify::Candidate { name, found, why } in &identified.candidates {
+        log.push_str(&format!("{name}: {}: {why}\n", if *found { "found" } else { "maybe" }));
+    }
+    identified.notes.iter().for_each(|note| log.push_str(&format!("note: {note}\n")));
+    put("ds-identify.log", &log);
     if let Some(text) = &identified.text {
         put("cloud.cfg", text);
     }

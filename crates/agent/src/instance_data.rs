@@ -9,7 +9,7 @@
 
 use std::os::unix::fs::symlink;
 
-use hardtack_datasource::metadata::map_to_json;
+use hardtack_datasource::metadata::{BASE64_MARK, map_to_json};
 use hardtack_datasource::{Found, Source};
 use hardtack_modules::{Distro, Machine, hostname};
 use hardtack_userdata::Map;
@@ -43,8 +43,6 @@ const SECRET: [&str; 10] = [
     "vendor-data",
     "ds/vendor_data",
 ];
-/// Before text that was bytes.
-const BASE64: &str = "ci-b64:";
 /// Deeper than what any reader of metadata lets through.
 const DEPTH: usize = 128;
 
@@ -290,8 +288,8 @@ fn catalogue(
             secret.push(path.clone());
         }
         match value {
-            Json::String(text) if text.starts_with(BASE64) => {
-                *text = text.replace(BASE64, "");
+            Json::String(text) if text.starts_with(BASE64_MARK) => {
+                *text = text.replace(BASE64_MARK, "");
                 base64.push(path);
             }
             Json::Object(inner) => catalogue(inner, &path, depth + 1, base64, secret),

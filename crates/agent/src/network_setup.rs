@@ -98,6 +98,9 @@ pub(crate) fn apply(host: &Host, machine: &dyn Machine, system: &Map, found: Opt
     }
     if let Some(config) = &plan.config {
         show(host, config, log);
+        // That it was done on this boot, as cloud-init notes it.
+        let note = format!("{}: {}.0\n", std::process::id(), crate::now());
+        let _ = std::fs::write(host.path(&format!("{RUN}/sem/apply_network_config.once")), note);
     }
 }
 

@@ -115,6 +115,8 @@ pub struct Identified {
     /// `datasource_list` as cloud-init understands it: `nocloud` on the command line is `NoCloud` here. Empty
     /// where it gets none.
     pub list: Vec<String>,
+    /// The list that somebody has configured, as cloud-init understands it; empty where nobody has.
+    pub configured: Vec<String>,
     /// All that left a mark, in the order of the list that was asked.
     pub candidates: Vec<Candidate>,
     /// What ds-identify exits with: 0 cloud-init runs, 1 it does not, 2 it is switched off.
@@ -133,6 +135,7 @@ pub fn identify(question: &Question<'_>) -> Identified {
         verdict,
         policy: Policy::default(),
         list: Vec::new(),
+        configured: Vec::new(),
         candidates: Vec::new(),
         exit,
         text: None,
@@ -149,6 +152,7 @@ pub fn identify(question: &Question<'_>) -> Identified {
         Mode::Search | Mode::Report => {}
     }
     marks.list = config::datasource_list(question.machine, &marks.command_line, &named);
+    result.configured = shell::words(&marks.list).map(|name| known_name(name).to_owned()).collect();
     if marks.list.is_empty() {
         DEFAULT_LIST.clone_into(&mut marks.list);
     }

@@ -7,7 +7,12 @@ use hardtack_userdata::truth::truthy;
 use hardtack_userdata::{Key, Kind, Map, Value, python};
 use serde_json::{Number, Value as Json};
 
-/// `json.dumps` of it, bytes as base64. What JSON cannot hold is the text that cloud-init puts there.
+/// What stands before the base64 of bytes, which text that looks like base64 has not. In `instance-data.json`
+/// there is a list of them instead (`json_serialize_default`, `process_instance_metadata`).
+pub const BASE64_MARK: &str = "ci-b64:";
+
+/// `json.dumps` of it, bytes as base64 behind [`BASE64_MARK`]. What JSON cannot hold is the text that cloud-init
+/// puts there.
 #[must_use]
 pub fn to_json(value: &Value) -> Json {
     match &value.kind {
@@ -20,7 +25,7 @@ pub fn to_json(value: &Value) -> Json {
         Kind::HugeInt(digits) => Json::String(digits.clone()),
         Kind::Float(number) => Number::from_f64(*number).map_or(Json::Null, Json::Number),
         Kind::Text(text) => Json::String(text.clone()),
-        Kind::Bytes(bytes) => Json::String(STANDARD.encode(bytes)),
+        Kind::Bytes(bytes) => Json::String(format!("{BASE64_MARK}{}", STANDARD.encode(bytes))),
         Kind::Date(_) => {
             Json::String("Warning: redacted unserializable type <class 'datetime.date'>".to_owned())
         }
@@ -117,4 +122,20 @@ pub fn cloud_name(map: &Map, otherwise: &str) -> String {
 /// Puts `value` at the text key `key`.
 pub fn set(map: &mut Map, key: &str, value: Value) {
     map.insert(Key::text(key), value);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn bytes_are_marked_and_text_is_not() {
+        let value = Value::load("{a: !!binary aGk=, b: aGk=, c: [!!binary /w==], 1: 2001-01-01}", 0).unwrap();
+        let expected = serde_json::json!({
+            "a": "ci-b64:aGk=", "b": "aGk=", "c": ["ci-b64:/w=="],
+            "1": "Warning: redacted unserializable type <class 'datetime.date'>",
+        });
+        assert_eq!(to_json(&value), expected);
+    }
 }

@@ -193,7 +193,7 @@ impl Metadata {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
-    /// The same as JSON; bytes as base64.
+    /// The same as JSON; bytes as base64 behind cloud-init's mark for them.
     #[must_use]
     pub fn to_json(&self) -> Json {
         use base64::Engine as _;
@@ -202,7 +202,9 @@ impl Metadata {
             Self::Text(text) => Json::from(text.as_str()),
             Self::Lines(lines) => Json::from(lines.clone()),
             Self::Json(json) => json.clone(),
-            Self::Bytes(bytes) => Json::from(base64::engine::general_purpose::STANDARD.encode(bytes)),
+            Self::Bytes(bytes) => {
+                Json::from(format!("ci-b64:{}", base64::engine::general_purpose::STANDARD.encode(bytes)))
+            }
         }
     }
 

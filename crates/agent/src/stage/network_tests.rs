@@ -215,3 +215,29 @@ fn several_cards_of_ec2_are_in_the_files_for_the_next_boot() {
     boot(&files, &Table::new(&clock), &clock);
     assert_eq!(files.read(NETPLAN), config);
 }
+
+#[test]
+fn what_somebody_rules_out_is_over_and_what_is_away_is_not() {
+    let clock = VirtualClock::new();
+    let known = |list: &str| {
+        let files = machine("http://cloud");
+        boot(&files, &Table::new(&clock).with("cloud", eucalyptus()), &clock);
+        let files = files.file("etc/cloud/cloud.cfg", &format!("{list}cloud_init_modules: []\n"));
+        boot(&files, &Table::new(&clock), &clock);
+        note(&files, "instance-id")
+    };
+    assert_eq!(known("datasource_list: [NoCloud, ConfigDrive, None]\n"), "iid-datasource-none");
+    assert_eq!(known("datasource_list: [None]\n"), "iid-datasource-none");
+    assert_eq!(known("datasource_list: [NoCloud, Ec2, None]\n"), "i-0abc1234");
+    assert_eq!(known(""), "i-0abc1234");
+    // The marks of another cloud, which is away.
+    let files = machine("http://cloud");
+    boot(&files, &Table::new(&clock).with("cloud", eucalyptus()), &clock);
+    let files = files
+        .file("etc/cloud/cloud.cfg", "cloud_init_modules: []\n")
+        .file("sys/class/dmi/id/product_name", "OpenStack Nova\n");
+    boot(&files, &Table::new(&clock), &clock);
+    assert_eq!(note(&files, "instance-id"), "i-0abc1234");
+    let result = files.read("run/cloud-init/ds-identify.log");
+    assert!(result.contains("OpenStack: found"), "{result}");
+}

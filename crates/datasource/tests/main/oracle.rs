@@ -17,6 +17,8 @@ use hardtack_http::{Client, Transport};
 use hardtack_userdata::maybe_base64;
 use serde_json::{Value as Json, json};
 
+use crate::seeds::unmarked;
+
 fn cloud(case: &Json) -> Cloud {
     let answers: BTreeMap<String, Vec<u8>> = case["answers"]
         .as_object()
@@ -83,7 +85,7 @@ fn told(found: &Found, host: &str) -> Json {
         user_data.map(|bytes| if found.maybe_base64 { maybe_base64::maybe_decode(&bytes) } else { bytes });
     let mut told = json!({
         "instance_id": found.instance_id,
-        "metadata": found.metadata,
+        "metadata": unmarked(&found.metadata),
         "hostname": found.known.local_hostname,
         "public_keys": found.known.public_keys,
         "region": found.known.region,

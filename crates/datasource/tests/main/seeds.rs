@@ -6,6 +6,7 @@ use std::io;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hardtack_datasource::found::Network;
+use hardtack_datasource::metadata::BASE64_MARK;
 use hardtack_datasource::seed::{Mode, Seed};
 use hardtack_datasource::{BlockDevice, Local, config_drive, nocloud};
 use hardtack_http::{Error, Request, Response, Transport};
@@ -81,6 +82,16 @@ fn archive(value: &Json) -> Json {
     }
 }
 
+/// As in instance-data.json, where bytes are base64 without their mark.
+pub(crate) fn unmarked(value: &Json) -> Json {
+    match value {
+        Json::String(text) => json!(text.strip_prefix(BASE64_MARK).unwrap_or(text)),
+        Json::Array(items) => items.iter().map(unmarked).collect(),
+        Json::Object(map) => map.iter().map(|(key, value)| (key.clone(), unmarked(value))).collect(),
+        other => other.clone(),
+    }
+}
+
 /// Numbers may be floats or not, nothing else.
 fn shown(seed: &Seed) -> Json {
     let found = &seed.found;
@@ -98,7 +109,7 @@ fn shown(seed: &Seed) -> Json {
         "platform": found.platform,
         "subplatform": found.subplatform,
         "instance_id": found.instance_id,
-        "metadata": found.metadata,
+        "metadata": unmarked(&found.metadata),
         "user_data": raw(found.user_data.as_ref()),
         "vendor_data": raw(found.vendor_data.as_ref()),
         "vendor_data2": raw(found.vendor_data2.as_ref()),
