@@ -80,7 +80,7 @@ impl Log {
     ///
     /// A configuration without `output` leaves all as it is: on the console and in the usual file.
     pub(crate) fn configure(&self, host: &Host, config: &Map, stage: &str) {
-        self.redactor.replace(Redactor::new(&[config]));
+        self.hide_secrets(config);
         self.own_log(host, config);
         match redirect::targets(config, stage) {
             Ok(Some(targets)) => self.redirect_to(host, targets),
@@ -228,6 +228,11 @@ impl Log {
     /// Warnings and errors so far.
     pub(crate) fn told(&self) -> Vec<Told> {
         self.told.borrow().clone()
+    }
+
+    /// From now on no line has the secrets of `config`.
+    pub(crate) fn hide_secrets(&self, config: &Map) {
+        self.redactor.replace(Redactor::new(&[config]));
     }
 
     /// A sentence without the secrets of the configuration.

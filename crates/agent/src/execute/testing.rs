@@ -21,7 +21,7 @@ pub(crate) fn map(yaml: &str) -> Map {
     }
 }
 
-fn found() -> Found {
+pub(crate) fn found() -> Found {
     serde_json::from_value(serde_json::json!({
         "source": "NoCloud", "shown": "", "cloud_name": "", "platform": "", "subplatform": "", "instance_id": "i-1",
         "metadata": {}, "extra": null, "user_data": null, "vendor_data": null, "vendor_data2": null, "network": null,

@@ -4,6 +4,7 @@ use hardtack_datasource::clock::Clock;
 use hardtack_datasource::settings::Settings;
 use hardtack_datasource::{Local, Source};
 use hardtack_http::Transport;
+use hardtack_modules::Frequency;
 
 use super::Done;
 use super::state::State;
@@ -76,7 +77,14 @@ pub(super) fn consume(
 }
 
 /// Files that a config drive brings (`cloudinit/sources/DataSourceConfigDrive.py`, `write_injected_files`).
+///
+/// Once for an instance: at its next boot they are the machine's own, and may have been changed.
 fn write_files(host: &Host, state: &State) -> Result<(), AgentError> {
+    const DONE: &str = "config_drive_files";
+    if state.found.files.is_empty() || instance::has_run(host, DONE, Frequency::Instance) {
+        return Ok(());
+    }
+    instance::take(host, DONE, Frequency::Instance, crate::now())?;
     for file in &state.found.files {
         let full = host.path(&file.path);
         if let Some(above) = full.parent() {
@@ -106,3 +114,29 @@ fn keep(host: &Host, state: &State) -> Result<(), AgentError> {
 #[cfg(test)]
 #[path = "network_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+mod injected {
+    #![allow(clippy::unwrap_used)]
+    use hardtack_datasource::found::File;
+    use hardtack_userdata::Map;
+
+    use super::*;
+
+    #[test]
+    fn what_a_config_drive_injects_is_written_once_for_an_instance() {
+        let tree = crate::testing::Tree::new();
+        let host = tree.host();
+        instance::directories(&host).unwrap();
+        let log = Log::open(&host);
+        let mut found = crate::execute::testing::found();
+        found.files = vec![File { path: "/etc/injected/file".to_owned(), content: b"first".to_vec() }];
+        let found = instance::adopt(&host, found).unwrap().found;
+        let state = State::new(&host, Tree::new(host.path("/")), &Map::new(), found, None, &log);
+        write_files(&host, &state).unwrap();
+        assert_eq!(tree.read("etc/injected/file"), "first");
+        std::fs::write(host.path("/etc/injected/file"), "changed").unwrap();
+        write_files(&host, &state).unwrap();
+        assert_eq!(tree.read("etc/injected/file"), "changed");
+    }
+}

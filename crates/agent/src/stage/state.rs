@@ -68,6 +68,7 @@ impl State {
         let kept = Kept::new(host, fetch);
         let instance_data = instance_data::value(&found, &machine, &distro, system);
         let configuration = user_data::read(&found, system, &instance_data, &kept, log);
+        log.hide_secrets(&configuration.effective);
         Self {
             host: host.clone(),
             machine,
