@@ -36,6 +36,8 @@ const DEADLINE: Duration = Duration::from_secs(150);
 const OUTAGE: Duration = Duration::from_secs(15);
 /// How long a cloud that is only a guess may have no route to it. What waits for the network has waited before.
 const ROUTE: Duration = Duration::from_secs(3);
+/// How long a cloud that is only a guess is asked where it was not there before.
+const AGAIN: Duration = Duration::from_secs(5);
 /// Where clouds have their metadata.
 const LINK_LOCAL: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 /// Between two attempts to fetch a seed.
@@ -232,7 +234,12 @@ pub(crate) fn network(
         question.log.info(&format!("there is no route to {LINK_LOCAL}: only clouds with marks are asked"));
         candidates.retain(|candidate| candidate.marked);
     }
-    let outcome = search::search(&candidates, &ask, &means, DEADLINE);
+    // Where an earlier boot has found nobody, on this hardware, hardly anybody is there now.
+    let in_vain = known.as_ref().is_some_and(|known| known.source == Source::None)
+        && !question.host.exists(MOVED)
+        && candidates.iter().all(|candidate| !candidate.marked);
+    let deadline = if in_vain { clock.now().saturating_add(AGAIN) } else { DEADLINE };
+    let outcome = search::search(&candidates, &ask, &means, deadline);
     for note in &outcome.notes {
         question.log.info(note);
     }
