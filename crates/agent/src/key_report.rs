@@ -17,8 +17,20 @@ use crate::user_data::Configuration;
 const LINES: usize = 12;
 /// Columns of a serial console.
 const COLUMNS: usize = 80;
+/// Where scripts lie: a console has no room for it.
+const INSTANCE: &str = "/var/lib/cloud/instance/";
 /// Where the output of programs is, unless the image's `output` says otherwise.
 const OUTPUT: &str = "/var/log/cloud-init-output.log";
+
+/// The reason of a key whose modules have all done their work on an earlier boot of this instance.
+const EARLIER: &str = "done on an earlier boot";
+/// The reason of keys that are read of nothing, since the user-data fails as a whole.
+const WHOLE: &str = "the user-data fails as a whole, and nothing of it is applied";
+
+/// The top-level key that a warning is about, for [`record::ModuleRecord::warned`]; empty where it does not tell.
+pub(crate) fn key_about(finding: &Finding) -> String {
+    finding.path.split(['.', '[']).next().unwrap_or_default().to_owned()
+}
 
 /// The keys that errors among `findings` are about, for [`record::ModuleRecord::keys`].
 pub(crate) fn keys_about(findings: &[Finding]) -> Vec<String> {
@@ -44,6 +56,7 @@ pub(crate) fn update(
     let keys = keys(record, configuration, schedule, distro, &redactor);
     record.keys = keys;
     record.parts = parts(configuration, &redactor);
+    record.warnings = warnings(configuration, &redactor);
 }
 
 fn keys(
@@ -70,14 +83,28 @@ fn keys(
     let records = reports.into_iter().map(|report| {
         let (file, line) = locate(user, report.place);
         let ran = |name: &String| record.modules.iter().any(|module| module.module == *name);
+        let ran_before = |name: &String| {
+            let mut runs = record.modules.iter().filter(|module| module.module == *name).peekable();
+            runs.peek().is_some() && runs.all(|module| module.state == "ran before")
+        };
         let mut state = report.state.word();
         let mut reason = report.reason;
         if report.state == KeyState::Applied {
             if let Some(command) = failed_commands(record).find(|command| is_of(command, &report.key)) {
                 state = KeyState::Failed.word();
                 reason = Some(outcome(command));
+            } else if user.failed {
+                state = KeyState::Failed.word();
+                reason = Some(WHOLE.to_owned());
             } else if !report.modules.iter().all(ran) {
                 state = "waiting";
+            } else if let Some((warning, is_done)) = warning(record, &report.modules, &report.key) {
+                if !is_done {
+                    state = KeyState::Ignored.word();
+                }
+                reason = Some(warning.to_owned());
+            } else if !report.modules.is_empty() && report.modules.iter().all(ran_before) {
+                reason = Some(EARLIER.to_owned());
             }
         }
         let took = record.modules.iter().filter(|module| report.modules.contains(&module.module));
@@ -94,6 +121,14 @@ fn keys(
     records.collect()
 }
 
+/// What a module that reads `key` warns of it, and whether the module has done anything nevertheless.
+fn warning<'a>(record: &'a Record, modules: &[String], key: &str) -> Option<(&'a str, bool)> {
+    record.modules.iter().filter(|module| modules.contains(&module.module)).find_map(|module| {
+        let mut pairs = module.warned.iter().zip(&module.warnings);
+        pairs.find(|(about, _)| *about == key).map(|(_, warning)| (warning.as_str(), module.actions > 0))
+    })
+}
+
 /// Whether `command` is an entry of `key`: `runcmd[2]`.
 fn is_of(command: &CommandRecord, key: &str) -> bool {
     command.name.strip_prefix(key).is_some_and(|rest| rest.starts_with('['))
@@ -103,13 +138,18 @@ fn failed_commands(record: &Record) -> impl Iterator<Item = &CommandRecord> {
     record.commands.iter().filter(|command| command.status != Some(0))
 }
 
-/// `runcmd[2] exited with status 3`.
+/// `runcmd[2] exited with status 3`, `scripts/part-001 exited with status 3`.
 fn outcome(command: &CommandRecord) -> String {
-    match (command.status, &command.note) {
-        (Some(status), None) => format!("{} exited with status {status}", command.name),
-        (Some(status), Some(note)) => format!("{} exited with status {status}: {note}", command.name),
-        (None, Some(note)) => format!("{}: {note}", command.name),
-        (None, None) => format!("{} did not run to its end", command.name),
+    let name = command.name.strip_prefix(INSTANCE).unwrap_or(&command.name);
+    // What could not be started is named in the note, too.
+    let note =
+        command.note.as_deref().map(|note| note.strip_prefix(&*command.name).unwrap_or(note).trim_start());
+    match (command.status, note) {
+        (Some(status), None) => format!("{name} exited with status {status}"),
+        (Some(status), Some(note)) => format!("{name} exited with status {status}: {note}"),
+        (None, Some(note)) if note.starts_with("cannot ") => format!("{name} {note}"),
+        (None, Some(note)) => format!("{name}: {note}"),
+        (None, None) => format!("{name} did not run to its end"),
     }
 }
 
@@ -145,6 +185,20 @@ fn parts(configuration: &Configuration, redactor: &Redactor) -> Vec<PartRecord> 
     records
 }
 
+/// What is strange in parts that are applied: a variable that a template does not get, a key that is overwritten.
+fn warnings(configuration: &Configuration, redactor: &Redactor) -> Vec<PartRecord> {
+    let user = &configuration.user;
+    let findings = user.findings.iter().chain(&configuration.user_config.findings);
+    findings
+        .filter(|finding| finding.severity == Severity::Warning && !user.is_told(finding))
+        .map(|finding| {
+            let diagnostic = user.diagnostic(finding);
+            let message = redactor.text(&finding.message);
+            PartRecord { name: diagnostic.file, line: diagnostic.span.line, message }
+        })
+        .collect()
+}
+
 /// Why nothing is done with a part.
 fn unapplied(part: &Part) -> Option<&'static str> {
     match part.kind {
@@ -165,7 +219,10 @@ pub(crate) fn summary(record: &Record) -> Option<String> {
     }
     let mut details: Vec<String> = Vec::new();
     for command in failed_commands(record) {
-        details.push(format!("{}; output in {OUTPUT}", outcome(command)));
+        let what = outcome(command);
+        // What never ran has printed nothing.
+        let has_run = !what.contains(" cannot be run");
+        details.push(if has_run { format!("{what}; output in {OUTPUT}") } else { what });
     }
     for state in ["failed", "unsupported", "ignored", "waiting"] {
         for key in record.keys.iter().filter(|key| key.state == state) {
@@ -176,13 +233,34 @@ pub(crate) fn summary(record: &Record) -> Option<String> {
             details.push(format!("{state}: {} ({}:{}): {reason}", key.key, key.file, key.line));
         }
     }
+    let warned = |key: &&record::KeyRecord| {
+        key.state == "applied" && key.reason.as_deref().is_some_and(|reason| reason != EARLIER)
+    };
+    for key in record.keys.iter().filter(warned) {
+        let reason = key.reason.as_deref().unwrap_or_default();
+        details.push(format!("warning: {} ({}:{}): {reason}", key.key, key.file, key.line));
+    }
     for part in &record.parts {
         details.push(format!("not applied: {}:{}: {}", part.name, part.line, part.message));
+    }
+    for part in &record.warnings {
+        details.push(format!("warning: {}:{}: {}", part.name, part.line, part.message));
     }
     let mut lines = vec![format!("hardtack: user-data: {}", counts(record))];
     let room = LINES - 2;
     let shown = if details.len() > room { room - 1 } else { details.len() };
-    lines.extend(details.iter().take(shown).map(|detail| format!("  {detail}")));
+    // Where there is room, what is long goes on in a second line.
+    let mut spare = room.saturating_sub(details.len());
+    for detail in details.iter().take(shown) {
+        let detail = format!("  {detail}");
+        match broken(&detail) {
+            Some((first, second)) if spare > 0 => {
+                spare -= 1;
+                lines.extend([first, format!("    {second}")]);
+            }
+            _ => lines.push(detail),
+        }
+    }
     if details.len() > shown {
         lines.push(format!("  and {} more", details.len() - shown));
     }
@@ -190,10 +268,25 @@ pub(crate) fn summary(record: &Record) -> Option<String> {
     Some(lines.iter().map(|line| fit(line) + "\n").collect())
 }
 
-/// `14 keys applied, 1 failed, 2 unsupported`.
+/// A line that is too long in two, at the last space that fits.
+fn broken(line: &str) -> Option<(String, String)> {
+    if line.chars().count() <= COLUMNS {
+        return None;
+    }
+    let (end, _) = line.char_indices().nth(COLUMNS)?;
+    let first = line.get(..end)?.rfind(' ').and_then(|space| line.split_at_checked(space));
+    let (first, second) = first.filter(|(first, _)| first.trim().len() > COLUMNS / 2)?;
+    Some((first.to_owned(), second.trim_start().to_owned()))
+}
+
+/// `14 keys applied, 1 failed, 2 unsupported`; of user-data that is a script, how many programs ran.
 fn counts(record: &Record) -> String {
     if record.keys.is_empty() {
-        return "no configuration".to_owned();
+        return match record.commands.len() {
+            0 => "no configuration".to_owned(),
+            1 => "no configuration, 1 program".to_owned(),
+            programs => format!("no configuration, {programs} programs"),
+        };
     }
     let count = |state: &str| record.keys.iter().filter(|key| key.state == state).count();
     let applied = count("applied");

@@ -241,7 +241,7 @@ impl Log {
     }
 
     fn tell(&self, level: &'static str, text: &str) {
-        let text = &self.redacted(text);
+        let text = &plain(&self.redacted(text));
         self.told.borrow_mut().push((level, text.to_owned()));
         self.output(format!("hardtack: {level}: {text}\n").as_bytes());
         self.line(level, text);
@@ -249,7 +249,7 @@ impl Log {
 
     fn line(&self, level: &str, text: &str) {
         let Some(file) = &self.log else { return };
-        let text = self.redacted(text);
+        let text = plain(&self.redacted(text));
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let time = hardtack_credentials::time::format_utc(since.as_secs());
         let millis = since.subsec_millis();
@@ -269,6 +269,16 @@ impl Drop for Log {
             error.finish();
         }
     }
+}
+
+/// A text in one line without control characters: what it quotes may be anybody's, and goes to terminals.
+fn plain(text: &str) -> String {
+    let plain = |character: char| match character {
+        '\n' | '\r' | '\t' => ' ',
+        _ if character.is_control() => '?',
+        _ => character,
+    };
+    text.trim_end().chars().map(plain).collect()
 }
 
 /// Opens the log; a new one is the group `adm`'s to read, and none is everybody's.

@@ -26,6 +26,8 @@ pub(crate) struct Record {
     pub(crate) commands: Vec<CommandRecord>,
     /// Parts of the user-data that nobody applies, and why.
     pub(crate) parts: Vec<PartRecord>,
+    /// What is strange in user-data that is applied nevertheless.
+    pub(crate) warnings: Vec<PartRecord>,
 }
 
 /// What became of a key.
@@ -59,6 +61,8 @@ pub(crate) struct ModuleRecord {
     pub(crate) actions: usize,
     pub(crate) errors: Vec<String>,
     pub(crate) warnings: Vec<String>,
+    /// For every warning the top-level key that it is about; empty where the module cannot tell.
+    pub(crate) warned: Vec<String>,
     /// The top-level keys that the errors are about, where the module can tell.
     pub(crate) keys: Vec<String>,
 }

@@ -79,6 +79,80 @@ fn every_key_has_a_state_and_a_place() {
 }
 
 #[test]
+fn what_is_warned_of_is_not_silently_applied() {
+    let configuration = configuration("#cloud-config\nmounts: x\nssh_authorized_keys: 8\nhostname: a\n");
+    let machine = Tree::debian();
+    let distro = Distro::read(&machine);
+    let schedule = Schedule::new(&configuration.effective, &machine, &distro, &Facts::default());
+    let mut record = Record::default();
+    for key in keys_of(&configuration.user_config.config, &schedule, &distro, &[]) {
+        for name in key.modules.into_iter().filter(|name| !name.contains("fingerprints")) {
+            let (warned, warnings, actions) = match key.key.as_str() {
+                "mounts" => (vec!["mounts".to_owned()], vec!["nothing is mounted".to_owned()], 0),
+                "ssh_authorized_keys" => (vec![key.key.clone()], vec!["no keys".to_owned()], 3),
+                _ => (Vec::new(), Vec::new(), 1),
+            };
+            let state = if key.key == "hostname" { "ran before" } else { "done" }.to_owned();
+            let module =
+                ModuleRecord { module: name, state, warned, warnings, actions, ..Default::default() };
+            record.modules.push(module);
+        }
+    }
+    update(&mut record, &configuration, &schedule, &distro);
+    let told: Vec<_> =
+        record.keys.iter().map(|key| (key.key.as_str(), key.state.as_str(), key.reason.as_deref())).collect();
+    assert_eq!(
+        told,
+        [
+            ("mounts", "ignored", Some("nothing is mounted")),
+            ("ssh_authorized_keys", "applied", Some("no keys")),
+            ("hostname", "applied", Some(EARLIER)),
+        ]
+    );
+    let summary = summary(&record).unwrap();
+    assert!(summary.contains("  ignored: mounts (user-data:2): nothing is mounted\n"), "{summary}");
+    assert!(summary.contains("  warning: ssh_authorized_keys (user-data:3): no keys\n"), "{summary}");
+    assert!(!summary.contains(EARLIER), "{summary}");
+}
+
+#[test]
+fn a_key_of_user_data_that_fails_as_a_whole_does_not_wait() {
+    let text = "Content-Type: multipart/mixed; boundary=X\nMIME-Version: 1.0\n\n\
+                --X\nContent-Type: text/cloud-config\n\n#cloud-config\ntimezone: UTC\n\
+                --X\nContent-Type: text/cloud-config-archive\n\n#cloud-config-archive\n- {content: [1]}\n--X--\n";
+    let record = made(text, &[], Vec::new());
+    assert_eq!((record.keys[0].state.as_str(), record.keys[0].reason.as_deref()), ("failed", Some(WHOLE)));
+}
+
+#[test]
+fn what_a_template_does_not_get_is_told() {
+    let text = "## template: jinja\n#!/bin/sh\necho {{ nothing }}\n";
+    let user = split(
+        "user-data",
+        text.as_bytes(),
+        &SplitOptions { instance_data: Some(&serde_json::json!({"v1": {}})), ..Default::default() },
+    );
+    let user_config = merge_parts(&user.parts);
+    let configuration = Configuration { user, user_config, ..configuration("") };
+    let found = warnings(&configuration, &Redactor::new(&[]));
+    assert_eq!((found.len(), found[0].line), (1, 2), "{found:#?}");
+}
+
+#[test]
+fn a_long_line_goes_on_where_there_is_room() {
+    let script = format!("{INSTANCE}scripts/part-001");
+    let note = format!("{script} cannot be run: Exec format error (os error 8)");
+    let mut record = Record { commands: vec![command(&script, None, Some(&note))], ..Record::default() };
+    let first = "hardtack: user-data: no configuration, 1 program\n  scripts/part-001 cannot be run: ";
+    let told = summary(&record).unwrap();
+    assert!(told.starts_with(first), "{told}");
+    record.commands.push(command(&script, Some(3), Some(&"word ".repeat(20))));
+    let told = summary(&record).unwrap();
+    assert!(told.contains("\n    word"), "{told}");
+    assert!(told.lines().all(|line| line.len() <= COLUMNS), "{told}");
+}
+
+#[test]
 fn parts_that_nobody_applies_are_told() {
     let text = "Content-Type: multipart/mixed; boundary=X\nMIME-Version: 1.0\n\n\
                 --X\nContent-Type: text/part-handler\n\n#part-handler\ndef f(): pass\n\
@@ -117,7 +191,8 @@ fn the_summary_says_what_failed_and_where() {
     );
     let wanted = "hardtack: user-data: 0 keys applied, 1 failed, 1 unsupported\n\
                   \x20 runcmd[1]: killed by signal 9; output in /var/log/cloud-init-output.log\n\
-                  \x20 unsupported: landscape (user-data:3): install landscape-client with `packag...\n\
+                  \x20 unsupported: landscape (user-data:3): install landscape-client with\n\
+                  \x20   `packages` and call landscape-config from `runcmd`\n\
                   \x20 everything: /run/hardtack/report.json\n";
     assert_eq!(summary(&record).unwrap(), wanted);
     assert_eq!(summary(&Record::default()), None);

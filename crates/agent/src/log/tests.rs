@@ -36,6 +36,18 @@ fn words_come_behind_what_programs_printed_before() {
 }
 
 #[test]
+fn what_a_line_quotes_moves_no_cursor() {
+    let tree = Tree::new();
+    let host = tree.host();
+    let log = Log::open(&host);
+    quiet(&log, &host, "{final: '> /out'}");
+    log.warn("`\u{1b}[2J\u{0}\u{9b}x` is odd\nagent[ERROR]: forged\n");
+    assert_eq!(tree.read("out"), "hardtack: WARNING: `?[2J??x` is odd agent[ERROR]: forged\n");
+    let file = tree.read("var/log/cloud-init.log");
+    assert!(file.ends_with("agent[WARNING]: `?[2J??x` is odd agent[ERROR]: forged\n"), "{file}");
+}
+
+#[test]
 fn secrets_of_the_configuration_are_in_no_line() {
     let tree = Tree::new();
     let host = tree.host();

@@ -111,6 +111,8 @@ fn one(cx: &Run<'_>, scheduled: &Scheduled<'_>, record: &mut Record) -> Vec<Stri
     .to_owned();
     let warnings = messages(&outcome.findings, Severity::Warning);
     entry.warnings = warnings.iter().map(|warning| cx.log.redacted(warning)).collect();
+    let warned = outcome.findings.iter().filter(|finding| finding.severity == Severity::Warning);
+    entry.warned = warned.map(crate::key_report::key_about).collect();
     entry.errors.clone_from(&failures);
     entry.keys = crate::key_report::keys_about(&outcome.findings);
     for warning in &entry.warnings {
