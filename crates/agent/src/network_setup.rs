@@ -2,7 +2,7 @@
 //! image uses ([`hardtack_netconfig`]).
 
 use std::os::unix::fs::DirBuilderExt;
-use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use hardtack_datasource::found::Network;
 use hardtack_datasource::settings::Settings;
@@ -16,7 +16,8 @@ use hardtack_netconfig::openstack;
 use hardtack_netconfig::plan::{Plan, Request, Source, plan};
 use hardtack_userdata::{Key, Map, Value};
 
-use crate::config::{STATE, directory};
+use crate::config::{RUNTIME, STATE, directory};
+use crate::execute::run::{self, Program};
 use crate::host::Host;
 use crate::instance::{LINK, RUN};
 use crate::log::Log;
@@ -25,8 +26,12 @@ use crate::system_config::command_line;
 
 /// The MAC addresses of the cards that were there when the files were written, a line each.
 const CARDS: &str = "/var/lib/hardtack/network-cards";
-/// What the files are made of, for people and `cloud-init collect-logs`.
+/// What they are made of, of this boot.
+const APPLIED: &str = "/run/hardtack/network-config.json";
+/// The same in the instance's directory, for people and `cloud-init collect-logs`.
 const SHOWN: &str = "network-config.json";
+/// How long one of the image's programs may take: everything else at this boot comes behind it.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Whether the network's files are of this machine: every card is there that was there when they were written.
 /// If not, its disk is another machine's now, and what binds to cards by address or name may bind to none.
@@ -97,22 +102,28 @@ pub(crate) fn apply(host: &Host, machine: &dyn Machine, system: &Map, found: Opt
         log.warn(&error.to_string());
     }
     if let Some(config) = &plan.config {
-        show(host, config, log);
+        keep(host, config, log);
         // That it was done on this boot, as cloud-init notes it.
         let note = format!("{}: {}.0\n", std::process::id(), crate::now());
         let _ = std::fs::write(host.path(&format!("{RUN}/sem/apply_network_config.once")), note);
     }
 }
 
-/// What was applied, in the instance's directory and below /run (`_write_network_config_json`); nothing before
-/// there is an instance.
-fn show(host: &Host, config: &Value, log: &Log) {
-    let path = format!("{LINK}/{SHOWN}");
-    if !host.exists(LINK) {
-        return;
-    }
+/// Keeps what was applied until it is known whose it is.
+fn keep(host: &Host, config: &Value, log: &Log) {
     let text = dumps(&hardtack_datasource::metadata::to_json(config), 1) + "\n";
-    if let Err(error) = crate::accounts::replace(&host.path(&path), text.as_bytes(), 0o600, None) {
+    let kept = directory(host, RUNTIME)
+        .and_then(|_| crate::accounts::replace_unsynced(&host.path(APPLIED), text.as_bytes(), 0o600));
+    if let Err(error) = kept {
+        log.warn(&error.to_string());
+    }
+}
+
+/// What was applied on this boot, in the directory of the instance and below /run (`_write_network_config_json`).
+pub(crate) fn show(host: &Host, log: &Log) {
+    let Ok(Some(text)) = host.read(APPLIED) else { return };
+    let path = format!("{LINK}/{SHOWN}");
+    if let Err(error) = crate::accounts::replace(&host.path(&path), &text, 0o600, None) {
         log.warn(&error.to_string());
     }
     // It is there already when the stage runs again.
@@ -186,12 +197,15 @@ fn act(host: &Host, after: &After, log: &Log) {
         After::Run(words) => vec![words.clone()],
     };
     for words in commands.iter().filter(|_| host.is_live()) {
-        let Some((program, arguments)) = words.split_first() else { continue };
-        let done = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).status();
-        match done {
-            Ok(status) if status.success() => {}
-            Ok(status) => log.warn(&format!("network: {}: {status}", words.join(" "))),
-            Err(error) => log.warn(&format!("network: cannot run {program}: {error}")),
+        let argv: Vec<&str> = words.iter().map(String::as_str).collect();
+        let program = Program { argv: &argv, patience: Some(PATIENCE), ..Program::default() };
+        match run::capture(host, log, &program) {
+            Ok(ended) if ended.status.success() => {}
+            Ok(ended) => {
+                let name = argv.first().copied().unwrap_or_default();
+                log.warn(&format!("network: {}", run::failure(name, &ended, None)));
+            }
+            Err(error) => log.warn(&format!("network: {error}")),
         }
     }
 }

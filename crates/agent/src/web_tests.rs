@@ -25,7 +25,7 @@ fn serve(answers: &'static [&'static str]) -> (String, Receiver<String>) {
             let mut text = Vec::new();
             let mut buffer = [0; 4096];
             // A form ends with a field that the tests call `end`.
-            while !(text.starts_with(b"GET") && text.ends_with(b"\r\n\r\n")) && !text.ends_with(b"end=") {
+            while !(text.ends_with(b"end=") || text.starts_with(b"GET") && text.ends_with(b"\r\n\r\n")) {
                 let count = stream.read(&mut buffer).unwrap();
                 assert!(count > 0);
                 text.extend(&buffer[..count]);

@@ -135,7 +135,7 @@ struct Walk {
 
 impl Walk {
     fn new(host: &Host) -> io::Result<Self> {
-        let root = rustix::fs::openat(CWD, &host.path("/"), FLAGS, Mode::empty())?;
+        let root = rustix::fs::openat(CWD, host.path("/"), FLAGS, Mode::empty())?;
         Ok(Self { directories: vec![root], links: 0, laid: None, made: false })
     }
 

@@ -1,8 +1,8 @@
 //! Login keys (`cloudinit/ssh_util.py`: `extract_authorized_keys`, `setup_user_keys`).
 //!
 //! Where they go is for [`hardtack_modules::ssh::authorized_keys`] to say. What lies in a home belongs to its user,
-//! who may have laid a link there; so the last directory is opened without following one, and everything after
-//! goes through that handle.
+//! who may have laid a link there; so the way is walked as for other files ([`place`](crate::execute::place)), the last
+//! directory is opened without following a link, and everything after goes through that handle.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -15,12 +15,13 @@ use hardtack_modules::ssh::authorized_keys::{
 };
 use hardtack_modules::ssh::console;
 use hardtack_modules::ssh::sshd_config::{self, SSHD_CONFIG};
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
 use super::Details;
 use crate::accounts;
 use crate::error::AgentError;
+use crate::execute::place::{Place, Way};
 use crate::execute::{Execution, labels};
 use crate::host::Host;
 
@@ -122,6 +123,7 @@ impl KeysFile {
             make(host, entry)?;
         }
         let (above, name) = path.rsplit_once('/').unwrap_or(("", &path));
+        let above = if above.is_empty() { "/" } else { above };
         let full = host.path(above);
         if !full.is_dir() {
             // No way was right, so nothing was said to be missing: the usual directory, for the user alone.
@@ -135,7 +137,8 @@ impl KeysFile {
             make(host, &directory)?;
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let directory = rustix::fs::openat(CWD, &full, flags, Mode::empty())
+        let place = place(host, above)?;
+        let directory = rustix::fs::openat(&place.directory, &place.name, flags, Mode::empty())
             .map_err(|error| AgentError::io("open", &full, error))?;
         Ok(Self { name: name.to_owned(), directory, owner: (login.uid, login.gid), path: path.clone() })
     }
@@ -215,17 +218,23 @@ fn give(file: impl AsFd, uid: u32, gid: u32, mode: u32) -> std::io::Result<()> {
 }
 
 fn make(host: &Host, entry: &Missing) -> Result<(), AgentError> {
-    let full = host.path(&entry.path);
+    let place = place(host, &entry.path)?;
     let work = || -> std::io::Result<()> {
         if !entry.directory {
-            return fill(CWD, &full, b"", (entry.uid, entry.gid), entry.mode);
+            return fill(&place.directory, &place.name, b"", (entry.uid, entry.gid), entry.mode);
         }
-        std::fs::create_dir(&full)?;
+        rustix::fs::mkdirat(&place.directory, &place.name, Mode::RWXU)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(CWD, &full, flags, Mode::empty())?;
+        let opened = rustix::fs::openat(&place.directory, &place.name, flags, Mode::empty())?;
         give(&opened, entry.uid, entry.gid, entry.mode)
     };
-    work().map_err(|error| AgentError::io("create", &full, error))
+    work().map_err(|error| AgentError::io("create", &host.path(&entry.path), error))
+}
+
+/// A name in its directory, whatever links the user has laid on the way there.
+fn place(host: &Host, path: &str) -> Result<Place, AgentError> {
+    Place::find(host, path, Way::To)?
+        .ok_or_else(|| AgentError::text(format!("{path} went away: no keys are written there")))
 }
 
 #[cfg(test)]
