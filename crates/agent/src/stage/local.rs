@@ -49,6 +49,7 @@ pub(crate) fn run(host: &Host, log: &Log) -> Result<Done, AgentError> {
     let adopted = instance::adopt(host, found)?;
     if adopted.is_new || known.is_none() || moved {
         network_setup::apply(host, devices.machine(), &system, Some(&adopted.found), log);
+        network_setup::show(host, log);
     }
     record.instance_id.clone_from(&adopted.found.instance_id);
     record.datasource.clone_from(&adopted.found.shown);

@@ -46,10 +46,11 @@ fn with(host: &Host, log: &Log, web: &dyn Transport, clock: &dyn Clock) -> Resul
         found.network = network_setup::of_ec2(host, &found, &Settings::read(&system));
     }
     let adopted = instance::adopt(host, found)?;
-    if adopted.is_new && adopted.found.source == Source::Ec2 && adopted.found.network.is_some() {
+    if adopted.is_new && adopted.found.network.is_some() && !identity::is_seeded(host) {
         // The network is up as it is, and whoever waits for a login needs it. The other cards follow at the next boot.
         network_setup::apply(host, devices.machine(), &system, Some(&adopted.found), log);
     }
+    network_setup::show(host, log);
     record.instance_id.clone_from(&adopted.found.instance_id);
     record.datasource.clone_from(&adopted.found.shown);
     let fetch = crate::web::Includes::new(host);

@@ -98,6 +98,10 @@ fn a_copy_of_a_machine_is_another_one_and_has_a_network() {
     boot(&files, &Table::new(&clock).with("cloud", slow), &clock);
     let config = files.read(NETPLAN);
     assert!(config.contains("d0:0d:0b:ad:00:01") && !config.contains("0a:bc"), "{config}");
+    for (id, mac) in [("i-0abc1234", "d0:0d:0a:bc:12:34"), ("i-0bad0001", "d0:0d:0b:ad:00:01")] {
+        let applied = files.read(&format!("var/lib/cloud/instances/{id}/network-config.json"));
+        assert!(applied.contains(mac), "{applied}");
+    }
     assert_eq!(note(&files, "instance-id"), "i-0bad0001");
     assert_eq!(note(&files, "previous-instance-id"), "i-0abc1234");
     assert_eq!(files.read("made"), "once-again");
@@ -256,4 +260,26 @@ fn what_somebody_rules_out_is_over_and_what_is_away_is_not() {
     assert_eq!(note(&files, "instance-id"), "i-0abc1234");
     let result = files.read("run/cloud-init/ds-identify.log");
     assert!(result.contains("OpenStack: found"), "{result}");
+}
+
+#[test]
+fn what_a_service_says_of_the_network_is_for_the_next_boot() {
+    let clock = VirtualClock::new();
+    let files = machine("http://cloud")
+        .file("etc/cloud/cloud.cfg", "datasource_list: [OpenStack]\ncloud_init_modules: []\n")
+        .file("sys/class/net/eth0/address", "fa:16:3e:00:00:01\n");
+    let cloud = Cloud::openstack().with(
+        "openstack/2018-08-27/network_data.json",
+        r#"{"links": [{"ethernet_mac_address": "fa:16:3e:00:00:01", "id": "tap0", "type": "ovs"}],
+            "networks": [{"id": "n", "link": "tap0", "type": "ipv4", "ip_address": "10.0.0.7",
+                          "netmask": "255.255.255.0", "routes": []}], "services": []}"#,
+    );
+    let host = files.host();
+    crate::stage::run(&host, Stage::Local).unwrap();
+    assert!(files.read(NETPLAN).contains("dhcp4: true"));
+    let log = Log::open(&host);
+    with(&host, &log, &Table::new(&clock).with("169.254.169.254", cloud), &clock).unwrap();
+    assert!(files.read(NETPLAN).contains("10.0.0.7/24"), "{}", files.read(NETPLAN));
+    boot(&files, &Table::new(&clock), &clock);
+    assert!(files.read(NETPLAN).contains("10.0.0.7/24"));
 }
