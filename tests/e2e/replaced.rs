@@ -128,7 +128,10 @@ impl Running<'_> {
 
     /// What `cloud-init status --wait` says, with its exit code at the end; then no unit is left over.
     pub(crate) fn wait(&self) -> String {
-        let status = self.enter("cloud-init status --wait --long 2>&1; echo \"exit $?\"");
+        // The dots of waiting run into the first line, as they do with cloud-init.
+        let status = self.enter(
+            "cloud-init status --wait >/dev/null; code=$?; cloud-init status --long; echo \"exit $code\"",
+        );
         let cycles = self.root("journalctl -b -o cat --no-pager _PID=1 | grep -i \"ordering cycle\"; true");
         assert_eq!(cycles, "", "systemd found units that wait for each other");
         status
