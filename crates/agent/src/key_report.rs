@@ -123,10 +123,10 @@ fn keys(
 
 /// What a module that reads `key` warns of it, and whether the module has done anything nevertheless.
 fn warning<'a>(record: &'a Record, modules: &[String], key: &str) -> Option<(&'a str, bool)> {
-    record.modules.iter().filter(|module| modules.contains(&module.module)).find_map(|module| {
-        let mut pairs = module.warned.iter().zip(&module.warnings);
-        pairs.find(|(about, _)| *about == key).map(|(_, warning)| (warning.as_str(), module.actions > 0))
-    })
+    let ran = || record.modules.iter().filter(|module| modules.contains(&module.module));
+    let mut pairs = ran().flat_map(|module| module.warned.iter().zip(&module.warnings));
+    let (_, warning) = pairs.find(|(about, _)| *about == key)?;
+    Some((warning.as_str(), ran().any(|module| module.actions > 0)))
 }
 
 /// Whether `command` is an entry of `key`: `runcmd[2]`.

@@ -14,16 +14,18 @@
 
 use hardtack_userdata::coreos::model::{File, User};
 use hardtack_userdata::coreos::{self, Addresses, CloudConfig, UnitAction, generated, units};
-use hardtack_userdata::{Finding, PartKind, Place, Severity};
+use hardtack_userdata::{Finding, Map, PartKind, Place, Severity, Value};
 
 use crate::action::{Action, Content, Owner};
 use crate::machine::Machine;
 use crate::module::{Frequency, Module, Outcome, Request, Stage};
 use crate::overlay::Overlay;
 use crate::reading::{SKIPPED, UNSUPPORTED, UNUSABLE};
-use crate::{hostname, ssh, system};
+use crate::{hostname, reading, ssh, system};
 
 const KEYS: &[&str] = &["coreos"];
+/// What stands below it, besides `units`.
+const SECTIONS: &[&str] = &["etcd", "etcd2", "fleet", "flannel", "locksmith", "oem", "update"];
 
 /// The machine's name.
 pub const HOSTNAME: Module = module("coreos_hostname", Stage::Network, &["coreos", "hostname"], |request| {
@@ -135,14 +137,59 @@ fn configuration(request: &Request<'_>, outcome: &mut Outcome) -> (CloudConfig, 
             }
         }
     }
-    if !unknown.is_empty() {
+    if !unknown.is_empty() && request.facts.uptime.is_none() {
         outcome.notes.push(format!("{} becomes an address when the machine runs", unknown.join(", ")));
+    } else if !unknown.is_empty() {
+        let message = format!("{} stays as it is: the machine has no such address", unknown.join(", "));
+        let place = reading::place(request.config, "coreos");
+        let finding = Finding::warning(SKIPPED, place, message).at("coreos");
+        outcome.findings.push(finding.with_hint("take an address that the cloud gives, or write it out"));
     }
+    outcome.findings.extend(misshapen(request.config));
     for (index, text) in texts {
         let text = coreos::substitute(&text, &shown);
         config = config.and(CloudConfig::read(&text, index, &mut outcome.findings));
     }
     (config, addresses)
+}
+
+/// What is passed over for its kind alone; coreos-cloudinit says nothing of it.
+fn misshapen(config: &Map) -> Vec<Finding> {
+    let skipped = |value: &Value, path: &str, wanted: &str, what: &str| {
+        let finding = reading::wrong(value, path, wanted);
+        let message = format!("{}: {what}", finding.message);
+        Finding { message, severity: Severity::Warning, ..finding }
+    };
+    let Some(value) = reading::get(config, "coreos").filter(|value| !value.is_null()) else {
+        return Vec::new();
+    };
+    let Some(coreos) = value.as_map() else {
+        return vec![skipped(value, "coreos", "a mapping", "nothing of it is done")];
+    };
+    let mut findings = Vec::new();
+    for (key, value) in coreos.iter().filter(|(_, value)| !value.is_null()) {
+        let Some(name) = key.as_text() else { continue };
+        let path = format!("coreos.{name}");
+        if name == "units" {
+            let Some(units) = value.as_list() else {
+                findings.push(skipped(value, &path, "a list", "there are no units"));
+                continue;
+            };
+            let odd = |unit: &&Value| {
+                let name = unit.as_map().and_then(|unit| reading::get(unit, "name")).and_then(Value::as_text);
+                name.is_none_or(str::is_empty)
+            };
+            for unit in units.iter().filter(odd) {
+                findings.push(skipped(unit, &path, "a mapping with `name`", "this unit is passed over"));
+            }
+        } else if !SECTIONS.contains(&name) {
+            let message = format!("nothing reads `{path}`");
+            findings.push(Finding::warning(SKIPPED, value.place, message).at(path));
+        } else if value.as_map().is_none() {
+            findings.push(skipped(value, &path, "a mapping", "nothing of it is done"));
+        }
+    }
+    findings
 }
 
 struct Run<'a, 'b> {

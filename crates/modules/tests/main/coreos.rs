@@ -279,3 +279,37 @@ fn the_default_user_of_an_image_stays_and_coreos_has_no_other() {
     assert!(of(&Tree::debian()) > 0, "the login keys of the cloud need their owner");
     assert_eq!(of(&Tree::new().with("/etc/os-release", "ID=flatcar\nID_LIKE=coreos\n")), 0);
 }
+
+/// Warnings of the dialect's modules.
+fn warned(text: &str, facts: &Facts) -> Vec<String> {
+    let plan = plan_of(text, &Tree::debian(), facts);
+    let steps = plan.steps.into_iter().filter(|step| step.module.starts_with("coreos"));
+    steps.flat_map(|step| step.findings).map(|finding| finding.message).collect()
+}
+
+#[test]
+fn what_is_passed_over_for_its_kind_is_told() {
+    for (text, wanted) in [
+        ("coreos: [1, 2]\n", "`coreos` is a list, where a mapping belongs: nothing of it is done"),
+        (
+            "coreos: {units: {a: b}}\n",
+            "`coreos.units` is a mapping, where a list belongs: there are no units",
+        ),
+        ("coreos: {etcd: 7}\n", "`coreos.etcd` is a number, where a mapping belongs: nothing of it is done"),
+        ("coreos: {bogus: 1}\n", "nothing reads `coreos.bogus`"),
+        ("coreos: {units: [{command: start}]}\n", "this unit is passed over"),
+    ] {
+        let found = warned(&format!("#cloud-config\n{text}"), &facts());
+        assert!(found.iter().any(|message| message.ends_with(wanted)), "{text}: {found:?}");
+    }
+    let fine = "#cloud-config\ncoreos:\n  oem: {id: x}\n  update: null\n  units:\n    - name: a.service\n      mask: true\n";
+    assert_eq!(warned(fine, &facts()), Vec::<String>::new());
+}
+
+#[test]
+fn an_address_that_a_running_machine_lacks_is_told() {
+    let text = "#cloud-config\ncoreos:\n  fleet:\n    public-ip: $public_ipv4\n    metadata: $private_ipv4\n";
+    assert_eq!(warned(text, &facts()), Vec::<String>::new());
+    let running = Facts { uptime: Some(1.0), ..facts() };
+    assert_eq!(warned(text, &running), ["`$public_ipv4` stays as it is: the machine has no such address"]);
+}
