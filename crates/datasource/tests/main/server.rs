@@ -69,7 +69,8 @@ fn those_that_are_true() {
 /// Everything that it ever answers is a lie.
 #[test]
 fn those_that_always_lie() {
-    let lies: &[(fn() -> Reply, &str)] = &[
+    type Lie = fn() -> Reply;
+    let lies: &[(Lie, &str)] = &[
         (|| Reply::starting(), "System is still starting up"),
         (|| Reply::ok("System shutting down"), "System shutting down"),
         (|| Reply::login_page(), "no instance-id"),
