@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hardtack_userdata::gunzip;
 use hardtack_userdata::limits;
 use hardtack_userdata::template;
-use hardtack_userdata::template::variables::{alias, variables};
+use hardtack_userdata::template::variables::{alias, lifted, variables};
 use serde_json::{Map, Value as Json};
 
 use super::arguments::{Opt, flag, value};
@@ -153,7 +153,7 @@ fn render(format: &str, data: &Map<String, Json>, complain: &mut dyn Write) -> R
 
 /// A value, all of them, or the names below.
 fn look_up(data: &Map<String, Json>, name: Option<&str>, names_only: bool) -> Result<String, String> {
-    let mut found = Json::Object(with_tops(data));
+    let mut found = Json::Object(lifted(&Json::Object(data.clone())).into_iter().collect());
     if let Some(name) = name {
         let mut aliases: Json = Json::Object(variables(&Json::Object(data.clone())).into_iter().collect());
         let mut walked = String::new();
@@ -191,22 +191,4 @@ fn look_up(data: &Map<String, Json>, name: Option<&str>, names_only: bool) -> Re
         Json::String(text) => text,
         other => dumps(&other, 1),
     })
-}
-
-/// What stands below `v1` stands at the top, too (`convert_jinja_instance_data`), on every level.
-fn with_tops(data: &Map<String, Json>) -> Map<String, Json> {
-    let mut all = Map::new();
-    for (key, value) in data {
-        let Json::Object(inner) = value else {
-            all.insert(key.clone(), value.clone());
-            continue;
-        };
-        let inner = with_tops(inner);
-        all.insert(key.clone(), Json::Object(inner.clone()));
-        let digits = key.strip_prefix('v').filter(|digits| !digits.is_empty());
-        if digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit())) {
-            all.extend(inner);
-        }
-    }
-    all
 }
