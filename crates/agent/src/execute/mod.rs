@@ -97,6 +97,14 @@ fn act(cx: &mut Execution<'_>, action: &Action) -> Result<(), AgentError> {
         Action::Directory { path, mode, owner } => files::directory(cx, path, *mode, owner.as_ref()),
         Action::Link { path, target } => files::link(cx, path, target),
         Action::Remove { path } => files::remove(cx, path),
+        // Small images have no program for it.
+        Action::Run { argv, .. }
+            if cx.host.is_live()
+                && kernel_name(argv)
+                    .is_some_and(|name| rustix::system::sethostname(name.as_bytes()).is_ok()) =>
+        {
+            Ok(())
+        }
         Action::Run { argv, stdin, environment, optional } => {
             let mut run =
                 |cx: &mut Execution<'_>, argv: &[String]| run::run(cx, argv, stdin.as_ref(), environment);
@@ -136,5 +144,30 @@ fn act(cx: &mut Execution<'_>, action: &Action) -> Result<(), AgentError> {
             Ok(())
         }
         Action::Live { what, details } => live::live(cx, what, details),
+    }
+}
+
+/// The name that `argv` gives the running kernel, where that is all that it does.
+fn kernel_name(argv: &[String]) -> Option<&str> {
+    match argv {
+        [program, name] if program == "hostname" && !name.starts_with('-') => Some(name),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kernel_name;
+
+    #[test]
+    fn a_system_call_stands_for_hostname_with_a_name_alone() {
+        let name = |words: &[&str]| {
+            let argv: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            kernel_name(&argv).map(str::to_owned)
+        };
+        assert_eq!(name(&["hostname", "web"]).as_deref(), Some("web"));
+        for other in [&["hostname"][..], &["hostname", "-f"], &["hostname", "-b", "x"], &["echo", "web"]] {
+            assert_eq!(name(other), None, "{other:?}");
+        }
     }
 }

@@ -273,8 +273,8 @@ fn a_plan_reads_well() {
     make directory /data 0755
     write /etc/fstab 0644:
       | /dev/vdb\t/data\tauto\tdefaults,nofail,x-systemd.after=cloud-init-network.service,_netdev,comment=cloudconfig\t0\t2
-    run mount -a
-    run systemctl daemon-reload
+    run mount -a (may fail)
+    run systemctl daemon-reload (may fail)
   set_hostname (once per instance)
     write /etc/hostname 0644:
       | web
