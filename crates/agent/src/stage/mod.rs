@@ -19,6 +19,9 @@ use crate::status::Status;
 
 pub(crate) use state::State;
 
+/// What user-data's programs make is for others to read, as under cloud-init; what is ours alone says so.
+const PROGRAMS: rustix::fs::Mode = rustix::fs::Mode::from_raw_mode(0o022);
+
 /// One of the four.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -64,8 +67,7 @@ pub(crate) struct Done {
 
 /// Runs one stage. An error is one of the agent's own; what user-data asked for and failed is in the status.
 pub(crate) fn run(host: &Host, stage: Stage) -> Result<(), AgentError> {
-    // What user-data's programs make is for others to read, as under cloud-init; what is ours alone says so.
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    rustix::process::umask(PROGRAMS);
     if let Some(why) = disabled(host, stage) {
         crate::journal::say(&format!("nothing is done: {why}"));
         return Ok(());
@@ -121,6 +123,8 @@ pub(crate) fn single(
     name: &str,
     frequency: Option<hardtack_modules::Frequency>,
 ) -> Result<Option<Vec<String>>, AgentError> {
+    rustix::process::umask(PROGRAMS);
+    crate::config::directory(host, crate::config::RUNTIME)?;
     let log = Log::open(host);
     let state = State::of_earlier_stage(host, &log)?;
     let mut record = Record::load(host);
