@@ -174,6 +174,7 @@ pub(crate) fn command_line(machine: &dyn Machine, container: bool) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::print_stderr)]
     use super::*;
+    use crate::testing::Loop;
     use std::process::Command;
 
     fn machine() -> tempfile::TempDir {
@@ -239,24 +240,6 @@ mod tests {
         assert_eq!(read.as_deref(), Some(&b"#"[..]));
     }
 
-    /// A loop device of `image`, given back at the end.
-    struct Loop(String);
-
-    impl Loop {
-        fn new(image: &Path) -> Option<Self> {
-            let output =
-                Command::new("losetup").args(["--find", "--show", "--read-only"]).arg(image).output();
-            let output = output.ok().filter(|output| output.status.success())?;
-            Some(Self(String::from_utf8(output.stdout).unwrap().trim().to_owned()))
-        }
-    }
-
-    impl Drop for Loop {
-        fn drop(&mut self) {
-            let _ = Command::new("losetup").args(["--detach", &self.0]).status();
-        }
-    }
-
     /// vfat as a seed has it; ext4 where the kernel has no vfat, since mounting is the same.
     #[test]
     fn the_kernel_mounts_a_seed() {
@@ -272,15 +255,12 @@ mod tests {
                 eprintln!("SKIPPED: no {tool}");
                 continue;
             }
-            let Some(device) = Loop::new(&image) else {
-                eprintln!("SKIPPED: no loop device can be had");
-                continue;
-            };
+            let Some(device) = Loop::new(&image) else { continue };
             let devices = Devices::new("/");
-            let found = devices.block_devices().into_iter().find(|found| found.path == device.0).unwrap();
+            let found = devices.block_devices().into_iter().find(|found| found.path == device.path).unwrap();
             assert_eq!((found.file_system.as_str(), found.label.as_str()), (kind, "CIDATA"));
             let place = root.path().join(PLACE);
-            match Mounted::new(&place, Path::new(&device.0), kind) {
+            match Mounted::new(&place, Path::new(&device.path), kind) {
                 Ok(mounted) => {
                     let there = Tree::new(mounted.place.clone()).exists("/lost+found");
                     assert_eq!(there, kind == "ext4");

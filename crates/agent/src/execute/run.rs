@@ -252,7 +252,17 @@ pub(super) fn start(program: &Program<'_>) -> Result<Started, AgentError> {
 
 impl Started {
     /// Waits for its end.
-    pub(super) fn finish(mut self, log: &Log, program: &Program<'_>) -> Result<Ended, AgentError> {
+    pub(super) fn finish(self, log: &Log, program: &Program<'_>) -> Result<Ended, AgentError> {
+        self.finish_seen(log, program, &mut |_| ())
+    }
+
+    /// The same; `output` sees all of its standard output, also what is not kept.
+    pub(super) fn finish_seen(
+        mut self,
+        log: &Log,
+        program: &Program<'_>,
+        output: &mut dyn FnMut(&[u8]),
+    ) -> Result<Ended, AgentError> {
         let mut stdout = Vec::new();
         let mut tail = Tail::default();
         let mut errors = Tail::default();
@@ -260,6 +270,7 @@ impl Started {
         let mut see = |index: usize, bytes: &[u8]| {
             tail.push(bytes);
             if index == 0 {
+                output(bytes);
                 let room = MOST.saturating_sub(stdout.len()).min(bytes.len());
                 stdout.extend_from_slice(bytes.get(..room).unwrap_or_default());
             } else {

@@ -4,8 +4,6 @@
 
 use std::collections::HashSet;
 use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,7 +12,9 @@ use rustix::fs::FlockOperation;
 use super::{Details, program};
 use crate::error::AgentError;
 use crate::execute::Execution;
+use crate::execute::run::{self, Program};
 use crate::host::Host;
+use crate::log::Log;
 
 /// In apt's own order; each one only counts where it exists.
 const LOCKS: [&str; 4] = [
@@ -23,6 +23,8 @@ const LOCKS: [&str; 4] = [
     "/var/cache/apt/archives/lock",
     "/var/lib/apt/lists/lock",
 ];
+/// No package has a longer name.
+const LONGEST_NAME: usize = 4096;
 const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 const LOCK_PAUSE: Duration = Duration::from_secs(1);
 /// `snap install` and `snap refresh` fetch what they install.
@@ -107,28 +109,27 @@ fn plain(package: &str) -> &str {
 
 /// Those packages that apt does not know. All are known when it cannot be asked: it will say so itself.
 fn unknown(packages: &[String]) -> Vec<String> {
-    let Ok(mut child) = Command::new("apt-cache")
-        .arg("pkgnames")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-    else {
-        return Vec::new();
-    };
     let mut wanted: HashSet<&str> = packages.iter().map(|package| plain(package)).collect();
     let mut names = 0_usize;
-    if let Some(pipe) = child.stdout.take() {
-        // A hundred thousand names, of which few are looked for: none is kept.
-        let mut reader = BufReader::new(pipe);
-        let mut line = String::new();
-        while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
-            wanted.remove(line.trim_end());
-            names += 1;
-            line.clear();
+    // A hundred thousand names, of which few are looked for: none is kept.
+    let mut line: Vec<u8> = Vec::new();
+    let mut look = |bytes: &[u8]| {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            line.extend_from_slice(piece);
+            if line.pop_if(|byte| *byte == b'\n').is_some() {
+                wanted.remove(String::from_utf8_lossy(&line).trim_end());
+                names += 1;
+                line.clear();
+            } else if line.len() > LONGEST_NAME {
+                line.clear();
+            }
         }
-    }
-    if child.wait().is_ok_and(|status| status.success()) && names > 0 {
+    };
+    let program =
+        Program { argv: &["apt-cache", "pkgnames"], patience: Some(program::PATIENCE), ..Program::default() };
+    let asked =
+        run::start(&program).and_then(|started| started.finish_seen(&Log::default(), &program, &mut look));
+    if asked.is_ok_and(|ended| ended.status.success()) && names > 0 {
         packages.iter().filter(|package| wanted.contains(plain(package))).cloned().collect()
     } else {
         Vec::new()
@@ -226,6 +227,9 @@ pub(super) fn reboot_if_required(cx: &mut Execution<'_>, details: &Details<'_>) 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
     use super::*;
     use crate::testing::{Tree, has};
 
