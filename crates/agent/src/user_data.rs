@@ -33,6 +33,13 @@ pub(crate) struct Configuration {
     pub(crate) effective: Map,
 }
 
+impl Configuration {
+    /// The parts of the user-data that count: none where it fails as a whole.
+    pub(crate) fn parts(&self) -> &[Part] {
+        if self.user.failed { &[] } else { &self.user.parts }
+    }
+}
+
 /// Reads user-data and vendor-data of `found` over the machine's own `system`.
 pub(crate) fn read(
     found: &Found,
@@ -67,7 +74,8 @@ pub(crate) fn read(
         (Vendor::Second, "vendor-data2", "vendor2-cloud-config.txt", &found.vendor_data2),
         (Vendor::First, "vendor-data", "vendor-cloud-config.txt", &found.vendor_data),
     ] {
-        if bytes.is_none() {
+        // What fails as a whole takes the vendor's along: cloud-init gets no further.
+        if bytes.is_none() || user.failed {
             continue;
         }
         if !layers::vendor_enabled(&without_vendor, which) {
@@ -83,7 +91,10 @@ pub(crate) fn read(
         vendor_configs.push(merged);
         vendor_parts.append(&mut data.parts);
     }
-    let mut layered: Vec<&Map> = vec![&user_config.config];
+    let mut layered: Vec<&Map> = Vec::new();
+    if !user.failed {
+        layered.push(&user_config.config);
+    }
     layered.extend(vendor_configs.iter().map(|merged| &merged.config));
     layered.push(system);
     let effective = layers::effective(&layered);

@@ -78,7 +78,7 @@ fn one(cx: &Run<'_>, scheduled: &Scheduled<'_>, record: &mut Record) -> Vec<Stri
     }
     let request = Request {
         config: scheduled.config,
-        parts: &cx.configuration.user.parts,
+        parts: cx.configuration.parts(),
         machine: cx.machine,
         distro: cx.distro,
         facts: cx.facts,

@@ -109,7 +109,7 @@ fn keep(host: &Host, state: &State) -> Result<(), AgentError> {
     for (name, text) in &configuration.vendor_files {
         put(name, text.as_bytes())?;
     }
-    put("cloud-config.txt", cloud_config(&configuration.user.parts, &configuration.user_config).as_bytes())
+    put("cloud-config.txt", cloud_config(configuration.parts(), &configuration.user_config).as_bytes())
 }
 
 #[cfg(test)]

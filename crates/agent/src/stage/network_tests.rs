@@ -283,3 +283,25 @@ fn what_a_service_says_of_the_network_is_for_the_next_boot() {
     boot(&files, &Table::new(&clock), &clock);
     assert!(files.read(NETPLAN).contains("10.0.0.7/24"));
 }
+
+#[test]
+fn user_data_that_fails_as_a_whole_does_nothing_in_any_stage() {
+    let clock = VirtualClock::new();
+    let files = machine("http://cloud").file("inc", "#cloud-config\nwrite_files: [{path: /made, defer: true}]\n").file(
+        "etc/cloud/cloud.cfg",
+        "datasource_list: [NoCloud, None]\ncloud_config_modules: []\ncloud_final_modules: [write_files_deferred]\n",
+    );
+    let seed = "var/lib/cloud/seed/nocloud";
+    let files = files
+        .file(&format!("{seed}/meta-data"), "instance-id: i-1\n")
+        .file(&format!("{seed}/user-data"), "#include\nfile:///missing\nfile:///inc\n");
+    assert_eq!(boot(&files, &Table::new(&clock), &clock), ["Consuming user data failed!"]);
+    crate::stage::run(&files.host(), Stage::Final).unwrap();
+    assert!(!files.host().exists("/made"));
+    assert_eq!(files.read("var/lib/cloud/instance/cloud-config.txt"), "");
+    // Without what fails it is done.
+    let files = files.file(&format!("{seed}/user-data"), "#include\nfile:///inc\n");
+    assert_eq!(boot(&files, &Table::new(&clock), &clock), Vec::<String>::new());
+    crate::stage::run(&files.host(), Stage::Final).unwrap();
+    assert!(files.host().exists("/made"));
+}
