@@ -33,12 +33,12 @@ const SHOWN: &str = "network-config.json";
 /// How long one of the image's programs may take: everything else at this boot comes behind it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Whether the network's files are of this machine: every card is there that was there when they were written.
-/// If not, its disk is another machine's now, and what binds to cards by address or name may bind to none.
+/// Whether the network's files are of this machine: a card is there that was there when they were written. If not, its
+/// disk is another machine's now, and what binds to cards by address or name may bind to none.
 pub(crate) fn is_of_this_machine(host: &Host) -> bool {
     let Ok(Some(known)) = host.read_text(CARDS) else { return false };
     let now = own_cards(host);
-    known.lines().all(|mac| now.iter().any(|of| of == mac))
+    now.is_empty() || known.lines().any(|mac| now.iter().any(|of| of == mac))
 }
 
 /// The addresses of cards that are hardware, or what a hypervisor calls so.
@@ -260,5 +260,43 @@ impl Files for Image<'_> {
             (name.ends_with(".wants") || name.ends_with(".requires"))
                 && self.host.names(&format!("{UNITS}/{name}")).iter().any(|link| link == unit)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Tree;
+
+    #[test]
+    fn a_machine_is_known_by_its_cards() {
+        for (known, now, expected) in [
+            (None, &["02:00:00:00:00:01"][..], false),
+            (Some("02:00:00:00:00:01\n"), &["02:00:00:00:00:01"], true),
+            // One of two is another one.
+            (
+                Some("02:00:00:00:00:01\n02:00:00:00:00:02\n"),
+                &["02:00:00:00:00:02", "02:00:00:00:00:03"],
+                true,
+            ),
+            (Some("02:00:00:00:00:01\n"), &["02:00:00:00:00:03"], false),
+            (Some(""), &["02:00:00:00:00:03"], false),
+            // Containers have none; and where none is seen nothing can be written.
+            (Some(""), &[], true),
+            (Some("02:00:00:00:00:01\n"), &[], true),
+        ] {
+            let mut tree = Tree::new()
+                .file("sys/class/net/docker0/address", "02:42:00:00:00:01\n")
+                .directory("sys/class/net/lo");
+            for (number, mac) in now.iter().enumerate() {
+                tree = tree
+                    .directory(&format!("sys/class/net/eth{number}/device"))
+                    .file(&format!("sys/class/net/eth{number}/address"), &format!("{mac}\n"));
+            }
+            if let Some(known) = known {
+                tree = tree.file("var/lib/hardtack/network-cards", known);
+            }
+            assert_eq!(is_of_this_machine(&tree.host()), expected, "{known:?} {now:?}");
+        }
     }
 }
