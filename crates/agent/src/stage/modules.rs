@@ -17,8 +17,21 @@ use crate::user_data::Configuration;
 
 /// Modules that cloud-init runs, and notes as having run, though no key of theirs is in the configuration
 /// (`activate_by_schema_keys` is empty).
-const ALWAYS_RUN: [&str; 6] =
-    ["seed_random", "mounts", "set_passwords", "ssh_import_id", "scripts_vendor", "scripts_user"];
+const ALWAYS_RUN: [&str; 13] = [
+    "seed_random",
+    "mounts",
+    "set_hostname",
+    "users_groups",
+    "ssh",
+    "set_passwords",
+    "ssh_import_id",
+    "locale",
+    "scripts_vendor",
+    "scripts_per_instance",
+    "scripts_user",
+    "ssh_authkey_fingerprints",
+    "keys_to_console",
+];
 
 /// What the modules of a stage run with.
 pub(crate) struct Run<'a> {
