@@ -147,10 +147,14 @@ fn act(cx: &mut Execution<'_>, action: &Action) -> Result<(), AgentError> {
     }
 }
 
-/// The name that `argv` gives the running kernel, where that is all that it does.
+/// The name that `argv` gives the running kernel, where that is all that it does. The kernel takes any bytes; what
+/// is no host's name is left to the program, which refuses it.
 fn kernel_name(argv: &[String]) -> Option<&str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     match argv {
-        [program, name] if program == "hostname" && !name.starts_with('-') => Some(name),
+        [program, name] if program == "hostname" && !name.starts_with('-') && name.bytes().all(plain) => {
+            Some(name).filter(|name| !name.is_empty()).map(String::as_str)
+        }
         _ => None,
     }
 }
@@ -166,7 +170,13 @@ mod tests {
             kernel_name(&argv).map(str::to_owned)
         };
         assert_eq!(name(&["hostname", "web"]).as_deref(), Some("web"));
-        for other in [&["hostname"][..], &["hostname", "-f"], &["hostname", "-b", "x"], &["echo", "web"]] {
+        for other in [
+            &["hostname"][..],
+            &["hostname", "-f"],
+            &["hostname", "-b", "x"],
+            &["hostname", "w\u{e9}b x"],
+            &["hostname", ""],
+        ] {
             assert_eq!(name(other), None, "{other:?}");
         }
     }
