@@ -229,6 +229,11 @@ pub(crate) fn network(
         }
     }
     let mut candidates = candidates(identified);
+    // Whose seed was taken away, as one does with a disk, did not come into a cloud by that.
+    let of_seed = |known: &Found| matches!(known.source, Source::NoCloud | Source::ConfigDrive);
+    if known.as_ref().is_some_and(of_seed) && !question.host.exists(MOVED) {
+        candidates.retain(|candidate| candidate.marked);
+    }
     let is_usual = settings.ec2.metadata_urls.is_empty();
     if is_usual && candidates.iter().any(|candidate| !candidate.marked) && !routed(question.host, clock) {
         question.log.info(&format!("there is no route to {LINK_LOCAL}: only clouds with marks are asked"));
@@ -250,7 +255,12 @@ pub(crate) fn network(
         question.log.warn(&format!("{}: {why}", source.list_name()));
     }
     if let Some(known) = known.filter(|known| known.source != Source::None) {
-        question.log.warn(&format!("no data source answers: this stays {}", known.instance_id));
+        let text = format!("no data source answers: this stays {}", known.instance_id);
+        if candidates.is_empty() {
+            question.log.info(&text)
+        } else {
+            question.log.warn(&text)
+        }
         return known;
     }
     let text = "no data source was found: the machine keeps to what its image says";

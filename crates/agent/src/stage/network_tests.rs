@@ -201,8 +201,9 @@ fn a_seed_may_want_everything_before_the_network() {
     assert!(!host.exists("/made"));
     // What the next boot finds.
     std::fs::remove_dir_all(host.path("/var/lib/cloud/seed")).unwrap();
-    boot(&files, &Table::new(&clock), &clock);
-    assert_eq!(note(&files, "instance-id"), "i-1");
+    let files = files.file("etc/cloud/cloud.cfg", "cloud_init_modules: [write_files]\n");
+    boot(&files, &Table::new(&clock).with("169.254.169.254", eucalyptus()), &clock);
+    assert_eq!((note(&files, "instance-id").as_str(), clock.now().as_secs()), ("i-1", 0));
 }
 
 #[test]
