@@ -10,7 +10,7 @@ use hardtack_datasource::Found;
 use hardtack_userdata::layers::{self, Vendor};
 use hardtack_userdata::merge::{Merged, merge_parts};
 use hardtack_userdata::split::{Fetch, SplitOptions, UserData, split};
-use hardtack_userdata::{Map, Part, PartKind, Severity};
+use hardtack_userdata::{Map, Part, PartKind, Severity, yaml_out};
 
 use crate::accounts::replace;
 use crate::host::Host;
@@ -91,13 +91,19 @@ pub(crate) fn read(
         vendor_configs.push(merged);
         vendor_parts.append(&mut data.parts);
     }
-    let mut layered: Vec<&Map> = Vec::new();
-    if !user.failed {
-        layered.push(&user_config.config);
-    }
-    layered.extend(vendor_configs.iter().map(|merged| &merged.config));
-    layered.push(system);
-    let effective = layers::effective(&layered);
+    // User-data may be large: it is not held in memory more often than it must be.
+    let effective = if vendor_configs.is_empty() && !user.failed {
+        without_vendor
+    } else {
+        drop(without_vendor);
+        let mut layered: Vec<&Map> = Vec::new();
+        if !user.failed {
+            layered.push(&user_config.config);
+        }
+        layered.extend(vendor_configs.iter().map(|merged| &merged.config));
+        layered.push(system);
+        layers::effective(&layered)
+    };
     Configuration { user, user_config, vendor_parts, vendor_files, effective }
 }
 
@@ -108,7 +114,7 @@ fn tell(name: &str, data: &UserData, log: &Log) {
     }
 }
 
-/// The header of cloud-init's `cloud-config.txt`, and the configuration below it. JSON is YAML, too.
+/// The header of cloud-init's `cloud-config.txt`, and the configuration below it.
 pub(crate) fn cloud_config(parts: &[Part], merged: &Merged) -> String {
     let has_config =
         parts.iter().any(|part| matches!(part.kind, PartKind::CloudConfig | PartKind::JsonPatch));
@@ -126,9 +132,7 @@ pub(crate) fn cloud_config(parts: &[Part], merged: &Merged) -> String {
     for name in &merged.error_parts {
         text.push_str(&format!("# Cloud-config part ignored SCHEMA_ERROR: {name}\n"));
     }
-    let json = hardtack_userdata::json::map(&merged.config);
-    text.push_str(&serde_json::to_string_pretty(&json).unwrap_or_default());
-    text.push('\n');
+    text.push_str(&format!("---\n{}...\n", yaml_out::dump(&merged.config)));
     text
 }
 

@@ -113,7 +113,9 @@ fn one(cx: &Run<'_>, scheduled: &Scheduled<'_>, record: &mut Record) -> Vec<Stri
     if let Some(semaphore) = &semaphore {
         take(cx, semaphore, scheduled.frequency);
     }
+    let told_before = cx.log.told().len();
     let failures = carry_out(cx, name, &outcome, record);
+    let while_running = cx.log.told().len().saturating_sub(told_before);
     entry.actions = outcome.actions.len();
     entry.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     entry.state = match (failures.is_empty(), outcome.actions.is_empty()) {
@@ -131,12 +133,21 @@ fn one(cx: &Run<'_>, scheduled: &Scheduled<'_>, record: &mut Record) -> Vec<Stri
     for warning in &entry.warnings {
         cx.log.warn(&format!("{name}: {warning}"));
     }
+    // What actions have warned of stands in the log by now: a disk that is not there, a program that may fail.
+    let told = cx.log.told();
+    let said = told.get(told_before..).unwrap_or_default().iter().take(while_running);
+    for (_, warning) in said {
+        entry.warnings.push(warning.clone());
+        entry.warned.push(crate::key_report::ALL.to_owned());
+    }
     for failure in &failures {
         cx.log.error(&format!("{name} failed: {failure}"));
     }
     cx.log.info(&format!("{name}: {}, {} ms", entry.state, entry.milliseconds));
     record.modules.push(entry);
-    failures.into_iter().map(|failure| format!("('{name}', RuntimeError({failure:?}))")).collect()
+    // One for a module, however much of it failed.
+    let all = failures.join("; ");
+    (!failures.is_empty()).then(|| format!("('{name}', RuntimeError({all:?}))")).into_iter().collect()
 }
 
 /// Notes that a module runs now.

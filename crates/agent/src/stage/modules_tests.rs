@@ -50,3 +50,21 @@ fn a_call_that_nobody_answers_is_told_and_fails_nothing() {
     let told = status["v1"]["modules-final"]["recoverable_errors"]["WARNING"].to_string();
     assert!(told.contains("phone_home: http://127.0.0.1:9/"), "{told}");
 }
+
+#[test]
+fn a_module_fails_once_and_the_configuration_is_kept_as_yaml() {
+    let files = machine(
+        "#cloud-config\nwrite_files:\n- {path: /b, content: !!binary aGk=}\n\
+         runcmd: [{a: b}, {c: d}]\nday: 2001-12-14\n",
+    );
+    let result = boot(&files);
+    let errors = result["v1"]["errors"].as_array().unwrap();
+    let of = |name: &str| errors.iter().filter(|error| error.as_str().unwrap().starts_with(name)).count();
+    assert_eq!(of("('runcmd', "), 1, "{result}");
+    let kept = files.read("var/lib/cloud/instance/cloud-config.txt");
+    assert_eq!(
+        kept,
+        "#cloud-config\n\n# from 1 files\n# part-001\n\n---\nday: 2001-12-14\nruncmd:\n-   a: b\n-   c: d\n\
+         write_files:\n-   content: !!binary |\n        aGk=\n    path: /b\n...\n"
+    );
+}
