@@ -24,6 +24,8 @@ const OUTPUT: &str = "/var/log/cloud-init-output.log";
 
 /// The reason of a key whose modules have all done their work on an earlier boot of this instance.
 const EARLIER: &str = "done on an earlier boot";
+/// In [`record::ModuleRecord::warned`]: about whatever the module reads.
+pub(crate) const ALL: &str = "*";
 /// The reason of keys that are read of nothing, since the user-data fails as a whole.
 const WHOLE: &str = "the user-data fails as a whole, and nothing of it is applied";
 
@@ -125,7 +127,8 @@ fn keys(
 fn warning<'a>(record: &'a Record, modules: &[String], key: &str) -> Option<(&'a str, bool)> {
     let ran = || record.modules.iter().filter(|module| modules.contains(&module.module));
     let mut pairs = ran().flat_map(|module| module.warned.iter().zip(&module.warnings));
-    let (_, warning) = pairs.find(|(about, _)| *about == key)?;
+    let of_key = pairs.clone().find(|(about, _)| *about == key);
+    let (_, warning) = of_key.or_else(|| pairs.find(|(about, _)| *about == ALL))?;
     Some((warning.as_str(), ran().any(|module| module.actions > 0)))
 }
 
@@ -236,8 +239,14 @@ pub(crate) fn summary(record: &Record) -> Option<String> {
     let warned = |key: &&record::KeyRecord| {
         key.state == "applied" && key.reason.as_deref().is_some_and(|reason| reason != EARLIER)
     };
+    let mut reasons: Vec<&str> = Vec::new();
     for key in record.keys.iter().filter(warned) {
         let reason = key.reason.as_deref().unwrap_or_default();
+        // One disk that is missing is one line, whatever keys are about it.
+        if reasons.contains(&reason) {
+            continue;
+        }
+        reasons.push(reason);
         details.push(format!("warning: {} ({}:{}): {reason}", key.key, key.file, key.line));
     }
     for part in &record.parts {

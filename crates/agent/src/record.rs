@@ -61,7 +61,8 @@ pub(crate) struct ModuleRecord {
     pub(crate) actions: usize,
     pub(crate) errors: Vec<String>,
     pub(crate) warnings: Vec<String>,
-    /// For every warning the top-level key that it is about; empty where the module cannot tell.
+    /// For every warning the top-level key that it is about; empty where the module cannot tell, `*` for
+    /// what its actions have warned of.
     pub(crate) warned: Vec<String>,
     /// The top-level keys that the errors are about, where the module can tell.
     pub(crate) keys: Vec<String>,

@@ -116,6 +116,28 @@ fn what_is_warned_of_is_not_silently_applied() {
 }
 
 #[test]
+fn what_actions_warn_of_is_told_once_for_all_keys_of_the_module() {
+    let configuration = configuration("#cloud-config\ndisk_setup: {}\nfs_setup: []\n");
+    let machine = Tree::debian();
+    let distro = Distro::read(&machine);
+    let schedule = Schedule::new(&configuration.effective, &machine, &distro, &Facts::default());
+    let module = ModuleRecord {
+        module: "disk_setup".to_owned(),
+        actions: 1,
+        warnings: vec!["/dev/x does not exist".to_owned()],
+        warned: vec![ALL.to_owned()],
+        ..ModuleRecord::default()
+    };
+    let mut record = Record { modules: vec![module], ..Record::default() };
+    update(&mut record, &configuration, &schedule, &distro);
+    assert!(
+        record.keys.iter().all(|key| key.reason.as_deref() == Some("/dev/x does not exist")),
+        "{record:#?}"
+    );
+    assert_eq!(summary(&record).unwrap().matches("/dev/x").count(), 1);
+}
+
+#[test]
 fn a_key_of_user_data_that_fails_as_a_whole_does_not_wait() {
     let text = "Content-Type: multipart/mixed; boundary=X\nMIME-Version: 1.0\n\n\
                 --X\nContent-Type: text/cloud-config\n\n#cloud-config\ntimezone: UTC\n\

@@ -93,7 +93,7 @@ impl Maker<'_> {
         }
         let Some(name_text) = name.as_text().filter(|name| !name.is_empty()) else {
             return unusable(
-                format!("the user name {} is not text", name.to_python_str()),
+                format!("the user name {:?} is not text, or empty", name.to_python_str()),
                 "put the name in quotes",
             );
         };
