@@ -71,6 +71,11 @@ pub(super) fn consume(
     write_files(host, state)?;
     state.direct_output(log, "init");
     if state.configuration.user.failed {
+        log.error("the user-data fails as a whole: nothing of it is applied, but SSH comes up");
+        // cloud-init stops here, and nobody gets in. They count as not run: the user-data may be whole at the next boot.
+        for name in ["users_groups", "ssh"] {
+            super::modules::single(&state.run(log), name, Some(Frequency::Always), record);
+        }
         state.report(record)?;
         return Ok(vec!["Consuming user data failed!".to_owned()]);
     }

@@ -297,6 +297,11 @@ fn user_data_that_fails_as_a_whole_does_nothing_in_any_stage() {
         .file(&format!("{seed}/meta-data"), "instance-id: i-1\n")
         .file(&format!("{seed}/user-data"), "#include\nfile:///missing\nfile:///inc\n");
     assert_eq!(boot(&files, &Table::new(&clock), &clock), ["Consuming user data failed!"]);
+    // Whoever mends it gets in; it counts as not done, and is done again when the user-data is whole.
+    let ran: Vec<String> =
+        Record::load(&files.host()).modules.into_iter().map(|module| module.module).collect();
+    assert!(ran.iter().any(|module| module == "ssh"), "{ran:?}");
+    assert!(!files.host().exists("/var/lib/cloud/instance/sem/config_ssh"));
     crate::stage::run(&files.host(), Stage::Final).unwrap();
     assert!(!files.host().exists("/made"));
     assert_eq!(files.read("var/lib/cloud/instance/cloud-config.txt"), "");
