@@ -10,6 +10,7 @@ mod clouds;
 mod codes;
 mod coreos;
 mod crypt;
+mod differential;
 mod factors;
 mod first_boot;
 mod full_disk;

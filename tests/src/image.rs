@@ -28,6 +28,11 @@ impl Images {
         self.cache.join("images").join(format!("{name}.qcow2"))
     }
 
+    /// The root that the plain image of a Debian suite was made of, a tar archive.
+    pub fn root(&self, suite: &str) -> PathBuf {
+        self.cache.join(format!("{suite}.tar"))
+    }
+
     /// The folder with the packages of a Debian suite.
     pub fn debs(&self, suite: &str) -> PathBuf {
         self.cache.join(format!("debs-{suite}"))

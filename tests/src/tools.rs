@@ -21,6 +21,19 @@ pub fn hardtack() -> PathBuf {
     })
 }
 
+/// The guest's program as `cargo xtask agent` builds it; `HARDTACK_AGENT` names another one.
+pub fn agent() -> PathBuf {
+    std::env::var_os("HARDTACK_AGENT").map(PathBuf::from).unwrap_or_else(|| {
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| top().join("target"), PathBuf::from);
+        ["musl", "gnu"]
+            .map(|libc| format!("{}-unknown-linux-{libc}/agent/hardtack-agent", std::env::consts::ARCH))
+            .map(|path| target.join(path))
+            .into_iter()
+            .find(|path| path.exists())
+            .expect("no agent (`cargo xtask agent` builds it)")
+    })
+}
+
 /// A command of ours, run as an ordinary user, with none of the privileges of the caller.
 pub fn as_ordinary_user(program: impl AsRef<OsStr>) -> Command {
     if !rustix::process::geteuid().is_root() {
