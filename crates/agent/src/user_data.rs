@@ -64,7 +64,9 @@ pub(crate) fn read(
         log.info("the image takes no user-data (`allow_userdata: false`)");
         UserData::default()
     };
-    let user_config = merge_parts(&user.parts);
+    // cloud-init's modules see what it has dumped into `cloud-config.txt` and read again.
+    let mut user_config = merge_parts(&user.parts);
+    user_config.config = yaml_out::in_order(&user_config.config);
     let without_vendor = layers::effective(&[&user_config.config, system]);
     let mut vendor_parts = Vec::new();
     let mut vendor_configs: Vec<Merged> = Vec::new();
@@ -86,7 +88,8 @@ pub(crate) fn read(
         let mut data = take(name, bytes);
         tell(name, &data, log);
         data.parts.retain(|part| !disabled.contains(&part.content_type));
-        let merged = merge_parts(&data.parts);
+        let mut merged = merge_parts(&data.parts);
+        merged.config = yaml_out::in_order(&merged.config);
         vendor_files.push((file, cloud_config(&data.parts, &merged)));
         vendor_configs.push(merged);
         vendor_parts.append(&mut data.parts);

@@ -23,6 +23,29 @@ pub fn dump(map: &Map) -> String {
     writer.out
 }
 
+/// The map as it is read again where it was dumped: keys in order, at every depth.
+#[must_use]
+pub fn in_order(map: &Map) -> Map {
+    fn value(old: &Value, depth: usize) -> Value {
+        let mut new = old.clone();
+        match &mut new.kind {
+            Kind::Map(map) => *map = entries(map, depth + 1),
+            Kind::List(list) if depth < DEPTH => {
+                list.iter_mut().for_each(|item| *item = value(item, depth + 1));
+            }
+            _ => {}
+        }
+        new
+    }
+    fn entries(map: &Map, depth: usize) -> Map {
+        if depth >= DEPTH {
+            return map.clone();
+        }
+        sorted(map).into_iter().map(|(key, old)| (key.clone(), value(old, depth))).collect()
+    }
+    entries(map, 0)
+}
+
 struct Writer {
     out: String,
     column: usize,
@@ -423,4 +446,19 @@ fn escape(character: char) -> String {
         }
     };
     format!("\\{short}")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn keys_come_in_order_at_every_depth() {
+        let value = Value::load("b: {z: [{d: 1, c: 2}], y: 3}\na: 4\n", 0).unwrap();
+        let Kind::Map(map) = &value.kind else { panic!("{value:?}") };
+        let found = Value { kind: Kind::Map(in_order(map)), ..value.clone() }.to_python_repr();
+        assert_eq!(found, "{'a': 4, 'b': {'y': 3, 'z': [{'c': 2, 'd': 1}]}}");
+    }
 }
