@@ -12,6 +12,7 @@ use hardtack_datasource::Found;
 use crate::accounts::replace;
 use crate::error::AgentError;
 use crate::host::Host;
+use crate::log::Log;
 
 /// cloud-init's directory.
 pub(crate) const CLOUD: &str = "/var/lib/cloud";
@@ -21,6 +22,8 @@ pub(crate) const LINK: &str = "/var/lib/cloud/instance";
 pub(crate) const RUN: &str = "/run/cloud-init";
 /// What the data source said, for later stages and boots; 0600, since it holds user-data.
 const FOUND: &str = "/var/lib/cloud/instance/datasource.json";
+/// The same where no disk takes it, for this boot.
+const AFLOAT: &str = "/run/hardtack/datasource.json";
 /// `previous-instance-id` of a machine's first boot.
 const NONE_BEFORE: &str = "NO_PREVIOUS_INSTANCE_ID";
 
@@ -44,8 +47,26 @@ pub(crate) fn load(host: &Host) -> Option<Instance> {
 /// What the data source said when it was last asked.
 pub(crate) fn cached(host: &Host) -> Option<Found> {
     // Larger than what `Host` reads: user-data of 1 MiB in base64, twice.
-    let bytes = std::fs::read(host.path(FOUND)).ok()?;
-    serde_json::from_slice(&bytes).ok()
+    let read = |path: &str| serde_json::from_slice(&std::fs::read(host.path(path)).ok()?).ok();
+    read(AFLOAT).or_else(|| read(FOUND))
+}
+
+/// As [`adopt`]. On a disk that takes nothing, full or read-only, the identity holds for this boot alone: nobody is kept
+/// out for want of a note.
+pub(crate) fn adopt_for_now(host: &Host, found: Found, log: &Log) -> Result<Instance, AgentError> {
+    let error = match adopt(host, found.clone()) {
+        Ok(instance) => return Ok(instance),
+        Err(error) => error,
+    };
+    log.error(&format!("{error}; the machine is {} for this boot alone", found.instance_id));
+    crate::config::directory(host, crate::config::RUNTIME)?;
+    replace(&host.path(AFLOAT), as_json(&found)?.as_bytes(), 0o600, None)?;
+    Ok(Instance { found, is_new: true })
+}
+
+fn as_json(found: &Found) -> Result<String, AgentError> {
+    serde_json::to_string(found)
+        .map_err(|error| AgentError::text(format!("what the data source said cannot be kept: {error}")))
 }
 
 /// The machine becomes the instance of `found`: directories, the link, and the notes that others read.
@@ -81,9 +102,7 @@ pub(crate) fn adopt(host: &Host, found: Found) -> Result<Instance, AgentError> {
     note(host, &format!("{CLOUD}/data/instance-id"), &found.instance_id)?;
     note(host, &format!("{CLOUD}/data/previous-instance-id"), &previous)?;
     note(host, &format!("{RUN}/.instance-id"), &found.instance_id)?;
-    let text = serde_json::to_string(&found)
-        .map_err(|error| AgentError::text(format!("what the data source said cannot be kept: {error}")))?;
-    replace(&host.path(FOUND), text.as_bytes(), 0o600, None)?;
+    replace(&host.path(FOUND), as_json(&found)?.as_bytes(), 0o600, None)?;
     Ok(Instance { found, is_new })
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn run(host: &Host, log: &Log) -> Result<Done, AgentError> {
         record.save(host)?;
         return Ok(Done::default());
     };
-    let adopted = instance::adopt(host, found)?;
+    let adopted = instance::adopt_for_now(host, found, log)?;
     if adopted.is_new || known.is_none() || moved {
         network_setup::apply(host, devices.machine(), &system, Some(&adopted.found), log);
         network_setup::show(host, log);
@@ -58,7 +58,9 @@ pub(crate) fn run(host: &Host, log: &Log) -> Result<Done, AgentError> {
     let fetch = crate::web::Includes::new(host);
     let fetch: Option<&dyn hardtack_userdata::split::Fetch> = if early { Some(&fetch) } else { None };
     let state = State::new(host, machine, &system, adopted.found, fetch, log);
-    state.publish()?;
+    if let Err(error) = state.publish() {
+        log.warn(&error.to_string());
+    }
     let mut errors = super::modules::run(&state.run(log), hardtack_modules::Stage::Local, &mut record);
     if early {
         // `dsmode: local`: the network stage has nothing left to do.

@@ -72,9 +72,12 @@ pub(crate) fn run(host: &Host, stage: Stage) -> Result<(), AgentError> {
         crate::journal::say(&format!("nothing is done: {why}"));
         return Ok(());
     }
-    instance::directories(host)?;
+    let made = instance::directories(host);
     crate::config::directory(host, crate::config::RUNTIME)?;
     let log = Log::open(host);
+    if let Err(error) = made {
+        log.error(&error.to_string());
+    }
     let status = Status::begin(host, stage, uptime(host));
     let status = status.map_err(|error| log.error(&error.to_string())).ok();
     log.output(banner::line(stage, crate::now(), uptime(host)).as_bytes());

@@ -45,7 +45,7 @@ fn with(host: &Host, log: &Log, web: &dyn Transport, clock: &dyn Clock) -> Resul
     if found.source == Source::Ec2 && found.network.is_none() {
         found.network = network_setup::of_ec2(host, &found, &Settings::read(&system));
     }
-    let adopted = instance::adopt(host, found)?;
+    let adopted = instance::adopt_for_now(host, found, log)?;
     if adopted.is_new && adopted.found.network.is_some() && !identity::is_seeded(host) {
         // The network is up as it is, and whoever waits for a login needs it. The other cards follow at the next boot.
         network_setup::apply(host, devices.machine(), &system, Some(&adopted.found), log);
@@ -55,7 +55,7 @@ fn with(host: &Host, log: &Log, web: &dyn Transport, clock: &dyn Clock) -> Resul
     record.datasource.clone_from(&adopted.found.shown);
     let fetch = crate::web::Includes::new(host);
     let state = State::new(host, machine, &system, adopted.found, Some(&fetch), log);
-    state.publish()?;
+    warn(state.publish(), log);
     let errors = consume(host, &state, &mut record, log)?;
     Ok(Done { datasource: Some(state.datasource()), errors, off: false })
 }
@@ -67,8 +67,8 @@ pub(super) fn consume(
     record: &mut Record,
     log: &Log,
 ) -> Result<Vec<String>, AgentError> {
-    keep(host, state)?;
-    write_files(host, state)?;
+    warn(keep(host, state), log);
+    warn(write_files(host, state), log);
     state.direct_output(log, "init");
     if state.configuration.user.failed {
         log.error("the user-data fails as a whole: nothing of it is applied, but SSH comes up");
@@ -80,6 +80,13 @@ pub(super) fn consume(
         return Ok(vec!["Consuming user data failed!".to_owned()]);
     }
     state.modules(hardtack_modules::Stage::Network, record, log)
+}
+
+/// What only others would read is no reason to stop.
+fn warn(done: Result<(), AgentError>, log: &Log) {
+    if let Err(error) = done {
+        log.warn(&error.to_string());
+    }
 }
 
 /// Files that a config drive brings (`cloudinit/sources/DataSourceConfigDrive.py`, `write_injected_files`).
@@ -128,6 +135,22 @@ mod injected {
     use hardtack_userdata::Map;
 
     use super::*;
+
+    #[test]
+    fn a_disk_that_takes_nothing_keeps_nobody_out() {
+        let tree = crate::testing::Tree::new();
+        let host = tree.host();
+        instance::directories(&host).unwrap();
+        // Where directories are wanted: root would write into one that is read-only.
+        std::fs::remove_dir(host.path("/var/lib/cloud/instances")).unwrap();
+        std::fs::write(host.path("/var/lib/cloud/instances"), "").unwrap();
+        let log = Log::open(&host);
+        let adopted = instance::adopt_for_now(&host, crate::execute::testing::found(), &log).unwrap();
+        assert!(adopted.is_new);
+        let known = instance::load(&host).unwrap();
+        assert_eq!(known.found, adopted.found);
+        assert!(log.told().iter().any(|(_, text)| text.contains("for this boot alone")), "{:?}", log.told());
+    }
 
     #[test]
     fn what_a_config_drive_injects_is_written_once_for_an_instance() {
