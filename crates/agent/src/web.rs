@@ -152,7 +152,16 @@ pub(crate) fn post(
     fields: &[(String, String)],
     tries: u32,
 ) -> Result<(), AgentError> {
-    post_with(host, place, fields, Patience { tries, ..PHONE }).map_err(AgentError::text)
+    let sent = post_with(host, place, fields, Patience { tries, ..PHONE });
+    sent.map_err(|why| AgentError::text(without_path(&why, place)))
+}
+
+/// A hook's path is often its key, and what is told of it stands where everybody may read: the server is enough.
+fn without_path(why: &str, place: &str) -> String {
+    let whole = url::shown(&with_scheme(place));
+    let start = whole.find("://").map_or(0, |at| at + 3);
+    let end = whole.get(start..).and_then(|rest| rest.find('/')).map_or(whole.len(), |at| start + at);
+    why.replace(&whole, whole.get(..end).unwrap_or_default())
 }
 
 fn post_with(

@@ -140,3 +140,11 @@ fn what_comes_packed_is_unpacked() {
     let (url, _asked) = serve(&["HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nabc"]);
     assert!(includes(&host).fetch(&url, false).unwrap_err().contains("cannot be unpacked"));
 }
+
+#[test]
+fn a_hooks_path_is_told_to_nobody() {
+    let told = |place: &str| without_path(&format!("{}: status 500", url::shown(&with_scheme(place))), place);
+    assert_eq!(told("https://hooks.example/T0/SECRET?x=y"), "https://hooks.example: status 500");
+    assert_eq!(told("http://user:word@[::1]:80/SECRET"), "http://[::1]:80: status 500");
+    assert_eq!(told("http://hooks.example"), "http://hooks.example: status 500");
+}
