@@ -143,7 +143,12 @@ fn what_comes_packed_is_unpacked() {
 
 #[test]
 fn a_hooks_path_is_told_to_nobody() {
-    let told = |place: &str| without_path(&format!("{}: status 500", url::shown(&with_scheme(place))), place);
+    let told = |place: &str| {
+        super::without_path(
+            &format!("{}: status 500", hardtack_http::url::shown(&super::with_scheme(place))),
+            place,
+        )
+    };
     assert_eq!(told("https://hooks.example/T0/SECRET?x=y"), "https://hooks.example: status 500");
     assert_eq!(told("http://user:word@[::1]:80/SECRET"), "http://[::1]:80: status 500");
     assert_eq!(told("http://hooks.example"), "http://hooks.example: status 500");
