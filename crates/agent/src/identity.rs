@@ -28,6 +28,8 @@ use crate::log::Log;
 
 /// Says that the local stage of this boot has read a seed.
 const SEEDED: &str = "/run/hardtack/seeded";
+/// Says that the local stage of this boot has looked for one.
+const LOOKED: &str = "/run/hardtack/looked-for-seeds";
 /// Says that this boot's hardware is not that of the boot before.
 const MOVED: &str = "/run/hardtack/moved";
 /// All waiting for metadata together. SSH comes behind it.
@@ -87,6 +89,8 @@ pub(crate) fn switched_off(identified: &Identified) -> Option<&'static str> {
 /// What a seed on the machine says.
 pub(crate) fn local(question: &Question<'_>, identified: &Identified) -> Option<Found> {
     let _ = std::fs::remove_file(question.host.path(SEEDED));
+    let _ = crate::config::directory(question.host, crate::config::RUNTIME);
+    let _ = std::fs::write(question.host.path(LOOKED), "");
     if identified.verdict == Verdict::Kept {
         let kept = instance::cached(question.host)?;
         mark(question);
@@ -128,7 +132,6 @@ pub(crate) fn local(question: &Question<'_>, identified: &Identified) -> Option<
 }
 
 fn mark(question: &Question<'_>) {
-    let _ = crate::config::directory(question.host, crate::config::RUNTIME);
     let _ = std::fs::write(question.host.path(SEEDED), "");
 }
 
@@ -179,6 +182,14 @@ pub(crate) fn network(
         && let Some(known) = known
     {
         return known;
+    }
+    // The stage before was ended from outside, or never ran.
+    if !question.host.exists(LOOKED)
+        && let Some(found) = local(question, identified)
+    {
+        // What that stage does with a seed, it has not done.
+        let _ = std::fs::remove_file(question.host.path(SEEDED));
+        return found;
     }
     let known = known.filter(|known| {
         let out = is_ruled_out(identified, known.source);

@@ -48,7 +48,7 @@ fn a_call_that_nobody_answers_is_told_and_fails_nothing() {
     assert_eq!(result["v1"]["errors"], serde_json::json!([]));
     let status: serde_json::Value = serde_json::from_str(&files.read("run/cloud-init/status.json")).unwrap();
     let told = status["v1"]["modules-final"]["recoverable_errors"]["WARNING"].to_string();
-    assert!(told.contains("phone_home: http://127.0.0.1:9/"), "{told}");
+    assert!(told.contains("phone_home: http://127.0.0.1:9: "), "{told}");
 }
 
 #[test]

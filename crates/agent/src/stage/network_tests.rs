@@ -311,3 +311,21 @@ fn user_data_that_fails_as_a_whole_does_nothing_in_any_stage() {
     crate::stage::run(&files.host(), Stage::Final).unwrap();
     assert!(files.host().exists("/made"));
 }
+
+#[test]
+fn a_seed_is_found_also_where_the_stage_before_never_ran() {
+    let clock = VirtualClock::new();
+    let files = machine("http://cloud")
+        .file("etc/cloud/cloud.cfg", "datasource_list: [NoCloud, None]\ncloud_init_modules: [write_files]\n")
+        .file("var/lib/cloud/seed/nocloud/meta-data", "instance-id: i-seed\ndsmode: local\n")
+        .file(
+            "var/lib/cloud/seed/nocloud/user-data",
+            "#cloud-config\nwrite_files: [{path: /made, content: x}]\n",
+        );
+    let host = files.host();
+    crate::config::directory(&host, crate::config::RUNTIME).unwrap();
+    crate::instance::directories(&host).unwrap();
+    let log = Log::open(&host);
+    assert!(with(&host, &log, &Table::new(&clock), &clock).unwrap().errors.is_empty());
+    assert_eq!((note(&files, "instance-id").as_str(), files.read("made").as_str()), ("i-seed", "x"));
+}
