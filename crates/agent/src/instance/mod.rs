@@ -51,11 +51,11 @@ pub(crate) fn cached(host: &Host) -> Option<Found> {
     read(AFLOAT).or_else(|| read(FOUND))
 }
 
-/// As [`adopt`]. On a disk that takes nothing, full or read-only, the identity holds for this boot alone: nobody is kept
-/// out for want of a note.
+/// The machine becomes the instance of `found`: directories, the link, and the notes that others read. On a disk that
+/// takes nothing, full or read-only, the identity holds for this boot alone: nobody is kept out for want of a note.
 pub(crate) fn adopt_for_now(host: &Host, found: Found, log: &Log) -> Result<Instance, AgentError> {
-    let error = match adopt(host, found.clone()) {
-        Ok(instance) => return Ok(instance),
+    let error = match become_it(host, &found) {
+        Ok(is_new) => return Ok(Instance { found, is_new }),
         Err(error) => error,
     };
     log.error(&format!("{error}; the machine is {} for this boot alone", found.instance_id));
@@ -69,8 +69,15 @@ fn as_json(found: &Found) -> Result<String, AgentError> {
         .map_err(|error| AgentError::text(format!("what the data source said cannot be kept: {error}")))
 }
 
-/// The machine becomes the instance of `found`: directories, the link, and the notes that others read.
+/// The same, where the disk has to take it.
+#[cfg(test)]
 pub(crate) fn adopt(host: &Host, found: Found) -> Result<Instance, AgentError> {
+    let is_new = become_it(host, &found)?;
+    Ok(Instance { found, is_new })
+}
+
+/// Makes directories, link and notes. True when the machine was another instance before, or none.
+fn become_it(host: &Host, found: &Found) -> Result<bool, AgentError> {
     // The id becomes a directory's name.
     let name = found.instance_id.replace('/', "_");
     if matches!(name.as_str(), "" | "." | "..") || name.bytes().any(|byte| byte == 0) {
@@ -102,8 +109,8 @@ pub(crate) fn adopt(host: &Host, found: Found) -> Result<Instance, AgentError> {
     note(host, &format!("{CLOUD}/data/instance-id"), &found.instance_id)?;
     note(host, &format!("{CLOUD}/data/previous-instance-id"), &previous)?;
     note(host, &format!("{RUN}/.instance-id"), &found.instance_id)?;
-    replace(&host.path(FOUND), as_json(&found)?.as_bytes(), 0o600, None)?;
-    Ok(Instance { found, is_new })
+    replace(&host.path(FOUND), as_json(found)?.as_bytes(), 0o600, None)?;
+    Ok(is_new)
 }
 
 /// The directories that cloud-init makes at every start.

@@ -57,14 +57,14 @@ pub(crate) fn run(host: &Host, log: &Log) -> Result<Done, AgentError> {
     let early = adopted.found.known.early;
     let fetch = crate::web::Includes::new(host);
     let fetch: Option<&dyn hardtack_userdata::split::Fetch> = if early { Some(&fetch) } else { None };
-    let state = State::new(host, machine, &system, adopted.found, fetch, log);
+    let mut state = State::new(host, machine, &system, adopted.found, fetch, log);
     if let Err(error) = state.publish() {
         log.warn(&error.to_string());
     }
     let mut errors = super::modules::run(&state.run(log), hardtack_modules::Stage::Local, &mut record);
     if early {
         // `dsmode: local`: the network stage has nothing left to do.
-        errors.extend(super::network::consume(host, &state, &mut record, log)?);
+        errors.extend(super::network::consume(host, &mut state, &mut record, log)?);
     }
     record.save(host)?;
     Ok(Done { datasource: Some(state.datasource()), errors, off: false })

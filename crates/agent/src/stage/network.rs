@@ -54,20 +54,21 @@ fn with(host: &Host, log: &Log, web: &dyn Transport, clock: &dyn Clock) -> Resul
     record.instance_id.clone_from(&adopted.found.instance_id);
     record.datasource.clone_from(&adopted.found.shown);
     let fetch = crate::web::Includes::new(host);
-    let state = State::new(host, machine, &system, adopted.found, Some(&fetch), log);
+    let mut state = State::new(host, machine, &system, adopted.found, Some(&fetch), log);
     warn(state.publish(), log);
-    let errors = consume(host, &state, &mut record, log)?;
+    let errors = consume(host, &mut state, &mut record, log)?;
     Ok(Done { datasource: Some(state.datasource()), errors, off: false })
 }
 
 /// Keeps what others read of the user-data, and runs the modules. Returns what failed.
 pub(super) fn consume(
     host: &Host,
-    state: &State,
+    state: &mut State,
     record: &mut Record,
     log: &Log,
 ) -> Result<Vec<String>, AgentError> {
     warn(keep(host, state), log);
+    state.let_go();
     warn(write_files(host, state), log);
     state.direct_output(log, "init");
     if state.configuration.user.failed {

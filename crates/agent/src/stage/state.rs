@@ -40,7 +40,9 @@ impl State {
         })?;
         let machine = Tree::new(host.path("/"));
         let system = system_config::read(&machine, log);
-        Ok(Self::new(host, machine, &system, instance.found, None, log))
+        let mut state = Self::new(host, machine, &system, instance.found, None, log);
+        state.let_go();
+        Ok(state)
     }
 
     /// The state for `found`; with `fetch` what user-data includes is fetched, without it is what was kept.
@@ -127,9 +129,20 @@ impl State {
     }
 
     /// What other software reads of this instance.
-    pub(crate) fn publish(&self) -> Result<(), AgentError> {
-        instance_data::write(&self.host, &self.instance_data)?;
+    pub(crate) fn publish(&mut self) -> Result<(), AgentError> {
+        let data = std::mem::take(&mut self.instance_data);
+        instance_data::write(&self.host, &data)?;
+        drop(data);
         instance_data::write_combined(&self.host, &self.configuration.effective, &self.system)
+    }
+
+    /// Lets go of what was only read from: user-data may be large, and modules look at its parts.
+    pub(super) fn let_go(&mut self) {
+        self.instance_data = serde_json::Value::Null;
+        self.configuration.user.text = None;
+        self.found.user_data = None;
+        self.found.vendor_data = None;
+        self.found.vendor_data2 = None;
     }
 
     /// Output and log files as the configuration wants them.
