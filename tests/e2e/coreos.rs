@@ -122,3 +122,18 @@ fn a_script_bootstraps_an_instance() {
         &["apt-get install -y git chef", "bootstrapped"],
     );
 }
+
+#[test]
+#[ignore = "the full suite boots it"]
+fn beside_cloud_init_units_of_user_data_start() {
+    let Some(images) = Images::find() else { return };
+    let replaced = Replaced::build_beside(&images, "debian12", "bookworm", CLUSTER);
+    let seed = replaced.seed("i-beside", &example("coreos-cluster.yaml"));
+    let running = replaced.boot("beside", Launch::Seed(&seed));
+    let told = running.root(
+        "for second in $(seq 120); do systemctl is-active -q hardtack-coreos.service && break; sleep 1; done; \
+         systemctl is-active hardtack-coreos.service; cat /run/etcd-environment /run/fleet-environment; cloud-init --version",
+    );
+    assert_lines(&told, &["active", "ETCD_ADDR=10.0.2.15:4001", "FLEET_PUBLIC_IP=10.0.2.15"]);
+    assert!(told.contains("cloud-init 22.4"), "{told}");
+}

@@ -35,6 +35,21 @@ impl Replaced {
         Self::build_with(images, image, suite, files, |_| ())
     }
 
+    /// The same beside cloud-init, which stays.
+    pub(crate) fn build_beside(images: &Images, image: &str, suite: &str, files: &str) -> Self {
+        Self::of_recipe(
+            images,
+            image,
+            suite,
+            files,
+            |_| (),
+            |text| {
+                assert!(text.contains("mode: replace"));
+                *text = text.replace("mode: replace", "mode: companion");
+            },
+        )
+    }
+
     /// The same; `prepare` puts files into the folder that the recipe is built in.
     pub(crate) fn build_with(
         images: &Images,
@@ -43,10 +58,22 @@ impl Replaced {
         files: &str,
         prepare: impl FnOnce(&Path),
     ) -> Self {
+        Self::of_recipe(images, image, suite, files, prepare, |_| ())
+    }
+
+    fn of_recipe(
+        images: &Images,
+        image: &str,
+        suite: &str,
+        files: &str,
+        prepare: impl FnOnce(&Path),
+        change: impl FnOnce(&mut String),
+    ) -> Self {
         let workshop = Workshop::new(images, suite);
         prepare(workshop.path());
         let recipe = workshop.path().join("debian-replace.yaml");
         let mut text = std::fs::read_to_string(&recipe).unwrap();
+        change(&mut text);
         if !files.is_empty() {
             text.push_str(&format!("  - files:\n{files}"));
         }
