@@ -40,6 +40,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/mksquashfs", "squashfs-tools"),
     ("/usr/sbin/cryptsetup", "cryptsetup-bin"),
     ("/usr/bin/time", "time"),
+    ("/usr/bin/ip", "iproute2"),
     ("/usr/bin/curl", "curl"),
     ("/usr/bin/wget", "wget"),
     ("/usr/lib/python3/dist-packages/yaml/__init__.py", "python3-yaml"),
