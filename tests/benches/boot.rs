@@ -72,7 +72,9 @@ fn main() {
     for number in 0..options.runs {
         for (contender, list) in boots.iter_mut().enumerate() {
             let agent = if contender == 0 { "" } else { "  - agent: {mode: replace}\n" };
-            let boot = boot(&images, &options, directory.path(), agent, number);
+            // A log of its own for every boot: what another one has said would end the wait at once.
+            let name = format!("boot-{number}-{contender}");
+            let boot = boot(&images, &options, directory.path(), agent, &name);
             eprintln!("{}: {boot:?}", NAMES[contender]);
             list.push(boot);
         }
@@ -99,7 +101,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Options {
     options
 }
 
-fn boot(images: &Images, options: &Options, directory: &Path, agent: &str, number: usize) -> Boot {
+fn boot(images: &Images, options: &Options, directory: &Path, agent: &str, name: &str) -> Boot {
     let source = images.disk(&options.image);
     std::fs::write(directory.join("boot.yaml"), format!("recipe: 1\nsteps:\n{}{agent}", files())).unwrap();
     let mut build = as_ordinary_user(hardtack());
@@ -113,7 +115,7 @@ fn boot(images: &Images, options: &Options, directory: &Path, agent: &str, numbe
         launch: Launch::Seed(&seed_file),
         extra: None,
         directory,
-        name: &format!("boot-{number}"),
+        name,
     });
     vm.wait_for(MARK);
     measured(&vm.log())
