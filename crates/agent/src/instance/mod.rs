@@ -53,8 +53,8 @@ pub(crate) fn cached(host: &Host) -> Option<Found> {
 
 /// The machine becomes the instance of `found`: directories, the link, and the notes that others read. On a disk that
 /// takes nothing, full or read-only, the identity holds for this boot alone: nobody is kept out for want of a note.
-pub(crate) fn adopt_for_now(host: &Host, found: Found, log: &Log) -> Result<Instance, AgentError> {
-    let error = match become_it(host, &found) {
+pub(crate) fn adopt(host: &Host, found: Found, log: &Log) -> Result<Instance, AgentError> {
+    let error = match take_over(host, &found) {
         Ok(is_new) => return Ok(Instance { found, is_new }),
         Err(error) => error,
     };
@@ -69,15 +69,8 @@ fn as_json(found: &Found) -> Result<String, AgentError> {
         .map_err(|error| AgentError::text(format!("what the data source said cannot be kept: {error}")))
 }
 
-/// The same, where the disk has to take it.
-#[cfg(test)]
-pub(crate) fn adopt(host: &Host, found: Found) -> Result<Instance, AgentError> {
-    let is_new = become_it(host, &found)?;
-    Ok(Instance { found, is_new })
-}
-
 /// Makes directories, link and notes. True when the machine was another instance before, or none.
-fn become_it(host: &Host, found: &Found) -> Result<bool, AgentError> {
+fn take_over(host: &Host, found: &Found) -> Result<bool, AgentError> {
     // The id becomes a directory's name.
     let name = found.instance_id.replace('/', "_");
     if matches!(name.as_str(), "" | "." | "..") || name.bytes().any(|byte| byte == 0) {

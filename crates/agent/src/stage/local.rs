@@ -46,7 +46,7 @@ pub(crate) fn run(host: &Host, log: &Log) -> Result<Done, AgentError> {
         record.save(host)?;
         return Ok(Done::default());
     };
-    let adopted = instance::adopt_for_now(host, found, log)?;
+    let adopted = instance::adopt(host, found, log)?;
     if adopted.is_new || known.is_none() || moved {
         network_setup::apply(host, devices.machine(), &system, Some(&adopted.found), log);
         network_setup::show(host, log);

@@ -45,7 +45,7 @@ fn with(host: &Host, log: &Log, web: &dyn Transport, clock: &dyn Clock) -> Resul
     if found.source == Source::Ec2 && found.network.is_none() {
         found.network = network_setup::of_ec2(host, &found, &Settings::read(&system));
     }
-    let adopted = instance::adopt_for_now(host, found, log)?;
+    let adopted = instance::adopt(host, found, log)?;
     if adopted.is_new && adopted.found.network.is_some() && !identity::is_seeded(host) {
         // The network is up as it is, and whoever waits for a login needs it. The other cards follow at the next boot.
         network_setup::apply(host, devices.machine(), &system, Some(&adopted.found), log);
@@ -146,7 +146,7 @@ mod injected {
         std::fs::remove_dir(host.path("/var/lib/cloud/instances")).unwrap();
         std::fs::write(host.path("/var/lib/cloud/instances"), "").unwrap();
         let log = Log::open(&host);
-        let adopted = instance::adopt_for_now(&host, crate::execute::testing::found(), &log).unwrap();
+        let adopted = instance::adopt(&host, crate::execute::testing::found(), &log).unwrap();
         assert!(adopted.is_new);
         let known = instance::load(&host).unwrap();
         assert_eq!(known.found, adopted.found);
@@ -161,7 +161,7 @@ mod injected {
         let log = Log::open(&host);
         let mut found = crate::execute::testing::found();
         found.files = vec![File { path: "/etc/injected/file".to_owned(), content: b"first".to_vec() }];
-        let found = instance::adopt(&host, found).unwrap().found;
+        let found = instance::adopt(&host, found, &log).unwrap().found;
         let state = State::new(&host, Tree::new(host.path("/")), &Map::new(), found, None, &log);
         write_files(&host, &state).unwrap();
         assert_eq!(tree.read("etc/injected/file"), "first");
