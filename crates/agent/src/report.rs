@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use hardtack_credentials::block::{VERSION, refusal};
 use hardtack_credentials::{
-    AgentConfig, Block, HostKey, PackagesOutcome, Root, Surroundings, UserCredentials, otpauth, time,
+    AgentConfig, Block, HostKey, PackagesOutcome, Root, Surroundings, UserCredentials, UserPart, otpauth,
+    time,
 };
 
 use crate::accounts;
@@ -49,7 +50,7 @@ fn text(
         match enrol::look(host, &account)? {
             Enrolment::Used => accepted.push(account.name),
             Enrolment::Missing(why) => lines.push(format!("{} {why}: no login with a code", account.name)),
-            Enrolment::Fresh(file) => users.push(UserCredentials {
+            Enrolment::Fresh(file) => users.push(UserPart::Plain(UserCredentials {
                 otpauth: otpauth::url(
                     &config.recipe,
                     &account.name,
@@ -60,7 +61,8 @@ fn text(
                 name: account.name,
                 secret: file.secret().to_owned(),
                 scratch_codes: file.scratch_codes().to_vec(),
-            }),
+                password: String::new(),
+            })),
         }
     }
     if let Some(mfa) = &config.mfa {
@@ -87,6 +89,7 @@ fn text(
         host_keys: facts::host_keys(host).iter().filter_map(|line| HostKey::from_public_file(line)).collect(),
         root: Root { overlay: found.overlay.map(str::to_owned), device: found.device.clone() },
         doors: config.doors.clone(),
+        drift: Vec::new(),
     };
     let surroundings = Surroundings {
         factors: config.mfa.as_ref().map(|mfa| mfa.factors.clone()).unwrap_or_default(),

@@ -4,6 +4,7 @@
 //! parts are features that the recipe does not use; unknown keys are ignored, so that an image
 //! can be rebuilt with an older agent by hand.
 
+use hardtack_login::Promise;
 use serde::{Deserialize, Serialize};
 
 /// The version of the format that this code writes.
@@ -27,6 +28,8 @@ pub struct AgentConfig {
     pub accounts: Vec<AccountConfig>,
     /// Every way in that asks for less than all factors, in words.
     pub doors: Vec<String>,
+    /// What sshd and PAM must hold to at every boot; `None` without an `mfa` step.
+    pub promise: Option<Promise>,
     /// How the agent meets cloud-init: "companion" or "replace".
     pub mode: String,
 }
@@ -41,6 +44,7 @@ impl Default for AgentConfig {
             packages: None,
             accounts: Vec::new(),
             doors: Vec::new(),
+            promise: None,
             mode: "companion".to_owned(),
         }
     }
@@ -58,8 +62,16 @@ pub struct MfaConfig {
     pub console: String,
     /// Users that are not listed: "refuse", "publickey" or "enrol".
     pub others: String,
-    /// How secrets are sealed in the block: "none".
+    /// How users' parts of the block are sealed: "none"; "ssh", to the user's login keys, and nothing is
+    /// printed where that cannot be done; "auto", as "ssh", and in plain text where it cannot be done;
+    /// "recipients", to [`recipients`](Self::recipients).
     pub seal: String,
+    /// Recipients of age(1) for all users: "age1…", "ssh-ed25519 AAAA…" or "ssh-rsa AAAA…".
+    pub recipients: Vec<String>,
+    /// What happens when sshd or PAM asks for less than promised: "stop-ssh" or "warn".
+    pub on_drift: String,
+    /// The break-glass account, one of [`users`](Self::users).
+    pub recovery: Option<RecoveryConfig>,
     /// The parameters of the secret files.
     pub totp: TotpConfig,
 }
@@ -72,9 +84,22 @@ impl Default for MfaConfig {
             console: "totp".to_owned(),
             others: "refuse".to_owned(),
             seal: "none".to_owned(),
+            recipients: Vec::new(),
+            on_drift: "stop-ssh".to_owned(),
+            recovery: None,
             totp: TotpConfig::default(),
         }
     }
+}
+
+/// An account for the day on which nobody else gets in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RecoveryConfig {
+    /// Its login name.
+    pub user: String,
+    /// Who alone can open its part of the block, as [`MfaConfig::recipients`]; empty: as for all users.
+    pub recipients: Vec<String>,
 }
 
 /// Parameters of a secret file; the default is `google-authenticator -t -d -f -r 3 -R 30 -w 4`.
@@ -126,6 +151,8 @@ pub struct AccountConfig {
     pub name: String,
     /// As it stands in shadow(5); empty: locked.
     pub password_hash: String,
+    /// The password is made on the instance and printed in its block; `password_hash` is empty then.
+    pub random_password: Option<RandomPassword>,
     /// Full name.
     pub gecos: String,
     /// Login shell; empty: bash where the image has it.
@@ -141,6 +168,29 @@ pub struct AccountConfig {
 impl std::fmt::Debug for AccountConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AccountConfig").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// How a password is made on the instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RandomPassword {
+    /// Characters (12 to 128).
+    pub length: u32,
+    /// The alphabet: printable ASCII, none twice, at least ten.
+    pub chars: String,
+    /// The first login must change it.
+    pub expire: bool,
+}
+
+impl RandomPassword {
+    /// Letters and digits that no font makes look alike: without `0 O 1 l I`.
+    pub const UNAMBIGUOUS: &'static str = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";
+}
+
+impl Default for RandomPassword {
+    fn default() -> Self {
+        Self { length: 20, chars: Self::UNAMBIGUOUS.to_owned(), expire: false }
     }
 }
 

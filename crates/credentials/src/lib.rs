@@ -42,7 +42,11 @@ pub mod time;
 pub mod totp;
 
 pub use agent_config::{
-    AccountConfig, AgentConfig, MfaConfig, OverlayConfig, PackagesConfig, RateLimit, TotpConfig,
+    AccountConfig, AgentConfig, MfaConfig, OverlayConfig, PackagesConfig, RandomPassword, RateLimit,
+    RecoveryConfig, TotpConfig,
 };
-pub use block::{Block, HostKey, PackagesOutcome, Root, Surroundings, UserCredentials};
+pub use block::{
+    Block, HostKey, PackagesOutcome, Root, SealedCredentials, Surroundings, UserCredentials, UserPart,
+    WithheldCredentials,
+};
 pub use secret_file::SecretFile;

@@ -1,7 +1,7 @@
 //! The human part of the block, in the order in which somebody in a hurry needs it.
 
 use super::text::{COLUMNS, paragraph, plain};
-use super::{Block, HostKey, Surroundings, UserCredentials};
+use super::{Block, HostKey, Surroundings, UserCredentials, UserPart};
 use crate::qr::{Polarity, QrCode};
 
 /// Bytes of QR codes in one block. Clouds keep 64 KiB of a console, and the block must fit.
@@ -15,7 +15,7 @@ pub(super) fn write(block: &Block, surroundings: &Surroundings, lines: &mut Vec<
         how_to_log_in(block, surroundings, lines);
     }
     let mut budget = QR_BUDGET;
-    for user in &block.users {
+    for user in block.users.iter().filter_map(UserPart::plain) {
         lines.push(String::new());
         if block.users.len() > 1 {
             lines.push(format!("For {}:", plain(&user.name)));
@@ -35,7 +35,8 @@ pub(super) fn write(block: &Block, surroundings: &Surroundings, lines: &mut Vec<
 
 /// The lines that the JSON determines: each must have arrived, or the block is damaged.
 pub(crate) fn verifiable_lines(block: &Block) -> Vec<String> {
-    let mut lines: Vec<String> = block.users.iter().flat_map(user_lines).collect();
+    let mut lines: Vec<String> =
+        block.users.iter().filter_map(UserPart::plain).flat_map(user_lines).collect();
     lines.extend(host_key_lines(&block.host_keys));
     lines
 }
@@ -55,7 +56,7 @@ fn fingerprints_only(surroundings: &Surroundings, lines: &mut Vec<String>) {
 /// At most six numbered lines, one for each thing to do or to type.
 fn how_to_log_in(block: &Block, surroundings: &Surroundings, lines: &mut Vec<String>) {
     let has = |factor: &str| surroundings.factors.iter().any(|have| have == factor);
-    let names: Vec<&str> = block.users.iter().map(|user| user.name.as_str()).collect();
+    let names: Vec<&str> = block.users.iter().map(UserPart::name).collect();
     let user = plain(names.first().copied().unwrap_or_default());
     if names.len() > 1 {
         paragraph("How to log in as ", &format!("{user} (or {})", names[1..].join(", ")), 2, lines);

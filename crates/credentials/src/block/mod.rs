@@ -42,10 +42,10 @@ pub struct Block {
     pub hostname: String,
     /// The guest's clock in UTC when this was made, see [`crate::time`].
     pub time: String,
-    /// How the users' parts are sealed: "none".
+    /// How the users' parts are sealed: "none", "ssh", "auto" or "recipients".
     pub seal: String,
     /// The users whose codes have not been accepted yet; empty: fingerprints only.
-    pub users: Vec<UserCredentials>,
+    pub users: Vec<UserPart>,
     /// The SSH host keys.
     pub host_keys: Vec<HostKey>,
     /// What `/` is.
@@ -53,19 +53,77 @@ pub struct Block {
     /// Every way in that asks for less than all factors, in words.
     #[serde(default)]
     pub doors: Vec<String>,
+    /// Where sshd or PAM asks for less than the recipe promised, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<String>,
 }
 
-/// One user's second factor. `Debug` masks it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One user's part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum UserPart {
+    /// Encrypted: who has the key opens it.
+    Sealed(SealedCredentials),
+    /// Not printed, and why.
+    Withheld(WithheldCredentials),
+    /// In plain text.
+    Plain(UserCredentials),
+}
+
+impl UserPart {
+    /// The login name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Sealed(part) => &part.name,
+            Self::Withheld(part) => &part.name,
+            Self::Plain(part) => &part.name,
+        }
+    }
+
+    /// The part in plain text, if it is.
+    #[must_use]
+    pub fn plain(&self) -> Option<&UserCredentials> {
+        if let Self::Plain(part) = self { Some(part) } else { None }
+    }
+}
+
+/// [`UserCredentials`] for the owner of a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedCredentials {
+    /// The login name.
+    pub name: String,
+    /// An age file in ASCII armor (<https://age-encryption.org/v1>), lines ended by `\n`.
+    pub sealed: String,
+}
+
+/// What is not printed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WithheldCredentials {
+    /// The login name.
+    pub name: String,
+    /// Why, and what to do: one sentence.
+    pub withheld: String,
+}
+
+/// One user's secrets. `Debug` masks them. What a user does not have is empty and left out.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct UserCredentials {
     /// The login name.
     pub name: String,
     /// The secret in base32.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub secret: String,
     /// The URL for authenticator apps, see [`crate::otpauth`].
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub otpauth: String,
     /// One-time codes for a lost phone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scratch_codes: Vec<String>,
+    /// The password, where it was made on the instance.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub password: String,
 }
 
 impl fmt::Debug for UserCredentials {

@@ -15,15 +15,17 @@ fn json_has_exactly_the_documented_members_in_order() {
         hostname: "é\u{1}\u{7f}😀".into(),
         time: "t".into(),
         seal: "none".into(),
-        users: vec![UserCredentials {
+        users: vec![UserPart::Plain(UserCredentials {
             name: "n".into(),
             secret: "S".into(),
             otpauth: "o".into(),
             scratch_codes: vec!["1".into()],
-        }],
+            password: String::new(),
+        })],
         host_keys: vec![HostKey { kind: "k".into(), fingerprint: "SHA256:f".into(), key: "A".into() }],
         root: Root::default(),
         doors: vec!["d".into()],
+        drift: Vec::new(),
     };
     assert_eq!(
         block.json(),

@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used)]
-use crate::block::{Block, HostKey, Root, Surroundings, UserCredentials};
+use crate::block::{Block, HostKey, Root, Surroundings, UserCredentials, UserPart};
 
 /// An ed25519 key made for this test.
 const ED25519: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKOqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq";
@@ -13,7 +13,7 @@ pub(crate) fn sample() -> Block {
         hostname: "web-1".into(),
         time: "2026-11-21T10:00:00Z".into(),
         seal: "none".into(),
-        users: vec![UserCredentials {
+        users: vec![UserPart::Plain(UserCredentials {
             name: "debian".into(),
             secret: secret.into(),
             otpauth: crate::otpauth::url(
@@ -26,10 +26,12 @@ pub(crate) fn sample() -> Block {
             scratch_codes: ["30116782", "98721882", "10291978", "42715075", "70813242"]
                 .map(str::to_owned)
                 .to_vec(),
-        }],
+            password: String::new(),
+        })],
         host_keys: vec![HostKey::from_public_file(ED25519).unwrap()],
         root: Root { overlay: Some("crypt".into()), device: Some("/dev/vdb".into()) },
         doors: vec!["sudo: no password for debian (cloud-init's NOPASSWD)".into(), "GRUB's editor".into()],
+        drift: Vec::new(),
     }
 }
 
@@ -256,7 +258,8 @@ fn every_kind_of_noise_is_undone() {
 fn rsa_keys_and_many_users_survive_too() {
     let mut block = sample();
     block.host_keys.push(rsa());
-    block.users.push(UserCredentials { name: "carol".into(), ..block.users[0].clone() });
+    let carol = UserCredentials { name: "carol".into(), ..block.users[0].plain().unwrap().clone() };
+    block.users.push(UserPart::Plain(carol));
     block.hostname = "wéb".into();
     let text = log(&block.render(&surroundings()));
     assert_eq!(read(text.as_bytes()).unwrap().newest.block, block);
@@ -429,10 +432,11 @@ fn the_printed_codes_decode_in_both_colours() {
     for (ink, paper) in [(255, 0), (0, 255)] {
         // Both codes below each other, as on the screen: the one in the right colours is read.
         if let Some(read) = zbarimg(&rasterise(&lines, ink, paper), "screen.pgm") {
-            assert_eq!(read, sample().users[0].otpauth, "ink {ink}");
+            assert_eq!(read, sample().users[0].plain().unwrap().otpauth, "ink {ink}");
         }
     }
-    let alone =
-        crate::qr::QrCode::new(&sample().users[0].otpauth).unwrap().half_blocks(Polarity::LightOnDark);
+    let alone = crate::qr::QrCode::new(&sample().users[0].plain().unwrap().otpauth)
+        .unwrap()
+        .half_blocks(Polarity::LightOnDark);
     assert!(lines.starts_with(&alone));
 }

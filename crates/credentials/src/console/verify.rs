@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::base32;
-use crate::block::{Block, CHECKSUM_START, JSON_START, VERSION, checksum, verifiable_lines};
+use crate::block::{Block, CHECKSUM_START, JSON_START, UserPart, VERSION, checksum, verifiable_lines};
 
 /// Verifies the lines between the markers; the block and its JSON, or what is wrong.
 pub(super) fn verify(lines: &[&str]) -> Result<(Block, String), String> {
@@ -161,7 +161,7 @@ fn parse(json: &str) -> Result<Block, String> {
     }
     let block: Block =
         serde_json::from_value(value).map_err(|error| format!("its JSON is not a block's: {error}"))?;
-    for user in &block.users {
+    for user in block.users.iter().filter_map(UserPart::plain) {
         let name = user.name.escape_debug();
         if user.name.is_empty() || base32::decode(&user.secret).is_none_or(|key| key.len() < 10) {
             return Err(format!("the secret of user \"{name}\" is not base32 of at least 80 bits"));

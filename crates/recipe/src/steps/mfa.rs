@@ -122,6 +122,9 @@ fn agent_part(step: &MfaStep) -> MfaConfig {
             Seal::None => "none",
         }
         .to_owned(),
+        recipients: Vec::new(),
+        on_drift: "stop-ssh".to_owned(),
+        recovery: None,
         totp: TotpConfig {
             window: step.totp.window,
             rate_limit: step

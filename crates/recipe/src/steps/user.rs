@@ -53,6 +53,7 @@ fn account(user: Ready<'_>, default: Option<&DefaultUser>) -> AccountConfig {
     AccountConfig {
         name: step.name.clone(),
         password_hash: user.hash.unwrap_or_default(),
+        random_password: None,
         gecos: step.gecos.clone().unwrap_or(default.gecos),
         shell: step.shell.clone().unwrap_or(default.shell),
         groups: if step.groups.is_empty() { default.groups } else { step.groups.clone() },

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hardtack_credentials::console::{Found, ReadError, Reading, read};
-use hardtack_credentials::{Block, UserCredentials, base32, time, totp};
+use hardtack_credentials::{Block, UserCredentials, UserPart, base32, time, totp};
 
 use crate::args::ConsoleArgs;
 use crate::error::CliError;
@@ -121,7 +121,7 @@ fn tell_others(reading: &Reading, err: &mut dyn Write) -> std::io::Result<()> {
 
 /// The user that was asked for, else all.
 fn chosen<'a>(block: &'a Block, name: Option<&str>) -> Result<Vec<&'a UserCredentials>, CliError> {
-    let users: Vec<&UserCredentials> = block.users.iter().collect();
+    let users: Vec<&UserCredentials> = block.users.iter().filter_map(UserPart::plain).collect();
     let Some(name) = name else { return Ok(users) };
     let chosen: Vec<&UserCredentials> = users.iter().copied().filter(|user| user.name == name).collect();
     if chosen.is_empty() && !users.is_empty() {

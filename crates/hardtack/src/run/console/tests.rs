@@ -18,6 +18,7 @@ fn user(name: &str) -> UserCredentials {
         secret: SECRET.into(),
         otpauth: otpauth::url("debian-3fa", name, "web-1", None, SECRET),
         scratch_codes: vec!["30116782".into()],
+        password: String::new(),
     }
 }
 
@@ -29,10 +30,11 @@ fn block(boot: &str, users: &[&str]) -> Block {
         hostname: "web-1".into(),
         time: time::format_utc(PRINTED),
         seal: "none".into(),
-        users: users.iter().map(|name| user(name)).collect(),
+        users: users.iter().map(|name| UserPart::Plain(user(name))).collect(),
         host_keys: vec![HostKey::from_public_file(ED25519).unwrap()],
         root: Root::default(),
         doors: vec!["su".into()],
+        drift: Vec::new(),
     }
 }
 

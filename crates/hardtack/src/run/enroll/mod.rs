@@ -82,6 +82,7 @@ fn enroll(
         secret: file.secret().to_owned(),
         otpauth: otpauth::url(&facts.recipe, user, &facts.hostname, None, file.secret()),
         scratch_codes: file.scratch_codes().to_vec(),
+        password: String::new(),
     };
     if let Some(picture) = picture {
         picture.write(&credentials.otpauth, err)?;

@@ -1,0 +1,14 @@
+//! What a login must show: the configuration of sshd and the stacks of PAM, evaluated as they would be.
+//!
+//! Nothing here writes, and nothing runs. The files come from a [`Files`]: an image's stage on the host, the
+//! machine itself in the agent, so that both judge by the same rules.
+//!
+//! - [`files`]: where the files come from.
+//! - [`promise`]: what a recipe promises, and what breaks it.
+#![forbid(unsafe_code)]
+
+pub mod files;
+pub mod promise;
+
+pub use files::{Fault, Files, Kind};
+pub use promise::{Promise, ServicePromise, Weakness};
