@@ -6,7 +6,7 @@ use crate::load::load_config;
 use crate::part::{Part, PartKind};
 use crate::split::{self, SplitOptions, UserData};
 use crate::value::{Key, Kind, Map, Value};
-use crate::{coreos, merge, schema, traps};
+use crate::{coreos, merge, operator, schema, traps};
 
 /// How user-data is looked at.
 #[derive(Clone, Copy, Default)]
@@ -70,6 +70,9 @@ pub fn check(name: &str, bytes: &[u8], options: &CheckOptions<'_>) -> Report {
 
 /// What is wrong with the configuration, in its own dialect.
 fn look(config: &Map, parts: &[Part], findings: &mut Vec<Finding>) {
+    let (secrets, wrong) = operator::totp(config);
+    findings.extend(wrong);
+    findings.extend(operator::in_the_clear(&secrets));
     if !coreos::is_coreos(config) {
         schema::check(config, findings);
         check_merging(parts, findings);

@@ -10,7 +10,7 @@ use crate::wording::shown;
 use crate::{format, gunzip, maybe_base64, python};
 
 /// Keys that show that a text is meant as cloud-config.
-const KEYS: [&str; 30] = [
+const KEYS: [&str; 31] = [
     "apt",
     "bootcmd",
     "ca_certs",
@@ -23,6 +23,7 @@ const KEYS: [&str; 30] = [
     "fs_setup",
     "groups",
     "growpart",
+    "hardtack",
     "hostname",
     "locale",
     "manage_etc_hosts",

@@ -20,6 +20,7 @@
 //! * [`json`]: configuration as JSON; [`yaml_out`]: as PyYAML writes it.
 //! * [`schema`]: every key, type and value against what cloud-init knows.
 //! * [`traps`]: what is valid and yet not what people mean.
+//! * [`operator`]: second factors that the operator brings.
 //! * [`secrets`], [`redact`]: what is not to be shown.
 //!
 //! Nothing here prints, reads the environment, the clock or the network. Nothing panics on any input;
@@ -49,6 +50,7 @@ pub mod load;
 pub mod maybe_base64;
 pub mod merge;
 mod mime;
+pub mod operator;
 pub mod options;
 pub mod pack;
 pub mod part;

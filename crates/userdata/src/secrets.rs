@@ -9,6 +9,7 @@
 use std::ops::Range;
 
 use crate::finding::Place;
+use crate::operator;
 use crate::value::{Key, Kind, Map, Value};
 
 /// Keys whose values are secrets, hyphens as underscores.
@@ -90,6 +91,9 @@ pub fn values(config: &Map) -> Vec<String> {
         if is_section(key, value) {
             take(value, false, &mut found);
         }
+        if is_operators(key) {
+            operator::values(value, &mut found);
+        }
     }
     found.retain(|text: &String| !text.is_empty());
     found.sort_unstable();
@@ -121,8 +125,14 @@ fn scalars(value: &Value, found: &mut Vec<Place>) {
     }
 }
 
+/// All values of our own key are secrets.
+fn is_operators(key: &Key) -> bool {
+    key.as_text() == Some(operator::KEY)
+}
+
 fn is_section(key: &Key, value: &Value) -> bool {
-    key.as_text().is_some_and(|name| SECTIONS.contains(&name)) && value.as_text().is_some()
+    is_operators(key)
+        || key.as_text().is_some_and(|name| SECTIONS.contains(&name)) && value.as_text().is_some()
 }
 
 /// Calls `see` with each value that is a secret, and whether it holds lines of `user:password`.
@@ -189,6 +199,7 @@ pub fn masks(text: &str) -> Vec<Range<usize>> {
         state.line(line.trim_end_matches(['\n', '\r']), start);
         start += line.len();
     }
+    state.masks.extend(operator::masks(text));
     state.masks.sort_by_key(|mask| mask.start);
     state.masks
 }

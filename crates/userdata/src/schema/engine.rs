@@ -16,6 +16,7 @@ use super::path::Path;
 use super::shape::{Keys, ListShape, MapShape, Others, Shape};
 use super::{keys, message};
 use crate::finding::{Finding, Place, Severity};
+use crate::operator;
 use crate::value::{Key, Kind, Map, Value};
 
 /// How many findings are told.
@@ -38,6 +39,8 @@ pub(super) fn check(tables: &[Keys], config: &Map, findings: &mut Vec<Finding>) 
             Some(shape) => {
                 checker.check_field(shape, key, value);
             }
+            // Our own key has its own check.
+            None if key.as_text() == Some(operator::KEY) => {}
             None => checker.unknown_top_level(key),
         }
         checker.path.pop(before);

@@ -8,6 +8,7 @@ use hardtack_yaml::did_you_mean;
 use super::shape::{Keys, Others, Pattern, Shape};
 use super::words::{LISTED, key_shown, plain};
 use crate::finding::Finding;
+use crate::operator;
 use crate::value::Key;
 
 /// The keys to choose from, if they are few.
@@ -183,6 +184,12 @@ pub(super) fn unknown_top_level(key: &Key, tables: &[Keys]) -> Finding {
             let all: Vec<(&'static str, Shape)> =
                 tables.iter().flat_map(|table| table.iter().copied()).collect();
             near_key(&name, &all)
+        })
+        .or_else(|| {
+            let near = did_you_mean(&name, [operator::KEY]);
+            near.map(|near| {
+                format!("did you mean `{near}`? that is the agent's key; cloud-init ignores both")
+            })
         })
         .unwrap_or_else(|| "cloud-init ignores it".to_owned());
     finding.with_hint(hint)

@@ -24,6 +24,7 @@ mod shape;
 mod words;
 
 use crate::finding::Finding;
+use crate::operator;
 use crate::value::{Key, Map};
 
 /// Checks a configuration: errors where cloud-init's schema refuses it, warnings for what is
@@ -39,8 +40,8 @@ pub fn check_merging(part: &Map, findings: &mut Vec<Finding>) {
     check(&taken.map(|(key, value)| (key.clone(), value.clone())).collect(), findings);
 }
 
-/// Whether cloud-init knows the top-level key.
+/// Whether cloud-init knows the top-level key, or it is our own.
 #[must_use]
 pub fn is_known_key(name: &str) -> bool {
-    modules::TABLES.iter().any(|table| table.iter().any(|(known, _)| *known == name))
+    name == operator::KEY || modules::TABLES.iter().any(|table| table.iter().any(|(known, _)| *known == name))
 }

@@ -3,6 +3,7 @@
 use super::walk::{self, What};
 use super::{Report, trap, window};
 use crate::finding::Place;
+use crate::operator;
 use crate::value::{Kind, Map, Value};
 
 pub(super) fn look(config: &Map, report: &mut Report<'_>) {
@@ -10,6 +11,10 @@ pub(super) fn look(config: &Map, report: &mut Report<'_>) {
     let mut count = 0_usize;
     walk::each(config, &mut |spot| {
         let What::Scalar(value) = spot.what else { return };
+        // Told on its own, with who can read it.
+        if spot.top == operator::KEY {
+            return;
+        }
         // The seed of random numbers is no secret of anybody's.
         let by_name = spot.is_secret && spot.name != "data" && !is_elsewhere(spot.name, value);
         let secret = match &value.kind {
