@@ -112,7 +112,7 @@ fn boot(images: &Images, options: &Options, directory: &Path, agent: &str, name:
     let mut vm = Vm::start(&Machine {
         disk: &directory.join("boot.qcow2"),
         format: "qcow2",
-        launch: Launch::Seed(&seed_file),
+        launch: Launch::seed(&seed_file),
         extra: None,
         directory,
         name,

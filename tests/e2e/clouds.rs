@@ -17,7 +17,8 @@ const SOCKET: &str = r#"      - {remove: /etc/systemd/system/multi-user.target.w
 "#;
 
 fn service(server: &Server, uuid: Option<&'static str>) -> Launch<'static> {
-    Launch::Service { port: server.port(), relay: RELAY, uuid }
+    let launch = Launch::service(server.port(), RELAY);
+    uuid.map_or(launch, |uuid| launch.on(uuid))
 }
 
 #[test]

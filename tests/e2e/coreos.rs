@@ -73,7 +73,7 @@ fn docker_stores_on_the_ephemeral_disk() {
     let mut replaced = Replaced::build_with(&images, "debian12", "bookworm", DOCKER, btrfs);
     replaced.add_disk();
     let seed = replaced.seed("i-docker", &example("coreos-docker-ephemeral.yaml"));
-    let running = replaced.boot("docker", Launch::Seed(&seed));
+    let running = replaced.boot("docker", Launch::seed(&seed));
     assert_lines(&running.wait(), &["status: done", "exit 0"]);
     let facts = running.root(
         "mount | grep /var/lib/docker; systemctl is-active format-ephemeral.service var-lib-docker.mount; \
@@ -100,7 +100,7 @@ fn a_member_of_a_cluster_knows_its_own_address() {
             .with("user-data", example("coreos-cluster.yaml")),
     )
     .unwrap();
-    let launch = Launch::Service { port: server.port(), relay: RELAY, uuid: None };
+    let launch = Launch::service(server.port(), RELAY);
     let running = replaced.boot("cluster", launch);
     assert_lines(&running.wait(), &["status: done", "exit 0"]);
     assert_lines(
@@ -115,7 +115,7 @@ fn a_script_bootstraps_an_instance() {
     let Some(images) = Images::find() else { return };
     let replaced = Replaced::build(&images, "debian12", "bookworm", SCRIPT);
     let seed = replaced.seed("i-script", &example("bootstrap.sh"));
-    let running = replaced.boot("script", Launch::Seed(&seed));
+    let running = replaced.boot("script", Launch::seed(&seed));
     assert_lines(&running.wait(), &["status: done", "exit 0"]);
     assert_lines(
         &running.root("cat /var/log/bootstrap.log"),
@@ -129,7 +129,7 @@ fn beside_cloud_init_units_of_user_data_start() {
     let Some(images) = Images::find() else { return };
     let replaced = Replaced::build_beside(&images, "debian12", "bookworm", CLUSTER);
     let seed = replaced.seed("i-beside", &example("coreos-cluster.yaml"));
-    let running = replaced.boot("beside", Launch::Seed(&seed));
+    let running = replaced.boot("beside", Launch::seed(&seed));
     let told = running.root(
         "for second in $(seq 120); do systemctl is-active -q hardtack-coreos.service && break; sleep 1; done; \
          systemctl is-active hardtack-coreos.service; cat /run/etcd-environment /run/fleet-environment; cloud-init --version",

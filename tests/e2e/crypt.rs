@@ -37,7 +37,7 @@ fn encrypted_overlay(image: &str, suite: &str) {
         let machine = Machine {
             disk: &disk,
             format: "raw",
-            launch: Launch::Seed(&seed_file),
+            launch: Launch::seed(&seed_file),
             extra: Some(&extra),
             directory: workshop.path(),
             name: boot,

@@ -46,7 +46,7 @@ fn three_factors(image: &str, suite: &str) {
     let machine = |name: &'static str| Machine {
         disk: &disk,
         format: "raw",
-        launch: Launch::Seed(&seed_file),
+        launch: Launch::seed(&seed_file),
         extra: None,
         directory: workshop.path(),
         name,

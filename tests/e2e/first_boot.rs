@@ -83,7 +83,7 @@ fn user_data_of_a_seed(image: &str, suite: &str) {
     let mut replaced = Replaced::build(&images, image, suite, FILES);
     run(Command::new("mke2fs").args(["-q", "-t", "ext4"]).arg(replaced.add_disk()));
     let seed = replaced.seed("i-first", USER_DATA);
-    let running = replaced.boot("first", Launch::Seed(&seed));
+    let running = replaced.boot("first", Launch::seed(&seed));
 
     let status = running.wait();
     assert_lines(&status, &["status: done", "exit 0"]);
@@ -138,7 +138,7 @@ fn user_data_of_a_seed(image: &str, suite: &str) {
     running.power_off();
 
     // The same instance again.
-    let running = replaced.boot("second", Launch::Seed(&seed));
+    let running = replaced.boot("second", Launch::seed(&seed));
     assert_lines(&running.wait(), &["status: done", "exit 0"]);
     assert_eq!(running.root("cat /etc/ssh/ssh_host_ed25519_key.pub"), keys, "other host keys");
     assert_eq!(running.root("cat /root/once"), "a b\nfirst\n", "runcmd ran again");

@@ -39,7 +39,7 @@ fn boot(variant: &Variant<'_>, test: impl FnOnce(&Workshop, &Vm, &Client, &mut C
     let mut vm = Vm::start(&Machine {
         disk: &workshop.path().join("hard.qcow2"),
         format: "qcow2",
-        launch: Launch::Seed(&seed_file),
+        launch: Launch::seed(&seed_file),
         extra: Some(&extra),
         directory: workshop.path(),
         name: "boot",

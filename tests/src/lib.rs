@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
 pub mod image;
+pub mod knocking;
 pub mod ssh;
 pub mod tools;
 pub mod vm;

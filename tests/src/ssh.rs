@@ -1,5 +1,6 @@
 //! The real SSH client, answering prompts through its askpass program.
 
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -10,6 +11,8 @@ use crate::tools::{output, run};
 pub struct Client {
     directory: PathBuf,
     port: u16,
+    /// It talks to whatever answers.
+    stranger: bool,
 }
 
 /// What a login brings along.
@@ -49,7 +52,12 @@ impl Client {
         )
         .unwrap();
         std::fs::set_permissions(&askpass, std::fs::Permissions::from_mode(0o755)).unwrap();
-        Self { directory: directory.to_owned(), port }
+        Self { directory: directory.to_owned(), port, stranger: false }
+    }
+
+    /// A client that has never heard of the machine, takes any host key, and has no patience.
+    pub fn stranger(directory: &Path, port: u16) -> Self {
+        Self { stranger: true, ..Self::new(directory, port) }
     }
 
     /// The known-hosts file that every login checks the host against.
@@ -61,6 +69,16 @@ impl Client {
     pub fn login(&self, login: Login<'_>, command: &str) -> Outcome {
         let mut ssh = self.command("ssh", login, &["-p", &self.port.to_string()]);
         ssh.arg(format!("{}@127.0.0.1", login.user)).arg(command);
+        self.outcome(&mut ssh)
+    }
+
+    /// The same with `input` as the command's standard input, so that it is in nobody's arguments.
+    pub fn login_with(&self, login: Login<'_>, command: &str, input: &str) -> Outcome {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(input.as_bytes()).unwrap();
+        std::io::Seek::rewind(&mut file).unwrap();
+        let mut ssh = self.command("ssh", login, &["-p", &self.port.to_string()]);
+        ssh.arg(format!("{}@127.0.0.1", login.user)).arg(command).stdin(file);
         self.outcome(&mut ssh)
     }
 
@@ -85,9 +103,8 @@ impl Client {
         command
             .arg(program)
             .args(options)
-            .args(["-F", "/dev/null", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes"])
-            .args(["-o", "NumberOfPasswordPrompts=1", "-o", "ConnectTimeout=60", "-o", "LogLevel=INFO"])
-            .args(["-o", &format!("UserKnownHostsFile={}", self.known_hosts().display())])
+            .args(["-F", "/dev/null", "-o", "IdentitiesOnly=yes", "-o", "NumberOfPasswordPrompts=1"])
+            .args(["-o", "LogLevel=INFO"])
             .env("SSH_ASKPASS", self.directory.join("askpass"))
             .env("SSH_ASKPASS_REQUIRE", "force")
             .env("PROMPTS", self.directory.join("prompts"))
@@ -95,6 +112,13 @@ impl Client {
             .env_remove("PASSWORD")
             .env_remove("CODE")
             .stdin(Stdio::null());
+        if self.stranger {
+            command.args(["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]);
+            command.args(["-o", "ConnectTimeout=10"]);
+        } else {
+            command.args(["-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=60"]);
+            command.args(["-o", &format!("UserKnownHostsFile={}", self.known_hosts().display())]);
+        }
         match login.key {
             Some(key) => command.arg("-i").arg(key),
             None => command.args(["-o", "PubkeyAuthentication=no"]),
@@ -141,7 +165,12 @@ impl Outcome {
 
 /// Makes a key pair and returns the private half's path; the public one is beside it (`.pub`).
 pub fn make_key(directory: &Path, name: &str) -> PathBuf {
+    make_key_of(directory, name, &["-t", "ed25519"])
+}
+
+/// The same of another kind: ssh-keygen's options.
+pub fn make_key_of(directory: &Path, name: &str, kind: &[&str]) -> PathBuf {
     let path = directory.join(name);
-    run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]).arg(&path));
+    run(Command::new("ssh-keygen").arg("-q").args(kind).args(["-N", "", "-C", name, "-f"]).arg(&path));
     path
 }

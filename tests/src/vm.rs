@@ -47,18 +47,43 @@ pub struct Machine<'a> {
 
 /// How a machine is told who it is.
 #[derive(Clone, Copy, Debug)]
-pub enum Launch<'a> {
-    /// A NoCloud seed, on the last disk.
+pub struct Launch<'a> {
+    source: Source<'a>,
+    uuid: Option<&'a str>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Source<'a> {
+    Silence,
     Seed(&'a Path),
-    /// A metadata service at 169.254.169.254.
-    Service {
-        /// Where it is on this host's loopback address.
-        port: u16,
-        /// The program `relay` of this crate, which an integration test knows.
-        relay: &'a str,
-        /// The machine's UUID, as SMBIOS tells it: clouds are known by its first letters.
-        uuid: Option<&'a str>,
-    },
+    Service { port: u16, relay: &'a str },
+}
+
+impl<'a> Launch<'a> {
+    /// Nobody tells it anything.
+    #[must_use]
+    pub fn silence() -> Self {
+        Self { source: Source::Silence, uuid: None }
+    }
+
+    /// A NoCloud seed, on the last disk.
+    #[must_use]
+    pub fn seed(file: &'a Path) -> Self {
+        Self { source: Source::Seed(file), uuid: None }
+    }
+
+    /// A metadata service at 169.254.169.254: it is behind `port` on this host's loopback address, and `relay` is
+    /// the program of that name of this crate, which an integration test knows.
+    #[must_use]
+    pub fn service(port: u16, relay: &'a str) -> Self {
+        Self { source: Source::Service { port, relay }, uuid: None }
+    }
+
+    /// The same on a machine with this UUID, as SMBIOS tells it; clouds are known by its first letters.
+    #[must_use]
+    pub fn on(self, uuid: &'a str) -> Self {
+        Self { uuid: Some(uuid), ..self }
+    }
 }
 
 /// The network card's address: one that metadata services in tests name.
@@ -86,21 +111,20 @@ impl Vm {
             command.arg("-drive").arg(format!("file={},format=raw,if=virtio,cache=unsafe", extra.display()));
         }
         let mut network = format!("user,model=virtio-net-pci,mac={MAC},hostfwd=tcp:127.0.0.1:{port}-:22");
-        match machine.launch {
-            Launch::Seed(seed) => {
+        match machine.launch.source {
+            Source::Silence => {}
+            Source::Seed(seed) => {
                 command
                     .arg("-drive")
                     .arg(format!("file={},format=raw,if=virtio,readonly=on", seed.display()));
             }
-            Launch::Service { port, relay, uuid } => {
-                // The address has to lie inside the user network. With `-cmd` every connection gets a relay.
-                network.push_str(&format!(
-                    ",net=169.254.0.0/16,dhcpstart=169.254.0.15,guestfwd=tcp:169.254.169.254:80-cmd:{relay} {port}"
-                ));
-                if let Some(uuid) = uuid {
-                    command.arg("-smbios").arg(format!("type=1,uuid={uuid},serial={uuid}"));
-                }
-            }
+            // The address has to lie inside the user network. With `-cmd` every connection gets a relay.
+            Source::Service { port, relay } => network.push_str(&format!(
+                ",net=169.254.0.0/16,dhcpstart=169.254.0.15,guestfwd=tcp:169.254.169.254:80-cmd:{relay} {port}"
+            )),
+        }
+        if let Some(uuid) = machine.launch.uuid {
+            command.arg("-smbios").arg(format!("type=1,uuid={uuid},serial={uuid}"));
         }
         command
             .arg("-nic")
