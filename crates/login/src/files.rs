@@ -45,6 +45,25 @@ pub trait Files {
     fn names(&self, path: &str) -> Result<Vec<String>, Self::Error>;
 }
 
+/// Whether there is anything at `path`, be it a link to nowhere.
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn exists<F: Files>(files: &F, path: &str) -> Result<bool, F::Error> {
+    Ok(files.kind(path)?.is_some() || files.link(path)?.is_some())
+}
+
+/// The content of a regular file; nothing where there is none, or something else.
+///
+/// # Errors
+/// It is there and cannot be read, or is longer than `limit` bytes.
+pub fn content<F: Files>(files: &F, path: &str, limit: u64) -> Result<Vec<u8>, F::Error> {
+    match files.kind(path)? {
+        Some(Kind::Regular) => Ok(files.read(path, limit)?.unwrap_or_default()),
+        _ => Ok(Vec::new()),
+    }
+}
+
 /// A file whose content cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {

@@ -1,40 +1,22 @@
-//! Putting directives where they win, and finding those that do not.
+//! Putting directives where they win.
 //!
 //! Where the main file includes `/etc/ssh/sshd_config.d/*.conf` early enough they go into a drop-in
 //! that sorts first; elsewhere into a marked block at the top of the main file (`Match` lines into
 //! one at its end, because a block there would swallow what follows). Both are made of sections,
 //! one for each step, and written again as a whole: a second build changes nothing.
 
-use super::{Config, Kind, MAIN_FILE, Place, Setting, Version, include, keywords, words};
+use hardtack_login::sshd::{
+    BEGIN, Config, DROP_IN, Directive, END, MAIN_FILE, Place, Version, canonical, could_match, line,
+    same_value,
+};
+
 use crate::{Error, Set, Stage};
 
-/// Our drop-in. `0` sorts before everything that distributions and cloud-init write.
-pub const DROP_IN: &str = "/etc/ssh/sshd_config.d/00-hardtack.conf";
-
-pub(super) const BEGIN: &str = "# hardtack: begin";
-pub(super) const END: &str = "# hardtack: end";
 const SECTION: &str = "# hardtack: section ";
 const OVERRIDDEN: &str = "# hardtack: override: ";
 const HEADER: &str = "# Made by hardtack; the next build writes it again.";
 /// The section that must come last.
 const MATCH: &str = "match";
-
-/// A directive to set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Directive {
-    /// As it is to be written.
-    pub keyword: String,
-    /// As it is to be written.
-    pub value: String,
-}
-
-impl Directive {
-    /// `keyword value`.
-    #[must_use]
-    pub fn new(keyword: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { keyword: keyword.into(), value: value.into() }
-    }
-}
 
 /// Where directives went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,17 +36,6 @@ impl Placement {
             Self::Top => MAIN_FILE,
         }
     }
-}
-
-/// A directive that does not get its way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mismatch {
-    /// What was wanted.
-    pub directive: Directive,
-    /// The line that decides instead; `None`: nothing sets it (our own line is not read).
-    pub found: Option<Setting>,
-    /// The `Match` line of the block that the line stands in.
-    pub block: Option<Place>,
 }
 
 /// Writes one section (`directives`), and the lines of the closing `Match` section when given.
@@ -111,10 +82,10 @@ fn drop_in_wins(config: &Config, version: Version, managed: &Managed) -> bool {
     let included = config
         .includes
         .iter()
-        .find(|(arguments, _)| arguments.iter().any(|argument| include::could_match(argument, DROP_IN)));
+        .find(|(arguments, _)| arguments.iter().any(|argument| could_match(argument, DROP_IN)));
     let Some((_, before)) = included else { return false };
     managed.directives().all(|directive| {
-        let Some(keyword) = keywords::canonical(&directive.keyword, version) else { return true };
+        let Some(keyword) = canonical(&directive.keyword, version) else { return true };
         !config.settings[..*before].iter().any(|setting| {
             setting.keyword == keyword.name
                 && setting.block.is_none()
@@ -124,90 +95,6 @@ fn drop_in_wins(config: &Config, version: Version, managed: &Managed) -> bool {
                 && !same_value(keyword, &setting.words, &directive.value)
         })
     })
-}
-
-/// What of `directives` does not hold, globally or in some `Match` block that is not ours.
-#[must_use]
-pub fn mismatches(config: &Config, directives: &[Directive]) -> Vec<Mismatch> {
-    let mut found = Vec::new();
-    for directive in directives {
-        let Some(keyword) = keywords::canonical(&directive.keyword, config.version()) else { continue };
-        if keyword.without_effect(config.version()) {
-            continue;
-        }
-        if let Some(winner) = global_mismatch(config, keyword, directive, directives) {
-            found.push(Mismatch { directive: directive.clone(), found: winner.cloned(), block: None });
-        }
-        for setting in config.overrides(keyword.name) {
-            if !setting.ours && !same_value(keyword, &setting.words, &directive.value) {
-                let block = setting.block.map(|block| config.blocks[block].place.clone());
-                found.push(Mismatch { directive: directive.clone(), found: Some(setting.clone()), block });
-            }
-        }
-    }
-    found
-}
-
-/// `Some(winner)` when the directive does not hold.
-fn global_mismatch<'c>(
-    config: &'c Config,
-    keyword: &keywords::Keyword,
-    directive: &Directive,
-    all: &[Directive],
-) -> Option<Option<&'c Setting>> {
-    let lines = config.global(keyword.name);
-    let holds = |setting: &&&Setting| same_value(keyword, &setting.words, &directive.value);
-    match keyword.kind {
-        // Lists that only add: one more line of somebody else's takes nothing away.
-        Kind::Patterns if matches!(keyword.name, "AcceptEnv" | "DenyUsers" | "DenyGroups") => {
-            lines.iter().find(holds).is_none().then(|| lines.first().copied())
-        }
-        Kind::Subsystem => {
-            let name = words::words(&directive.value).and_then(|words| words.into_iter().next());
-            let same_name = |setting: &&&Setting| setting.words.first() == name.as_ref();
-            let first = lines.iter().find(same_name).copied();
-            if first.is_none_or(|first| !holds(&&first)) {
-                return Some(first);
-            }
-            // A second definition stopped sshd until 9.5.
-            let rival = config.settings.iter().find(|setting| {
-                setting.keyword == keyword.name && setting.words.first() == name.as_ref() && !setting.ours
-            });
-            (config.version() < Version::new(9, 5)).then_some(rival).flatten().map(Some)
-        }
-        // Lists in which every line counts: all of them must be wanted.
-        Kind::Port | Kind::Repeat | Kind::Patterns => {
-            let wanted = |setting: &&&Setting| {
-                all.iter().any(|other| {
-                    keywords::canonical(&other.keyword, config.version()).map(|k| k.name)
-                        == Some(keyword.name)
-                        && same_value(keyword, &setting.words, &other.value)
-                })
-            };
-            let stranger = lines.iter().find(|setting| !wanted(setting)).copied();
-            if stranger.is_some() {
-                return Some(stranger);
-            }
-            lines.iter().find(holds).is_none().then_some(None)
-        }
-        _ => match lines.first() {
-            Some(first) if holds(&first) => None,
-            winner => Some(winner.copied()),
-        },
-    }
-}
-
-fn same_value(keyword: &keywords::Keyword, found: &[String], wanted: &str) -> bool {
-    let wanted = words::words(wanted).unwrap_or_default();
-    let fold = |word: &String| {
-        let word = if keyword.value_ignores_case() { word.to_ascii_lowercase() } else { word.clone() };
-        if keyword.kind == Kind::RootLogin && word == "without-password" {
-            "prohibit-password".to_owned()
-        } else {
-            word
-        }
-    };
-    found.iter().map(fold).eq(wanted.iter().map(fold))
 }
 
 /// Turns one line of one file into a comment that says why.
@@ -226,12 +113,6 @@ pub fn comment_out(stage: &mut Stage<'_>, place: &Place) -> Result<(), Error> {
         })?;
     *line = format!("{OVERRIDDEN}{}", line.trim_start());
     stage.write(&place.file, lines.join("\n"), Set::default())
-}
-
-/// Whether a line is one that this module wrote.
-#[must_use]
-pub fn is_ours(setting: &Setting) -> bool {
-    setting.ours
 }
 
 /// Our sections, in the order of their names ("match" last).
@@ -278,7 +159,7 @@ impl Managed {
             .iter()
             .filter(|(name, _)| name != MATCH)
             .flat_map(|(_, lines)| lines)
-            .filter_map(|line| words::line(line))
+            .filter_map(|text| line(text))
             .map(|line| Directive::new(line.keyword, line.rest))
     }
 

@@ -7,6 +7,7 @@
 //! Links are followed as the guest's kernel would follow them, inside the guest only.
 
 mod difference;
+mod login;
 mod resolve;
 
 use std::cell::RefCell;

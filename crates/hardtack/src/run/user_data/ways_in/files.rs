@@ -6,13 +6,13 @@
 
 use hardtack_guest::sshd::{self, Config, Connection};
 use hardtack_guest::{Set, Stage, Tree};
+use hardtack_login::service;
 use hardtack_modules::{Action, Plan};
 use hardtack_userdata::truth::is_true;
 use hardtack_userdata::{Finding, Map, Place, Value};
 
 use super::demand;
 use super::image::{self, Facts, SNIPPET};
-use super::service;
 use super::storage;
 use super::users::get;
 use crate::error::CliError;

@@ -6,8 +6,8 @@
 use hardtack_guest::pam::{self, Answer, Facility, Step, can_succeed};
 use hardtack_guest::sshd::{Config, Connection};
 use hardtack_guest::{FileType, Stage, accounts};
+use hardtack_login::service;
 
-use super::service;
 use crate::error::CliError;
 
 /// sshd's program is no longer than this.

@@ -3,12 +3,12 @@
 use hardtack_credentials::AgentConfig;
 use hardtack_guest::sshd::{self, Config, Version};
 use hardtack_guest::{Stage, accounts};
+use hardtack_login::service;
 use hardtack_modules::Machine as _;
 use hardtack_userdata::{Map, Value};
 
 use super::super::image_config;
 use super::super::machine::GuestMachine;
-use super::service;
 use crate::error::CliError;
 
 const AGENT_CONFIG: &str = "/etc/hardtack/agent.json";

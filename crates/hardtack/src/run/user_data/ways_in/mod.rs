@@ -8,7 +8,6 @@
 //! * `owners`: owners of files that the image has, or not.
 //! * `files`: sshd, PAM and the overlay with the files of the user-data in place.
 //! * `demand`: what PAM asks for.
-//! * `service`: how sshd is started.
 //! * `gates`: what shuts everybody out.
 //! * `storage`: the overlay's device.
 //! * `commands`: commands that name any of it.
@@ -24,7 +23,6 @@ mod keys;
 mod login;
 mod losses;
 mod owners;
-mod service;
 mod storage;
 #[cfg(test)]
 mod tests;

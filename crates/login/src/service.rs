@@ -3,10 +3,8 @@
 //! From systemd.unit(5), systemd.service(5) and systemd.exec(5), and from sshd(8): what `-o` says comes before
 //! the configuration's first line, and `-f` names another configuration.
 
-use hardtack_guest::Stage;
-use hardtack_guest::sshd::{MAIN_FILE, Place};
-
-use crate::error::CliError;
+use crate::files::{self, Files, Kind};
+use crate::sshd::{MAIN_FILE, Place};
 
 /// Where units stand; the first one counts.
 const FOLDERS: &[&str] = &[
@@ -28,17 +26,18 @@ const MOST: usize = 200;
 
 /// sshd's command line.
 #[derive(Debug)]
-pub(super) struct Started {
+pub struct Started {
     /// What `-o`, `-p` and the like say, as lines of a configuration, and where.
-    pub(super) options: Vec<(String, Place)>,
+    pub options: Vec<(String, Place)>,
     /// The configuration that it reads.
-    pub(super) file: String,
+    pub file: String,
     /// Why no sshd comes up at all, and in which file.
-    pub(super) fault: Option<(String, String)>,
+    pub fault: Option<(String, String)>,
 }
 
 /// Files that decide how sshd is started.
-pub(super) fn decides(path: &str) -> bool {
+#[must_use]
+pub fn decides(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
     matches!(path, "/etc/default/ssh" | "/etc/default/sshd" | "/etc/sysconfig/sshd")
         || (path.contains("/systemd/system/")
@@ -51,21 +50,24 @@ pub(super) fn decides(path: &str) -> bool {
 }
 
 /// Those of them that are not followed here.
-pub(super) fn is_other(path: &str) -> bool {
+#[must_use]
+pub fn is_other(path: &str) -> bool {
     decides(path) && (path.contains(".socket") || path.contains("@.service"))
 }
 
-/// How the unit on `stage` starts sshd; an image without one starts it somehow.
-pub(super) fn started(stage: &Stage<'_>) -> Result<Started, CliError> {
+/// How the unit starts sshd; an image without one starts it somehow.
+/// # Errors
+/// A file cannot be read.
+pub fn started<F: Files>(files: &F) -> Result<Started, F::Error> {
     let mut result = Started { options: Vec::new(), file: MAIN_FILE.to_owned(), fault: None };
-    let Some(unit) = find(stage)? else { return Ok(result) };
+    let Some(unit) = find(files)? else { return Ok(result) };
     let mut service = Service::default();
-    let changes = drop_ins(stage)?;
+    let changes = drop_ins(files)?;
     // What a distribution ships starts something, in a way that may not be known here.
     let shipped = changes.is_empty() && !unit.starts_with("/etc/");
     for file in std::iter::once(unit.clone()).chain(changes) {
-        let link = stage.read_link(&file)?;
-        let bytes = stage.read_limited(&file, LARGEST)?.unwrap_or_default();
+        let link = files.link(&file)?;
+        let bytes = files::content(files, &file, LARGEST)?;
         if link.as_deref() == Some("/dev/null") || (file == unit && bytes.is_empty()) {
             if file == unit {
                 result.fault = Some((file, "the unit is masked".to_owned()));
@@ -81,9 +83,8 @@ pub(super) fn started(stage: &Stage<'_>) -> Result<Started, CliError> {
         return Ok(result);
     };
     for file in &service.files {
-        let (path, bytes) =
-            (file.trim_start_matches('-'), stage.read_limited(file.trim_start_matches('-'), LARGEST));
-        let bytes = bytes?.unwrap_or_default();
+        let path = file.trim_start_matches('-');
+        let bytes = files::content(files, path, LARGEST)?;
         for (number, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
             let line = line.trim();
             let Some((name, value)) = line.split_once('=').filter(|_| !line.starts_with(['#', ';'])) else {
@@ -141,11 +142,11 @@ fn take(line: &[(String, Place)], result: &mut Started) {
     }
 }
 
-fn find(stage: &Stage<'_>) -> Result<Option<String>, CliError> {
+fn find<F: Files>(files: &F) -> Result<Option<String>, F::Error> {
     for unit in UNITS {
         for folder in FOLDERS {
             let path = format!("{folder}/{unit}");
-            if stage.lstat(&path)?.is_some() {
+            if files::exists(files, &path)? {
                 return Ok(Some(path));
             }
         }
@@ -154,18 +155,18 @@ fn find(stage: &Stage<'_>) -> Result<Option<String>, CliError> {
 }
 
 /// In the order of their names; one name counts once.
-fn drop_ins(stage: &Stage<'_>) -> Result<Vec<String>, CliError> {
+fn drop_ins<F: Files>(files: &F) -> Result<Vec<String>, F::Error> {
     let mut found: Vec<(String, String)> = Vec::new();
     for unit in UNITS {
         for folder in FOLDERS {
             let folder = format!("{folder}/{unit}.d");
-            if stage.stat(&folder)?.is_none() {
+            if files.kind(&folder)? != Some(Kind::Directory) {
                 continue;
             }
-            for entry in stage.list(&folder)?.into_iter().take(MOST) {
-                let known = found.iter().any(|(name, _)| *name == entry.name);
-                if entry.name.ends_with(".conf") && !known {
-                    found.push((entry.name.clone(), format!("{folder}/{}", entry.name)));
+            for name in files.names(&folder)?.into_iter().take(MOST) {
+                let known = found.iter().any(|(known, _)| *known == name);
+                if name.ends_with(".conf") && !known {
+                    found.push((name.clone(), format!("{folder}/{name}")));
                 }
             }
         }

@@ -1,7 +1,7 @@
-//! Which files an `Include` names: `glob(3)` with no flags, over the guest.
+//! Which files an `Include` names: `glob(3)` with no flags, over the machine's files.
 
 use super::pattern;
-use crate::{Error, Stage};
+use crate::files::{self, Fault, Files, Kind};
 
 /// Where relative patterns start.
 const SSHDIR: &str = "/etc/ssh";
@@ -15,7 +15,8 @@ pub(super) fn absolute(argument: &str) -> String {
 }
 
 /// Whether `path` is among what the pattern can match, should it exist.
-pub(super) fn could_match(argument: &str, path: &str) -> bool {
+#[must_use]
+pub fn could_match(argument: &str, path: &str) -> bool {
     let pattern = absolute(argument);
     let pattern: Vec<&str> = pattern.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     let path: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
@@ -24,35 +25,34 @@ pub(super) fn could_match(argument: &str, path: &str) -> bool {
 }
 
 /// The existing paths that match, in byte order (sshd sets no collation).
-pub(super) fn expand(stage: &Stage<'_>, argument: &str) -> Result<Vec<String>, Error> {
+pub(super) fn expand<F: Files>(files: &F, argument: &str) -> Result<Vec<String>, F::Error> {
     let mut found = vec![String::new()];
     for part in absolute(argument).split('/').filter(|part| !part.is_empty()) {
         let mut next = Vec::new();
         for base in &found {
             if !pattern::has_wildcard(part) {
                 let path = format!("{base}/{}", part.replace('\\', ""));
-                if stage.lstat(&path)?.is_some() {
+                if files::exists(files, &path)? {
                     next.push(path);
                 }
                 continue;
             }
             let directory = if base.is_empty() { "/" } else { base.as_str() };
-            let is_directory =
-                stage.stat(directory)?.is_some_and(|found| found.kind == crate::FileType::Directory);
-            if !is_directory {
+            if files.kind(directory)? != Some(Kind::Directory) {
                 continue;
             }
-            for entry in stage.list(directory)? {
-                if pattern::glob(part, &entry.name) {
-                    next.push(format!("{base}/{}", entry.name));
+            for name in files.names(directory)? {
+                if pattern::glob(part, &name) {
+                    next.push(format!("{base}/{name}"));
                 }
             }
             if next.len() > MATCH_LIMIT {
-                return Err(Error::Content {
-                    path: directory.into(),
+                return Err(Fault {
+                    path: directory.to_owned(),
                     line: None,
                     what: format!("Include {argument} matches more than {MATCH_LIMIT} files"),
-                });
+                }
+                .into());
             }
         }
         found = next;
@@ -65,29 +65,28 @@ pub(super) fn expand(stage: &Stage<'_>, argument: &str) -> Result<Vec<String>, E
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::MemoryTree;
+    use crate::memory::MemoryFiles;
 
     #[test]
     fn patterns_are_expanded_in_byte_order() {
-        let tree = MemoryTree::new()
+        let files = MemoryFiles::new()
             .file("/etc/ssh/sshd_config.d/10-b.conf", "")
             .file("/etc/ssh/sshd_config.d/00-Z.conf", "")
             .file("/etc/ssh/sshd_config.d/00-a.conf", "")
             .file("/etc/ssh/sshd_config.d/.hidden.conf", "")
             .file("/etc/ssh/sshd_config.d/readme.txt", "")
             .file("/etc/ssh/one", "");
-        let stage = Stage::new(&tree);
         assert_eq!(
-            expand(&stage, "sshd_config.d/*.conf").unwrap(),
+            expand(&files, "sshd_config.d/*.conf").unwrap(),
             [
                 "/etc/ssh/sshd_config.d/00-Z.conf",
                 "/etc/ssh/sshd_config.d/00-a.conf",
                 "/etc/ssh/sshd_config.d/10-b.conf"
             ]
         );
-        assert_eq!(expand(&stage, "/etc/ssh/one").unwrap(), ["/etc/ssh/one"]);
-        assert_eq!(expand(&stage, "/etc/ssh/missing*").unwrap(), Vec::<String>::new());
-        assert_eq!(expand(&stage, "~/x").unwrap(), Vec::<String>::new());
+        assert_eq!(expand(&files, "/etc/ssh/one").unwrap(), ["/etc/ssh/one"]);
+        assert_eq!(expand(&files, "/etc/ssh/missing*").unwrap(), Vec::<String>::new());
+        assert_eq!(expand(&files, "~/x").unwrap(), Vec::<String>::new());
         assert!(could_match("/etc/ssh/sshd_config.d/*.conf", "/etc/ssh/sshd_config.d/00-hardtack.conf"));
         assert!(!could_match("/etc/ssh/sshd_config.d/5*.conf", "/etc/ssh/sshd_config.d/00-hardtack.conf"));
     }

@@ -2,15 +2,16 @@
 
 /// A line with something on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line<'a> {
+pub struct Line<'a> {
     /// The first word.
-    pub(super) keyword: &'a str,
+    pub keyword: &'a str,
     /// What follows it, blanks trimmed, quotes and comment still in.
-    pub(super) rest: &'a str,
+    pub rest: &'a str,
 }
 
 /// Splits the keyword off; `None` for an empty line or a comment.
-pub(super) fn line(text: &str) -> Option<Line<'_>> {
+#[must_use]
+pub fn line(text: &str) -> Option<Line<'_>> {
     let blank = |c: char| matches!(c, ' ' | '\t' | '\r' | '\n');
     let text = text.trim_start_matches(blank).trim_end_matches(|c| blank(c) || c == '\x0c');
     if text.is_empty() || text.starts_with('#') {

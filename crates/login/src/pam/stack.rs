@@ -2,7 +2,7 @@
 //!
 //! Syntax from pam.conf(5) and libpam's `pam_handlers.c`, the dispatch from `pam_dispatch.c`.
 
-use crate::{Error, Stage};
+use crate::files::{Fault, Files};
 
 /// Modules that ask for, or look up, a password.
 pub const PASSWORD_MODULES: &[&str] = &[
@@ -23,6 +23,9 @@ const DIRECTORIES: &[&str] = &["/etc/pam.d", "/usr/lib/pam.d"];
 
 /// `PAM_SUBSTACK_MAX_LEVEL`, and a sane end for includes.
 const DEPTH_LIMIT: usize = 16;
+
+/// A service file is no longer than this.
+const LARGEST: u64 = 1 << 20;
 
 /// Lines that one stack can have.
 const LINE_LIMIT: usize = 1000;
@@ -153,13 +156,13 @@ fn words(line: &str) -> Vec<String> {
 ///
 /// # Errors
 /// The directories cannot be read.
-pub fn service_path(stage: &Stage<'_>, service: &str) -> Result<Option<String>, Error> {
+pub fn service_path<F: Files>(files: &F, service: &str) -> Result<Option<String>, F::Error> {
     if service.starts_with('/') {
-        return Ok(stage.stat(service)?.map(|_| service.to_owned()));
+        return Ok(files.kind(service)?.map(|_| service.to_owned()));
     }
     for directory in DIRECTORIES {
         let path = format!("{directory}/{service}");
-        if stage.stat(&path)?.is_some() {
+        if files.kind(&path)?.is_some() {
             return Ok(Some(path));
         }
     }
@@ -187,34 +190,35 @@ pub struct Step {
 ///
 /// # Errors
 /// A file cannot be read, an included one is missing, or includes go on without end.
-pub fn steps(stage: &Stage<'_>, service: &str, facility: Facility) -> Result<Vec<Step>, Error> {
-    let mut flat = Flat { stage, facility, steps: Vec::new(), substacks: 0 };
+pub fn steps<F: Files>(files: &F, service: &str, facility: Facility) -> Result<Vec<Step>, F::Error> {
+    let mut flat = Flat { files, facility, steps: Vec::new(), substacks: 0 };
     flat.read(service, &[], 0)?;
     Ok(flat.steps)
 }
 
-struct Flat<'s, 't> {
-    stage: &'s Stage<'t>,
+struct Flat<'f, F> {
+    files: &'f F,
     facility: Facility,
     steps: Vec<Step>,
     substacks: usize,
 }
 
-impl Flat<'_, '_> {
-    fn read(&mut self, service: &str, around: &[usize], depth: usize) -> Result<(), Error> {
-        let missing = || Error::Missing { path: format!("/etc/pam.d/{service}").as_str().into() };
-        let path = service_path(self.stage, service)?.ok_or_else(missing)?;
-        let refuse = |line: usize, what: &str| Error::Content {
-            path: path.as_str().into(),
-            line: Some(line),
-            what: what.to_owned(),
+impl<F: Files> Flat<'_, F> {
+    fn read(&mut self, service: &str, around: &[usize], depth: usize) -> Result<(), F::Error> {
+        let missing = || Fault {
+            path: format!("/etc/pam.d/{service}"),
+            line: None,
+            what: "no such file or directory".to_owned(),
         };
-        let text = self.stage.read(&path)?.unwrap_or_default();
+        let path = service_path(self.files, service)?.ok_or_else(missing)?;
+        let refuse =
+            |line: usize, what: &str| Fault { path: path.clone(), line: Some(line), what: what.to_owned() };
+        let text = self.files.read(&path, LARGEST)?.unwrap_or_default();
         for line in parse(&String::from_utf8_lossy(&text)) {
             match line.entry {
                 Entry::Module { facility, control, module, arguments } if facility == self.facility => {
                     if self.steps.len() >= LINE_LIMIT {
-                        return Err(refuse(line.number, "the stack has more than 1000 modules"));
+                        return Err(refuse(line.number, "the stack has more than 1000 modules").into());
                     }
                     self.steps.push(Step {
                         file: path.clone(),
@@ -229,7 +233,7 @@ impl Flat<'_, '_> {
                     if facility.is_none_or(|f| f == self.facility) =>
                 {
                     if depth >= DEPTH_LIMIT {
-                        return Err(refuse(line.number, "includes go deeper than 16 levels"));
+                        return Err(refuse(line.number, "includes go deeper than 16 levels").into());
                     }
                     let mut inner = around.to_vec();
                     if substack {
@@ -432,7 +436,7 @@ fn action_of(text: &str) -> Action {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::MemoryTree;
+    use crate::memory::MemoryFiles;
 
     const DEBIAN: &str = "auth\t[success=1 default=ignore]\tpam_unix.so nullok\n\
                           auth\trequisite\t\t\tpam_deny.so\n\
@@ -440,8 +444,8 @@ mod tests {
 
     /// Whether a login can succeed with a wrong code, and with a right one.
     fn verdict(common: &str, sshd: &str) -> (bool, bool) {
-        let tree = MemoryTree::new().file("/etc/pam.d/common-auth", common).file("/etc/pam.d/sshd", sshd);
-        let steps = steps(&Stage::new(&tree), "sshd", Facility::Auth).unwrap();
+        let files = MemoryFiles::new().file("/etc/pam.d/common-auth", common).file("/etc/pam.d/sshd", sshd);
+        let steps = steps(&files, "sshd", Facility::Auth).unwrap();
         let run = |code: Answer| {
             can_succeed(&steps, |step| match step.module.as_str() {
                 "pam_deny.so" => vec![Answer::Failure],

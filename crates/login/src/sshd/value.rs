@@ -114,7 +114,7 @@ fn max_startups(text: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::sshd::keywords::find;
+    use crate::sshd::find;
 
     #[test]
     fn values_are_checked_by_kind() {

@@ -1,8 +1,11 @@
-//! Which OpenSSH the image has, from its package database.
+//! Which OpenSSH the machine has, from its package database.
 
 use std::fmt;
 
-use crate::{Error, Stage};
+use crate::files::{Fault, Files};
+
+/// A package database is no longer than this.
+const LARGEST: u64 = 64 << 20;
 
 /// A release of OpenSSH, without the portable part: 9.2 for `9.2p1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,9 +50,9 @@ impl fmt::Display for Version {
 ///
 /// # Errors
 /// The database cannot be read, or the version is not one of OpenSSH.
-pub fn installed(stage: &Stage<'_>) -> Result<Option<Version>, Error> {
+pub fn installed<F: Files>(files: &F) -> Result<Option<Version>, F::Error> {
     const STATUS: &str = "/var/lib/dpkg/status";
-    let Some(status) = stage.read(STATUS)? else { return Ok(None) };
+    let Some(status) = files.read(STATUS, LARGEST)? else { return Ok(None) };
     let status = String::from_utf8_lossy(&status);
     for stanza in status.split("\n\n") {
         let field = |name: &str| {
@@ -64,10 +67,13 @@ pub fn installed(stage: &Stage<'_>) -> Result<Option<Version>, Error> {
             continue;
         }
         let text = field("Version").unwrap_or_default();
-        return Version::parse(text).map(Some).ok_or_else(|| Error::Content {
-            path: STATUS.into(),
-            line: None,
-            what: format!("openssh-server has the version {text:?}, which is none of OpenSSH"),
+        return Version::parse(text).map(Some).ok_or_else(|| {
+            Fault {
+                path: STATUS.to_owned(),
+                line: None,
+                what: format!("openssh-server has the version {text:?}, which is none of OpenSSH"),
+            }
+            .into()
         });
     }
     Ok(None)
@@ -77,7 +83,7 @@ pub fn installed(stage: &Stage<'_>) -> Result<Option<Version>, Error> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::MemoryTree;
+    use crate::memory::MemoryFiles;
 
     #[test]
     fn package_versions_are_read() {
@@ -102,9 +108,9 @@ mod tests {
             ("install ok unpacked", Some(Version::new(9, 2))),
             ("deinstall ok config-files", None),
         ] {
-            let tree = MemoryTree::new().file("/var/lib/dpkg/status", status.replace("STATE", state));
-            assert_eq!(installed(&Stage::new(&tree)).unwrap(), wanted, "{state}");
+            let files = MemoryFiles::new().file("/var/lib/dpkg/status", status.replace("STATE", state));
+            assert_eq!(installed(&files).unwrap(), wanted, "{state}");
         }
-        assert_eq!(installed(&Stage::new(&MemoryTree::new())).unwrap(), None);
+        assert_eq!(installed(&MemoryFiles::new()).unwrap(), None);
     }
 }

@@ -4,8 +4,8 @@
 //! the global values, where `Match` lines (but `Match all`) switch lines off, and once per
 //! connection, where only lines in matching blocks count; what those set replaces the global value.
 
-use super::{DROP_IN, Kind, Version, include, keywords, pattern, value, words, write};
-use crate::{Error, Stage};
+use super::{BEGIN, DROP_IN, END, Kind, Version, include, keywords, pattern, value, words};
+use crate::files::{Fault, Files, Kind as FileKind};
 
 /// The main file.
 pub const MAIN_FILE: &str = "/etc/ssh/sshd_config";
@@ -50,7 +50,7 @@ pub struct Setting {
     pub place: Place,
     /// The block it belongs to, an index into [`Config::blocks`]; `None`: global.
     pub block: Option<usize>,
-    /// Written by [`write_section`](super::write_section).
+    /// It stands in our file, or between our marks.
     pub ours: bool,
 }
 
@@ -115,12 +115,12 @@ impl Config {
     ///
     /// # Errors
     /// A file cannot be read, or Includes go on without end.
-    pub fn load(stage: &Stage<'_>, version: Version) -> Result<Self, Error> {
-        Self::load_from(stage, version, MAIN_FILE)
+    pub fn load<F: Files>(files: &F, version: Version) -> Result<Self, F::Error> {
+        Self::load_from(files, version, MAIN_FILE)
     }
 
-    pub(super) fn load_from(stage: &Stage<'_>, version: Version, main: &str) -> Result<Self, Error> {
-        Self::load_started(stage, version, &[], main)
+    pub(super) fn load_from<F: Files>(files: &F, version: Version, main: &str) -> Result<Self, F::Error> {
+        Self::load_started(files, version, &[], main)
     }
 
     /// What sshd makes of `main` when it is started with `options`: the lines of its `-o`, and where each of
@@ -128,12 +128,12 @@ impl Config {
     ///
     /// # Errors
     /// A file cannot be read, or Includes go on without end.
-    pub fn load_started(
-        stage: &Stage<'_>,
+    pub fn load_started<F: Files>(
+        files: &F,
         version: Version,
         options: &[(String, Place)],
         main: &str,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, F::Error> {
         let mut config = Self {
             version,
             settings: Vec::new(),
@@ -146,10 +146,10 @@ impl Config {
             // Its Includes are none of the main file's.
             let mut state = FileState { outer: None, block: None, depth: 1, ours: false };
             if let Some(line) = words::line(text) {
-                config.read_line(stage, &line, place.clone(), &mut state)?;
+                config.read_line(files, &line, place.clone(), &mut state)?;
             }
         }
-        config.read_file(stage, main, None, 0)?;
+        config.read_file(files, main, None, 0)?;
         config.check_any();
         Ok(config)
     }
@@ -217,38 +217,38 @@ impl Config {
             && criteria_match(&block.words, connection)
     }
 
-    fn read_file(
+    fn read_file<F: Files>(
         &mut self,
-        stage: &Stage<'_>,
+        files: &F,
         file: &str,
         outer: Option<usize>,
         depth: usize,
-    ) -> Result<(), Error> {
+    ) -> Result<(), F::Error> {
         self.files += 1;
-        let Some(content) = stage.read_limited(file, SIZE_LIMIT)? else { return Ok(()) };
+        let Some(content) = files.read(file, SIZE_LIMIT)? else { return Ok(()) };
         // What sshd compares are bytes; what is not UTF-8 can only stand in comments and values.
         let text = String::from_utf8_lossy(&content);
         let mut state = FileState { outer, block: outer, depth, ours: file == DROP_IN };
         for (number, text) in text.split('\n').enumerate() {
-            if depth == 0 && text.starts_with(write::BEGIN) {
+            if depth == 0 && text.starts_with(BEGIN) {
                 state.ours = true;
-            } else if depth == 0 && text.starts_with(write::END) {
+            } else if depth == 0 && text.starts_with(END) {
                 state.ours = false;
             }
             let Some(line) = words::line(text) else { continue };
             let place = Place { file: file.to_owned(), line: number + 1 };
-            self.read_line(stage, &line, place, &mut state)?;
+            self.read_line(files, &line, place, &mut state)?;
         }
         Ok(())
     }
 
-    fn read_line(
+    fn read_line<F: Files>(
         &mut self,
-        stage: &Stage<'_>,
+        files: &F,
         line: &words::Line<'_>,
         place: Place,
         state: &mut FileState,
-    ) -> Result<(), Error> {
+    ) -> Result<(), F::Error> {
         let keyword = keywords::find(line.keyword).filter(|keyword| keyword.known_to(self.version));
         let Some(keyword) = keyword else {
             let what =
@@ -287,20 +287,18 @@ impl Config {
                     self.includes.push((words.clone(), self.settings.len()));
                 }
                 for argument in &words {
-                    for file in include::expand(stage, argument)? {
-                        if stage.stat(&file)?.is_none() {
+                    for file in include::expand(files, argument)? {
+                        let kind = files.kind(&file)?;
+                        if kind.is_none() {
                             self.problem(
                                 place.clone(),
                                 format!("includes {file}, a link to nowhere; sshd does not start"),
                             );
-                        } else if stage
-                            .stat(&file)?
-                            .is_some_and(|found| found.kind == crate::FileType::Regular)
-                        {
+                        } else if kind == Some(FileKind::Regular) {
                             if state.depth >= DEPTH_LIMIT || self.files >= FILE_LIMIT {
-                                return Err(endless(&place));
+                                return Err(endless(&place).into());
                             }
-                            self.read_file(stage, &file, state.block, state.depth + 1)?;
+                            self.read_file(files, &file, state.block, state.depth + 1)?;
                         }
                     }
                 }
@@ -399,9 +397,9 @@ fn criteria_fault(words: &[String]) -> Option<String> {
 }
 
 /// Files that include each other.
-fn endless(place: &Place) -> Error {
-    Error::Content {
-        path: place.file.as_str().into(),
+fn endless(place: &Place) -> Fault {
+    Fault {
+        path: place.file.clone(),
         line: Some(place.line),
         what: format!(
             "Include goes deeper than {DEPTH_LIMIT} levels or names more than {FILE_LIMIT} files, as files do that \

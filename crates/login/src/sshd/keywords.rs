@@ -9,7 +9,7 @@ use super::Version;
 const ANCIENT: (u32, u32) = (0, 0);
 
 /// The last release whose words are in the table.
-pub(super) const NEWEST: Version = Version::new(10, 5);
+pub const NEWEST: Version = Version::new(10, 5);
 
 /// What a directive takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

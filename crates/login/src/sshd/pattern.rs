@@ -78,7 +78,8 @@ fn bracket(pattern: &[char], c: char) -> Option<usize> {
 }
 
 /// `match_pattern_list`: any comma-separated pattern, none of the `!` ones.
-pub(super) fn in_list(text: &str, list: &str) -> bool {
+#[must_use]
+pub fn in_list(text: &str, list: &str) -> bool {
     let mut found = false;
     for pattern in list.split(',') {
         match pattern.strip_prefix('!') {
