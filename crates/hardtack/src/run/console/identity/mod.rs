@@ -1,0 +1,62 @@
+//! Private keys that open sealed parts: `--identity`.
+//!
+//! Whatever the file's format, a key becomes one of OpenSSH's without a passphrase in memory, and
+//! that is what age reads: one way in for every format, and none of age's own parsers ever sees
+//! bytes that somebody else wrote. Formats: `PROTOCOL.key` of OpenSSH; RFC 8017 A.1.2 (PKCS#1)
+//! with RFC 1421's headers for a passphrase; RFC 5958 (PKCS#8); an age identity file.
+
+mod file;
+mod key;
+mod legacy;
+mod pem;
+mod pkcs;
+
+#[cfg(test)]
+pub(super) mod tests;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::error::CliError;
+
+pub(super) use file::read as read_file;
+pub(super) use key::{Half, Key, Locked, Opener, Unlock};
+
+/// Why a file opens nothing, in words that a person can act on. Never holds a byte of the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unusable {
+    /// What was found and what is wrong.
+    pub(super) what: String,
+    /// What to do.
+    pub(super) advice: String,
+}
+
+impl Unusable {
+    fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { what: what.into(), advice: advice.into() }
+    }
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+/// One `--identity`: where it is, and the keys in it (an age identity file may hold several).
+pub(super) struct Identity {
+    pub(super) path: PathBuf,
+    pub(super) keys: Result<Vec<Key>, Unusable>,
+}
+
+impl Identity {
+    /// Reads a key file; a file that cannot be read is an error, one that is no usable key is kept
+    /// with the reason, since another `--identity` may do.
+    pub(super) fn read(path: &Path) -> Result<Self, CliError> {
+        let keys = match file::read(path)? {
+            Ok(bytes) => key::parse(&bytes, path),
+            Err(unusable) => Err(unusable),
+        };
+        Ok(Self { path: path.to_owned(), keys })
+    }
+}
