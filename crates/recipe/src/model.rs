@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hardtack_credentials::RandomPassword;
 use regex::bytes::Regex;
 
 use crate::secret::{REDACTED, Secret};
@@ -149,6 +150,8 @@ pub enum Password {
     Clear(Secret),
     /// A crypt(3) hash ($5$, $6$, $y$, $gy$, $7$, $2b$), checked for its shape.
     Hash(Secret),
+    /// Made by the agent, another one on each instance; locked until then.
+    Random(RandomPassword),
 }
 
 /// Text with SSH public keys: a file's content or a key in the recipe.
@@ -163,7 +166,7 @@ pub struct KeySource {
 /// `mfa`: who logs in with what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MfaStep {
-    /// Users to enrol; at least one, none twice.
+    /// Users to enrol; at least one, none twice. The account of `recovery` is the last of them.
     pub users: Vec<String>,
     /// Which logins ask.
     pub scope: Scope,
@@ -175,6 +178,10 @@ pub struct MfaStep {
     pub others: Others,
     /// How the secret is protected in the credentials block.
     pub seal: Seal,
+    /// What happens when sshd or PAM asks for less than promised.
+    pub on_drift: Drift,
+    /// The break-glass account; what makes it is a step `user` like any other.
+    pub recovery: Option<Recovery>,
     /// Parameters of the one-time codes.
     pub totp: Totp,
     /// What happens to `Match` blocks that would weaken the result.
@@ -190,6 +197,8 @@ impl Default for MfaStep {
             console: Console::Totp,
             others: Others::Refuse,
             seal: Seal::None,
+            on_drift: Drift::StopSsh,
+            recovery: None,
             totp: Totp::default(),
             match_blocks: MatchPolicy::Refuse,
         }
@@ -238,11 +247,59 @@ pub enum Others {
     Enrol,
 }
 
-/// How the secret is protected in the credentials block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How users' parts of the credentials block are sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seal {
-    /// Not at all: whoever reads the console can read it.
+    /// Not at all: whoever reads the console can read them.
     None,
+    /// To the user's login keys; nothing is printed where that cannot be done.
+    Ssh,
+    /// To the user's login keys; in plain text where that cannot be done.
+    Auto,
+    /// To these recipients of age(1), checked: "age1…", "ssh-ed25519 AAAA…", "ssh-rsa AAAA…".
+    Recipients(Vec<String>),
+}
+
+impl Seal {
+    /// The word for the agent.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Ssh => "ssh",
+            Self::Auto => "auto",
+            Self::Recipients(_) => "recipients",
+        }
+    }
+}
+
+/// What happens when sshd or PAM asks for less than promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drift {
+    /// SSH is stopped, and does not start again.
+    StopSsh,
+    /// It is told.
+    Warn,
+}
+
+impl Drift {
+    /// The word of the recipe.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StopSsh => "stop-ssh",
+            Self::Warn => "warn",
+        }
+    }
+}
+
+/// `recovery`: an account for the day on which nobody else gets in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// Its login name.
+    pub user: String,
+    /// Who alone can open its part of the block; empty: whoever has one of its login keys.
+    pub recipients: Vec<String>,
 }
 
 /// Parameters of the one-time codes, as `google-authenticator -t -d -f -r 3 -R 30 -w 4` sets them.

@@ -130,7 +130,8 @@ fn obstacles(
     }
     let launched = guest.default_user.as_deref() == Some(name);
     if factors.contains(&Factor::Password) {
-        let made = account.is_some_and(|account| !account.password_hash.is_empty());
+        let made = account
+            .is_some_and(|account| !account.password_hash.is_empty() || account.random_password.is_some());
         let stored = accounts::password_field(cx.stage, name)?.unwrap_or_default();
         if !made && launched {
             found.push("it has no password: cloud-init locks that of its default user".to_owned());
@@ -166,14 +167,11 @@ fn expired(cx: &Context<'_, '_>, name: &str) -> Result<bool, StepError> {
 /// Whether the image, or a step, brings a key that sshd looks at.
 fn has_key(name: &str, guest: &Guest, cx: &Context<'_, '_>) -> Result<bool, StepError> {
     let connection = Connection { user: Some(name.to_owned()), ..Connection::default() };
-    let patterns: Vec<String> = match guest.config.for_connection("AuthorizedKeysFile", &connection).first() {
-        Some(setting) => setting.words.clone(),
-        None => [".ssh/authorized_keys", ".ssh/authorized_keys2"].map(str::to_owned).to_vec(),
-    };
     let from_step = cx.agent.accounts.iter().any(|a| a.name == name && !a.authorized_keys.is_empty());
     // cloud-init asks sshd_config where keys go; by hand they go to the usual file.
     if from_step
-        && (guest.default_user.is_some() || patterns.iter().any(|p| p.ends_with(".ssh/authorized_keys")))
+        && (guest.default_user.is_some()
+            || key_files(name, &guest.config).iter().any(|p| p.ends_with(".ssh/authorized_keys")))
     {
         return Ok(true);
     }
@@ -181,18 +179,36 @@ fn has_key(name: &str, guest: &Guest, cx: &Context<'_, '_>) -> Result<bool, Step
     if command.first().is_some_and(|setting| setting.value != "none") {
         return Ok(true);
     }
+    Ok(!image_keys(name, &guest.config, cx)?.is_empty())
+}
+
+/// `AuthorizedKeysFile` for `name`, as it is written.
+fn key_files(name: &str, config: &Config) -> Vec<String> {
+    let connection = Connection { user: Some(name.to_owned()), ..Connection::default() };
+    match config.for_connection("AuthorizedKeysFile", &connection).first() {
+        Some(setting) => setting.words.clone(),
+        None => [".ssh/authorized_keys", ".ssh/authorized_keys2"].map(str::to_owned).to_vec(),
+    }
+}
+
+/// The lines of the files of the image in which sshd looks for keys of `name`, without comments.
+pub(crate) fn image_keys(
+    name: &str,
+    config: &Config,
+    cx: &Context<'_, '_>,
+) -> Result<Vec<String>, StepError> {
     let home = accounts::user(cx.stage, name)?.map_or_else(|| format!("/home/{name}"), |user| user.home);
-    for pattern in patterns {
+    let mut lines = Vec::new();
+    for pattern in key_files(name, config) {
         let path = pattern.replace("%h", &home).replace("%u", name).replace("%%", "%");
         let path = if path.starts_with('/') { path } else { format!("{home}/{path}") };
         let is_file = cx.stage.stat(&path)?.is_some_and(|found| found.kind == FileType::Regular);
         let text = if is_file { cx.stage.read(&path)?.unwrap_or_default() } else { Vec::new() };
         let text = String::from_utf8_lossy(&text);
-        if text.lines().map(str::trim).any(|line| !line.is_empty() && !line.starts_with('#')) {
-            return Ok(true);
-        }
+        let keys = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines.extend(keys.map(str::to_owned));
     }
-    Ok(false)
+    Ok(lines)
 }
 
 /// AllowUsers and its kin, and root's own switch.

@@ -5,14 +5,14 @@ use hardtack_guest::GuestPath;
 use hardtack_yaml::Span;
 
 use super::reader::Reader;
-use super::{files, sshd};
-use crate::model::{AgentStep, Factor, FileAction, FileOp, MfaStep, OverlayrootStep, PackagesStep, UserStep};
+use super::{files, mfa, sshd, user};
+use crate::model::{AgentStep, Factor, FileAction, FileOp, MfaStep, OverlayrootStep, PackagesStep, Password};
 
 /// A step that was read, with the places that matter here.
 pub(super) enum Placed {
     Packages(PackagesStep),
-    User(UserStep),
-    Mfa(MfaStep),
+    User(user::Placed),
+    Mfa(mfa::Placed),
     Overlayroot(OverlayrootStep),
     Sshd(sshd::Placed),
     Files(Vec<files::Placed>),
@@ -24,6 +24,7 @@ pub(super) fn find(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
     repeated(reader, steps);
     directives(reader, steps);
     against_mfa(reader, steps);
+    against_recovery(reader, steps);
     let ops: Vec<&files::Placed> = steps
         .iter()
         .filter_map(|(_, step)| if let Placed::Files(ops) = step { Some(ops) } else { None })
@@ -44,8 +45,13 @@ fn repeated(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
     for (index, (span, step)) in steps.iter().enumerate() {
         for (first, earlier) in &steps[..index] {
             let message = match (earlier, step) {
-                (Placed::User(a), Placed::User(b)) if a.name == b.name && !a.name.is_empty() => {
-                    format!("a second step `user` for `{}`; one step says everything about a user", a.name)
+                (Placed::User(a), Placed::User(b))
+                    if a.step.name == b.step.name && !a.step.name.is_empty() =>
+                {
+                    format!(
+                        "a second step `user` for `{}`; one step says everything about a user",
+                        a.step.name
+                    )
                 }
                 (Placed::Mfa(a), Placed::Mfa(b)) if a != b => {
                     "a second step `mfa` that says something else".to_owned()
@@ -117,7 +123,7 @@ fn directives(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
 fn against_mfa(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
     let Some((mfa_span, mfa)) = steps
         .iter()
-        .find_map(|(span, step)| if let Placed::Mfa(mfa) = step { Some((*span, mfa)) } else { None })
+        .find_map(|(span, step)| if let Placed::Mfa(mfa) = step { Some((*span, &mfa.step)) } else { None })
     else {
         return;
     };
@@ -149,6 +155,25 @@ fn against_mfa(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
                 .with_related(mfa_span, "step `mfa` is here")
                 .with_hint(format!("leave `{name}` out: step `mfa` sets it"));
             reader.report(diagnostic);
+        }
+    }
+}
+
+/// The account of `recovery` is made like that of a step `user`, and must be nobody else's.
+fn against_recovery(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
+    for (_, step) in steps {
+        let Placed::Mfa(mfa::Placed { account: Some(account), .. }) = step else { continue };
+        for (span, other) in steps {
+            if let Placed::User(user) = other
+                && user.step.name == account.user.name
+            {
+                let name = &account.user.name;
+                let diagnostic = reader
+                    .diagnostic(account.span, format!("`recovery` makes `{name}`, which has a step `user`"))
+                    .with_related(*span, "step `user` is here")
+                    .with_hint("give the recovery account a name of its own, or take the step out");
+                reader.report(diagnostic);
+            }
         }
     }
 }
@@ -278,11 +303,25 @@ fn same_file(a: &FileAction, b: &FileAction) -> bool {
     parts(a) == parts(b)
 }
 
-/// What is allowed and probably forgotten.
+/// What is needed, and what is allowed and probably forgotten.
 fn missing(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
-    let agent = steps.iter().any(|(_, step)| matches!(step, Placed::Agent(_)));
+    if steps.iter().any(|(_, step)| matches!(step, Placed::Agent(_))) {
+        return;
+    }
     for (span, step) in steps {
-        if matches!(step, Placed::Mfa(_)) && !agent {
+        let made = match step {
+            Placed::User(user) => Some((&user.step, user.password.unwrap_or(*span))),
+            Placed::Mfa(mfa) => mfa.account.as_ref().map(|account| (&account.user, account.span)),
+            _ => None,
+        };
+        if let Some((user, at)) = made
+            && matches!(user.password, Some(Password::Random(_)))
+        {
+            let message =
+                format!("the password of `{}` is made by the agent, and the recipe has none", user.name);
+            reader.error_hint(at, message, "add `- agent: {}`");
+        }
+        if matches!(step, Placed::Mfa(_)) {
             reader.warn(
                 *span,
                 "step `mfa` without step `agent`: nothing enrols the users at first boot",

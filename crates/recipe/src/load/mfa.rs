@@ -1,13 +1,22 @@
 //! The `mfa` step's settings.
 
-use hardtack_yaml::{Node, Span, Value};
+use hardtack_credentials::RandomPassword;
+use hardtack_yaml::{Node, Span, Value, did_you_mean};
 
 use super::reader::Reader;
-use super::user;
-use crate::model::{Console, Factor, MatchPolicy, MfaStep, Others, RateLimit, Scope, Seal, Totp};
+use super::{recipients, user};
+use crate::model::{
+    Console, Drift, Factor, MatchPolicy, MfaStep, Others, Password, RateLimit, Recovery, Scope, Seal, Totp,
+    UserStep,
+};
 
 /// The keys of the step.
-pub(super) const KEYS: &[&str] = &["users", "scope", "factors", "console", "others", "seal", "totp", "match"];
+pub(super) const KEYS: &[&str] =
+    &["users", "scope", "factors", "console", "others", "seal", "on_drift", "recovery", "totp", "match"];
+/// The keys of `seal`, where it is a mapping.
+pub(super) const SEAL_KEYS: &[&str] = &["recipients"];
+/// The keys of `recovery`.
+pub(super) const RECOVERY_KEYS: &[&str] = &["user", "recipients", "authorized_keys", "sudo", "password"];
 /// The keys of `totp`.
 pub(super) const TOTP_KEYS: &[&str] = &["window", "rate_limit", "disallow_reuse"];
 /// The keys of `rate_limit`.
@@ -17,7 +26,30 @@ pub(super) const RATE_LIMIT_KEYS: &[&str] = &["attempts", "seconds"];
 pub(super) const MATCH: &[(&str, MatchPolicy)] =
     &[("refuse", MatchPolicy::Refuse), ("override", MatchPolicy::Override)];
 
-pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<MfaStep> {
+/// The step, and the account that its `recovery` asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Placed {
+    pub(super) step: MfaStep,
+    pub(super) account: Option<Account>,
+}
+
+/// What a step `user` would have said about the recovery account.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) user: UserStep,
+    /// Where its name stands.
+    pub(super) span: Span,
+}
+
+impl PartialEq for Account {
+    fn eq(&self, other: &Self) -> bool {
+        self.user == other.user
+    }
+}
+
+impl Eq for Account {}
+
+pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Placed> {
     let fields = reader.fields(node, "step `mfa`", KEYS)?;
     let mut step = MfaStep::default();
     if let Some(value) = reader.required(&fields, "users", at) {
@@ -59,16 +91,11 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Mfa
         step.others = reader.word(value, "others", &words).unwrap_or(step.others);
     }
     if let Some(value) = fields.get("seal") {
-        match value.text() {
-            Some(kind @ ("ssh" | "auto")) => {
-                reader.error_hint(
-                    value.span,
-                    format!("`seal: {kind}` comes with a later version"),
-                    "use `seal: none`, or leave the key out",
-                );
-            }
-            _ => step.seal = reader.word(value, "seal", &[("none", Seal::None)]).unwrap_or(step.seal),
-        }
+        step.seal = seal(reader, value).unwrap_or(step.seal);
+    }
+    if let Some(value) = fields.get("on_drift") {
+        let words = [Drift::StopSsh, Drift::Warn].map(|drift| (drift.as_str(), drift));
+        step.on_drift = reader.word(value, "on_drift", &words).unwrap_or(step.on_drift);
     }
     if let Some(value) = fields.get("totp") {
         step.totp = totp(reader, value);
@@ -76,7 +103,82 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Mfa
     if let Some(value) = fields.get("match") {
         step.match_blocks = reader.word(value, "match", MATCH).unwrap_or_default();
     }
-    Some(step)
+    let mut account = None;
+    if let (Some(value), Some(at)) = (fields.get("recovery"), fields.key_span("recovery"))
+        && let Some((recovery, made)) = recovery(reader, value, at)
+    {
+        if step.users.contains(&recovery.user) {
+            reader.error_hint(
+                made.span,
+                format!("`{}` is in `users`, and the recovery account is one of its own", recovery.user),
+                "give it another name; it is enrolled without standing in `users`",
+            );
+        } else {
+            step.users.push(recovery.user.clone());
+        }
+        step.recovery = Some(recovery);
+        account = Some(made);
+    }
+    Some(Placed { step, account })
+}
+
+fn seal(reader: &mut Reader<'_>, node: &Node) -> Option<Seal> {
+    const WORDS: [&str; 3] = ["none", "ssh", "auto"];
+    if node.as_mapping().is_some() {
+        let fields = reader.fields(node, "`seal`", SEAL_KEYS)?;
+        let value = reader.required(&fields, "recipients", node.span)?;
+        return Some(Seal::Recipients(recipients::list(reader, value)));
+    }
+    match node.text().filter(|_| node.tag.is_none()) {
+        Some("none") => return Some(Seal::None),
+        Some("ssh") => return Some(Seal::Ssh),
+        Some("auto") => return Some(Seal::Auto),
+        Some(text) if recipients::is_private(text) => {
+            reader.mask(node);
+            reader.error_hint(node.span, recipients::PRIVATE, recipients::PUBLIC_HALF);
+            return None;
+        }
+        _ => {}
+    }
+    let message =
+        format!("`seal` takes `none`, `ssh`, `auto` or `{{recipients: […]}}`, found {}", node.describe());
+    let hint = match node.text().and_then(|text| did_you_mean(text, WORDS)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "recipients stand in a mapping: `seal: {recipients: [FILE or KEY, …]}`".to_owned(),
+    };
+    reader.error_hint(node.span, message, hint);
+    None
+}
+
+fn recovery(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<(Recovery, Account)> {
+    let fields = reader.fields(node, "`recovery`", RECOVERY_KEYS)?;
+    let mut user = UserStep {
+        password: Some(Password::Random(RandomPassword::default())),
+        sudo: Some("ALL=(ALL) ALL".to_owned()),
+        ..UserStep::default()
+    };
+    let mut span = at;
+    if let Some(value) = reader.required(&fields, "user", at) {
+        span = value.span;
+        user.name = user::name(reader, value, "user").unwrap_or_default();
+    }
+    let recipients = fields.get("recipients").map(|value| recipients::list(reader, value));
+    if let Some(value) = fields.get("authorized_keys") {
+        user.authorized_keys = user::keys(reader, value);
+    }
+    if let Some(value) = fields.get("sudo") {
+        let none = value.text().is_some() && matches!(value.value(), Ok(Value::Bool(false)));
+        user.sudo = if none { None } else { reader.line(value, "sudo").map(str::to_owned) };
+    }
+    if let Some(value) = fields.get("password") {
+        user.password = user::password(reader, value);
+    }
+    // Without a name the finding stands already.
+    let made = (!user.name.is_empty()).then_some(user)?;
+    Some((
+        Recovery { user: made.name.clone(), recipients: recipients.unwrap_or_default() },
+        Account { user: made, span },
+    ))
 }
 
 fn factors(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Factor>> {

@@ -9,6 +9,7 @@ mod mfa;
 mod overlayroot;
 mod packages;
 mod reader;
+mod recipients;
 mod secrets;
 mod sshd;
 #[cfg(test)]
@@ -235,13 +236,14 @@ fn merge(placed: Vec<(Span, Placed)>) -> Vec<Step> {
                 }
             }
             Placed::User(user) => {
-                if !steps.iter().any(|step| matches!(step, Step::User(before) if before.name == user.name)) {
-                    steps.push(Step::User(user));
+                if !steps.iter().any(|step| matches!(step, Step::User(before) if before.name == user.step.name)) {
+                    steps.push(Step::User(user.step));
                 }
             }
             Placed::Mfa(mfa) => {
                 if !steps.iter().any(|step| matches!(step, Step::Mfa(_))) {
-                    steps.push(Step::Mfa(mfa));
+                    steps.extend(mfa.account.map(|account| Step::User(account.user)));
+                    steps.push(Step::Mfa(mfa.step));
                 }
             }
             Placed::Overlayroot(overlay) => {

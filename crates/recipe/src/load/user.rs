@@ -1,5 +1,6 @@
 //! The `user` step's settings.
 
+use hardtack_credentials::RandomPassword;
 use hardtack_yaml::{Node, Span};
 
 use super::reader::Reader;
@@ -10,7 +11,18 @@ use crate::model::{KeySource, Password, UserStep};
 pub(super) const KEYS: &[&str] =
     &["name", "password", "authorized_keys", "allow_ca", "shell", "groups", "sudo", "gecos"];
 
-pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<UserStep> {
+/// The keys of `password: {random: …}`.
+pub(super) const RANDOM_KEYS: &[&str] = &["length", "chars", "expire"];
+/// Fewer different characters make no password, however long it is.
+const FEWEST_CHARS: usize = 10;
+
+/// The step, and where its password stands.
+pub(super) struct Placed {
+    pub(super) step: UserStep,
+    pub(super) password: Option<Span>,
+}
+
+pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Placed> {
     let fields = reader.fields(node, "step `user`", KEYS)?;
     let mut step = UserStep::default();
     if let Some(value) = reader.required(&fields, "name", at) {
@@ -20,9 +32,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Use
         step.password = password(reader, value);
     }
     if let Some(value) = fields.get("authorized_keys") {
-        for item in reader.items(value, "authorized_keys") {
-            step.authorized_keys.extend(key(reader, item));
-        }
+        step.authorized_keys = keys(reader, value);
     }
     if let Some(value) = fields.get("allow_ca") {
         step.allow_ca = reader.boolean(value, "allow_ca").unwrap_or_default();
@@ -50,7 +60,13 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Use
             reader.error(value.span, "`gecos` must not hold a colon: it is a field of /etc/passwd");
         }
     }
-    Some(step)
+    Some(Placed { step, password: fields.get("password").map(|value| value.span) })
+}
+
+/// The entries of `authorized_keys`.
+pub(super) fn keys(reader: &mut Reader<'_>, node: &Node) -> Vec<KeySource> {
+    let items = reader.items(node, "authorized_keys");
+    items.iter().filter_map(|item| key(reader, item)).collect()
 }
 
 /// A user's or group's name, as Debian's `useradd --badname` still takes them.
@@ -74,16 +90,13 @@ pub(super) fn name(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<S
     Some(text.to_owned())
 }
 
-fn password(reader: &mut Reader<'_>, node: &Node) -> Option<Password> {
-    const KEYS: &[&str] = &["env", "file", "hash"];
+/// A password, or where it comes from.
+pub(super) fn password(reader: &mut Reader<'_>, node: &Node) -> Option<Password> {
+    const KEYS: &[&str] = &["env", "file", "hash", "random"];
+    const FORMS: &str = "use random, {env: NAME}, {file: PATH} or {hash: \"$6$…\"}";
     if node.as_mapping().is_none() {
         if node.text() == Some("random") {
-            reader.error_hint(
-                node.span,
-                "`password: random` comes with a later version",
-                "use {env: NAME}, {file: PATH} or {hash: \"$6$…\"}",
-            );
-            return None;
+            return Some(Password::Random(RandomPassword::default()));
         }
         reader.mask(node);
         let message = if node.is_null() {
@@ -91,14 +104,19 @@ fn password(reader: &mut Reader<'_>, node: &Node) -> Option<Password> {
         } else {
             "a password does not stand in a recipe".to_owned()
         };
-        reader.error_hint(node.span, message, "use {env: NAME}, {file: PATH} or {hash: \"$6$…\"}");
+        reader.error_hint(node.span, message, FORMS);
         return None;
     }
     let fields = reader.fields(node, "`password`", KEYS)?;
     if fields.pairs().iter().filter(|(name, ..)| KEYS.contains(name)).count() != 1 {
-        reader
-            .error(node.span, "`password` takes one of `{env: NAME}`, `{file: PATH}` and `{hash: \"$6$…\"}`");
+        reader.error(
+            node.span,
+            "`password` takes one of `{env: NAME}`, `{file: PATH}`, `{hash: \"$6$…\"}` and `{random: …}`",
+        );
         return None;
+    }
+    if let Some(value) = fields.get("random") {
+        return random(reader, value).map(Password::Random);
     }
     if let Some(value) = fields.get("hash") {
         let text = if value.as_mapping().is_some() {
@@ -134,6 +152,53 @@ fn password(reader: &mut Reader<'_>, node: &Node) -> Option<Password> {
         return None;
     }
     Some(Password::Clear(Secret::new(text)))
+}
+
+/// `random`: how the agent makes the password.
+fn random(reader: &mut Reader<'_>, node: &Node) -> Option<RandomPassword> {
+    let fields = reader.fields(node, "`random`", RANDOM_KEYS)?;
+    let mut random = RandomPassword::default();
+    if let Some(value) = fields.get("length") {
+        random.length = reader.number(value, "length", 12..=128).unwrap_or(random.length);
+    }
+    if let Some(value) = fields.get("chars") {
+        random.chars = chars(reader, value).unwrap_or(random.chars);
+    }
+    if let Some(value) = fields.get("expire") {
+        random.expire = reader.boolean(value, "expire").unwrap_or(random.expire);
+    }
+    Some(random)
+}
+
+/// An alphabet. `:` may be in it: chpasswd(8) takes everything behind the first one.
+fn chars(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+    let text = reader.text(node, "chars")?;
+    if let Some(wrong) = text.chars().find(|character| !character.is_ascii_graphic()) {
+        let shown = wrong.escape_default();
+        let hint = "a password is typed on consoles of any layout: letters, digits and signs of ASCII";
+        reader.error_hint(
+            node.span,
+            format!("`chars` holds `{shown}`, and takes printable ASCII only"),
+            hint,
+        );
+        return None;
+    }
+    let twice = text.char_indices().find(|(at, character)| text[..*at].contains(*character));
+    if let Some((_, character)) = twice {
+        reader.error(node.span, format!("`chars` holds `{character}` twice"));
+        return None;
+    }
+    if text.len() < FEWEST_CHARS {
+        let found = text.len();
+        let message = format!("`chars` takes at least {FEWEST_CHARS} different characters, found {found}");
+        reader.error_hint(
+            node.span,
+            message,
+            "leave it out for letters and digits that are easy to tell apart",
+        );
+        return None;
+    }
+    Some(text.to_owned())
 }
 
 /// Whether `text` has the shape of a crypt(3) hash that is strong enough (crypt(5)).
@@ -226,7 +291,7 @@ fn key(reader: &mut Reader<'_>, node: &Node) -> Option<KeySource> {
 }
 
 /// True for the text of a key, false for a path.
-fn looks_like_key(text: &str) -> bool {
+pub(super) fn looks_like_key(text: &str) -> bool {
     let text = text.trim_start();
     let type_word = |word: &str| {
         ["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"].iter().any(|start| word.starts_with(start))

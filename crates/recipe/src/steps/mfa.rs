@@ -7,9 +7,10 @@
 
 mod doors;
 mod pam;
+mod seal;
 mod ssh;
 
-use hardtack_credentials::{MfaConfig, RateLimit, TotpConfig};
+use hardtack_credentials::{MfaConfig, RateLimit, RecoveryConfig, TotpConfig};
 use hardtack_guest::sshd;
 
 use crate::model::{Console, Factor, MfaStep, Others, Scope, Seal};
@@ -40,7 +41,8 @@ pub fn apply(step: &MfaStep, cx: &mut Context<'_, '_>) -> Result<(), StepError> 
             cx.agent.doors.push(door);
         }
     }
-    cx.agent.mfa = Some(agent_part(step));
+    seal::tell(step, cx)?;
+    cx.agent.mfa = Some(agent_part(step, cx));
     Ok(())
 }
 
@@ -95,7 +97,7 @@ fn check_settings(step: &MfaStep) -> Result<(), StepError> {
     Ok(())
 }
 
-fn agent_part(step: &MfaStep) -> MfaConfig {
+fn agent_part(step: &MfaStep, cx: &Context<'_, '_>) -> MfaConfig {
     let factor = |factor: &Factor| match factor {
         Factor::Publickey => "publickey",
         Factor::Password => "password",
@@ -118,13 +120,16 @@ fn agent_part(step: &MfaStep) -> MfaConfig {
             Others::Enrol => "enrol",
         }
         .to_owned(),
-        seal: match step.seal {
-            Seal::None => "none",
-        }
-        .to_owned(),
-        recipients: Vec::new(),
-        on_drift: "stop-ssh".to_owned(),
-        recovery: None,
+        seal: step.seal.as_str().to_owned(),
+        recipients: match &step.seal {
+            Seal::Recipients(list) => list.clone(),
+            Seal::None | Seal::Ssh | Seal::Auto => Vec::new(),
+        },
+        on_drift: step.on_drift.as_str().to_owned(),
+        recovery: step.recovery.as_ref().map(|recovery| RecoveryConfig {
+            user: recovery.user.clone(),
+            recipients: seal::of_recovery(recovery, cx),
+        }),
         totp: TotpConfig {
             window: step.totp.window,
             rate_limit: step

@@ -7,7 +7,7 @@
 
 mod cloud;
 
-use hardtack_credentials::AccountConfig;
+use hardtack_credentials::{AccountConfig, RandomPassword};
 use hardtack_guest::accounts::{self, NewUser};
 use hardtack_guest::ssh_keys::{AuthorizedKey, parse_keys};
 use hardtack_guest::{GuestPath, Set};
@@ -30,6 +30,9 @@ pub fn apply(users: &[&UserStep], cx: &mut Context<'_, '_>) -> Result<(), StepEr
     if ready.is_empty() {
         return Ok(());
     }
+    for user in ready.iter().filter(|user| user.random().is_some()) {
+        lock(&user.step.name, cx)?;
+    }
     let cloud = CloudInit::of(cx)?;
     match &cloud {
         Some(cloud) => by_cloud_init(&ready, cloud, cx)?,
@@ -45,6 +48,16 @@ pub fn apply(users: &[&UserStep], cx: &mut Context<'_, '_>) -> Result<(), StepEr
     Ok(())
 }
 
+/// Takes away the password that the image has for a user who gets a random one: it would be
+/// everybody's until the agent has run.
+fn lock(name: &str, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
+    let locked = |field: &str| field.starts_with(['!', '*']);
+    if accounts::password_field(cx.stage, name)?.is_some_and(|field| !locked(&field)) {
+        accounts::set_password_field(cx.stage, name, "!")?;
+    }
+    Ok(())
+}
+
 /// The same account for the agent, which makes it where cloud-init does not run (an image that is
 /// booted without any data source). What the recipe leaves open is cloud-init's default user's.
 fn account(user: Ready<'_>, default: Option<&DefaultUser>) -> AccountConfig {
@@ -52,8 +65,8 @@ fn account(user: Ready<'_>, default: Option<&DefaultUser>) -> AccountConfig {
     let default = default.filter(|default| default.name == step.name).cloned().unwrap_or_default();
     AccountConfig {
         name: step.name.clone(),
+        random_password: user.random().cloned(),
         password_hash: user.hash.unwrap_or_default(),
-        random_password: None,
         gecos: step.gecos.clone().unwrap_or(default.gecos),
         shell: step.shell.clone().unwrap_or(default.shell),
         groups: if step.groups.is_empty() { default.groups } else { step.groups.clone() },
@@ -68,9 +81,24 @@ struct Ready<'a> {
     keys: Vec<AuthorizedKey>,
 }
 
+impl Ready<'_> {
+    /// How the agent is to make the password, if it is.
+    fn random(&self) -> Option<&RandomPassword> {
+        match &self.step.password {
+            Some(Password::Random(random)) => Some(random),
+            _ => None,
+        }
+    }
+}
+
 fn hash(user: &UserStep, cx: &mut Context<'_, '_>) -> Result<Option<String>, StepError> {
     let hash = match &user.password {
         None => return Ok(None),
+        Some(Password::Random(_)) => {
+            let text = format!("the password of {} is made on each instance and printed there", user.name);
+            cx.info(STEP, text);
+            return Ok(None);
+        }
         Some(Password::Hash(hash)) => {
             cx.warn(
                 STEP,
@@ -143,6 +171,10 @@ fn by_cloud_init(users: &[Ready<'_>], cloud: &CloudInit, cx: &mut Context<'_, '_
         if let Some(hash) = &user.hash {
             entry.insert("hashed_passwd".into(), hash.clone().into());
             entry.insert("lock_passwd".into(), false.into());
+        } else if user.random().is_some() {
+            // Locked until the agent sets it, after the stage that makes users and before SSH. With
+            // `false` and no password cloud-init has warned since 24.3, and its status is "degraded".
+            entry.insert("lock_passwd".into(), true.into());
         }
         if !user.keys.is_empty() {
             let lines: Vec<Value> = user.keys.iter().map(|key| key.line.clone().into()).collect();

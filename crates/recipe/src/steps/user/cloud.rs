@@ -7,7 +7,7 @@
 use serde_yaml::Value;
 
 use super::{SNIPPET, STEP};
-use crate::model::UserStep;
+use crate::model::{Password, UserStep};
 use crate::{Context, StepError};
 
 /// `system_info.default_user`, as far as it is needed here.
@@ -99,9 +99,17 @@ impl CloudInit {
 
     /// Refuses what would be undone at first boot.
     pub(super) fn may_settle(&self, user: &UserStep, is_default: bool) -> Result<(), StepError> {
+        let random = matches!(user.password, Some(Password::Random(_)));
         for file in &self.files {
             let found = &file.config["system_info"]["default_user"];
-            let locks = found["lock_passwd"].as_bool() == Some(true) && user.password.is_some();
+            // The agent sets a random password on an account that cloud-init has locked.
+            let locks = found["lock_passwd"].as_bool() == Some(true) && user.password.is_some() && !random;
+            let set = ["hashed_passwd", "plain_text_passwd"].into_iter().find(|key| !found[*key].is_null());
+            if let Some(key) = set.filter(|_| random && is_default) {
+                let text = format!("{} sets `{key}` of its default user", file.path);
+                let what = format!("{text}, and the password of {} is made on each instance", user.name);
+                return Err(StepError::refused(STEP, what).hint("take it out of that file"));
+            }
             let hash = (user.password.is_some() && !found["hashed_passwd"].is_null())
                 .then_some("`hashed_passwd` of its default user");
             let keys = (!user.authorized_keys.is_empty() && !found["ssh_authorized_keys"].is_null())

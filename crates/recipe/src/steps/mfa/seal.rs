@@ -1,0 +1,76 @@
+//! Who will be able to open the sealed parts, as far as the build can tell.
+//!
+//! The agent seals to the keys that a user has on the instance. What the recipe and the image bring of
+//! them is known here, what comes with the launch is not: of users without a key nothing is said.
+
+use hardtack_guest::ssh_keys::parse_keys;
+use hardtack_guest::sshd::{self, Config};
+
+use super::STEP;
+use crate::model::{MfaStep, Recovery, Seal};
+use crate::{Context, StepError, ways_in};
+
+/// Says for whom nothing, or plain text, will be printed.
+pub(super) fn tell(step: &MfaStep, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
+    let Some(version) = sshd::installed(cx.stage)? else { return Ok(()) };
+    let config = Config::load(cx.stage, version)?;
+    for name in &step.users {
+        let recovery = step.recovery.as_ref().filter(|recovery| recovery.user == *name);
+        let named = recovery.is_some_and(|recovery| !of_recovery(recovery, cx).is_empty());
+        if named || matches!(step.seal, Seal::Recipients(_)) {
+            continue;
+        }
+        let keys = known(name, &config, cx)?;
+        if step.seal == Seal::None {
+            if recovery.is_some() {
+                let why = "`seal` is none, and neither it nor its keys name a recipient";
+                cx.warn(STEP, format!("the part of the recovery account {name} will be plain text: {why}"));
+            }
+            continue;
+        }
+        if keys.is_empty() || !recipients(&keys).is_empty() {
+            continue;
+        }
+        let why = format!("of its keys ({}) none can open it", kinds(&keys));
+        if step.seal == Seal::Ssh {
+            let advice = "add an ed25519 or RSA key, name recipients, or use `seal: auto`";
+            cx.warn(STEP, format!("the part of {name} will not be printed: {why}; {advice}"));
+        } else {
+            cx.info(STEP, format!("the part of {name} will be plain text: {why}"));
+        }
+    }
+    Ok(())
+}
+
+/// Who opens the recovery account's part: the recipe's recipients, else its login keys.
+pub(super) fn of_recovery(recovery: &Recovery, cx: &Context<'_, '_>) -> Vec<String> {
+    if !recovery.recipients.is_empty() {
+        return recovery.recipients.clone();
+    }
+    let account = cx.agent.accounts.iter().find(|account| account.name == recovery.user);
+    account.map(|account| recipients(&account.authorized_keys)).unwrap_or_default()
+}
+
+/// The login keys of `name` in recipe and image.
+fn known(name: &str, config: &Config, cx: &Context<'_, '_>) -> Result<Vec<String>, StepError> {
+    let accounts = cx.agent.accounts.iter().filter(|account| account.name == name);
+    let mut keys: Vec<String> = accounts.flat_map(|account| account.authorized_keys.clone()).collect();
+    keys.extend(ways_in::image_keys(name, config, cx)?);
+    keys.dedup();
+    Ok(keys)
+}
+
+/// Those of `keys` that can open what is sealed.
+fn recipients(keys: &[String]) -> Vec<String> {
+    let parsed = keys.iter().filter_map(|line| parse_keys("", line.as_bytes(), false).ok()).flatten();
+    parsed
+        .filter(|key| matches!(key.algorithm.as_str(), "ssh-ed25519" | "ssh-rsa"))
+        .map(|key| key.line)
+        .collect()
+}
+
+/// What kinds of keys they are.
+fn kinds(keys: &[String]) -> String {
+    let parsed = keys.iter().filter_map(|line| parse_keys("", line.as_bytes(), true).ok()).flatten();
+    parsed.map(|key| key.algorithm).collect::<Vec<_>>().join(", ")
+}
