@@ -29,6 +29,7 @@
 //! * [`yum_repos`]: repositories for yum and dnf.
 //! * [`coreos`]: the dialect of coreos-cloudinit.
 //! * [`commands`]: `runcmd` and `bootcmd`.
+//! * [`operator_totp`]: second factors that the operator brings.
 //! * [`overlay`]: a machine as it will be once some actions are carried out.
 //! * [`passwords`]: passwords, and whether SSH takes them.
 //! * [`pytext`]: Python's functions on text.
@@ -82,6 +83,7 @@ pub mod machine;
 pub mod module;
 pub mod mounts;
 pub mod ntp;
+pub mod operator_totp;
 pub mod overlay;
 pub mod packages;
 pub mod passwords;

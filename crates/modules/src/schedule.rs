@@ -1,12 +1,12 @@
 //! What runs: modules in order, each with the configuration that it sees. The agent goes through this on
 //! the machine, the plan in front of it.
 
-use hardtack_userdata::{Key, Kind, Map, Value, coreos as dialect, layers};
+use hardtack_userdata::{Key, Kind, Map, Value, coreos as dialect, layers, operator};
 
 use crate::machine::{Distro, Facts, Machine};
 use crate::module::{Frequency, Module, Stage};
 use crate::table::{self, Entry};
-use crate::{base, coreos, hostname};
+use crate::{base, coreos, hostname, operator_totp};
 
 /// Modules in order, with their configurations.
 pub struct Schedule {
@@ -81,6 +81,11 @@ impl Schedule {
                     .unwrap_or(entries.len());
                 entries.insert(at, slot(module, module.stage, Sees::All));
             }
+        }
+        if config.contains_key(&Key::text(operator::KEY)) {
+            entries.insert(0, slot(&operator_totp::MODULE, operator_totp::MODULE.stage, Sees::All));
+            // Behind what runs before the network.
+            entries.sort_by_key(|slot| slot.entry.stage);
         }
         Self { config, rest, nothing: Map::new(), entries }
     }
