@@ -25,6 +25,7 @@
 //! - [`console`]: finding blocks in a log.
 //! - [`known_hosts`]: the machine's keys for OpenSSH's file.
 //! - [`qr`]: QR codes as half-blocks, terminal colours, SVG and PNG.
+//! - [`seal`]: users' parts for the owners of keys alone.
 //!
 //! Nothing here prints, reads a file, a clock or an environment variable; randomness and time are
 //! arguments. No input makes it panic, and what it allocates is bounded by what it was given.
@@ -37,6 +38,7 @@ pub mod console;
 pub mod known_hosts;
 pub mod otpauth;
 pub mod qr;
+pub mod seal;
 pub mod secret_file;
 pub mod time;
 pub mod totp;

@@ -14,6 +14,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::base32;
+
 pub use host_key::HostKey;
 pub(crate) use human::verifiable_lines;
 
@@ -95,6 +97,20 @@ pub struct SealedCredentials {
     pub name: String,
     /// An age file in ASCII armor (<https://age-encryption.org/v1>), lines ended by `\n`.
     pub sealed: String,
+    /// How many of the user's keys cannot open it, because the part would not fit the block.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: usize,
+}
+
+/// Whether a text may be a login name: nothing that moves a terminal's cursor.
+pub(crate) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 256 && !name.chars().any(char::is_control)
+}
+
+/// For serde.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// What is not printed.
@@ -124,6 +140,48 @@ pub struct UserCredentials {
     /// The password, where it was made on the instance.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub password: String,
+}
+
+impl UserCredentials {
+    /// Whether a reader may use it: it may come from a hostile log, sealed or not.
+    ///
+    /// # Errors
+    /// What is wrong, in words, without a secret.
+    pub fn check(&self) -> Result<(), String> {
+        let name = self.name.escape_debug();
+        let printable = |text: &str, length: usize| {
+            text.len() <= length && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        };
+        let plain = |text: &str, length: usize| printable(text, length) && !text.contains(' ');
+        if !is_name(&self.name) {
+            return Err("a user's name is empty, too long or has control characters".to_owned());
+        }
+        if self.secret.is_empty() && self.password.is_empty() {
+            return Err(format!("user \"{name}\" has neither a secret nor a password"));
+        }
+        if !printable(&self.password, 512) {
+            return Err(format!("the password of user \"{name}\" is not plain ASCII"));
+        }
+        if self.secret.is_empty() {
+            return if self.otpauth.is_empty() && self.scratch_codes.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("user \"{name}\" has a URL or scratch codes without a secret"))
+            };
+        }
+        let long_enough = base32::decode(&self.secret).is_some_and(|key| key.len() >= 10);
+        if !long_enough || !plain(&self.secret, 1024) {
+            return Err(format!("the secret of user \"{name}\" is not base32 of at least 80 bits"));
+        }
+        if !self.otpauth.starts_with("otpauth://") || !plain(&self.otpauth, 2953) {
+            return Err(format!("the otpauth URL of user \"{name}\" is none"));
+        }
+        let number = |code: &String| code.len() <= 16 && code.bytes().all(|byte| byte.is_ascii_digit());
+        if self.scratch_codes.len() > 100 || !self.scratch_codes.iter().all(number) {
+            return Err(format!("a scratch code of user \"{name}\" is not a number"));
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Debug for UserCredentials {
