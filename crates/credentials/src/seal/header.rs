@@ -30,7 +30,10 @@ pub fn is_armored(text: &str) -> bool {
 }
 
 /// The stanzas of an armored file whose form is strict: full lines, one short one, nothing around.
-pub(super) fn stanzas(armored: &str) -> Result<Vec<Stanza>, &'static str> {
+///
+/// # Errors
+/// What is wrong with the text, in words.
+pub fn stanzas(armored: &str) -> Result<Vec<Stanza>, &'static str> {
     if armored.len() > ARMOR_LIMIT {
         return Err("it is longer than any that fits a console");
     }

@@ -26,7 +26,7 @@ use std::io::{Read as _, Write as _};
 use age::armor::{ArmoredReader, ArmoredWriter, Format};
 
 pub use authorized_keys::{Recipients, recipients};
-pub use header::is_armored;
+pub use header::{Stanza, is_armored, stanzas};
 pub use recipient::{Recipient, RecipientError};
 
 use crate::block::{SealedCredentials, UserCredentials};
