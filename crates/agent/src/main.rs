@@ -9,6 +9,7 @@
 
 mod accounts;
 mod addresses;
+mod again;
 mod banner;
 mod config;
 mod console;
@@ -18,6 +19,7 @@ mod enrol;
 mod error;
 mod execute;
 mod facts;
+mod guard;
 mod home;
 mod host;
 mod identity;
@@ -26,6 +28,7 @@ mod instance_data;
 mod journal;
 mod key_report;
 mod log;
+mod login_files;
 mod machine;
 mod network_setup;
 mod overlay;
@@ -63,7 +66,12 @@ Usage: hardtack-agent COMMAND
 
   packages   install and configure the packages that the build left for the boot
   enrol      make the users' one-time-code secrets where there are none yet
-  print      wait for SSH, then print the credentials on the serial consoles
+  guard [--gate | --watch]
+             judge whether logins ask for what the recipe promised; with --gate
+             the exit status says whether SSH may start
+  print [--again]
+             wait for SSH, then print the credentials on the serial consoles;
+             with --again only if they arrived damaged or are no longer true
   coreos     apply the section `coreos:` of the user-data that cloud-init has received
   stage STAGE
              do what cloud-init does in its stage `local`, `network`, `config` or `final`
@@ -78,7 +86,10 @@ Called as cloud-init or cloud-id it answers as those do.
 enum Command {
     Packages,
     Enrol,
-    Print,
+    Print {
+        again: bool,
+    },
+    Guard(guard::Mode),
     Stage(Stage),
     Coreos,
     /// The agent's own child: see `execute`.
@@ -92,9 +103,14 @@ fn main() -> ExitCode {
     if let Some((name, arguments)) = tool() {
         return tools::run(&Host::new("/"), &name, &arguments);
     }
-    let outcome = arguments().and_then(|(command, host)| run(&command, &host));
+    let outcome = arguments().and_then(|(command, host)| {
+        if let Command::Guard(mode) = command {
+            return Ok(Some(guard::command(&host, mode, now)));
+        }
+        run(&command, &host).map(|()| None)
+    });
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code.unwrap_or(ExitCode::SUCCESS),
         Err(AgentError::Usage(text)) => {
             journal::say(&format!("{text} (see --help)"));
             ExitCode::from(2)
@@ -126,8 +142,13 @@ fn run(command: &Command, host: &Host) -> Result<(), AgentError> {
     match command {
         Command::Packages => packages::run(host, &config),
         Command::Enrol => enrol::run(host, &config, now()),
-        Command::Print => report::run(host, &config, now),
-        Command::Stage(_) | Command::Coreos | Command::PowerWait | Command::Tell(_) => Ok(()),
+        Command::Print { again: true } if !again::is_needed(host) => Ok(()),
+        Command::Print { .. } => report::run(host, &config, now),
+        Command::Guard(_)
+        | Command::Stage(_)
+        | Command::Coreos
+        | Command::PowerWait
+        | Command::Tell(_) => Ok(()),
     }
 }
 
@@ -143,6 +164,14 @@ fn arguments() -> Result<(Command, Host), AgentError> {
                 command = Some(Command::Tell(format!("hardtack-agent {}\n", env!("CARGO_PKG_VERSION"))));
             }
             Long("help") | Short('h') => command = Some(Command::Tell(HELP.to_owned())),
+            Long("again") if matches!(command, Some(Command::Print { .. })) => {
+                command = Some(Command::Print { again: true });
+            }
+            Long(mode) if matches!(command, Some(Command::Guard(_))) => {
+                let mode = guard::Mode::named(mode);
+                let mode = mode.ok_or_else(|| AgentError::Usage("guard takes --gate or --watch".to_owned()))?;
+                command = Some(Command::Guard(mode));
+            }
             Value(word) if command.is_none() && word == "stage" => {
                 let word = parser.value().map_err(usage)?;
                 let stage = word.to_str().and_then(Stage::named);
@@ -153,7 +182,8 @@ fn arguments() -> Result<(Command, Host), AgentError> {
                 command = Some(match word.to_str() {
                     Some("packages") => Command::Packages,
                     Some("enrol") => Command::Enrol,
-                    Some("print") => Command::Print,
+                    Some("print") => Command::Print { again: false },
+                    Some("guard") => Command::Guard(guard::Mode::Once),
                     Some("coreos") => Command::Coreos,
                     Some("power-wait") => Command::PowerWait,
                     _ => return Err(AgentError::Usage(format!("{word:?} is not a command of the agent"))),

@@ -10,7 +10,7 @@ mod tests;
 mod watch;
 mod write;
 
-pub(crate) use write::print;
+pub(crate) use write::{print, print_whole};
 
 use crate::host::Host;
 

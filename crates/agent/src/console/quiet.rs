@@ -18,14 +18,21 @@ pub(crate) struct Quiet<'a> {
 
 impl<'a> Quiet<'a> {
     pub(crate) fn new(host: &'a Host) -> Self {
-        let before = host
-            .first_line(PRINTK)
-            .and_then(|line| line.split_whitespace().next().map(str::to_owned))
-            .filter(|level| level.parse::<u32>().is_ok_and(|level| level > 1));
+        let before = level(host).filter(|level| *level > 1).map(|level| level.to_string());
         // Where it cannot be held down (a container), printing is still better than not printing.
         let before = before.filter(|_| fs::write(host.path(PRINTK), "1").is_ok());
         Self { host, before }
     }
+
+    /// The level below which messages reach the console at this moment: it could not be held down, or somebody
+    /// (`dmesg -n`, a sysctl) has raised it again.
+    pub(super) fn level(&self) -> u64 {
+        level(self.host).unwrap_or(1)
+    }
+}
+
+fn level(host: &Host) -> Option<u64> {
+    host.first_line(PRINTK)?.split_whitespace().next()?.parse().ok()
 }
 
 impl Drop for Quiet<'_> {

@@ -86,11 +86,35 @@ fn a_program_that_starts_on_the_port_is_noticed() {
     // /dev/null is 1:3; 0x103 as proc(5) writes a terminal's number.
     let stat = "(agetty (x)) S 1 9 9 259 9 4194560 1 0 0 0 0 0 0 0 20 0 1 0 5551 1\n";
     let tree = tree.file("proc/99/stat", &format!("99 {stat}"));
-    assert_eq!(watch.disturbed(&tree.host(), "ttyS0"), Some("a program started on the port"));
+    assert_eq!(watch.disturbed(&tree.host(), "ttyS0", 1, true), Some("a program started on the port"));
     let again = watch::Watch::start(&tree.host(), "ttyS0");
-    assert_eq!(again.disturbed(&tree.host(), "ttyS0"), None, "one that was there before may stay");
+    assert_eq!(again.disturbed(&tree.host(), "ttyS0", 1, true), None, "one that was there before may stay");
     let kmsg = Tree::new().directory("proc").file("dev/ttyS0", "").file("dev/kmsg", "0,1,2,-;old\n");
     let watch = watch::Watch::start(&kmsg.host(), "ttyS0");
     let kmsg = kmsg.file("dev/kmsg", "0,1,2,-;old\n8,3,4,-;EMERG\n");
-    assert_eq!(watch.disturbed(&kmsg.host(), "ttyS0"), Some("the kernel printed an emergency"));
+    assert_eq!(watch.disturbed(&kmsg.host(), "ttyS0", 1, true), Some("the kernel printed an emergency"));
+}
+
+/// Somebody has raised the kernel's level while we printed, or it could not be held down.
+#[test]
+fn a_message_that_reached_the_console_is_noticed() {
+    let disturbed = |level, active| {
+        let tree = Tree::new().directory("proc").file("dev/ttyS0", "").file("dev/kmsg", "6,1,2,-;old\n");
+        let watch = watch::Watch::start(&tree.host(), "ttyS0");
+        let tree = tree.file("dev/kmsg", "6,1,2,-;old\n4,3,4,-;usb 1-1: new device\n");
+        watch.disturbed(&tree.host(), "ttyS0", level, active)
+    };
+    assert_eq!(disturbed(7, true), Some("the kernel printed a message"));
+    assert_eq!(disturbed(1, true), None, "it went to the log alone");
+    assert_eq!(disturbed(7, false), None, "the kernel does not write there");
+}
+
+/// What cut into every try is told, so that the end of the boot prints again.
+#[test]
+fn a_print_that_was_cut_into_is_told() {
+    let tree = Tree::new()
+        .file("sys/class/tty/console/active", "ttyS0\n")
+        .file("proc/sys/kernel/printk", "7\t4\t1\t7\n")
+        .file("dev/ttyS0", "");
+    assert!(print_whole(&tree.host(), "x").unwrap());
 }

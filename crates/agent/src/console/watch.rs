@@ -13,7 +13,7 @@ use rustix::fs::OFlags;
 
 use crate::host::Host;
 
-/// Levels that reach the console in spite of [`Quiet`](super::quiet::Quiet).
+/// The level of messages that reach the console in spite of [`Quiet`](super::quiet::Quiet).
 const EMERGENCY: u64 = 0;
 /// No kernel writes so many while we print; a bound against a flood.
 const RECORDS: usize = 10_000;
@@ -35,15 +35,27 @@ impl Watch {
         Self { users: users(host, console), kmsg }
     }
 
-    /// What came in between, if anything did.
-    pub(crate) fn disturbed(mut self, host: &Host, console: &str) -> Option<&'static str> {
+    /// What came in between, if anything did. The kernel writes messages below `level` to its consoles;
+    /// `active` says whether this is one of them.
+    pub(crate) fn disturbed(
+        mut self,
+        host: &Host,
+        console: &str,
+        level: u64,
+        active: bool,
+    ) -> Option<&'static str> {
         if users(host, console).iter().any(|user| !self.users.contains(user)) {
             return Some("a program started on the port");
+        }
+        if !active {
+            return None;
         }
         let mut record = [0; 8192];
         for _ in 0..RECORDS {
             let count = match self.kmsg.as_mut()?.read(&mut record) {
                 Ok(count) if count > 0 => count,
+                // Records were overwritten before they could be read: a flood.
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => continue,
                 _ => break,
             };
             // "6,339,5140900,-;text": the first number is facility * 8 + level.
@@ -53,6 +65,9 @@ impl Watch {
             });
             if digits & 7 == EMERGENCY {
                 return Some("the kernel printed an emergency");
+            }
+            if digits & 7 < level {
+                return Some("the kernel printed a message");
             }
         }
         None

@@ -34,18 +34,27 @@ const TRIES: u32 = 3;
 /// # Errors
 /// When there is none, or none took the text.
 pub(crate) fn print(host: &Host, text: &str) -> Result<(), AgentError> {
+    print_whole(host, text).map(|_| ())
+}
+
+/// As [`print`]; `false` when something is known to have cut into the last try on one of them.
+pub(crate) fn print_whole(host: &Host, text: &str) -> Result<bool, AgentError> {
     let consoles = find(host);
     if consoles.is_empty() {
         return Err(AgentError::text(
             "there is no serial console to print on: give the machine one (ttyS0, ttyAMA0, hvc0) or boot with console=ttyS0",
         ));
     }
-    let _quiet = Quiet::new(host);
+    let quiet = Quiet::new(host);
     let mut printed = 0;
+    let mut whole = true;
     let mut failed = Vec::new();
     for console in &consoles {
-        match one(host, console, text) {
-            Ok(()) => printed += 1,
+        match one(host, console, text, &quiet) {
+            Ok(arrived) => {
+                printed += 1;
+                whole &= arrived;
+            }
             Err(error) if console.active => failed.push(format!("{}: {error}", console.name)),
             // A port that the kernel does not use itself and that does not work is not there.
             Err(error) => journal::say(&format!("{} is not used: {error}", console.name)),
@@ -59,24 +68,25 @@ pub(crate) fn print(host: &Host, text: &str) -> Result<(), AgentError> {
             "no serial console took the text ({})",
             consoles.iter().map(|console| console.name.as_str()).collect::<Vec<_>>().join(", ")
         ))),
-        _ => Ok(()),
+        _ => Ok(whole),
     }
 }
 
-fn one(host: &Host, console: &Console, text: &str) -> Result<(), AgentError> {
+/// Whether it arrived whole, as far as can be seen from here.
+fn one(host: &Host, console: &Console, text: &str, quiet: &Quiet<'_>) -> Result<bool, AgentError> {
     for attempt in 1..=TRIES {
         let watch = Watch::start(host, &console.name);
         within(PATIENCE, host.path(&format!("/dev/{}", console.name)), text.to_owned())?;
-        match watch.disturbed(host, &console.name) {
-            None => return Ok(()),
+        match watch.disturbed(host, &console.name, quiet.level(), console.active) {
+            None => return Ok(true),
             Some(what) => {
                 journal::say(&format!("{}: {what} meanwhile (print {attempt} of {TRIES})", console.name));
                 thread::sleep(Duration::from_secs(1));
             }
         }
     }
-    // Its checksum tells the reader whether the last one is whole.
-    Ok(())
+    // Its checksum tells the reader whether the last one is whole; the end of the boot is quieter.
+    Ok(false)
 }
 
 /// Writes in a thread of its own, since a blocked console cannot be waited for otherwise. A thread

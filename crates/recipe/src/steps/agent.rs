@@ -27,34 +27,89 @@ const RC_END: &str = "# hardtack: end\n";
 const RC_LINES: &str = include_str!("../units/rc.local");
 const GETTY_DROP_IN: &str = include_str!("../units/serial-getty.conf");
 
+/// What the guard puts in front of every unit that lets SSH in: those of distributions, and of systemd's own
+/// generator (systemd-ssh-generator(8)). A drop-in for a unit that is not there does nothing.
+const GUARD_DROP_IN: &str = "hardtack-guard.conf";
+const GUARDED: [(&str, &str); 12] = [
+    ("ssh.service", GUARD_SERVICE),
+    ("sshd.service", GUARD_SERVICE),
+    ("ssh@.service", GUARD_CONNECTION),
+    ("sshd@.service", GUARD_CONNECTION),
+    ("sshd-unix-local@.service", GUARD_CONNECTION),
+    ("sshd-unix-export@.service", GUARD_CONNECTION),
+    ("sshd-vsock@.service", GUARD_CONNECTION),
+    ("ssh.socket", GUARD_SOCKET),
+    ("sshd.socket", GUARD_SOCKET),
+    ("sshd-unix-local.socket", GUARD_SOCKET),
+    ("sshd-unix-export.socket", GUARD_SOCKET),
+    ("sshd-vsock.socket", GUARD_SOCKET),
+];
+const GUARD_SERVICE: &str = include_str!("../units/guard/service.conf");
+const GUARD_CONNECTION: &str = include_str!("../units/guard/connection.conf");
+const GUARD_SOCKET: &str = include_str!("../units/guard/socket.conf");
+
 /// One unit of ours.
 struct Unit {
     name: &'static str,
     text: &'static str,
     wanted: fn(&Context<'_, '_>) -> bool,
+    /// Part of the boot; otherwise another unit starts it.
+    enabled: bool,
 }
 
-const UNITS: [Unit; 4] = [
+const UNITS: [Unit; 8] = [
     Unit {
         name: "hardtack-packages.service",
         text: include_str!("../units/hardtack-packages.service"),
         wanted: |cx| cx.agent.packages.is_some(),
+        enabled: true,
     },
     Unit {
         name: "hardtack-enrol.service",
         text: include_str!("../units/hardtack-enrol.service"),
+        // It makes passwords, too.
+        wanted: |cx| {
+            let random = cx.agent.accounts.iter().any(|account| account.random_password.is_some());
+            cx.agent.mfa.is_some() || random
+        },
+        enabled: true,
+    },
+    Unit {
+        name: "hardtack-guard.service",
+        text: include_str!("../units/hardtack-guard.service"),
         wanted: |cx| cx.agent.mfa.is_some(),
+        enabled: true,
+    },
+    Unit {
+        name: "hardtack-guard.path",
+        text: include_str!("../units/hardtack-guard.path"),
+        wanted: |cx| cx.agent.mfa.is_some(),
+        enabled: true,
+    },
+    Unit {
+        name: "hardtack-watch.service",
+        text: include_str!("../units/hardtack-watch.service"),
+        wanted: |cx| cx.agent.mfa.is_some(),
+        enabled: false,
     },
     Unit {
         name: "hardtack-credentials.service",
         text: include_str!("../units/hardtack-credentials.service"),
         wanted: |_| true,
+        enabled: true,
+    },
+    Unit {
+        name: "hardtack-credentials-again.service",
+        text: include_str!("../units/hardtack-credentials-again.service"),
+        wanted: |_| true,
+        enabled: true,
     },
     // In mode `replace` the section `coreos:` is a part of the stages.
     Unit {
         name: "hardtack-coreos.service",
         text: include_str!("../units/hardtack-coreos.service"),
         wanted: |cx| cx.agent.mode == AgentMode::Companion.as_str(),
+        enabled: true,
     },
 ];
 
@@ -151,7 +206,9 @@ fn by_systemd(cx: &mut Context<'_, '_>) -> Result<(), StepError> {
         let link = format!("{WANTS}/{}", unit.name);
         if (unit.wanted)(cx) {
             cx.stage.write(&path, unit.text, Set::all(0o644, 0, 0))?;
-            cx.stage.symlink(&link, &path)?;
+            if unit.enabled {
+                cx.stage.symlink(&link, &path)?;
+            }
         } else {
             // From an earlier build with another recipe.
             cx.stage.remove(&link)?;
@@ -160,6 +217,20 @@ fn by_systemd(cx: &mut Context<'_, '_>) -> Result<(), StepError> {
     }
     let drop_in = format!("{directory}/serial-getty@.service.d/hardtack.conf");
     cx.stage.write(&drop_in, GETTY_DROP_IN, Set::all(0o644, 0, 0))?;
+    guard_ssh(cx, directory)
+}
+
+/// The drop-ins stand beside the image's own units, where no later build of somebody's looks for settings.
+fn guard_ssh(cx: &mut Context<'_, '_>, directory: &str) -> Result<(), StepError> {
+    let wanted = cx.agent.mfa.is_some();
+    for (unit, text) in GUARDED {
+        let path = format!("{directory}/{unit}.d/{GUARD_DROP_IN}");
+        if wanted {
+            cx.stage.write(&path, text, Set::all(0o644, 0, 0))?;
+        } else {
+            cx.stage.remove(&path)?;
+        }
+    }
     Ok(())
 }
 

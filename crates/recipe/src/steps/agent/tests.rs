@@ -132,6 +132,48 @@ fn enrolment_is_ordered_between_cloud_init_and_every_name_of_ssh() {
     assert!(UNITS[1].text.contains("DefaultDependencies=no"));
 }
 
+/// The guard judges what the enrolment has left, before SSH, and each start of SSH.
+#[test]
+fn the_guard_stands_before_every_unit_that_lets_ssh_in() {
+    let unit = |name: &str| UNITS.iter().find(|unit| unit.name == name).unwrap().text;
+    let words = |name: &str, key: &str| -> Vec<String> {
+        unit(name)
+            .lines()
+            .filter_map(|line| line.strip_prefix(key))
+            .flat_map(str::split_whitespace)
+            .map(str::to_owned)
+            .collect()
+    };
+    for ssh in ["ssh.service", "ssh.socket", "sshd.service", "sshd.socket"] {
+        assert!(words("hardtack-guard.service", "Before=").iter().any(|name| name == ssh), "{ssh}");
+    }
+    for first in ["hardtack-enrol.service", "cloud-init.service", "cloud-init-network.service"] {
+        assert!(words("hardtack-guard.service", "After=").iter().any(|name| name == first), "{first}");
+    }
+    for name in ["hardtack-guard.service", "hardtack-guard.path", "hardtack-watch.service"] {
+        assert!(unit(name).contains("DefaultDependencies=no"), "{name}");
+        assert!(words(name, "Conflicts=").iter().any(|name| name == "shutdown.target"), "{name}");
+    }
+    let fill = |cx: &mut Context<'_, '_>| cx.agent.mfa = Some(MfaConfig::default());
+    run(&debian(), fill, |result, cx| {
+        result.unwrap();
+        let directory = "/usr/lib/systemd/system";
+        for (unit, section) in
+            [("ssh.service", "[Service]"), ("sshd@.service", "[Service]"), ("ssh.socket", "[Socket]")]
+        {
+            let text = text(cx, &format!("{directory}/{unit}.d/{GUARD_DROP_IN}"));
+            assert!(text.contains(section) && text.contains("hardtack-agent guard --gate"), "{text}");
+        }
+        assert!(cx.stage.lstat(&format!("{WANTS}/hardtack-guard.path")).unwrap().is_some());
+        assert!(cx.stage.lstat(&format!("{WANTS}/hardtack-watch.service")).unwrap().is_none());
+        assert!(text(cx, &format!("{directory}/hardtack-watch.service")).contains("guard --watch"));
+        cx.agent.mfa = None;
+        apply(&AgentStep::default(), cx).unwrap();
+        assert!(cx.stage.lstat(&format!("{directory}/ssh.service.d/{GUARD_DROP_IN}")).unwrap().is_none());
+        assert!(cx.stage.lstat(&format!("{WANTS}/hardtack-guard.path")).unwrap().is_none());
+    });
+}
+
 #[test]
 fn without_systemd_rc_local_starts_the_agent_once() {
     run(

@@ -1,0 +1,138 @@
+//! Judging: the promise against the machine, and words for it.
+
+use hardtack_credentials::AgentConfig;
+use hardtack_credentials::time::format_utc;
+use hardtack_login::sshd::{self, Config, Directive, Version};
+use hardtack_login::{Promise, Weakness, service};
+
+use super::effective;
+use super::state::{State, Verdict};
+use crate::accounts;
+use crate::error::AgentError;
+use crate::host::Host;
+use crate::login_files::LoginFiles;
+
+/// Looks at everything, changes nothing.
+pub(super) fn judge(host: &Host, config: &AgentConfig, now: u64) -> State {
+    let mut state = State { version: 1, time: format_utc(now), ..State::default() };
+    "none".clone_into(&mut state.action);
+    let Some(mfa) = &config.mfa else {
+        return state;
+    };
+    state.on_drift.clone_from(&mfa.on_drift);
+    match &config.promise {
+        Some(promise) => {
+            match check(promise, &LoginFiles(host)) {
+                Ok(weaknesses) => weaknesses.into_iter().for_each(|weakness| state.add(weakness)),
+                // Whoever makes a file unreadable must not get what a changed one would not give.
+                Err(error) => state.add(Weakness {
+                    what: format!("what a login asks for cannot be judged: {error}"),
+                    hint: "repair or remove that file".to_owned(),
+                }),
+            }
+            // A start that is refused anyway is refused at once: systemd tries again a few times.
+            if state.weaknesses.is_empty() {
+                effective::judge(host, promise, &mfa.users, &mut state);
+            }
+            state.verdict = if state.weaknesses.is_empty() { Verdict::Holds } else { Verdict::Weaker };
+        }
+        None => state.note(
+            "agent.json says nothing of what logins must ask for: the image was built by an older hardtack; \
+             build it again, and they are guarded",
+        ),
+    }
+    for weakness in super::enrolment(host) {
+        state.add(weakness);
+        state.verdict = Verdict::Weaker;
+    }
+    lost(host, &mfa.users, &mut state);
+    if state.verdict == Verdict::Weaker {
+        // Any word but `warn` is the strict one.
+        state.ssh_held = mfa.on_drift != "warn";
+        if state.ssh_held { "ssh stopped" } else { "warned" }.clone_into(&mut state.action);
+    }
+    state
+}
+
+/// Users of the recipe whom nobody has made, as where user-data has `users` without `default`: nobody gets in
+/// by them, which weakens nothing.
+fn lost(host: &Host, users: &[String], state: &mut State) {
+    let missing: Vec<&str> = users
+        .iter()
+        .filter(|name| matches!(accounts::find(host, name), Ok(None)))
+        .map(String::as_str)
+        .collect();
+    for name in &missing {
+        state.note(&format!("{name} does not exist: nobody can log in as {name}"));
+    }
+    if !missing.is_empty() && missing.len() == users.len() {
+        state.note("none of the recipe's users exists: there is no way in");
+    }
+}
+
+/// What the consoles are told when the block no longer says how things are.
+pub(super) fn paragraph(state: &State) -> String {
+    let bar = "!".repeat(60);
+    let mut lines = vec![bar.clone()];
+    let mut say = |text: &str| lines.extend(wrap(text).into_iter().map(|line| format!("!!! {line}")));
+    if state.weaknesses.is_empty() {
+        say("HARDTACK: logins ask for everything that was promised again.");
+    } else {
+        say("HARDTACK: LOGINS ASK FOR LESS THAN WAS PROMISED");
+        for sentence in state.drift() {
+            say(&sentence);
+        }
+        if state.ssh_held {
+            say("SSH is stopped and does not start until this is repaired; sessions go on.");
+        }
+        say("hardtack-agent status says how things are.");
+    }
+    lines.push(bar);
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// Words in lines of 76 characters.
+pub(crate) fn wrap(text: &str) -> Vec<String> {
+    const WIDTH: usize = 76;
+    let ascii: String = text.chars().map(|c| if c.is_ascii_graphic() { c } else { ' ' }).collect();
+    let mut lines: Vec<String> = Vec::new();
+    for word in ascii.split_whitespace() {
+        let mut rest = word;
+        while !rest.is_empty() {
+            // ASCII only: every place is the border of a character.
+            let (part, tail) = rest.split_at(rest.len().min(WIDTH));
+            rest = tail;
+            match lines.last_mut() {
+                Some(last) if last.len() + 1 + part.len() <= WIDTH => {
+                    last.push(' ');
+                    last.push_str(part);
+                }
+                _ => lines.push(part.to_owned()),
+            }
+        }
+    }
+    lines
+}
+
+/// What sshd's configuration, with the options that it is started with, does not keep.
+fn check(promise: &Promise, files: &LoginFiles<'_>) -> Result<Vec<Weakness>, AgentError> {
+    let started = service::started(files)?;
+    let version = sshd::installed(files)?.unwrap_or(Version::new(9, 0));
+    let config = Config::load_started(files, version, &started.options, &started.file)?;
+    let directives: Vec<Directive> =
+        promise.sshd.iter().map(|(keyword, value)| Directive::new(keyword, value)).collect();
+    let weakness = |mismatch: sshd::Mismatch| {
+        let wanted = format!("{} {}", mismatch.directive.keyword, mismatch.directive.value);
+        let what = match mismatch.found {
+            Some(found) => {
+                let place = &found.place;
+                let words = found.words.join(" ");
+                format!("{}:{}: {} {words}, and {wanted} was promised", place.file, place.line, found.keyword)
+            }
+            None => format!("{wanted} was promised, and no line that sshd reads says so"),
+        };
+        Weakness { what, hint: "remove that line".to_owned() }
+    };
+    Ok(sshd::mismatches(&config, &directives).into_iter().map(weakness).collect())
+}

@@ -1,0 +1,146 @@
+//! The guard: does a login still ask for what the recipe promised?
+//!
+//! User-data, packages and cloud agents change sshd's configuration, the unit that starts it, and PAM's stacks.
+//! So the machine is judged at every boot before SSH (`hardtack-guard.service`), at every start of SSH (`--gate`
+//! in drop-ins), after every change (`--watch`, started by `hardtack-guard.path`) and when the block is printed.
+//! The rules are those of the build: [`hardtack_login::Promise`], and sshd's own word (`sshd -T`).
+//!
+//! What is promised and not kept is a weakness. With `on_drift: stop-ssh` SSH is stopped and does not start;
+//! sessions go on. What cannot be read cannot be judged, and counts as a weakness. What fails in the guard itself
+//! (it crashes, does not end, cannot write its result) never keeps SSH from starting: that would lock people out
+//! for our mistake.
+
+mod effective;
+mod gate;
+mod judge;
+mod ssh;
+mod state;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::process::ExitCode;
+
+use hardtack_credentials::AgentConfig;
+use hardtack_login::Weakness;
+
+use crate::host::Host;
+use crate::{config, console, journal};
+
+pub(crate) use state::{State, Verdict, current};
+
+/// Where the enrolment says what it came to.
+const ENROLMENT: &str = "/run/hardtack/enrolment.json";
+
+/// What `hardtack-agent guard` is called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Once, and act.
+    Once,
+    /// SSH is about to start: the exit status says whether it may.
+    Gate,
+    /// The gate's own child.
+    Judge,
+    /// Files have changed: once, and again until they rest.
+    Watch,
+}
+
+impl Mode {
+    /// `--gate` and the like.
+    pub(crate) fn named(option: &str) -> Option<Self> {
+        match option {
+            "gate" => Some(Self::Gate),
+            "judge" => Some(Self::Judge),
+            "watch" => Some(Self::Watch),
+            _ => None,
+        }
+    }
+}
+
+/// The exit status by which SSH is refused.
+const REFUSED: u8 = 3;
+
+/// Runs the command.
+pub(crate) fn command(host: &Host, mode: Mode, now: fn() -> u64) -> ExitCode {
+    if mode == Mode::Gate {
+        return gate::run(host);
+    }
+    let config = match config::load(host) {
+        Ok(config) => config,
+        Err(error) => {
+            journal::say(&format!("nothing can be judged: {error}"));
+            return ExitCode::SUCCESS;
+        }
+    };
+    match mode {
+        Mode::Watch => watch::run(host, &config, now),
+        Mode::Judge => {
+            let state = judge_only(host, &config, now());
+            if state.ssh_held {
+                return ExitCode::from(REFUSED);
+            }
+        }
+        Mode::Once | Mode::Gate => {
+            look(host, &config, now());
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Judges, acts, keeps the result, and tells the consoles what is new since the block was printed.
+pub(crate) fn look(host: &Host, config: &AgentConfig, now: u64) -> State {
+    let lock = state::lock(host);
+    let before = current(host).unwrap_or_default();
+    let mut state = judge::judge(host, config, now);
+    state.take_over(&before);
+    let stop = if state.ssh_held { ssh::to_stop(host) } else { Vec::new() };
+    state.hold(&stop);
+    let release = state.release();
+    let news = state.news(crate::again::printed(host).is_some());
+    state.keep(host);
+    drop(lock);
+    state.say(&before);
+    if !stop.is_empty() {
+        ssh::stop(host, &stop);
+    }
+    if !release.is_empty() {
+        ssh::start(host, &release);
+    }
+    if let Some(text) = news
+        && let Err(error) = console::print(host, &text)
+    {
+        journal::say(&error.to_string());
+    }
+    state
+}
+
+/// Judges and keeps the result: a unit of SSH's is being started, and its start is what is decided on.
+fn judge_only(host: &Host, config: &AgentConfig, now: u64) -> State {
+    let mut state = judge::judge(host, config, now);
+    let lock = state::lock(host);
+    let before = current(host).unwrap_or_default();
+    state.take_over(&before);
+    if state.ssh_held {
+        state.hold(&ssh::own_unit(host).into_iter().collect::<Vec<_>>());
+    }
+    // One server for each connection: what is known already is not written for each.
+    if !state.says_the_same(&before) {
+        state.keep(host);
+        state.say(&before);
+    }
+    drop(lock);
+    state
+}
+
+/// Secrets of another machine that the enrolment could not drop: whoever has its old console log could log in.
+fn enrolment(host: &Host) -> Vec<Weakness> {
+    #[derive(serde::Deserialize, Default)]
+    #[serde(default)]
+    struct Outcome {
+        foreign: Vec<String>,
+    }
+    let bytes = host.read(ENROLMENT).ok().flatten();
+    let outcome: Outcome = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    let hint = "remove that file (root), then run hardtack-agent enrol";
+    outcome.foreign.into_iter().map(|what| Weakness { what, hint: hint.to_owned() }).collect()
+}
