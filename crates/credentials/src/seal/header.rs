@@ -18,8 +18,13 @@ const COLUMNS: usize = 64;
 const GREASE: usize = 66 + 1 + 132 + 3;
 
 /// To whom: "X25519", "ssh-ed25519", "ssh-rsa", or something else.
-pub(super) struct Stanza {
-    pub(super) kind: String,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stanza {
+    /// The first word.
+    pub kind: String,
+    /// The second: for SSH's keys four bytes of the key's SHA-256 in base64, and so the fingerprint
+    /// of `ssh-keygen -l` begins with its first five letters.
+    pub tag: String,
 }
 
 /// Whether the text has the form of an armored age file, lines ended by `\n`: what the block's
@@ -59,7 +64,9 @@ pub fn stanzas(armored: &str) -> Result<Vec<Stanza>, &'static str> {
         }
         if let Some(stanza) = line.strip_prefix(b"-> ") {
             let stanza = String::from_utf8_lossy(stanza);
-            stanzas.push(Stanza { kind: stanza.split(' ').next().unwrap_or_default().to_owned() });
+            let mut words = stanza.split(' ').map(str::to_owned);
+            let (kind, tag) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            stanzas.push(Stanza { kind, tag });
         }
     }
     Err("its header has no end")
