@@ -9,12 +9,16 @@ const PART_LIMIT: usize = 40;
 /// Builds the URL: issuer is the recipe, the account is `user@host`, followed by the instance.
 ///
 /// Only the first label of the host name counts, and an instance that the host name contains
-/// already is not repeated.
+/// already is not repeated. Without a host the account is `user` alone.
 #[must_use]
 pub fn url(recipe: &str, user: &str, host: &str, instance: Option<&str>, secret: &str) -> String {
     let issuer = encode(if recipe.is_empty() { "hardtack" } else { recipe });
     let short = host.split('.').next().unwrap_or_default();
-    let mut account = format!("{}@{}", encode(user), encode(short));
+    let mut account = encode(user);
+    if !short.is_empty() {
+        account.push('@');
+        account.push_str(&encode(short));
+    }
     if let Some(instance) = instance.filter(|id| !id.is_empty() && !short.contains(*id)) {
         account.push_str("%20");
         account.push_str(&encode(instance));
@@ -49,6 +53,7 @@ mod tests {
             ("web-1.example.org", Some("i-0abc"), "debian-3fa:debian@web-1%20i-0abc"),
             ("i-0abc", Some("i-0abc"), "debian-3fa:debian@i-0abc"),
             ("web-1", None, "debian-3fa:debian@web-1"),
+            ("", None, "debian-3fa:debian"),
             ("web 1:2", Some(""), "debian-3fa:debian@web%201%3A2"),
         ] {
             assert_eq!(

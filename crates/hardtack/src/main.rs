@@ -8,6 +8,7 @@ mod args;
 mod error;
 mod image;
 mod progress;
+mod random;
 mod run;
 mod signals;
 mod source;

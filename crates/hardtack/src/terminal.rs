@@ -1,8 +1,9 @@
 //! What the streams are connected to.
 
 use std::io::{IsTerminal, stderr, stdout};
+use std::os::fd::AsFd;
 
-/// What standard output can show.
+/// What a stream can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Terminal {
     /// Columns; `None` when it is no terminal.
@@ -14,11 +15,19 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Asks standard output.
     pub(crate) fn of_stdout() -> Self {
-        let stdout = stdout();
-        if !stdout.is_terminal() {
+        Self::of(&stdout())
+    }
+
+    /// Asks standard error.
+    pub(crate) fn of_stderr() -> Self {
+        Self::of(&stderr())
+    }
+
+    fn of(stream: &(impl IsTerminal + AsFd)) -> Self {
+        if !stream.is_terminal() {
             return Self { width: None, color: false };
         }
-        let width = rustix::termios::tcgetwinsize(&stdout).map_or(80, |size| size.ws_col);
+        let width = rustix::termios::tcgetwinsize(stream).map_or(80, |size| size.ws_col);
         Self { width: Some(width), color: std::env::var_os("NO_COLOR").is_none() }
     }
 }

@@ -219,10 +219,14 @@ impl Reading {
         let refused = match &value.kind {
             Kind::Text(text) => match read(text) {
                 Ok(secret) => {
-                    self.doubts(user, text, &secret, value.place, path);
+                    for doubt in doubts(text) {
+                        let message = format!("the secret of `{user}` {}", doubt.what);
+                        let finding = Finding::warning(doubt.code, value.place, message);
+                        self.findings.push(finding.at(path).with_hint(doubt.hint));
+                    }
                     return Some(secret);
                 }
-                Err(refused) => refused,
+                Err(refused) => (refused.what, refused.hint),
             },
             Kind::Null => ("is missing".to_owned(), MAKE),
             Kind::List(_) | Kind::Map(_) | Kind::Set(_) => {
@@ -235,44 +239,61 @@ impl Reading {
         self.error("totp-secret", value.place, path, message, refused.1);
         None
     }
-
-    /// What is taken, and may not be meant.
-    fn doubts(&mut self, user: &str, text: &str, secret: &str, place: Place, path: &str) {
-        let bits = bits(secret);
-        if bits < BITS {
-            let message =
-                format!("the secret of `{user}` has {bits} bits; {BITS} are the least that RFC 4226 wants");
-            self.findings.push(Finding::warning("totp-short", place, message).at(path).with_hint(MAKE));
-        }
-        if text.contains(['0', '1', '8']) {
-            let message = format!(
-                "the secret of `{user}` has a digit that base32 does not: 0, 1 and 8 are read as O, L and B here, and a phone may refuse them"
-            );
-            let hint = "write the letters, after a look at where the secret comes from";
-            self.findings.push(Finding::warning("totp-digits", place, message).at(path).with_hint(hint));
-        }
-    }
 }
 
 const MAKE: &str = "`hardtack user-data totp --user USER` makes one, with the QR code for the phone";
 
-/// The secret in a text, or what is wrong with it and what to do.
-fn read(text: &str) -> Result<String, (String, &'static str)> {
+/// What is wrong with a secret, or doubtful.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// The code of a finding.
+    pub code: &'static str,
+    /// The rest of a sentence that begins with "the secret".
+    pub what: String,
+    /// What to do.
+    pub hint: &'static str,
+}
+
+/// The secret in a text, normalised.
+///
+/// # Errors
+/// What is wrong with it, without a letter of it.
+pub fn read(text: &str) -> Result<String, Remark> {
+    let refused = |what: String, hint| Err(Remark { code: "totp-secret", what, hint });
     let Some(secret) = normalise(text) else {
         let what = if text.contains("://") { "is a URL" } else { "is not base32" };
         let hint = "write the letters A to Z and digits 2 to 7 of the secret alone, as `secret=` in an otpauth URL has them";
-        return Err((what.to_owned(), hint));
+        return refused(what.to_owned(), hint);
     };
     let bits = bits(&secret);
     if bits < LEAST_BITS {
-        return Err((format!("has {bits} bits, and {LEAST_BITS} are the least"), MAKE));
+        return refused(format!("has {bits} bits, and {LEAST_BITS} are the least"), MAKE);
     }
     if secret.len() > LONGEST {
-        let what =
-            format!("has {} characters, and {LONGEST} are the most that fit into its file", secret.len());
-        return Err((what, MAKE));
+        let length = secret.len();
+        return refused(
+            format!("has {length} characters, and {LONGEST} are the most that fit into its file"),
+            MAKE,
+        );
     }
     Ok(secret)
+}
+
+/// What of a secret that is taken may not be meant.
+#[must_use]
+pub fn doubts(text: &str) -> Vec<Remark> {
+    let mut doubts = Vec::new();
+    let bits = bits(&normalise(text).unwrap_or_default());
+    if bits < BITS {
+        let what = format!("has {bits} bits; {BITS} are the least that RFC 4226 wants");
+        doubts.push(Remark { code: "totp-short", what, hint: MAKE });
+    }
+    if text.contains(['0', '1', '8']) {
+        let what = "has a digit that base32 does not: 0, 1 and 8 are read as O, L and B here, and a phone may refuse them".to_owned();
+        let hint = "write the letters, after a look at where the secret comes from";
+        doubts.push(Remark { code: "totp-digits", what, hint });
+    }
+    doubts
 }
 
 /// Whole bytes only, as the module counts.
@@ -289,13 +310,15 @@ fn short(name: &str) -> String {
     name.chars().take(LONGEST_NAME).collect()
 }
 
-fn is_user_name(name: &str) -> bool {
+/// Whether an account can have this name, as far as that can be told without the machine. What looks like a
+/// secret is none.
+#[must_use]
+pub fn is_user_name(name: &str) -> bool {
     let odd = |character: char| {
-        character.is_whitespace()
-            || character.is_control()
-            || matches!(character, ':' | '/' | ',' | '"' | '`')
+        character.is_whitespace() || character.is_control() || ":/,\"'`\\".contains(character)
     };
-    !name.is_empty()
+    !looks_like_secret(name)
+        && !name.is_empty()
         && name.len() <= LONGEST_NAME
         && !name.starts_with('-')
         && !matches!(name, "." | "..")

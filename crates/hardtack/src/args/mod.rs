@@ -18,7 +18,8 @@ pub(crate) use enroll::EnrollArgs;
 pub(crate) use source::SourceArgs;
 pub(crate) use target::{CompressionName, Format, TargetArgs};
 pub(crate) use user_data::{
-    CheckArgs, CloudName, GzipWhen, PackArgs, PlanArgs, ReadArgs, ShowArgs, UserDataArgs, UserDataVerb,
+    CheckArgs, CloudName, GzipWhen, PackArgs, PlanArgs, ReadArgs, ShowArgs, TotpArgs, UserDataArgs,
+    UserDataVerb,
 };
 
 use clap::{Parser, Subcommand};

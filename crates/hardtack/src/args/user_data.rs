@@ -12,6 +12,7 @@ Examples:
   hardtack user-data show user-data.mime
   hardtack user-data plan launch.yaml --image hardened.qcow2
   hardtack user-data pack base.yaml setup.sh --output user-data.mime
+  hardtack user-data totp --user debian --output code.yaml
 
 User-data is what cloud-init and coreos-cloudinit take: #cloud-config, scripts, MIME multi-part,
 archives, includes, boothooks, JSON patches, templates, gzip. docs/user-data.md has the formats, the
@@ -37,6 +38,8 @@ pub(crate) enum UserDataVerb {
     Plan(PlanArgs),
     /// Pack several parts into one piece of user-data.
     Pack(PackArgs),
+    /// Make a second factor that the operator holds: a part of user-data, and the QR code.
+    Totp(TotpArgs),
 }
 
 const CHECK_EXAMPLE: &str = "\
@@ -233,4 +236,60 @@ pub(crate) enum CloudName {
     /// All of them.
     #[default]
     Any,
+}
+
+const TOTP_EXAMPLE: &str = "\
+Examples:
+  hardtack user-data totp --user debian --output code.yaml
+  hardtack user-data totp --user debian --user deploy --issuer fleet-1 --output codes.yaml
+  hardtack user-data totp --user debian --secret-file old-secret --qr code.png --output code.yaml
+  hardtack user-data pack launch.yaml code.yaml --output user-data.mime
+
+For a fleet, or an overlay root that is new at each boot: the secret comes with user-data, and every
+instance has the same one. The agent writes it into the user's file before SSH starts and prints
+nothing of it; the user has no scratch codes that anybody knows. The recipe's `mfa` step must enrol the
+user: `user-data check code.yaml --image IMAGE` says whether it does.
+
+The part holds the secret in the clear, and so does user-data. `user-data check` names who can read it
+there. Instances do not tell each other which codes were used: a code that one has taken is good on
+the others until it ends, 2 minutes with the recipes' window of 4. Where each instance can have its
+own secret, leave this to the agent.
+
+Without --output, or with -, the part goes to standard output, and the secret for the phone to
+standard error.
+
+Exit codes: 0 done, 2 wrong usage (a name that no user can have, a secret that is none), 4 local input
+or output.";
+
+/// Make a second factor that the operator holds: a part of user-data, and the QR code.
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_help = TOTP_EXAMPLE)]
+pub(crate) struct TotpArgs {
+    /// The user; may be given several times, and each gets a secret of its own.
+    #[arg(long = "user", value_name = "USER", required = true)]
+    pub(crate) users: Vec<String>,
+
+    /// What the phone calls the fleet.
+    #[arg(long, value_name = "NAME", default_value = "hardtack")]
+    pub(crate) issuer: String,
+
+    /// The part to write, mode 0600; - for standard output.
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    pub(crate) output: PathBuf,
+
+    /// Write the QR code as a picture, by the file's suffix .svg or .png. It holds the secret.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) qr: Option<PathBuf>,
+
+    /// Take the secret on this file's first line instead of a new one; - for standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+
+    /// Replace existing files of --output and --qr.
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// Print JSON for programs: the users with secrets and URLs, and the part.
+    #[arg(long)]
+    pub(crate) json: bool,
 }

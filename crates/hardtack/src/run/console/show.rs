@@ -51,7 +51,9 @@ pub(super) fn block(
 pub(crate) fn user(user: &UserCredentials, terminal: Terminal, out: &mut dyn Write) -> Result<()> {
     writeln!(out, "User {}", plain(&user.name))?;
     writeln!(out, "Your new secret key is: {}", user.secret)?;
-    writeln!(out, "Your emergency scratch codes are:")?;
+    if !user.scratch_codes.is_empty() {
+        writeln!(out, "Your emergency scratch codes are:")?;
+    }
     for code in &user.scratch_codes {
         writeln!(out, "  {code}")?;
     }

@@ -11,21 +11,15 @@ use hardtack_guest::Stage;
 use crate::args::{EnrollArgs, Format, TargetArgs};
 use crate::error::{CliError, LOCAL_IO};
 use crate::image::Image;
+use crate::random;
 use crate::run::console::{Picture, show_user};
 use crate::source::Input;
 use crate::terminal::Terminal;
 
 /// Runs `hardtack enroll`.
 pub(crate) fn run(arguments: &EnrollArgs) -> Result<u8, CliError> {
-    let mut random = |buffer: &mut [u8]| -> std::io::Result<()> {
-        let mut filled = 0;
-        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            filled += rustix::rand::getrandom(rest, rustix::rand::GetRandomFlags::empty())?;
-        }
-        Ok(())
-    };
     let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr());
-    enroll(arguments, &mut random, Terminal::of_stdout(), &mut out, &mut err)
+    enroll(arguments, &mut random::fill, Terminal::of_stdout(), &mut out, &mut err)
 }
 
 fn enroll(

@@ -8,6 +8,7 @@ mod pack;
 mod plan;
 mod secrecy;
 mod show;
+mod totp;
 mod ways_in;
 mod yaml;
 
@@ -21,5 +22,6 @@ pub(crate) fn run(arguments: &UserDataArgs) -> Result<u8, CliError> {
         UserDataVerb::Show(arguments) => show::run(arguments),
         UserDataVerb::Plan(arguments) => plan::run(arguments),
         UserDataVerb::Pack(arguments) => pack::run(arguments),
+        UserDataVerb::Totp(arguments) => totp::run(arguments),
     }
 }
