@@ -4,6 +4,7 @@
 //! one on each line, comments and empty lines between them; lines of `authorized_keys` lose their
 //! options. Every one is checked here, since nobody could open what the agent seals to a damaged one.
 
+use hardtack_credentials::seal::{Recipient, RecipientError, recipients};
 use hardtack_guest::ssh_keys::parse_keys;
 use hardtack_yaml::{Node, Span};
 
@@ -79,18 +80,21 @@ fn lines(reader: &mut Reader<'_>, span: Span, origin: &str, text: &str) -> Vec<S
         return Vec::new();
     }
     let mut found = Vec::new();
-    let mut failed = false;
-    let mut take = |reader: &mut Reader<'_>, number: Option<usize>, line: &str| match check(line) {
-        Ok(recipient) => found.push(recipient),
-        Err(refusal) => {
-            failed = true;
-            reader.error_hint(span, format!("{}{}", place(number), refusal.what), refusal.hint);
-        }
-    };
+    let mut failed = 0;
     if text.contains("---- BEGIN ") || text.contains("-----BEGIN ") {
         // PEM and RFC 4716.
         match parse_keys(if origin.is_empty() { "recipients" } else { origin }, text.as_bytes(), true) {
-            Ok(keys) => keys.iter().for_each(|key| take(reader, None, &key.line)),
+            Ok(keys) => {
+                for key in keys {
+                    match check(&key.line) {
+                        Ok(recipient) => found.push(recipient),
+                        Err(what) => {
+                            reader.error(span, format!("{}{what}", place(None)));
+                            failed += 1;
+                        }
+                    }
+                }
+            }
             Err(error) => {
                 reader.error_hint(span, error.to_string(), OTHER_KEY);
                 return Vec::new();
@@ -99,92 +103,49 @@ fn lines(reader: &mut Reader<'_>, span: Span, origin: &str, text: &str) -> Vec<S
     } else {
         for (index, line) in text.lines().enumerate() {
             let line = line.trim();
-            if !line.is_empty() && !line.starts_with('#') {
-                take(reader, Some(index + 1), line);
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            match check(line) {
+                Ok(recipient) => found.push(recipient),
+                Err(what) => {
+                    reader.error(span, format!("{}{what}", place(Some(index + 1))));
+                    // One wrong line is a mistake, many are another file.
+                    failed += 1;
+                    if failed == 3 {
+                        break;
+                    }
+                }
             }
         }
     }
-    if found.is_empty() && !failed {
+    if found.is_empty() && failed == 0 {
         reader.error_hint(span, format!("{}holds no recipient", place(None)), OTHER_KEY);
     }
     found
 }
 
-/// Why a line is no recipient.
-struct Refusal {
-    what: String,
-    hint: &'static str,
-}
-
-fn refuse(what: impl Into<String>, hint: &'static str) -> Refusal {
-    Refusal { what: what.into(), hint }
-}
-
 /// One line, as the agent wants it: without options and comment.
-fn check(line: &str) -> Result<String, Refusal> {
-    if is_age(line) {
-        return age(line);
+fn check(line: &str) -> Result<String, String> {
+    match Recipient::parse(line) {
+        Ok(recipient) => return Ok(recipient.to_string()),
+        Err(RecipientError::NotOne) => {}
+        Err(error) => return Err(error.to_string()),
     }
-    let keys = parse_keys("", line.as_bytes(), true).map_err(|error| refuse(error.what, OTHER_KEY))?;
-    let Some(key) = keys.first() else { return Err(refuse("holds no recipient", OTHER_KEY)) };
-    match key.algorithm.as_str() {
-        "ssh-ed25519" => {}
-        // The guest's parser has something to say about short ones only.
-        "ssh-rsa" => {
-            if let Some(short) = &key.warning {
-                return Err(refuse(format!("{short}; to seal to it takes 2048 bits"), OTHER_KEY));
-            }
-        }
-        token if token.starts_with("sk-") => {
-            let what = format!("{token}: a key on a token signs, and cannot open what is sealed");
-            return Err(refuse(what, OTHER_KEY));
-        }
-        other => return Err(refuse(format!("{other}: age cannot seal to such a key"), OTHER_KEY)),
+    // Options in front of a login key, or no key at all.
+    let found = recipients(line);
+    if let Some(recipient) = found.usable.first() {
+        return Ok(recipient.to_string());
     }
-    let (options, rest) = split(&key.line, &key.algorithm);
-    if options.to_ascii_lowercase().split(',').any(|option| option.trim() == "cert-authority") {
-        let what =
-            "the key of a certificate authority: those who log in with its certificates cannot open anything";
-        return Err(refuse(what, OTHER_KEY));
+    if let Some(kind) = found.unusable.first() {
+        return Err(RecipientError::CannotOpen { kind: kind.clone() }.to_string());
     }
-    let blob = rest.split_whitespace().next().unwrap_or_default();
-    Ok(format!("{} {blob}", key.algorithm))
-}
-
-/// The options of a line that was checked, and what follows its algorithm.
-fn split<'l>(line: &'l str, algorithm: &str) -> (&'l str, &'l str) {
-    let mut quoted = false;
-    let mut escaped = false;
-    let mut end = 0;
-    if !line.starts_with(algorithm) {
-        for (at, character) in line.char_indices() {
-            match character {
-                _ if escaped => escaped = false,
-                '\\' if quoted => escaped = true,
-                '"' => quoted = !quoted,
-                ' ' | '\t' if !quoted => {
-                    end = at;
-                    break;
-                }
-                _ => {}
-            }
-        }
+    match parse_keys("", line.as_bytes(), true) {
+        Ok(_) => Err(RecipientError::CannotOpen { kind: "cert-authority".to_owned() }.to_string()),
+        // What else stands in the file is not quoted: it may be anything.
+        Err(error) if error.what.contains("is a certificate") => Err(error.what),
+        Err(_) => Err(RecipientError::NotOne.to_string()),
     }
-    let (options, key) = line.split_at(end);
-    (options, key.trim_start().strip_prefix(algorithm).unwrap_or_default())
-}
-
-fn age(line: &str) -> Result<String, Refusal> {
-    const CHARS: &str = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
-    let lower = line.to_ascii_lowercase();
-    let data = lower.strip_prefix("age1").unwrap_or_default();
-    if data.contains('1') {
-        return Err(refuse("a recipient of an age plugin: the agent has no plugins", OTHER_KEY));
-    }
-    if data.len() != 58 || !data.chars().all(|character| CHARS.contains(character)) {
-        return Err(refuse("a damaged recipient: age1… has 62 letters and digits", "copy it again"));
-    }
-    Ok(lower)
 }
 
 /// "age1…" and its like, in whatever case somebody typed it.

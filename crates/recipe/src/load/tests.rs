@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::model::{
     AgentMode, Console, Factor, FileAction, MatchPolicy, Others, OverlayMode, Password, RateLimit, Scope,
-    Totp,
+    Seal, Totp,
 };
+
+mod sealing;
 
 const PASSWORD: &str = "canary-pässword";
 
@@ -80,7 +82,7 @@ fn the_shipped_recipe_means_what_it_says() {
     assert_eq!(user.authorized_keys[0].origin, "id_ed25519.pub");
     assert!(user.authorized_keys[0].text.starts_with(b"ssh-ed25519 "));
     let mfa = recipe.mfa().unwrap();
-    assert_eq!(mfa, &MfaStep { users: vec!["debian".to_owned()], ..MfaStep::default() });
+    assert_eq!(mfa, &MfaStep { users: vec!["debian".to_owned()], seal: Seal::Auto, ..MfaStep::default() });
     assert_eq!((mfa.scope, mfa.console, mfa.others), (Scope::Sshd, Console::Totp, Others::Refuse));
     assert_eq!(mfa.factors, [Factor::Publickey, Factor::Password, Factor::Totp]);
     assert_eq!(
@@ -257,7 +259,7 @@ fn mistakes_have_their_place() {
         ("  - user: {name: a, password: {file: gone}}\n", 3, 38, "gone: no such file"),
         ("  - user: {name: a, password: {file: latin1}}\n", 3, 38, "not UTF-8"),
         ("  - user: {name: a, password: {file: debs}}\n", 3, 38, "is a directory"),
-        ("  - user: {name: a, password: random}\n", 3, 31, "later version"),
+        ("  - user: {name: a, password: random}\n", 3, 31, "made by the agent"),
         ("  - user: {name: a, password: secret}\n", 3, 31, "does not stand in a recipe"),
         ("  - user: {name: a, password: {hash: \"$1$a$b\"}}\n", 3, 38, "MD5"),
         ("  - user: {name: a, password: {env: A, file: b}}\n", 3, 31, "takes one of"),
@@ -273,7 +275,7 @@ fn mistakes_have_their_place() {
         ("  - mfa: {users: [a], factors: [totp, totp]}\n", 3, 39, "listed twice"),
         ("  - mfa: {users: [a], factors: [publickey, password]}\n", 3, 32, "without `totp`"),
         ("  - mfa: {users: [a], scope: login, console: password}\n", 3, 46, "wants one that does not"),
-        ("  - mfa: {users: [a], seal: ssh}\n", 3, 29, "later version"),
+        ("  - mfa: {users: [a], seal: sshh}\n", 3, 29, "`seal` takes"),
         ("  - mfa: {users: [a], scope: everywhere}\n", 3, 30, "`sshd` or `login`"),
         ("  - mfa: {users: [a], factor: [totp]}\n", 3, 23, "unknown key `factor`"),
         ("  - mfa: {users: [a], totp: {window: 0}}\n", 3, 38, "from 1 to 21"),
@@ -543,6 +545,8 @@ fn known(prefix: &str, keys: &[&str]) -> Vec<String> {
 #[test]
 fn every_key_has_its_line_in_the_reference_and_every_line_its_key() {
     let mut mfa_keys = known("", mfa::KEYS);
+    mfa_keys.extend(known("seal.", mfa::SEAL_KEYS));
+    mfa_keys.extend(known("recovery.", mfa::RECOVERY_KEYS));
     mfa_keys.extend(known("totp.", mfa::TOTP_KEYS));
     mfa_keys.extend(known("totp.rate_limit.", mfa::RATE_LIMIT_KEYS));
     let file_keys =
@@ -550,7 +554,7 @@ fn every_key_has_its_line_in_the_reference_and_every_line_its_key() {
     for (page, keys) in [
         ("README.md", known("", KEYS)),
         ("packages.md", known("", packages::KEYS)),
-        ("user.md", known("", user::KEYS)),
+        ("user.md", [known("", user::KEYS), known("password.random.", user::RANDOM_KEYS)].concat()),
         ("mfa.md", mfa_keys),
         ("overlayroot.md", known("", overlayroot::KEYS)),
         ("sshd.md", known("", sshd::KEYS)),
@@ -584,5 +588,5 @@ fn the_examples_of_the_reference_load() {
             count += 1;
         }
     }
-    assert_eq!(count, 8);
+    assert_eq!(count, 11);
 }

@@ -3,7 +3,7 @@
 //! The agent seals to the keys that a user has on the instance. What the recipe and the image bring of
 //! them is known here, what comes with the launch is not: of users without a key nothing is said.
 
-use hardtack_guest::ssh_keys::parse_keys;
+use hardtack_credentials::seal::recipients;
 use hardtack_guest::sshd::{self, Config};
 
 use super::STEP;
@@ -28,10 +28,15 @@ pub(super) fn tell(step: &MfaStep, cx: &mut Context<'_, '_>) -> Result<(), StepE
             }
             continue;
         }
-        if keys.is_empty() || !recipients(&keys).is_empty() {
+        let found = recipients(&keys.join("\n"));
+        if keys.is_empty() || !found.usable.is_empty() {
             continue;
         }
-        let why = format!("of its keys ({}) none can open it", kinds(&keys));
+        let kinds = match found.unusable.is_empty() {
+            true => "certificate authorities".to_owned(),
+            false => found.unusable.join(", "),
+        };
+        let why = format!("none of its keys can open it ({kinds})");
         if step.seal == Seal::Ssh {
             let advice = "add an ed25519 or RSA key, name recipients, or use `seal: auto`";
             cx.warn(STEP, format!("the part of {name} will not be printed: {why}; {advice}"));
@@ -48,7 +53,8 @@ pub(super) fn of_recovery(recovery: &Recovery, cx: &Context<'_, '_>) -> Vec<Stri
         return recovery.recipients.clone();
     }
     let account = cx.agent.accounts.iter().find(|account| account.name == recovery.user);
-    account.map(|account| recipients(&account.authorized_keys)).unwrap_or_default()
+    let lines = account.map(|account| account.authorized_keys.join("\n")).unwrap_or_default();
+    recipients(&lines).usable.iter().map(ToString::to_string).collect()
 }
 
 /// The login keys of `name` in recipe and image.
@@ -58,19 +64,4 @@ fn known(name: &str, config: &Config, cx: &Context<'_, '_>) -> Result<Vec<String
     keys.extend(ways_in::image_keys(name, config, cx)?);
     keys.dedup();
     Ok(keys)
-}
-
-/// Those of `keys` that can open what is sealed.
-fn recipients(keys: &[String]) -> Vec<String> {
-    let parsed = keys.iter().filter_map(|line| parse_keys("", line.as_bytes(), false).ok()).flatten();
-    parsed
-        .filter(|key| matches!(key.algorithm.as_str(), "ssh-ed25519" | "ssh-rsa"))
-        .map(|key| key.line)
-        .collect()
-}
-
-/// What kinds of keys they are.
-fn kinds(keys: &[String]) -> String {
-    let parsed = keys.iter().filter_map(|line| parse_keys("", line.as_bytes(), true).ok()).flatten();
-    parsed.map(|key| key.algorithm).collect::<Vec<_>>().join(", ")
 }
