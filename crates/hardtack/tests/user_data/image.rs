@@ -146,6 +146,28 @@ fn a_plan_names_actions_and_hides_secrets() {
 }
 
 #[test]
+fn a_code_from_the_operator_needs_a_user_whom_the_recipe_enrols() {
+    let text =
+        |user: &str| format!("#cloud-config\nhardtack: {{totp: {{{user}: CANARY{}}}}}\n", "A".repeat(20));
+    let listed = check(&text("debian"));
+    assert_eq!((listed.code, codes(&listed)), (0, vec!["totp-in-the-clear".to_owned()]), "{}", listed.out);
+    let other = check(&text("joe"));
+    assert_eq!(other.code, 1);
+    assert!(codes(&other).contains(&"image-totp-user!".to_owned()), "{}", other.out);
+    let plan = run_in(&top(), &["plan", "-", "--image", hardened()], text("debian").as_bytes());
+    assert_eq!(plan.code, 0, "{}", plan.err);
+    assert!(plan.out.contains("the code of debian comes from here"), "{}", plan.out);
+    let json = run_in(&top(), &["plan", "-", "--json", "--image", hardened()], text("joe").as_bytes());
+    assert_eq!(json.code, 1);
+    assert_eq!(json.json()["keys"][0]["state"], "failed");
+    let shown = run_in(&top(), &["show", "-"], text("debian").as_bytes());
+    assert!(shown.out.contains("CANARY"), "it is the user's own file");
+    for ran in [listed, other, plan, json] {
+        assert!(!ran.out.contains("CANARY") && !ran.err.contains("CANARY"), "{}{}", ran.out, ran.err);
+    }
+}
+
+#[test]
 fn a_module_that_fails_is_no_success() {
     let text = "#cloud-config\ntimezone: Europe/Zurch\nhostname: web\n";
     let ran = run_in(&top(), &["plan", "-", "--image", hardened()], text.as_bytes());

@@ -8,6 +8,7 @@ mod json;
 mod messages;
 mod pack;
 mod secrets;
+mod totp;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

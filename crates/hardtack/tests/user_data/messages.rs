@@ -86,7 +86,7 @@ fn wrong_usage_and_missing_files_have_their_codes() {
     assert_eq!(missing.code, 4);
     assert!(missing.err.contains("no such file: cannot read the user-data"), "{}", missing.err);
     assert_eq!(run_in(&here, &["check", "-", "--image", "no such file"], b"#!/bin/sh\n").code, 4);
-    for verb in ["check", "show", "plan", "pack"] {
+    for verb in ["check", "show", "plan", "pack", "totp"] {
         let help = run_in(&here, &[verb, "--help"], b"");
         assert_eq!(help.code, 0);
         assert!(help.out.contains("Examples:\n  hardtack user-data"), "{}", help.out);
