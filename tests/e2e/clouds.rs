@@ -6,12 +6,12 @@ use hardtack_tests::vm::Launch;
 
 use crate::replaced::{Replaced, assert_lines};
 
-const RELAY: &str = env!("CARGO_BIN_EXE_relay");
+pub(crate) const RELAY: &str = env!("CARGO_BIN_EXE_relay");
 /// What Amazon's machines have for a UUID.
 const AMAZON: &str = "ec2e1916-9099-7caf-fd21-012345abcdef";
 
 /// sshd that systemd starts when somebody connects.
-const SOCKET: &str = r#"      - {remove: /etc/systemd/system/multi-user.target.wants/ssh.service}
+pub(crate) const SOCKET: &str = r#"      - {remove: /etc/systemd/system/multi-user.target.wants/ssh.service}
       - {remove: /etc/systemd/system/sshd.service}
       - {link: /etc/systemd/system/sockets.target.wants/ssh.socket, target: /usr/lib/systemd/system/ssh.socket}
 "#;

@@ -25,6 +25,11 @@ impl Codes {
         Self { secret: base32::decode(secret).unwrap(), used: 0 }
     }
 
+    /// The secret.
+    pub(crate) fn secret(&self) -> &[u8] {
+        &self.secret
+    }
+
     /// The code of a step since 1970.
     pub(crate) fn of(&self, step: u64) -> String {
         totp::hotp(&self.secret, step)
@@ -51,15 +56,19 @@ pub(crate) fn calm_down() {
     std::thread::sleep(Duration::from_secs(STEP + 2));
 }
 
-/// The object of the newest block in a console log, as `hardtack console --json` prints it; the log
-/// stays in the workshop as `console.txt`.
-pub(crate) fn block(workshop: &Workshop, console: &Path) -> serde_json::Value {
+/// The object of the newest block in a console log, as `hardtack console --json` prints it with these private keys
+/// of the workshop; the log stays there as `console.txt`.
+pub(crate) fn block(workshop: &Workshop, console: &Path, identities: &[&str]) -> serde_json::Value {
     // The log belongs to QEMU's user; the reader is an ordinary one.
     let copy = workshop.path().join("console.txt");
     std::fs::copy(console, &copy).unwrap();
     run(Command::new("chmod").arg("644").arg(&copy));
-    let json = run(workshop.command().args(["console", "--json"]).arg(&copy));
-    serde_json::from_str(&json).unwrap()
+    let mut command = workshop.command();
+    command.args(["console", "--json"]);
+    for identity in identities {
+        command.args(["--identity", identity]);
+    }
+    serde_json::from_str(&run(command.arg(&copy))).unwrap()
 }
 
 /// Trusts the host keys of `console.txt` for the machine behind `port`, and no others.

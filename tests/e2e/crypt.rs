@@ -44,7 +44,7 @@ fn encrypted_overlay(image: &str, suite: &str) {
         };
         let mut vm = Vm::start(&machine);
         vm.wait_for("-----END HARDTACK CREDENTIALS-----");
-        let block = block(&workshop, &vm.console);
+        let block = block(&workshop, &vm.console, &["id_ed25519"]);
         assert_eq!(block["root"]["overlay"], "crypt", "{block}");
         assert_eq!(block["root"]["device"], "/dev/vdb", "{block}");
         // The root above is new at each boot, and so is the enrolment.

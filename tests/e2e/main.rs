@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod attacks;
+mod captured;
 mod clouds;
 mod codes;
 mod coreos;
@@ -14,9 +16,11 @@ mod differential;
 mod factors;
 mod first_boot;
 mod full_disk;
+mod hardened;
 mod kill;
 mod layouts;
 mod replaced;
 mod residue;
+mod sealed;
 mod variants;
 mod workshop;

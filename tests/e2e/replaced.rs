@@ -114,7 +114,7 @@ impl Replaced {
             name,
         });
         vm.wait_for(UP);
-        crate::codes::block(&self.workshop, &vm.console);
+        crate::codes::block(&self.workshop, &vm.console, &[]);
         trust(&self.workshop, vm.port);
         let client = Client::new(self.workshop.path(), vm.port);
         Running { vm, client, workshop: &self.workshop }

@@ -23,13 +23,7 @@ struct Variant<'a> {
 fn boot(variant: &Variant<'_>, test: impl FnOnce(&Workshop, &Vm, &Client, &mut Codes, &serde_json::Value)) {
     let Some(images) = Images::find() else { return };
     let workshop = Workshop::new(&images, variant.suite);
-    let recipe = workshop.path().join(variant.recipe);
-    let mut text = std::fs::read_to_string(&recipe).unwrap();
-    for (from, to) in variant.change {
-        assert!(text.contains(from), "{from}");
-        text = text.replace(from, to);
-    }
-    std::fs::write(&recipe, text).unwrap();
+    workshop.change(variant.recipe, variant.change);
     workshop.build_ok(variant.recipe, &images.disk(variant.image), &["--output", "hard.qcow2"]);
     let extra = workshop.path().join("extra.raw");
     run(Command::new("truncate").args(["-s", "1G"]).arg(&extra));
@@ -45,7 +39,7 @@ fn boot(variant: &Variant<'_>, test: impl FnOnce(&Workshop, &Vm, &Client, &mut C
         name: "boot",
     });
     vm.wait_for("-----END HARDTACK CREDENTIALS-----");
-    let found = block(&workshop, &vm.console);
+    let found = block(&workshop, &vm.console, &["id_ed25519"]);
     trust(&workshop, vm.port);
     let client = Client::new(workshop.path(), vm.port);
     let mut codes = Codes::new(found["users"][0]["secret"].as_str().unwrap());

@@ -4,12 +4,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use hardtack_tests::image::{Images, sha256};
-use hardtack_tests::ssh::make_key;
+use hardtack_tests::ssh::{make_key, make_key_of};
 use hardtack_tests::tools::{as_ordinary_user, hand_over, hardtack, output, top};
 use tempfile::TempDir;
 
 /// The password of every test.
 pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// OpenSSH 9.8 and later stops listening to an address with too many failures; the failures of a test must come
+/// from what is tested.
+pub(crate) const NO_PENALTIES: (&str, &str) =
+    ("MaxAuthTries: 4", "MaxAuthTries: 4\n      PerSourcePenalties: no");
 
 /// The folder, with what the shipped recipes name beside them.
 pub(crate) struct Workshop {
@@ -34,9 +39,28 @@ impl Workshop {
         }
         std::fs::write(path.join("local-file"), "#!/bin/sh\necho tool\n").unwrap();
         let key = make_key(path, "id_ed25519");
+        hand_over(&key);
         let workshop = Self { directory, key };
         hand_over(workshop.path());
         workshop
+    }
+
+    /// One more key pair in the folder: ssh-keygen's options.
+    pub(crate) fn make_key(&self, name: &str, kind: &[&str]) -> PathBuf {
+        let key = make_key_of(self.path(), name, kind);
+        hand_over(&key);
+        key
+    }
+
+    /// Changes a recipe of the folder; each text must be in it.
+    pub(crate) fn change(&self, recipe: &str, changes: &[(&str, &str)]) {
+        let file = self.path().join(recipe);
+        let mut text = std::fs::read_to_string(&file).unwrap();
+        for (from, to) in changes {
+            assert!(text.contains(from), "{recipe} has no {from:?}:\n{text}");
+            text = text.replace(from, to);
+        }
+        std::fs::write(file, text).unwrap();
     }
 
     /// Where everything is.

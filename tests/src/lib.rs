@@ -6,6 +6,7 @@
 
 pub mod image;
 pub mod knocking;
+pub mod package;
 pub mod ssh;
 pub mod tools;
 pub mod vm;

@@ -20,6 +20,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/sbin/grpck", "passwd"),
     ("/usr/bin/objdump", "binutils"),
     ("/usr/bin/openssl", "openssl"),
+    ("/usr/bin/age", "age"),
     ("/usr/bin/dpkg-deb", "dpkg"),
     ("/usr/bin/zstd", "zstd"),
     ("/usr/bin/xz", "xz-utils"),
