@@ -16,21 +16,34 @@ pub(crate) fn boot_id(host: &Host) -> String {
     host.first_line("/proc/sys/kernel/random/boot_id").unwrap_or_default()
 }
 
+/// Whom the data source said this machine to be, where the agent has asked it in this boot.
+pub(crate) const SAID: &str = "/run/hardtack/instance-id";
+
 /// The cloud's name for this machine, from cloud-init's notes of this boot.
 ///
 /// Without a data source cloud-init notes `iid-datasource-none` or a placeholder; that is no name.
 pub(crate) fn instance_id(host: &Host) -> Option<String> {
-    ["/run/cloud-init/.instance-id", "/run/cloud-init/instance-id", "/var/lib/cloud/data/instance-id"]
-        .iter()
-        .find_map(|path| host.first_line(path))
-        .filter(|id| {
-            id.len() <= 128
-                && id.bytes().all(|byte| byte.is_ascii_graphic())
-                && !matches!(
-                    id.to_ascii_lowercase().as_str(),
-                    "iid-datasource-none" | "no_previous_instance_id"
-                )
-        })
+    named(
+        host,
+        &["/run/cloud-init/.instance-id", "/run/cloud-init/instance-id", "/var/lib/cloud/data/instance-id"],
+    )
+}
+
+/// The same, if a data source has said it in this boot: what an earlier boot knew does not count. `by_agent`: the
+/// agent has looked for the data source, not cloud-init.
+pub(crate) fn instance_id_said(host: &Host, by_agent: bool) -> Option<String> {
+    if by_agent {
+        return named(host, &[SAID]);
+    }
+    named(host, &["/run/cloud-init/.instance-id", "/run/cloud-init/instance-id"])
+}
+
+fn named(host: &Host, paths: &[&str]) -> Option<String> {
+    paths.iter().find_map(|path| host.first_line(path)).filter(|id| {
+        id.len() <= 128
+            && id.bytes().all(|byte| byte.is_ascii_graphic())
+            && !matches!(id.to_ascii_lowercase().as_str(), "iid-datasource-none" | "no_previous_instance_id")
+    })
 }
 
 /// The address that the cloud says others reach the machine at, from cloud-init's notes. The

@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, IFlags, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
 use crate::accounts::Account;
@@ -52,6 +52,57 @@ impl Home {
             )));
         }
         Ok(Self { directory, shown: account.home.clone(), owner: (account.uid, account.gid) })
+    }
+
+    /// Opens the home of `account` whoever it belongs to, to take something out of it; `None` where there is none.
+    pub(crate) fn open_anyones(host: &Host, account: &Account) -> Result<Option<Self>, AgentError> {
+        let path = host.path(&account.home);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match rustix::fs::openat(CWD, &path, flags, Mode::empty()) {
+            Ok(directory) => {
+                Ok(Some(Self { directory, shown: account.home.clone(), owner: (account.uid, account.gid) }))
+            }
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(error) => Err(AgentError::io("open", &path, error)),
+        }
+    }
+
+    /// Whether there is a regular file of that name, the only thing that a PAM module reads.
+    pub(crate) fn has_file(&self, name: &str) -> bool {
+        let stat = rustix::fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW);
+        stat.is_ok_and(|stat| {
+            matches!(FileType::from_raw_mode(stat.st_mode), FileType::RegularFile | FileType::Symlink)
+        })
+    }
+
+    /// Removes a file, or the link in its place. Flags of chattr(1) that keep it there are taken off.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), AgentError> {
+        let unlink = || rustix::fs::unlinkat(&self.directory, name, AtFlags::empty());
+        match unlink() {
+            Ok(()) | Err(Errno::NOENT) => return Ok(()),
+            Err(_) => {}
+        }
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        if let Ok(file) = rustix::fs::openat(&self.directory, name, flags, Mode::empty()) {
+            release(&file);
+        }
+        release(&self.directory);
+        match unlink() {
+            Ok(()) | Err(Errno::NOENT) => {
+                let _ = rustix::fs::fsync(&self.directory);
+                Ok(())
+            }
+            Err(error) => Err(self.error("remove", name, error)),
+        }
+    }
+
+    /// Lays /dev/null over a file that cannot be removed, until the next boot: a module finds no file then.
+    pub(crate) fn cover(&self, name: &str) -> Result<(), AgentError> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fail = |error: Errno| self.error("cover", name, error);
+        let file = rustix::fs::openat(&self.directory, name, flags, Mode::empty()).map_err(fail)?;
+        let number = std::os::fd::AsRawFd::as_raw_fd(&file);
+        rustix::mount::mount_bind("/dev/null", format!("/proc/self/fd/{number}")).map_err(fail)
     }
 
     /// Reads a small file of the user's.
@@ -122,5 +173,12 @@ impl Home {
 
     fn error(&self, what: &'static str, name: &str, error: Errno) -> AgentError {
         AgentError::io(what, &Path::new(&self.shown).join(name), error)
+    }
+}
+
+/// Takes the flags off that chattr(1) sets against changes.
+fn release(file: &OwnedFd) {
+    if let Ok(flags) = rustix::fs::ioctl_getflags(file) {
+        let _ = rustix::fs::ioctl_setflags(file, flags - (IFlags::IMMUTABLE | IFlags::APPEND));
     }
 }

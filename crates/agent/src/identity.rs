@@ -231,7 +231,7 @@ pub(crate) fn network(
     {
         let patience = patience(question.host, known.source, &settings);
         match search::check_cached(known, &ask, &means, clock.now().saturating_add(patience).min(DEADLINE)) {
-            Cached::Same => return known.clone(),
+            Cached::Same => return said(question, known.clone()),
             Cached::Other(found) => return told(question, *found),
             Cached::Unknown(why) => {
                 question.log.warn(&format!("{why}: this stays {}", known.instance_id));
@@ -358,6 +358,16 @@ fn candidates(identified: &Identified) -> Vec<Candidate> {
 fn told(question: &Question<'_>, found: Found) -> Found {
     found.notes.iter().for_each(|note| question.log.warn(note));
     question.log.info(&format!("{}: {}", found.shown, found.instance_id));
+    said(question, found)
+}
+
+/// Notes that a data source has said it in this boot: what an earlier boot knew is not enough for enrolment.
+fn said(question: &Question<'_>, found: Found) -> Found {
+    let _ = crate::config::directory(question.host, crate::config::RUNTIME);
+    let path = question.host.path(crate::facts::SAID);
+    if let Err(error) = crate::accounts::replace_unsynced(&path, found.instance_id.as_bytes(), 0o600) {
+        question.log.warn(&error.to_string());
+    }
     found
 }
 

@@ -61,8 +61,7 @@ pub(crate) fn create(host: &Host, new: &AccountConfig, now: u64) -> Result<Accou
         gshadow.join(name, &new.name);
     }
     let hash = if new.password_hash.is_empty() { "!".to_owned() } else { clean(&new.password_hash) };
-    let changed =
-        Some(now / DAY).filter(|day| *day > PLAUSIBLE_DAY).map_or(String::new(), |day| day.to_string());
+    let changed = day(now);
     shadow.forget(&new.name);
     shadow.push(format!("{}:{hash}:{changed}:0:99999:7:::", new.name));
     passwd.push(format!(
@@ -85,6 +84,11 @@ pub(crate) fn create(host: &Host, new: &AccountConfig, now: u64) -> Result<Accou
         write_sudo(host, &account.name, &new.sudo)?;
     }
     Ok(account)
+}
+
+/// The day of `now` for shadow(5); empty while the clock is not set.
+pub(crate) fn day(now: u64) -> String {
+    Some(now / DAY).filter(|day| *day > PLAUSIBLE_DAY).map_or(String::new(), |day| day.to_string())
 }
 
 /// Makes the home of `account` from /etc/skel; one that exists is left alone.
@@ -212,14 +216,14 @@ pub(crate) fn lock(host: &Host) -> Result<File, AgentError> {
 }
 
 /// One of the four files, as lines. A missing one stays missing.
-struct Database {
+pub(super) struct Database {
     path: &'static str,
     lines: Option<Vec<String>>,
     mode: u32,
 }
 
 impl Database {
-    fn read(host: &Host, path: &'static str, mode: u32) -> Result<Self, AgentError> {
+    pub(super) fn read(host: &Host, path: &'static str, mode: u32) -> Result<Self, AgentError> {
         let lines = match host.read(path)? {
             None => None,
             Some(bytes) => {
@@ -248,7 +252,12 @@ impl Database {
         self.iter().any(|line| line.split(':').nth(2).and_then(|field| field.parse().ok()) == Some(number))
     }
 
-    fn push(&mut self, line: String) {
+    /// The first line about `name`, as for getspnam(3).
+    pub(super) fn line_of(&mut self, name: &str) -> Option<&mut String> {
+        self.lines.iter_mut().flatten().find(|line| line.split(':').next() == Some(name))
+    }
+
+    pub(super) fn push(&mut self, line: String) {
         if let Some(lines) = &mut self.lines {
             lines.push(line);
         }
@@ -277,7 +286,7 @@ impl Database {
         }
     }
 
-    fn write(&self, host: &Host) -> Result<(), AgentError> {
+    pub(super) fn write(&self, host: &Host) -> Result<(), AgentError> {
         let Some(lines) = &self.lines else {
             return Ok(());
         };

@@ -2,10 +2,12 @@
 //! image's libc. Line formats: passwd(5), shadow(5), group(5), gshadow(5).
 
 mod create;
+mod shadow;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use create::{create, lock, make_home, replace, replace_unsynced};
+pub(crate) use create::{create, day, lock, make_home, replace, replace_unsynced};
+pub(crate) use shadow::Shadow;
 
 use crate::error::AgentError;
 use crate::host::Host;

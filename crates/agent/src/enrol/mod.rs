@@ -1,24 +1,42 @@
-//! Enrolment: a secret for every user of the recipe, before SSH starts.
+//! Enrolment: a secret for every user of the recipe, before SSH starts, for this machine and no other.
+//!
+//! - [`identity`]: which machine this is, and which one the secrets on its disk were made for.
+//! - [`foreign`]: what another machine left is taken away.
+//! - [`secret`]: a user's secret is made and looked at; [`operator`]: it comes from user-data.
+//! - [`password`]: passwords that are made here.
+//! - [`outcome`]: what `status` tells of it.
 
-use hardtack_credentials::secret_file::FILE_NAME;
-use hardtack_credentials::{AccountConfig, AgentConfig, MfaConfig, SecretFile};
+mod foreign;
+pub(crate) mod identity;
+mod operator;
+pub(crate) mod outcome;
+pub(crate) mod password;
+mod secret;
+
+use hardtack_credentials::{AccountConfig, AgentConfig, MfaConfig};
+
+pub(crate) use secret::{Enrolment, look};
 
 use crate::accounts::{self, Account};
-use crate::config::{RUNTIME, STATE, directory};
 use crate::error::AgentError;
-use crate::home::{Found, Home};
 use crate::host::Host;
-use crate::{facts, journal, overlay, random};
-
-/// A secret file is a few hundred bytes; the module itself gives up above 64 KiB.
-const FILE_LIMIT: u64 = 64 << 10;
+use crate::{facts, journal, overlay};
+use identity::{Identity, Known};
+use outcome::Outcome;
 
 /// Enrols everybody who is to be. One user's failure does not keep the others from it; the error
 /// names all that failed.
 pub(crate) fn run(host: &Host, config: &AgentConfig, now: u64) -> Result<(), AgentError> {
-    let Some(mfa) = &config.mfa else {
-        return Ok(());
-    };
+    let mut outcome = Outcome::load(host);
+    let done = all(host, config, now, &mut outcome);
+    outcome.save(host)?;
+    done
+}
+
+fn all(host: &Host, config: &AgentConfig, now: u64, outcome: &mut Outcome) -> Result<(), AgentError> {
+    let machine = Identity::of(host, config);
+    // Whatever else fails: nobody logs in with what another machine knows.
+    let record = own(host, &machine, outcome)?;
     if let Some(promised) = &config.overlay {
         overlay::check(host, promised, &overlay::root(host))
             .map_err(|what| AgentError::text(format!("{what}; nobody is enrolled")))?;
@@ -26,22 +44,98 @@ pub(crate) fn run(host: &Host, config: &AgentConfig, now: u64) -> Result<(), Age
     if facts::make_host_keys(host) {
         journal::say("made SSH host keys, since the machine had none");
     }
+    identity::write(host, &record)?;
     let mut failed = Vec::new();
-    for name in &mfa.users {
-        let done = account(host, &config.accounts, name, now).and_then(|account| one(host, &account, mfa));
-        if let Err(error) = done {
-            failed.push(format!("{name}: {error}"));
-        }
+    if let Some(mfa) = &config.mfa {
+        failed = users(host, config, mfa, &machine, now, outcome)?;
     }
-    for account in others(host, mfa)? {
-        if let Err(error) = one(host, &account, mfa) {
-            failed.push(format!("{}: {error}", account.name));
+    for account in &config.accounts {
+        let Some(known) = accounts::find(host, &account.name)? else { continue };
+        let used = config.mfa.is_some() && matches!(look(host, &known)?, Enrolment::Used);
+        if let Err(error) = password::make(host, account, used, now) {
+            failed.push(format!("the password of {}: {error}", account.name));
         }
     }
     match failed.is_empty() {
         true => Ok(()),
         false => Err(AgentError::text(format!("not enrolled: {}", failed.join("; ")))),
     }
+}
+
+/// Makes the machine its own, and returns the record for it.
+fn own(host: &Host, machine: &Identity, outcome: &mut Outcome) -> Result<Identity, AgentError> {
+    let (mut record, left) = match identity::compare(host, machine) {
+        Known::New => (machine.clone(), foreign::Left::default()),
+        Known::Same(record) => {
+            let left = foreign::drop_left(host, &record.left);
+            (record, left)
+        }
+        Known::Other(why) => {
+            journal::say(&format!(
+                "the secrets on this disk were made for another machine: {why}; all are dropped, and everybody is enrolled anew"
+            ));
+            outcome.dropped = Some(why);
+            (machine.clone(), foreign::drop_all(host, operator::may_set_passwords(host, machine)))
+        }
+    };
+    outcome.foreign.clone_from(&left.working);
+    if !left.working.is_empty() {
+        // The record stays as it is, so the next boot tries again, and nothing is printed before.
+        return Err(AgentError::text(left.working.join("; ")));
+    }
+    record.left = left.covered;
+    Ok(record)
+}
+
+/// Enrols the users, and returns whom it failed for.
+fn users(
+    host: &Host,
+    config: &AgentConfig,
+    mfa: &MfaConfig,
+    machine: &Identity,
+    now: u64,
+    outcome: &mut Outcome,
+) -> Result<Vec<String>, AgentError> {
+    let (mut brought, mut notes) = operator::read(host, machine);
+    let mut failed = Vec::new();
+    let mut one = |name: &str, account: Result<Account, AgentError>| {
+        let at = brought.iter().position(|secret| secret.user == name);
+        let secret = at.map(|at| brought.swap_remove(at));
+        let done = account.and_then(|account| {
+            match &secret {
+                Some(secret) => operator::give(host, &account, mfa, &secret.secret)?,
+                None => secret::make(host, &account, mfa)?,
+            }
+            look(host, &account)
+        });
+        match done {
+            Ok(Enrolment::Missing(why)) => outcome.user(name, "failed", Some(why)),
+            Ok(Enrolment::Used) => outcome.user(name, "used", None),
+            Ok(Enrolment::Operator { .. }) => outcome.user(name, "operator", None),
+            Ok(Enrolment::Fresh(_)) => outcome.user(name, "fresh", None),
+            Err(error) => {
+                outcome.user(name, "failed", Some(error.to_string()));
+                failed.push(format!("{name}: {error}"));
+            }
+        }
+    };
+    for name in &mfa.users {
+        one(name, account(host, &config.accounts, name, now));
+    }
+    for account in others(host, mfa)? {
+        one(&account.name.clone(), Ok(account));
+    }
+    for secret in brought {
+        notes.push(match accounts::find(host, &secret.user)? {
+            None => format!("{} does not exist: the operator's secret for it is not used", secret.user),
+            Some(_) => {
+                format!("{} is not enrolled here: the operator's secret for it is not used", secret.user)
+            }
+        });
+    }
+    notes.iter().for_each(|note| journal::say(note));
+    outcome.notes = notes;
+    Ok(failed)
 }
 
 /// Everybody whose secret the agent looks after: the users of the recipe, then, with `others: enrol`,
@@ -75,86 +169,6 @@ fn account(host: &Host, known: &[AccountConfig], name: &str, now: u64) -> Result
     let account = accounts::create(host, new, now)?;
     journal::say(&format!("created the user {name}, which neither the image nor cloud-init had"));
     Ok(account)
-}
-
-/// Gives one account a secret unless it has one.
-fn one(host: &Host, account: &Account, mfa: &MfaConfig) -> Result<(), AgentError> {
-    accounts::make_home(host, account)?;
-    let home = Home::open(host, account)?;
-    match home.read(FILE_NAME, FILE_LIMIT)? {
-        Found::File(_) => return Ok(()),
-        Found::Unusable(why) => {
-            return Err(AgentError::text(format!(
-                "{}/{FILE_NAME} {why}; remove it, and the next boot enrols",
-                account.home
-            )));
-        }
-        Found::Nothing => {}
-    }
-    let file = SecretFile::generate(&mfa.totp, &mut random::fill)
-        .map_err(|error| AgentError::text(format!("no random bytes for a secret: {error}")))?;
-    // The marks come first: a crash in between leaves a user who is enrolled again, never a new
-    // secret that is taken for one already used.
-    unmark(host, &account.name)?;
-    home.write_private(FILE_NAME, file.render().as_bytes())?;
-    let run = directory(host, &format!("{RUNTIME}/enrolled"))?.join(&account.name);
-    std::fs::write(&run, b"").map_err(|error| AgentError::io("write", &run, error))?;
-    journal::say(&format!("enrolled {}", account.name));
-    Ok(())
-}
-
-/// What is known about one user's secret.
-pub(crate) enum Enrolment {
-    /// No usable file, and why; nobody can log in to it with a code.
-    Missing(String),
-    /// A code was accepted, now or at an earlier boot: the secret is not to be shown again.
-    Used,
-    /// Nobody has used it yet.
-    Fresh(SecretFile),
-}
-
-/// Looks at the secret of `account`.
-///
-/// That a secret was used is remembered outside the home: its owner may later make a new one that
-/// looks unused, and that one was never ours to print.
-pub(crate) fn look(host: &Host, account: &Account) -> Result<Enrolment, AgentError> {
-    let bytes = match Home::open(host, account).and_then(|home| home.read(FILE_NAME, FILE_LIMIT)) {
-        Ok(Found::File(bytes)) => bytes,
-        Ok(Found::Nothing) => return Ok(Enrolment::Missing("has no secret".to_owned())),
-        Ok(Found::Unusable(why)) => return Ok(Enrolment::Missing(format!("~/{FILE_NAME} {why}"))),
-        Err(error) => return Ok(Enrolment::Missing(error.to_string())),
-    };
-    if host.exists(&mark(&account.name)) {
-        return Ok(Enrolment::Used);
-    }
-    let file = match SecretFile::parse(&bytes) {
-        Ok(file) => file,
-        Err(error) => return Ok(Enrolment::Missing(error.to_string())),
-    };
-    // Without a rate limit and without a reuse check the module writes nothing at all. Then the
-    // boot that made the secret is the only one that shows it.
-    let mute = file.option("DISALLOW_REUSE").is_none() && file.option("RATE_LIMIT").is_none();
-    let shown_before = mute && !host.exists(&format!("{RUNTIME}/enrolled/{}", account.name));
-    if file.accepted_once() || shown_before {
-        directory(host, &format!("{STATE}/used"))?;
-        let path = host.path(&mark(&account.name));
-        std::fs::write(&path, b"").map_err(|error| AgentError::io("write", &path, error))?;
-        return Ok(Enrolment::Used);
-    }
-    Ok(Enrolment::Fresh(file))
-}
-
-fn mark(name: &str) -> String {
-    format!("{STATE}/used/{name}")
-}
-
-fn unmark(host: &Host, name: &str) -> Result<(), AgentError> {
-    let path = host.path(&mark(name));
-    match std::fs::remove_file(&path) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(AgentError::io("remove", &path, error)),
-    }
 }
 
 #[cfg(test)]

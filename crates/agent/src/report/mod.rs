@@ -1,18 +1,19 @@
 //! Printing: the credentials block, or the loud line instead.
+//!
+//! - [`users`]: whom the block tells something.
+//! - [`sealing`]: who can read it.
+
+mod sealing;
+pub(crate) mod users;
 
 use std::time::Duration;
 
 use hardtack_credentials::block::{VERSION, refusal};
-use hardtack_credentials::{
-    AgentConfig, Block, HostKey, PackagesOutcome, Root, Surroundings, UserCredentials, UserPart, otpauth,
-    time,
-};
+use hardtack_credentials::{AgentConfig, Block, HostKey, PackagesOutcome, Root, Surroundings, time};
 
-use crate::accounts;
-use crate::enrol::{self, Enrolment};
 use crate::error::AgentError;
 use crate::host::Host;
-use crate::{console, facts, journal, overlay, packages, ready};
+use crate::{again, console, facts, guard, journal, overlay, packages, ready};
 
 /// The unit starts after SSH's, so this is time for a slow machine, not for a boot.
 const SSH_PATIENCE: Duration = Duration::from_secs(120);
@@ -28,9 +29,15 @@ pub(crate) fn run(host: &Host, config: &AgentConfig, clock: fn() -> u64) -> Resu
         return Err(AgentError::text(format!("{what}; no credentials were printed")));
     }
     let ports = ready::ports(host);
-    let answered = ready::wait(host, &ports, SSH_PATIENCE);
-    let text = text(host, config, &found, answered.is_some(), clock())?;
-    console::print(host, &text)
+    // Where the guard holds it, SSH does not answer however long one waits.
+    let held = guard::current(host).is_some_and(|state| state.ssh_held);
+    let patience = if held { Duration::ZERO } else { SSH_PATIENCE };
+    let answered = ready::wait(host, &ports, patience);
+    let now = clock();
+    let state = guard::look(host, config, now);
+    let drift = state.drift();
+    let text = text(host, config, &found, answered.is_some(), &state, now)?;
+    again::print(host, &text, &drift)
 }
 
 /// What is printed: sentences about what went wrong, if anything did, then the block.
@@ -39,65 +46,47 @@ fn text(
     config: &AgentConfig,
     found: &overlay::Root,
     ssh: bool,
+    state: &guard::State,
     now: u64,
 ) -> Result<String, AgentError> {
-    let instance = facts::instance_id(host);
     let hostname = facts::hostname(host);
-    let mut users = Vec::new();
-    let mut accepted = Vec::new();
-    let mut lines = Vec::new();
-    for account in enrol::everybody(host, config)? {
-        match enrol::look(host, &account)? {
-            Enrolment::Used => accepted.push(account.name),
-            Enrolment::Missing(why) => lines.push(format!("{} {why}: no login with a code", account.name)),
-            Enrolment::Fresh(file) => users.push(UserPart::Plain(UserCredentials {
-                otpauth: otpauth::url(
-                    &config.recipe,
-                    &account.name,
-                    &hostname,
-                    instance.as_deref(),
-                    file.secret(),
-                ),
-                name: account.name,
-                secret: file.secret().to_owned(),
-                scratch_codes: file.scratch_codes().to_vec(),
-                password: String::new(),
-            })),
-        }
-    }
-    if let Some(mfa) = &config.mfa {
-        for name in &mfa.users {
-            if accounts::find(host, name)?.is_none() {
-                lines.push(format!("{name} does not exist: nobody can log in as {name}"));
-            }
-        }
-    }
-    if !ssh {
+    let mut users = users::look(host, config, &hostname)?;
+    let mut lines = std::mem::take(&mut users.lines);
+    if state.ssh_held {
+        lines.push(
+            "SSH is stopped: logins would ask for less than promised (see below); hardtack-agent status"
+                .to_owned(),
+        );
+    } else if !ssh {
         lines.push(format!("SSH does not answer after {} s", SSH_PATIENCE.as_secs()));
     }
     for line in &lines {
         journal::say(line);
     }
+    for name in &users.operator {
+        lines.push(format!("{name}: the code comes from the operator's enrolment"));
+    }
     let block = Block {
         hardtack: VERSION,
         boot_id: facts::boot_id(host),
-        instance_id: instance,
+        instance_id: users.instance,
         hostname,
         time: time::format_utc(now),
         seal: config.mfa.as_ref().map_or_else(|| "none".to_owned(), |mfa| mfa.seal.clone()),
-        users,
+        users: users.parts,
         host_keys: facts::host_keys(host).iter().filter_map(|line| HostKey::from_public_file(line)).collect(),
         root: Root { overlay: found.overlay.map(str::to_owned), device: found.device.clone() },
         doors: config.doors.clone(),
-        drift: Vec::new(),
+        drift: state.drift(),
     };
     let surroundings = Surroundings {
         factors: config.mfa.as_ref().map(|mfa| mfa.factors.clone()).unwrap_or_default(),
         address: facts::public_address(host),
         synchronised: facts::clock_synchronised(host),
         packages: outcome(host, config),
-        accepted,
+        accepted: users.accepted,
         random_key: config.overlay.as_ref().is_some_and(|overlay| overlay.random_key),
+        ..Surroundings::default()
     };
     let mut text = String::new();
     for line in lines {

@@ -23,7 +23,8 @@ fn tree() -> Tree {
         .file("proc/sys/kernel/random/boot_id", "2f6b1f7e-0000-4000-8000-000000000000\n")
         .file("proc/sys/kernel/hostname", "vm\n")
         .file("proc/net/tcp", LISTENING)
-        .file("var/lib/cloud/data/instance-id", "i-0123\n")
+        .file("run/cloud-init/.instance-id", "i-0123\n")
+        .file("var/lib/hardtack/identity.json", r#"{"instance_id":"i-0123"}"#)
         .file("sys/class/tty/console/active", "tty0 ttyS0\n")
         .file("dev/ttyS0", "")
         .file("dev/tty0", "")
@@ -107,7 +108,9 @@ fn what_went_wrong_is_told_beside_the_block() {
     let tree = tree().file("home/bob/.google_authenticator", "rubbish\n");
     let mut config = config(&["ann", "bob", "eve"]);
     config.packages = Some(PackagesConfig::default());
-    let text = text(&tree.host(), &config, &overlay::root(&tree.host()), false, NOW).unwrap();
+    let text =
+        text(&tree.host(), &config, &overlay::root(&tree.host()), false, &guard::State::default(), NOW)
+            .unwrap();
     assert!(text.contains("HARDTACK: SSH does not answer"), "{text}");
     assert!(text.contains("HARDTACK: eve does not exist"), "{text}");
     assert!(text.contains("HARDTACK: bob line 1 of the secret file is not"), "{text}");

@@ -1,0 +1,243 @@
+//! Whose part of the block is sealed, to which keys, and what happens where that cannot be done.
+//!
+//! `seal: ssh` and `auto` take the keys that sshd takes for that user (`AuthorizedKeysFile` of sshd_config(5)). Host keys
+//! are nobody's. What was sealed once stays so for the boot: every print of it shows the same text.
+
+use std::fs::File;
+use std::io::Read;
+
+use hardtack_credentials::block::checksum;
+use hardtack_credentials::seal::{self, Recipient, Recipients};
+use hardtack_credentials::{MfaConfig, SealedCredentials, UserCredentials, UserPart, WithheldCredentials};
+use hardtack_login::sshd::{Config, Connection, Version};
+use rustix::fs::{FileType, Mode, OFlags};
+use serde::{Deserialize, Serialize};
+
+use crate::accounts::{Account, replace_unsynced};
+use crate::config::{RUNTIME, directory};
+use crate::error::AgentError;
+use crate::facts;
+use crate::host::Host;
+use crate::journal;
+use crate::login_files::LoginFiles;
+
+/// A file of keys is a few kilobytes.
+const LIMIT: u64 = 1 << 20;
+
+/// What was sealed in this boot, and for what.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    /// The digest of the secrets and the keys.
+    of: String,
+    part: SealedCredentials,
+}
+
+/// Whom a part is for.
+enum Readers {
+    /// Whoever reads the console.
+    Everybody,
+    /// The user's own login keys; `or_plain`: without any, everybody.
+    Login { or_plain: bool },
+    /// These keys.
+    Listed(Vec<String>),
+    /// Nobody: a rule that this agent does not know.
+    Nobody,
+}
+
+fn readers(mfa: &MfaConfig, name: &str) -> Readers {
+    if let Some(recovery) = &mfa.recovery
+        && recovery.user == name
+        && !recovery.recipients.is_empty()
+    {
+        return Readers::Listed(recovery.recipients.clone());
+    }
+    match mfa.seal.as_str() {
+        "none" => Readers::Everybody,
+        "auto" => Readers::Login { or_plain: true },
+        "ssh" => Readers::Login { or_plain: false },
+        "recipients" => Readers::Listed(mfa.recipients.clone()),
+        _ => Readers::Nobody,
+    }
+}
+
+/// The part of the block for `user`, as the recipe wants it sealed.
+pub(super) fn part(
+    host: &Host,
+    mfa: Option<&MfaConfig>,
+    account: &Account,
+    user: UserCredentials,
+) -> UserPart {
+    let readers = mfa.map_or(Readers::Everybody, |mfa| readers(mfa, &account.name));
+    let (recipients, none, or_plain) = match readers {
+        Readers::Everybody => return UserPart::Plain(user),
+        Readers::Nobody => {
+            return withheld(
+                user,
+                "the recipe's `seal` is one that this agent does not know; build the image again".to_owned(),
+            );
+        }
+        Readers::Login { or_plain } => {
+            let keys = login_keys(host, account);
+            let why = no_key(&keys, &account.name);
+            (keys.usable, why, or_plain)
+        }
+        Readers::Listed(list) => {
+            let parsed: Vec<Recipient> = list.iter().filter_map(|text| Recipient::parse(text).ok()).collect();
+            if parsed.len() < list.len() {
+                journal::say(&format!(
+                    "{} of the recipe's {} recipients are not keys to seal to",
+                    list.len() - parsed.len(),
+                    list.len()
+                ));
+            }
+            let why = "the recipe's recipients are not keys to seal to; build the image again with keys of age, ssh-ed25519 or ssh-rsa";
+            (parsed, why.to_owned(), false)
+        }
+    };
+    if recipients.is_empty() {
+        return if or_plain { UserPart::Plain(user) } else { withheld(user, none) };
+    }
+    match sealed(host, &user, &recipients) {
+        Ok(part) => UserPart::Sealed(part),
+        Err(error) if or_plain => {
+            journal::say(&format!("{}: {error}; it is printed in plain text", user.name));
+            UserPart::Plain(user)
+        }
+        Err(error) => withheld(user, error.to_string()),
+    }
+}
+
+fn withheld(user: UserCredentials, withheld: String) -> UserPart {
+    UserPart::Withheld(WithheldCredentials { name: user.name, withheld })
+}
+
+/// Why there is no key, and what to do.
+fn no_key(keys: &Recipients, name: &str) -> String {
+    let why = match keys.unusable.as_slice() {
+        [] => format!("{name} has no login key to seal to"),
+        [one] => format!("{name} has one login key, and it cannot open what is sealed: {one}"),
+        [one, ..] => {
+            format!(
+                "{name} has {} login keys, and none can open what is sealed: {one} and others",
+                keys.unusable.len()
+            )
+        }
+    };
+    format!(
+        "{why}; add an ed25519 or RSA key to ~/.ssh/authorized_keys and run `hardtack-agent enroll --user {name}`, or reboot"
+    )
+}
+
+/// The part sealed to `recipients`: the text of an earlier print of this boot where it is for the same.
+fn sealed(
+    host: &Host,
+    user: &UserCredentials,
+    recipients: &[Recipient],
+) -> Result<SealedCredentials, AgentError> {
+    let mut text = serde_json::to_string(user).unwrap_or_default();
+    for recipient in recipients {
+        text.push('\0');
+        text.push_str(&recipient.to_string());
+    }
+    let of = checksum(&text);
+    let path = format!("{RUNTIME}/sealed/{}.json", user.name);
+    let kept = host.read(&path).ok().flatten().and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
+    if let Some(kept) = kept.filter(|kept| kept.of == of) {
+        return Ok(kept.part);
+    }
+    let part = seal::fit(user, recipients).map_err(|error| AgentError::text(error.to_string()))?;
+    let kept = Kept { of, part };
+    let text = serde_json::to_string(&kept).unwrap_or_default();
+    directory(host, &format!("{RUNTIME}/sealed"))?;
+    replace_unsynced(&host.path(&path), text.as_bytes(), 0o600)?;
+    Ok(kept.part)
+}
+
+/// The keys that sshd takes for `account`.
+pub(super) fn login_keys(host: &Host, account: &Account) -> Recipients {
+    let mut text = String::new();
+    for pattern in patterns(host, account) {
+        match read(host, &place(&pattern, account), account) {
+            Ok(Some(found)) => {
+                text.push_str(&found);
+                text.push('\n');
+            }
+            Ok(None) => {}
+            Err(error) => journal::say(&error.to_string()),
+        }
+    }
+    let mut keys = seal::recipients(&text);
+    let own = seal::recipients(&facts::host_keys(host).join("\n"));
+    let own: Vec<String> = own.usable.iter().map(ToString::to_string).collect();
+    keys.usable.retain(|key| !own.contains(&key.to_string()));
+    keys
+}
+
+/// `AuthorizedKeysFile` for this user; where sshd's configuration cannot be read, its default (sshd_config(5)).
+fn patterns(host: &Host, account: &Account) -> Vec<String> {
+    let files = LoginFiles(host);
+    let version = hardtack_login::sshd::installed(&files).ok().flatten().unwrap_or(Version::UNKNOWN);
+    let Ok(config) = Config::load(&files, version) else { return default_patterns() };
+    let group = |number: u32| {
+        let text = host.read_text("/etc/group").ok().flatten().unwrap_or_default();
+        let mut names = Vec::new();
+        for line in text.lines() {
+            let fields: Vec<&str> = line.split(':').collect();
+            let [name, _, gid, members, ..] = fields.as_slice() else { continue };
+            if gid.parse() == Ok(number) || members.split(',').any(|member| member == account.name) {
+                names.push((*name).to_owned());
+            }
+        }
+        names
+    };
+    let connection =
+        Connection { user: Some(account.name.clone()), groups: group(account.gid), ..Connection::default() };
+    match config.for_connection("AuthorizedKeysFile", &connection).first() {
+        None => default_patterns(),
+        Some(setting) => setting.words.iter().filter(|word| *word != "none").cloned().collect(),
+    }
+}
+
+fn default_patterns() -> Vec<String> {
+    vec![".ssh/authorized_keys".to_owned(), ".ssh/authorized_keys2".to_owned()]
+}
+
+/// The pattern's path: `%h`, `%u`, `%U`, `%%`; relative ones are below the home.
+fn place(pattern: &str, account: &Account) -> String {
+    let mut path = String::new();
+    let mut letters = pattern.chars();
+    while let Some(letter) = letters.next() {
+        match (letter, letter == '%') {
+            (_, true) => match letters.next() {
+                Some('h') => path.push_str(&account.home),
+                Some('u') => path.push_str(&account.name),
+                Some('U') => path.push_str(&account.uid.to_string()),
+                Some('%') => path.push('%'),
+                _ => {}
+            },
+            _ => path.push(letter),
+        }
+    }
+    if path.starts_with('/') { path } else { format!("{}/{path}", account.home) }
+}
+
+/// A file of keys as sshd would take it: regular, the user's or root's. Links are followed, as sshd does: what is read
+/// are public keys, and a user who has laid one seals the own secret to them.
+fn read(host: &Host, path: &str, account: &Account) -> Result<Option<String>, AgentError> {
+    let full = host.path(path);
+    // NONBLOCK: a named pipe laid there must not hold the boot.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let Ok(file) = rustix::fs::open(&full, flags, Mode::empty()) else { return Ok(None) };
+    let stat = rustix::fs::fstat(&file).map_err(|error| AgentError::io("read", &full, error))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile
+        || (stat.st_uid != account.uid && stat.st_uid != 0)
+    {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    File::from(file)
+        .take(LIMIT)
+        .read_to_end(&mut bytes)
+        .map_err(|error| AgentError::io("read", &full, error))?;
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+}
