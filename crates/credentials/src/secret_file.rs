@@ -80,6 +80,17 @@ impl SecretFile {
         Ok(Self { secret: base32::encode(&bytes), options: options(totp), scratch_codes })
     }
 
+    /// A file for a secret that somebody has already, without scratch codes.
+    ///
+    /// # Errors
+    /// When it is not base32 of at least 80 bits.
+    pub fn with_secret(totp: &TotpConfig, secret: &str) -> Result<Self, SecretFileError> {
+        if base32::decode(secret).is_none_or(|key| key.len() < 10) || secret.bytes().any(|byte| byte <= b' ') {
+            return Err(SecretFileError::Secret);
+        }
+        Ok(Self { secret: secret.to_owned(), options: options(totp), scratch_codes: Vec::new() })
+    }
+
     /// Reads a file; blank lines are skipped as the module does.
     ///
     /// # Errors
@@ -242,6 +253,19 @@ mod tests {
         assert_eq!(file.scratch_codes().len(), 5);
         assert!(!file.accepted_once());
         assert!(!format!("{file:?}").contains("5EEN"));
+    }
+
+    #[test]
+    fn a_secret_that_is_there_already_gets_the_options_and_no_scratch_codes() {
+        let file = SecretFile::with_secret(&TotpConfig::default(), "5EENRV74MYRS6G4UYZMKTKSGKM").unwrap();
+        assert_eq!(file.render(), SAMPLE.split_inclusive('\n').take(5).collect::<String>());
+        for wrong in ["", "AAAA", "5EENRV74MYRS6G4UYZMKTKSGKM\n", "not base32 at all, nor near it"] {
+            assert_eq!(
+                SecretFile::with_secret(&TotpConfig::default(), wrong),
+                Err(SecretFileError::Secret),
+                "{wrong:?}"
+            );
+        }
     }
 
     #[test]
