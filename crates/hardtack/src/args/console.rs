@@ -10,15 +10,23 @@ Examples:
   hardtack console serial.log --code                     # the code of this moment, alone
   hardtack console serial.log --known-hosts ~/.ssh/known_hosts --host 127.0.0.1:2222
   hardtack console serial.log --qr code.png
+  hardtack console serial.log --identity ~/.ssh/id_ed25519     # opens what is sealed to that key
+  hardtack console serial.log -i aws.pem --user debian --code
   aws ec2 get-console-output --instance-id i-0123 --latest --output text | hardtack console -
 
 The log may have gone through a serial line, a logger, a web page or a terminal; whatever they
 added is undone, and a checksum tells whether the block arrived whole. The newest intact block is
 used; older and damaged ones are counted on standard error.
 
-Exit codes: 0 done, also when the block holds fingerprints only; 1 no block was found (or --code
-and --qr find no secret in it); 3 only damaged blocks, or two that contradict each other; 4 local
-input or output.";
+Sealed parts are opened by the keys of --identity: OpenSSH's (ed25519, RSA; every cipher of
+ssh-keygen -Z), PEM (PKCS#1 and PKCS#8, what AWS and openssl write) and age identity files, with or
+without a passphrase, which is asked for on the terminal or read with --passphrase-file. Without a
+key the block is shown with the names, the fingerprints and to whom each part is sealed.
+
+Exit codes: 0 done, also when the block holds fingerprints only or sealed parts that nobody asked to
+open; 1 no block was found, --code and --qr find no secret that can be read, or no key given opens
+anything (another's key, a wrong passphrase, a file that is no private key); 3 only damaged blocks,
+two that contradict each other, or a damaged sealed part; 4 local input or output.";
 
 /// Read the credentials block that a machine printed on its console.
 #[derive(Args, Debug, Clone, Default)]
@@ -51,7 +59,15 @@ pub(crate) struct ConsoleArgs {
     #[arg(long, requires = "qr")]
     pub(crate) force: bool,
 
-    /// Print the block's object as JSON, for programs.
+    /// A private key that opens sealed parts: OpenSSH, PEM (PKCS#1, PKCS#8) or age. Repeatable.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) identity: Vec<PathBuf>,
+
+    /// The keys' passphrase is the first line of this file, instead of asking on the terminal.
+    #[arg(long, value_name = "FILE", requires = "identity")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+
+    /// Print the block's object as JSON, for programs; opened parts stand in it in plain text.
     #[arg(long)]
     pub(crate) json: bool,
 }

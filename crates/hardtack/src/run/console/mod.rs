@@ -1,11 +1,15 @@
 //! `hardtack console`: the newest intact block of a log, and what people do with it.
 
+mod identity;
 mod input;
 mod keys;
+mod open;
+mod passphrase;
 mod picture;
 mod show;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hardtack_credentials::console::{Found, ReadError, Reading, read};
@@ -14,6 +18,8 @@ use hardtack_credentials::{Block, UserCredentials, UserPart, base32, time, totp}
 use crate::args::ConsoleArgs;
 use crate::error::CliError;
 use crate::terminal::Terminal;
+use identity::Identity;
+use passphrase::{Ask, Source, Tty};
 
 pub(crate) use picture::Picture;
 pub(crate) use show::user as show_user;
@@ -31,11 +37,13 @@ pub(crate) fn run(arguments: &ConsoleArgs) -> Result<u8, CliError> {
         terminal: Terminal::of_stdout(),
         now: SystemTime::now(),
         written: log.written.unwrap_or_else(SystemTime::now),
+        ssh_directory: std::env::home_dir().map(|home| home.join(".ssh")),
     };
     console(
         arguments,
         &log.bytes,
         &surroundings,
+        &mut Tty,
         &mut std::io::stdout().lock(),
         &mut std::io::stderr().lock(),
     )
@@ -49,38 +57,65 @@ pub(crate) struct Surroundings {
     pub(crate) now: SystemTime,
     /// When the log was last written to; now, when it is read from a pipe.
     pub(crate) written: SystemTime,
+    /// Where the user's keys are; only public halves are looked at.
+    pub(crate) ssh_directory: Option<PathBuf>,
 }
 
 fn console(
     arguments: &ConsoleArgs,
     log: &[u8],
     around: &Surroundings,
+    person: &mut dyn Ask,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<u8, CliError> {
     // Whatever is wrong with the arguments is told before anything is written.
     let picture = arguments.qr.as_deref().map(|path| Picture::at(path, arguments.force)).transpose()?;
     let host = arguments.host.as_deref().map(keys::host).transpose()?;
+    let mut source = Source::new(arguments.passphrase_file.as_deref(), person)?;
+    let mut identities: Vec<Identity> =
+        arguments.identity.iter().map(|path| Identity::read(path)).collect::<Result<_, _>>()?;
     let reading = read(log).map_err(unreadable)?;
     tell_others(&reading, err).map_err(CliError::stream)?;
     let found = &reading.newest;
-    let users = chosen(&found.block, arguments.user.as_deref())?;
+    let user = arguments.user.as_deref();
+    chosen(&found.block, user)?;
+    let opened = if identities.is_empty() {
+        None
+    } else {
+        Some(open::open(&found.block, user, &mut identities, &mut source, err)?)
+    };
+    let block = opened.as_ref().unwrap_or(&found.block);
+    let parts = chosen(block, user)?;
+    tell_drift(block, err).map_err(CliError::stream)?;
     if let (Some(path), Some(host)) = (&arguments.known_hosts, &host) {
-        keys::add(path, host, &found.block.host_keys, err)?;
+        keys::add(path, host, &block.host_keys, err)?;
     }
     if let Some(picture) = picture {
-        picture.write(&only(&users, "--qr")?.otpauth, err)?;
+        picture.write(&only(&parts, "--qr", opened.is_some())?.otpauth, err)?;
     }
     if arguments.code {
+        let user = only(&parts, "--code", opened.is_some())?;
         warn_about_clock(found, around, err).map_err(CliError::stream)?;
-        code(only(&users, "--code")?, around.now, out, err).map_err(CliError::stream)?;
+        code(user, around.now, out, err).map_err(CliError::stream)?;
     } else if arguments.json {
-        writeln!(out, "{}", found.json).map_err(CliError::stream)?;
+        // What was not opened is printed as it came, with members that this release does not know.
+        let json = opened.as_ref().map_or_else(|| found.json.clone(), Block::json);
+        writeln!(out, "{json}").map_err(CliError::stream)?;
     } else {
-        show::block(&found.block, &users, around.terminal, out).map_err(CliError::stream)?;
+        show::block(block, &parts, around, &arguments.file, out).map_err(CliError::stream)?;
     }
     out.flush().map_err(CliError::stream)?;
     Ok(0)
+}
+
+/// The machine is not what its recipe promised: said also to whoever reads standard output by program.
+fn tell_drift(block: &Block, err: &mut dyn Write) -> std::io::Result<()> {
+    for drift in &block.drift {
+        let drift = show::plain(drift);
+        writeln!(err, "hardtack: WARNING: the machine asks for less than its recipe promised: {drift}")?;
+    }
+    Ok(())
 }
 
 fn unreadable(error: ReadError) -> CliError {
@@ -120,10 +155,10 @@ fn tell_others(reading: &Reading, err: &mut dyn Write) -> std::io::Result<()> {
 }
 
 /// The user that was asked for, else all.
-fn chosen<'a>(block: &'a Block, name: Option<&str>) -> Result<Vec<&'a UserCredentials>, CliError> {
-    let users: Vec<&UserCredentials> = block.users.iter().filter_map(UserPart::plain).collect();
+fn chosen<'a>(block: &'a Block, name: Option<&str>) -> Result<Vec<&'a UserPart>, CliError> {
+    let users: Vec<&UserPart> = block.users.iter().collect();
     let Some(name) = name else { return Ok(users) };
-    let chosen: Vec<&UserCredentials> = users.iter().copied().filter(|user| user.name == name).collect();
+    let chosen: Vec<&UserPart> = users.iter().copied().filter(|user| user.name() == name).collect();
     if chosen.is_empty() && !users.is_empty() {
         let text = format!("the block holds nothing for user \"{name}\", only for {}", names(&users));
         return Err(CliError::usage(text));
@@ -131,23 +166,40 @@ fn chosen<'a>(block: &'a Block, name: Option<&str>) -> Result<Vec<&'a UserCreden
     Ok(chosen)
 }
 
-/// The one user whose secret an option is about.
-fn only<'a>(users: &[&'a UserCredentials], option: &str) -> Result<&'a UserCredentials, CliError> {
-    match users {
-        [user] => Ok(user),
-        [] => {
+/// The one user whose secret an option is about. Where keys were given, the one that they opened.
+fn only<'a>(users: &[&'a UserPart], option: &str, opened: bool) -> Result<&'a UserCredentials, CliError> {
+    let mut readable = users.iter().filter_map(|part| part.plain()).filter(|user| !user.secret.is_empty());
+    let part = match (users, readable.next(), readable.next()) {
+        ([part], ..) => part,
+        ([], ..) => {
             let text = "the newest block holds fingerprints only: a code was accepted, and no secret is printed again";
-            Err(CliError::new(NO, text).hint(LOST_AND_FOUND))
+            return Err(CliError::new(NO, text).hint(LOST_AND_FOUND));
         }
-        several => {
+        (_, Some(user), None) if opened => return Ok(user),
+        (several, ..) => {
             let text = format!("{option} is about one user; choose with --user: {}", names(several));
-            Err(CliError::usage(text))
+            return Err(CliError::usage(text));
+        }
+    };
+    let name = part.name().escape_debug();
+    match part {
+        UserPart::Plain(user) if !user.secret.is_empty() => Ok(user),
+        UserPart::Plain(_) => {
+            let text = format!("the block has no one-time code for {name}, only a password");
+            Err(CliError::new(NO, text).hint("without --code and --qr it is shown"))
+        }
+        UserPart::Sealed(sealed) => {
+            let text = format!("{name}'s part of the block cannot be read: {}", open::sealed_to(sealed));
+            Err(CliError::new(NO, text).hint("--identity KEY opens it, KEY being the file of a private key"))
+        }
+        UserPart::Withheld(part) => {
+            Err(CliError::new(NO, format!("nothing was printed for {name}: {}", show::plain(&part.withheld))))
         }
     }
 }
 
-fn names(users: &[&UserCredentials]) -> String {
-    users.iter().map(|user| user.name.escape_debug().to_string()).collect::<Vec<_>>().join(", ")
+fn names(users: &[&UserPart]) -> String {
+    users.iter().map(|user| user.name().escape_debug().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 fn code(

@@ -1,17 +1,20 @@
 //! The credentials as text.
 
 use std::io::{Result, Write};
+use std::path::Path;
 
 use hardtack_credentials::qr::{Polarity, QrCode};
-use hardtack_credentials::{Block, UserCredentials};
+use hardtack_credentials::{Block, SealedCredentials, UserCredentials, UserPart};
 
+use super::{Surroundings, open};
 use crate::terminal::Terminal;
 
 /// Everything that a block says, for the chosen users.
 pub(super) fn block(
     block: &Block,
-    users: &[&UserCredentials],
-    terminal: Terminal,
+    users: &[&UserPart],
+    around: &Surroundings,
+    log: &Path,
     out: &mut dyn Write,
 ) -> Result<()> {
     let instance =
@@ -24,6 +27,12 @@ pub(super) fn block(
         Some(overlay) => writeln!(out, "Root:    overlay ({}){device}", plain(overlay))?,
         None => writeln!(out, "Root:    the disk itself, without an overlay")?,
     }
+    if !block.drift.is_empty() {
+        writeln!(out, "\n!!! THIS MACHINE ASKS FOR LESS THAN ITS RECIPE PROMISED:")?;
+        for drift in &block.drift {
+            writeln!(out, "!!!   - {}", plain(drift))?;
+        }
+    }
     if block.users.is_empty() {
         writeln!(
             out,
@@ -32,7 +41,14 @@ pub(super) fn block(
     }
     for one in users {
         writeln!(out)?;
-        user(one, terminal, out)?;
+        match one {
+            UserPart::Plain(credentials) => user(credentials, around.terminal, out)?,
+            UserPart::Sealed(part) => sealed(block, part, around, log, out)?,
+            UserPart::Withheld(part) => {
+                writeln!(out, "User {}", plain(&part.name))?;
+                writeln!(out, "Not printed: {}", plain(&part.withheld))?;
+            }
+        }
     }
     writeln!(out, "\nSSH host keys:")?;
     for key in &block.host_keys {
@@ -47,17 +63,55 @@ pub(super) fn block(
     Ok(())
 }
 
-/// One user's second factor.
+/// A part that nobody has opened: for whom it is, and the command that opens it.
+fn sealed(
+    block: &Block,
+    part: &SealedCredentials,
+    around: &Surroundings,
+    log: &Path,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let keys = if block.seal == "recipients" { "the recipe's recipient(s)" } else { "the login key(s)" };
+    // Only for somebody who is there: a script's output does not depend on the home it runs in.
+    let own = around.ssh_directory.as_deref().filter(|_| around.terminal.width.is_some());
+    let own = own.and_then(|directory| open::likely_key(part, directory));
+    let key = own.map_or("KEY".to_owned(), |key| word(&key));
+    writeln!(out, "User {}", plain(&part.name))?;
+    writeln!(out, "Sealed to {keys}: open with `hardtack console {} --identity {key}`", word(log))?;
+    for recipient in open::recipients(part) {
+        writeln!(out, "  {}", plain(&recipient))?;
+    }
+    Ok(())
+}
+
+/// A path as a word of a command line.
+fn word(path: &Path) -> String {
+    let text = plain(&path.display().to_string());
+    let safe = |letter: char| letter.is_ascii_alphanumeric() || "/._-+:@%,=".contains(letter);
+    if !text.is_empty() && text.chars().all(safe) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+/// One user's second factor and password, as far as they are printed.
 pub(crate) fn user(user: &UserCredentials, terminal: Terminal, out: &mut dyn Write) -> Result<()> {
     writeln!(out, "User {}", plain(&user.name))?;
-    writeln!(out, "Your new secret key is: {}", user.secret)?;
+    if !user.password.is_empty() {
+        writeln!(out, "Password: {}", plain(&user.password))?;
+    }
+    if user.secret.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "Your new secret key is: {}", plain(&user.secret))?;
     if !user.scratch_codes.is_empty() {
         writeln!(out, "Your emergency scratch codes are:")?;
     }
     for code in &user.scratch_codes {
-        writeln!(out, "  {code}")?;
+        writeln!(out, "  {}", plain(code))?;
     }
-    writeln!(out, "{}", user.otpauth)?;
+    writeln!(out, "{}", plain(&user.otpauth))?;
     qr(&user.otpauth, terminal, out)
 }
 
@@ -86,6 +140,6 @@ fn qr(url: &str, terminal: Terminal, out: &mut dyn Write) -> Result<()> {
 }
 
 /// Nothing from a log reaches the terminal as a control character.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '?' } else { character }).collect()
 }

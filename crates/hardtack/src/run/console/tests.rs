@@ -50,6 +50,15 @@ fn later(seconds: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(PRINTED.saturating_add_signed(seconds))
 }
 
+/// No terminal.
+struct Nobody;
+
+impl Ask for Nobody {
+    fn passphrase(&mut self, _: &str) -> std::io::Result<passphrase::Answer> {
+        Ok(passphrase::Answer::NoTerminal)
+    }
+}
+
 /// Exit code, standard output, standard error.
 fn run_at(
     arguments: &ConsoleArgs,
@@ -58,11 +67,13 @@ fn run_at(
     terminal: Terminal,
 ) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let around = Surroundings { terminal, now: later(0), written };
-    let code = console(arguments, log.as_bytes(), &around, &mut out, &mut err).unwrap_or_else(|error| {
-        err.extend_from_slice(error.report().as_bytes());
-        error.exit_code()
-    });
+    let around = Surroundings { terminal, now: later(0), written, ssh_directory: None };
+    let code = console(arguments, log.as_bytes(), &around, &mut Nobody, &mut out, &mut err).unwrap_or_else(
+        |error| {
+            err.extend_from_slice(error.report().as_bytes());
+            error.exit_code()
+        },
+    );
     (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
 }
 

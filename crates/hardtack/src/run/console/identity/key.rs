@@ -94,7 +94,7 @@ pub(in super::super) enum Unlock {
 
 impl Locked {
     /// Tries a passphrase.
-    pub(in super::super) fn unlock(&self, passphrase: &str) -> Unlock {
+    pub(in super::super) fn unlock(&self, passphrase: &[u8]) -> Unlock {
         let key = match self {
             Self::OpenSsh(key) => match key.decrypt(passphrase) {
                 Ok(key) => Ok(key),
@@ -157,7 +157,9 @@ fn from_pem(pem: &pem::Pem) -> Result<Key, Unusable> {
     match pem.label.as_str() {
         "OPENSSH PRIVATE KEY" => openssh(&pem.body),
         "RSA PRIVATE KEY" => match LegacyPem::of(pem)? {
-            Some(locked) => Ok(Key { half: Half::Unknown(&["ssh-rsa"]), lock: Lock::Locked(Locked::Legacy(locked)) }),
+            Some(locked) => {
+                Ok(Key { half: Half::Unknown(&["ssh-rsa"]), lock: Lock::Locked(Locked::Legacy(locked)) })
+            }
             None => open(&pkcs::pkcs1(&pem.body)?),
         },
         "PRIVATE KEY" => open(&pkcs::pkcs8(&pem.body)?),
@@ -170,10 +172,13 @@ fn from_pem(pem: &pem::Pem) -> Result<Key, Unusable> {
         }
         "EC PRIVATE KEY" => Err(not_decrypting("ecdsa")),
         "DSA PRIVATE KEY" => Err(not_decrypting("dsa")),
-        "SSH2 ENCRYPTED PRIVATE KEY" => {
-            Err(Unusable::new("a key of ssh.com's programs", "convert it: ssh-keygen -i -f KEY > KEY.openssh"))
+        "SSH2 ENCRYPTED PRIVATE KEY" => Err(Unusable::new(
+            "a key of ssh.com's programs",
+            "convert it: ssh-keygen -i -f KEY > KEY.openssh",
+        )),
+        label => {
+            Err(Unusable::new(format!("a {}, which is not read here", label.escape_debug()), wants_openssh()))
         }
-        label => Err(Unusable::new(format!("a {}, which is not read here", label.escape_debug()), wants_openssh())),
     }
 }
 
@@ -215,12 +220,16 @@ fn open(key: &PrivateKey) -> Result<Key, Unusable> {
 /// Hands a key to age in the one format that both know.
 fn opener(key: &PrivateKey) -> Result<Opener, Unusable> {
     decrypting(key)?;
-    let damaged = || Unusable::new("damaged: the numbers of its key do not belong together", "copy the file again");
+    let damaged =
+        || Unusable::new("damaged: the numbers of its key do not belong together", "copy the file again");
     if let Some(pair) = key.key_data().rsa() {
         let bytes = |number: &ssh_key::Mpint| number.as_positive_bytes().map_or(usize::MAX, <[u8]>::len);
         let numbers = [&pair.public.n, &pair.public.e, &pair.private.d, &pair.private.p, &pair.private.q];
         if numbers.iter().any(|number| bytes(number) > RSA_BITS / 8) {
-            return Err(Unusable::new(format!("an RSA key of more than {RSA_BITS} bits"), "use a smaller one"));
+            return Err(Unusable::new(
+                format!("an RSA key of more than {RSA_BITS} bits"),
+                "use a smaller one",
+            ));
         }
         // age reads numbers as OpenSSH writes them, and zero is none of a key's.
         if numbers.iter().any(|number| bytes(number) == 0) {
@@ -242,10 +251,16 @@ fn age_keys(text: &str) -> Result<Vec<Key>, Unusable> {
             continue;
         }
         let key: x25519::Identity = line.parse().map_err(|_| {
-            Unusable::new(format!("line {} is no key of age", index + 1), "age-keygen -y FILE tells what age thinks")
+            Unusable::new(
+                format!("line {} is no key of age", index + 1),
+                "age-keygen -y FILE tells what age thinks",
+            )
         })?;
         if keys.len() == MANY {
-            return Err(Unusable::new(format!("more than {MANY} keys"), "give the file with the one that counts"));
+            return Err(Unusable::new(
+                format!("more than {MANY} keys"),
+                "give the file with the one that counts",
+            ));
         }
         keys.push(Key { half: Half::Age, lock: Lock::Open(Opener::Age(key)) });
     }
@@ -256,7 +271,8 @@ fn age_keys(text: &str) -> Result<Vec<Key>, Unusable> {
 fn stranger(text: &str, path: &Path) -> Option<Unusable> {
     let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'))?;
     let private = path.to_str().and_then(|path| path.strip_suffix(".pub"));
-    let public = ["ssh-", "ecdsa-", "sk-", "age1", "-----BEGIN PUBLIC", "-----BEGIN RSA PUBLIC", "---- BEGIN SSH2"];
+    let public =
+        ["ssh-", "ecdsa-", "sk-", "age1", "-----BEGIN PUBLIC", "-----BEGIN RSA PUBLIC", "---- BEGIN SSH2"];
     if first.starts_with("PuTTY-User-Key-File-") {
         return Some(Unusable::new(
             "a key of PuTTY",

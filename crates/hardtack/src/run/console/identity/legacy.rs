@@ -37,8 +37,10 @@ impl LegacyPem {
         if pem.header("Proc-Type").is_none_or(|value| !value.contains("ENCRYPTED")) {
             return Ok(None);
         }
-        let damaged = || Unusable::new("its DEK-Info line is missing or damaged", "copy the file again, as it is");
-        let (name, iv) = pem.header("DEK-Info").and_then(|value| value.split_once(',')).ok_or_else(damaged)?;
+        let damaged =
+            || Unusable::new("its DEK-Info line is missing or damaged", "copy the file again, as it is");
+        let (name, iv) =
+            pem.header("DEK-Info").and_then(|value| value.split_once(',')).ok_or_else(damaged)?;
         let (cipher, length) = match name.trim().to_ascii_uppercase().as_str() {
             "AES-128-CBC" => (Cipher::Aes128, 16),
             "AES-192-CBC" => (Cipher::Aes192, 16),
@@ -57,8 +59,8 @@ impl LegacyPem {
     }
 
     /// The bytes in the clear; `None` when the padding says that the passphrase was another one.
-    pub(super) fn decrypt(&self, passphrase: &str) -> Option<Zeroizing<Vec<u8>>> {
-        fn cbc<C>(cipher: &LegacyPem, passphrase: &str) -> Option<Zeroizing<Vec<u8>>>
+    pub(super) fn decrypt(&self, passphrase: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        fn cbc<C>(cipher: &LegacyPem, passphrase: &[u8]) -> Option<Zeroizing<Vec<u8>>>
         where
             cbc::Decryptor<C>: KeyIvInit + BlockDecryptMut,
             C: aes::cipher::BlockDecryptMut + aes::cipher::BlockCipher,
@@ -79,14 +81,14 @@ impl LegacyPem {
 }
 
 /// `EVP_BytesToKey` with MD5, a salt of eight bytes and one round.
-fn key(passphrase: &str, iv: &[u8], length: usize) -> Zeroizing<Vec<u8>> {
+fn key(passphrase: &[u8], iv: &[u8], length: usize) -> Zeroizing<Vec<u8>> {
     let salt = iv.get(..8).unwrap_or(iv);
     let mut key = Zeroizing::new(Vec::with_capacity(length + 16));
     let mut digest = Zeroizing::new(Vec::new());
     while key.len() < length {
         let mut hash = Md5::new();
         hash.update(digest.as_slice());
-        hash.update(passphrase.as_bytes());
+        hash.update(passphrase);
         hash.update(salt);
         digest = Zeroizing::new(hash.finalize().to_vec());
         key.extend_from_slice(&digest);

@@ -12,15 +12,14 @@ mod pem;
 mod pkcs;
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::error::CliError;
 
-pub(super) use file::read as read_file;
-pub(super) use key::{Half, Key, Locked, Opener, Unlock};
+pub(super) use key::{Half, Key, Lock, Unlock};
 
 /// Why a file opens nothing, in words that a person can act on. Never holds a byte of the key.
 #[derive(Clone, Debug, PartialEq, Eq)]

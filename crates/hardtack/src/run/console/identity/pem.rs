@@ -29,9 +29,8 @@ impl Pem {
 /// The file as text; `None` when it is none.
 pub(super) fn text(bytes: &[u8]) -> Option<Zeroizing<String>> {
     let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
-        let units: Zeroizing<Vec<u16>> = Zeroizing::new(
-            bytes.chunks_exact(2).filter_map(|pair| pair.try_into().ok()).map(unit).collect(),
-        );
+        let units: Zeroizing<Vec<u16>> =
+            Zeroizing::new(bytes.chunks_exact(2).filter_map(|pair| pair.try_into().ok()).map(unit).collect());
         String::from_utf16(&units).ok()
     };
     let text = match bytes {
@@ -49,9 +48,13 @@ pub(super) fn text(bytes: &[u8]) -> Option<Zeroizing<String>> {
 pub(super) fn find(text: &str, wanted: impl Fn(&str) -> bool) -> Result<Option<Pem>, Unusable> {
     let mut lines = text.lines().map(str::trim);
     let label = |line: &str, word: &str| {
-        line.strip_prefix("-----")?.strip_prefix(word)?.strip_suffix("-----").map(|label| label.trim().to_owned())
+        line.strip_prefix("-----")?
+            .strip_prefix(word)?
+            .strip_suffix("-----")
+            .map(|label| label.trim().to_owned())
     };
-    let Some(label_found) = lines.by_ref().find_map(|line| label(line, "BEGIN ").filter(|label| wanted(label)))
+    let Some(label_found) =
+        lines.by_ref().find_map(|line| label(line, "BEGIN ").filter(|label| wanted(label)))
     else {
         return Ok(None);
     };
@@ -72,7 +75,9 @@ pub(super) fn find(text: &str, wanted: impl Fn(&str) -> bool) -> Result<Option<P
             break;
         }
         match line.split_once(':') {
-            Some((name, value)) if in_headers => headers.push((name.trim().to_owned(), value.trim().to_owned())),
+            Some((name, value)) if in_headers => {
+                headers.push((name.trim().to_owned(), value.trim().to_owned()))
+            }
             _ if line.is_empty() => {}
             _ => {
                 in_headers = false;

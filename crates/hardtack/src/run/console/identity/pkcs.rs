@@ -30,7 +30,8 @@ fn damaged(format: &str) -> Unusable {
 pub(super) fn pkcs1(der: &[u8]) -> Result<PrivateKey, Unusable> {
     let damaged = || damaged("an RSA key (PKCS#1)");
     let key = pkcs1::RsaPrivateKey::from_der(der).map_err(|_| damaged())?;
-    let number = |number: pkcs1::UintRef<'_>| Mpint::from_positive_bytes(number.as_bytes()).map_err(|_| damaged());
+    let number =
+        |number: pkcs1::UintRef<'_>| Mpint::from_positive_bytes(number.as_bytes()).map_err(|_| damaged());
     let keypair = RsaKeypair {
         public: RsaPublicKey { e: number(key.public_exponent)?, n: number(key.modulus)? },
         private: RsaPrivateKey {
@@ -64,8 +65,9 @@ pub(super) fn pkcs8(der: &[u8]) -> Result<PrivateKey, Unusable> {
 
 /// `EncryptedPrivateKeyInfo`, if its passphrase can be tried in reasonable time.
 pub(super) fn check_encrypted(der: &[u8]) -> Result<(), Unusable> {
-    let info = EncryptedPrivateKeyInfo::try_from(der)
-        .map_err(|_| Unusable::new("encrypted in a way that is not read here, or damaged", wants_openssh()))?;
+    let info = EncryptedPrivateKeyInfo::try_from(der).map_err(|_| {
+        Unusable::new("encrypted in a way that is not read here, or damaged", wants_openssh())
+    })?;
     let EncryptionScheme::Pbes2(parameters) = &info.encryption_algorithm else {
         return Err(Unusable::new("encrypted in a way of the last century (PBES1)", wants_openssh()));
     };
@@ -73,7 +75,7 @@ pub(super) fn check_encrypted(der: &[u8]) -> Result<(), Unusable> {
         Kdf::Pbkdf2(kdf) => kdf.iteration_count <= PBKDF2_ROUNDS,
         Kdf::Scrypt(kdf) => {
             let memory = kdf
-                .cost
+                .cost_parameter
                 .checked_mul(u64::from(kdf.block_size))
                 .and_then(|product| product.checked_mul(128));
             memory.is_some_and(|memory| memory <= SCRYPT_MEMORY) && kdf.parallelization <= 16
@@ -88,7 +90,7 @@ pub(super) fn check_encrypted(der: &[u8]) -> Result<(), Unusable> {
 }
 
 /// The `OneAsymmetricKey` in the clear; `None` when the passphrase is another one.
-pub(super) fn decrypt(der: &[u8], passphrase: &str) -> Option<Result<PrivateKey, Unusable>> {
+pub(super) fn decrypt(der: &[u8], passphrase: &[u8]) -> Option<Result<PrivateKey, Unusable>> {
     let info = EncryptedPrivateKeyInfo::try_from(der).ok()?;
     let document = info.decrypt(passphrase).ok()?;
     Some(pkcs8(document.as_bytes()))
