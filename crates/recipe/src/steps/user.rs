@@ -19,6 +19,8 @@ use cloud::{CloudInit, DefaultUser};
 
 const STEP: &str = "user";
 const SNIPPET: &str = "/etc/cloud/cloud.cfg.d/95-hardtack.cfg";
+/// In shadow(5): no password is the right one.
+const NO_PASSWORD: &str = "*";
 const SNIPPET_HEAD: &str = "# Users of the image's recipe. Written by hardtack; a new build replaces it.\n";
 
 /// Settles every user of the recipe.
@@ -30,10 +32,10 @@ pub fn apply(users: &[&UserStep], cx: &mut Context<'_, '_>) -> Result<(), StepEr
     if ready.is_empty() {
         return Ok(());
     }
-    for user in ready.iter().filter(|user| user.random().is_some()) {
-        lock(&user.step.name, cx)?;
-    }
     let cloud = CloudInit::of(cx)?;
+    for user in ready.iter().filter(|user| user.random().is_some()) {
+        lock(&user.step.name, cloud.is_some(), cx)?;
+    }
     match &cloud {
         Some(cloud) => by_cloud_init(&ready, cloud, cx)?,
         None => {
@@ -48,12 +50,13 @@ pub fn apply(users: &[&UserStep], cx: &mut Context<'_, '_>) -> Result<(), StepEr
     Ok(())
 }
 
-/// Takes away the password that the image has for a user who gets a random one: it would be
-/// everybody's until the agent has run.
-fn lock(name: &str, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
-    let locked = |field: &str| field.starts_with(['!', '*']);
-    if accounts::password_field(cx.stage, name)?.is_some_and(|field| !locked(&field)) {
-        accounts::set_password_field(cx.stage, name, "!")?;
+/// Takes away the password that the image has for a user who gets a random one, also a locked one,
+/// which somebody may unlock: the agent makes one where there is none. `*` is what cloud-init may "unlock".
+fn lock(name: &str, by_cloud: bool, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
+    let Some(field) = accounts::password_field(cx.stage, name)? else { return Ok(()) };
+    let is_unset = !field.is_empty() && field.trim_start_matches(['!', '*']).is_empty();
+    if !is_unset || by_cloud && !field.starts_with('*') {
+        accounts::set_password_field(cx.stage, name, if by_cloud { NO_PASSWORD } else { "!" })?;
     }
     Ok(())
 }
@@ -172,9 +175,14 @@ fn by_cloud_init(users: &[Ready<'_>], cloud: &CloudInit, cx: &mut Context<'_, '_
             entry.insert("hashed_passwd".into(), hash.clone().into());
             entry.insert("lock_passwd".into(), false.into());
         } else if user.random().is_some() {
-            // Locked until the agent sets it, after the stage that makes users and before SSH. With
-            // `false` and no password cloud-init has warned since 24.3, and its status is "degraded".
-            entry.insert("lock_passwd".into(), true.into());
+            // No password until the agent sets one, after the stage that makes users and before SSH.
+            // Where cloud-init makes its users again (a new instance id, also that of an outage), `true`
+            // would lock the one that the agent has made. `false` without any password is a warning
+            // since 24.3, and so is `passwd` for somebody who is there already.
+            if accounts::user(cx.stage, &user.step.name)?.is_none() {
+                entry.insert("passwd".into(), NO_PASSWORD.into());
+            }
+            entry.insert("lock_passwd".into(), false.into());
         }
         if !user.keys.is_empty() {
             let lines: Vec<Value> = user.keys.iter().map(|key| key.line.clone().into()).collect();

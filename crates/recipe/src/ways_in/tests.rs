@@ -101,3 +101,21 @@ fn a_key_may_come_with_the_launch() {
     let notes = try_it(&cloud, &step("debian"), true, vec![account]).unwrap();
     assert!(notes[0].contains("with the launch"), "{notes:?}");
 }
+
+/// A password that the agent will make is one; and a recovery account is a user like the others.
+#[test]
+fn a_password_of_the_first_boot_is_a_way_in() {
+    let random = AccountConfig {
+        name: "rescue".into(),
+        random_password: Some(hardtack_credentials::RandomPassword::default()),
+        authorized_keys: vec![KEY.trim().into()],
+        ..AccountConfig::default()
+    };
+    assert_eq!(try_it(&tree(""), &step("rescue"), true, vec![random.clone()]), Ok(Vec::new()));
+    let both = MfaStep { users: vec!["ghost".into(), "rescue".into()], ..MfaStep::default() };
+    let notes = try_it(&tree(""), &both, true, vec![random.clone()]).unwrap();
+    assert!(notes.len() == 1 && notes[0].contains("ghost: it has no password"), "{notes:?}");
+    let keyless = AccountConfig { authorized_keys: Vec::new(), ..random };
+    let error = try_it(&tree(""), &step("rescue"), true, vec![keyless]).unwrap_err();
+    assert!(error.contains("rescue: it has no SSH key"), "{error}");
+}

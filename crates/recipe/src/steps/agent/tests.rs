@@ -317,3 +317,25 @@ fn other_packages_than_those_of_the_last_build_are_not_taken_for_installed() {
         },
     );
 }
+
+#[test]
+fn passwords_are_made_without_codes_too() {
+    let random = AccountConfig {
+        name: "carol".into(),
+        random_password: Some(hardtack_credentials::RandomPassword::default()),
+        ..AccountConfig::default()
+    };
+    run(
+        &debian(),
+        |cx| cx.agent.accounts = vec![random],
+        |result, cx| {
+            result.unwrap();
+            assert!(cx.stage.lstat(&format!("{WANTS}/hardtack-enrol.service")).unwrap().is_some());
+            let config: AgentConfig = serde_json::from_str(&text(cx, CONFIG)).unwrap();
+            assert_eq!(config.accounts[0].random_password.as_ref().map(|random| random.length), Some(20));
+            cx.agent.accounts.clear();
+            apply(&AgentStep::default(), cx).unwrap();
+            assert!(cx.stage.lstat(&format!("{WANTS}/hardtack-enrol.service")).unwrap().is_none());
+        },
+    );
+}

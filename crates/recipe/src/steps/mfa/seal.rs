@@ -65,3 +65,6 @@ fn known(name: &str, config: &Config, cx: &Context<'_, '_>) -> Result<Vec<String
     keys.dedup();
     Ok(keys)
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,8 +102,7 @@ impl CloudInit {
         let random = matches!(user.password, Some(Password::Random(_)));
         for file in &self.files {
             let found = &file.config["system_info"]["default_user"];
-            // The agent sets a random password on an account that cloud-init has locked.
-            let locks = found["lock_passwd"].as_bool() == Some(true) && user.password.is_some() && !random;
+            let locks = found["lock_passwd"].as_bool() == Some(true) && user.password.is_some();
             let set = ["hashed_passwd", "plain_text_passwd"].into_iter().find(|key| !found[*key].is_null());
             if let Some(key) = set.filter(|_| random && is_default) {
                 let text = format!("{} sets `{key}` of its default user", file.path);

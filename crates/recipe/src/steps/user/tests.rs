@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+use hardtack_credentials::RandomPassword;
 use hardtack_guest::{MemoryTree, Stage};
 
 use super::*;
@@ -147,4 +148,94 @@ fn an_existing_account_gets_shell_and_name_and_a_rule_that_sudo_reads() {
     assert_eq!(passwd, "a.b:x:1000:1000:New:/home/a:/bin/zsh\n");
     let rule = stage.read_text("/etc/sudoers.d/90-hardtack-a_b").unwrap().unwrap();
     assert_eq!(rule, "a.b ALL=(ALL) ALL\n");
+}
+
+fn random() -> UserStep {
+    let random = RandomPassword { length: 24, expire: true, ..RandomPassword::default() };
+    UserStep { password: Some(Password::Random(random)), ..step() }
+}
+
+const CLOUD: &str = "users: [default]\nsystem_info: {default_user: {name: debian, lock_passwd: true}}\n";
+
+/// Neither the image's password, locked or not, nor any of ours is there until the agent has made one.
+#[test]
+fn a_random_password_is_the_agents_to_make() {
+    let shadow = |field: &str| format!("debian:{field}:1:0:99999:7:::\n");
+    for (cloud, before, after) in [
+        (false, "$6$salt$hash", "!"),
+        (false, "!$6$salt$hash", "!"),
+        (false, "", "!"),
+        (false, "*", "*"),
+        (true, "$6$salt$hash", "*"),
+        (true, "!$6$salt$hash", "*"),
+        (true, "!", "*"),
+    ] {
+        let mut tree = MemoryTree::new()
+            .file("/etc/passwd", "debian:x:1000:1000::/home/debian:/bin/bash\n")
+            .file("/etc/shadow", shadow(before))
+            .file("/etc/group", "debian:x:1000:\n");
+        if cloud {
+            tree = tree.file("/usr/bin/cloud-init", "").file("/etc/cloud/cloud.cfg", CLOUD);
+        }
+        let mut stage = Stage::new(&tree);
+        let mut cx = Context::for_tests(&mut stage);
+        let step = random();
+        apply(&[&step], &mut cx).unwrap();
+        assert!(cx.notes.iter().all(|note| !note.text.contains("the same for every instance")));
+        assert!(cx.notes.iter().any(|note| note.text.contains("made on each instance")));
+        let account = &cx.agent.accounts[0];
+        assert_eq!(account.password_hash, "");
+        assert_eq!(
+            account.random_password.as_ref().map(|random| (random.length, random.expire)),
+            Some((24, true))
+        );
+        let found = cx.stage.read_text("/etc/shadow").unwrap().unwrap();
+        assert_eq!(found, shadow(after), "{cloud} {before}");
+        if cloud {
+            let yaml: Value = serde_yaml::from_str(&cx.stage.read_text(SNIPPET).unwrap().unwrap()).unwrap();
+            let user = &yaml["system_info"]["default_user"];
+            assert_eq!(user["lock_passwd"].as_bool(), Some(false));
+            assert!(user["passwd"].is_null() && user["hashed_passwd"].is_null());
+        }
+    }
+    let tree = MemoryTree::new().file("/etc/passwd", "").file("/etc/shadow", "").file("/etc/group", "");
+    let mut stage = Stage::new(&tree);
+    apply(&[&random()], &mut Context::for_tests(&mut stage)).unwrap();
+    assert_eq!(accounts::password_field(&stage, "debian").unwrap().as_deref(), Some("!"));
+}
+
+#[test]
+fn cloud_init_makes_the_user_of_a_random_password_without_any() {
+    for (config, path) in [(CLOUD, "default_user"), ("system_info: {default_user: {name: admin}}\n", "users")]
+    {
+        let tree = MemoryTree::new().file("/usr/bin/cloud-init", "").file("/etc/cloud/cloud.cfg", config);
+        let mut stage = Stage::new(&tree);
+        apply(&[&random()], &mut Context::for_tests(&mut stage)).unwrap();
+        let yaml: Value = serde_yaml::from_str(&stage.read_text(SNIPPET).unwrap().unwrap()).unwrap();
+        let user = match path {
+            "users" => &yaml["users"][1],
+            _ => &yaml["system_info"]["default_user"],
+        };
+        assert_eq!(user["name"].as_str(), Some("debian"));
+        assert_eq!((user["passwd"].as_str(), user["lock_passwd"].as_bool()), (Some("*"), Some(false)));
+        assert!(stage.stat("/etc/shadow").unwrap().is_none());
+    }
+}
+
+#[test]
+fn a_password_of_cloud_inits_configuration_is_no_random_one() {
+    for (name, text, wanted) in [
+        ("10-hash.cfg", "system_info: {default_user: {hashed_passwd: x}}", "`hashed_passwd`"),
+        ("99-plain.cfg", "system_info: {default_user: {plain_text_passwd: x}}", "`plain_text_passwd`"),
+        ("99-lock.cfg", "system_info: {default_user: {lock_passwd: true}}", "`lock_passwd`"),
+        ("10-pass.cfg", "password: debian", "`password`"),
+    ] {
+        let tree = MemoryTree::new()
+            .file("/usr/bin/cloud-init", "")
+            .file("/etc/cloud/cloud.cfg", CLOUD)
+            .file(&format!("/etc/cloud/cloud.cfg.d/{name}"), text);
+        let error =
+            apply(&[&random()], &mut Context::for_tests(&mut Stage::new(&tree))).unwrap_err().to_string();
+        assert!(error.contains(wanted) && error.contains(name), "{error}");
+    }
 }
