@@ -4,6 +4,7 @@
 //! - [`foreign`]: what another machine left is taken away.
 //! - [`secret`]: a user's secret is made and looked at; [`operator`]: it comes from user-data.
 //! - [`password`]: passwords that are made here.
+//! - [`renew`]: a new secret on purpose.
 //! - [`outcome`]: what `status` tells of it.
 
 mod foreign;
@@ -11,10 +12,12 @@ pub(crate) mod identity;
 mod operator;
 pub(crate) mod outcome;
 pub(crate) mod password;
+mod renew;
 mod secret;
 
 use hardtack_credentials::{AccountConfig, AgentConfig, MfaConfig};
 
+pub(crate) use renew::{Renewal, renew};
 pub(crate) use secret::{Enrolment, look};
 
 use crate::accounts::{self, Account};
