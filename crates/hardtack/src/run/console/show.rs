@@ -81,7 +81,10 @@ fn sealed(
     for recipient in open::recipients(part) {
         writeln!(out, "  {}", plain(&recipient))?;
     }
-    Ok(())
+    match part.left_out {
+        0 => Ok(()),
+        count => writeln!(out, "  and not to {count} more key(s) of the user, for which there was no room"),
+    }
 }
 
 /// A path as a word of a command line.

@@ -1,4 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
+mod sealed;
+
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -60,21 +62,32 @@ impl Ask for Nobody {
 }
 
 /// Exit code, standard output, standard error.
+fn run_with(
+    arguments: &ConsoleArgs,
+    log: &str,
+    written: SystemTime,
+    terminal: Terminal,
+    ssh_directory: Option<&Path>,
+    person: &mut dyn Ask,
+) -> (u8, String, String) {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let ssh_directory = ssh_directory.map(Path::to_owned);
+    let around = Surroundings { terminal, now: later(0), written, ssh_directory };
+    let code =
+        console(arguments, log.as_bytes(), &around, person, &mut out, &mut err).unwrap_or_else(|error| {
+            err.extend_from_slice(error.report().as_bytes());
+            error.exit_code()
+        });
+    (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+}
+
 fn run_at(
     arguments: &ConsoleArgs,
     log: &str,
     written: SystemTime,
     terminal: Terminal,
 ) -> (u8, String, String) {
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let around = Surroundings { terminal, now: later(0), written, ssh_directory: None };
-    let code = console(arguments, log.as_bytes(), &around, &mut Nobody, &mut out, &mut err).unwrap_or_else(
-        |error| {
-            err.extend_from_slice(error.report().as_bytes());
-            error.exit_code()
-        },
-    );
-    (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    run_with(arguments, log, written, terminal, None, &mut Nobody)
 }
 
 fn run(arguments: &ConsoleArgs, log: &str) -> (u8, String, String) {
