@@ -32,6 +32,7 @@ mod login_files;
 mod machine;
 mod network_setup;
 mod overlay;
+mod overview;
 mod packages;
 mod python_json;
 mod random;
@@ -54,6 +55,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use lexopt::Arg::{Long, Short, Value};
 
+use hardtack_credentials::AgentConfig;
+
 use crate::error::AgentError;
 use crate::host::Host;
 use crate::stage::Stage;
@@ -66,12 +69,20 @@ Usage: hardtack-agent COMMAND
 
   packages   install and configure the packages that the build left for the boot
   enrol      make the users' one-time-code secrets where there are none yet
+  enroll --user NAME [--password] [--console]
+             renew a user's secret: the old one ends at once; shown on a terminal,
+             else (or with --console) printed on the serial consoles; --password
+             renews a password that was made here, too
   guard [--gate | --watch]
              judge whether logins ask for what the recipe promised; with --gate
              the exit status says whether SSH may start
   print [--again]
              wait for SSH, then print the credentials on the serial consoles;
              with --again only if they arrived damaged or are no longer true
+  status [--wait] [--timeout SECONDS] [--json]
+             what was applied, what failed, who is enrolled, doors, drift; ends
+             with 0: all is well, 1: something is not, 2: the boot has not ended,
+             3: only root sees; --wait waits for the end of the boot (1800 s)
   coreos     apply the section `coreos:` of the user-data that cloud-init has received
   stage STAGE
              do what cloud-init does in its stage `local`, `network`, `config` or `final`
@@ -89,7 +100,9 @@ enum Command {
     Print {
         again: bool,
     },
+    Enroll(enrol::Renewal),
     Guard(guard::Mode),
+    Status(overview::Question),
     Stage(Stage),
     Coreos,
     /// The agent's own child: see `execute`.
@@ -106,6 +119,9 @@ fn main() -> ExitCode {
     let outcome = arguments().and_then(|(command, host)| {
         if let Command::Guard(mode) = command {
             return Ok(Some(guard::command(&host, mode, now)));
+        }
+        if let Command::Status(question) = command {
+            return Ok(Some(overview::run(&host, question)));
         }
         run(&command, &host).map(|()| None)
     });
@@ -142,14 +158,24 @@ fn run(command: &Command, host: &Host) -> Result<(), AgentError> {
     match command {
         Command::Packages => packages::run(host, &config),
         Command::Enrol => enrol::run(host, &config, now()),
+        Command::Enroll(renewal) => renew(host, &config, renewal),
         Command::Print { again: true } if !again::is_needed(host) => Ok(()),
         Command::Print { .. } => report::run(host, &config, now),
         Command::Guard(_)
+        | Command::Status(_)
         | Command::Stage(_)
         | Command::Coreos
         | Command::PowerWait
         | Command::Tell(_) => Ok(()),
     }
+}
+
+/// Renews a secret, and shows it where somebody looks.
+fn renew(host: &Host, config: &AgentConfig, renewal: &enrol::Renewal) -> Result<(), AgentError> {
+    let mut stdout = std::io::stdout().lock();
+    let terminal: Option<&mut dyn Write> =
+        if rustix::termios::isatty(&stdout) { Some(&mut stdout) } else { None };
+    enrol::renew(host, config, renewal, now, terminal)
 }
 
 fn arguments() -> Result<(Command, Host), AgentError> {
@@ -167,6 +193,36 @@ fn arguments() -> Result<(Command, Host), AgentError> {
             Long("again") if matches!(command, Some(Command::Print { .. })) => {
                 command = Some(Command::Print { again: true });
             }
+            Long(word @ ("user" | "password" | "console")) if matches!(command, Some(Command::Enroll(_))) => {
+                let word = word.to_owned();
+                let name = if word == "user" { Some(parser.value().map_err(usage)?) } else { None };
+                if let Some(Command::Enroll(renewal)) = &mut command {
+                    match name.map(|name| name.to_string_lossy().into_owned()) {
+                        Some(name) => renewal.user = name,
+                        None if word == "console" => renewal.console = true,
+                        None => renewal.password = true,
+                    }
+                }
+            }
+            Long("wait") if matches!(command, Some(Command::Status(_))) => {
+                if let Some(Command::Status(question)) = &mut command {
+                    question.wait.get_or_insert(overview::PATIENCE);
+                }
+            }
+            Long("timeout") if matches!(command, Some(Command::Status(_))) => {
+                let word = parser.value().map_err(usage)?;
+                let seconds = word.to_str().and_then(|word| word.parse().ok());
+                let seconds = seconds
+                    .ok_or_else(|| AgentError::Usage(format!("{word:?} is not a number of seconds")))?;
+                if let Some(Command::Status(question)) = &mut command {
+                    question.wait = Some(std::time::Duration::from_secs(seconds));
+                }
+            }
+            Long("json") if matches!(command, Some(Command::Status(_))) => {
+                if let Some(Command::Status(question)) = &mut command {
+                    question.json = true;
+                }
+            }
             Long(mode) if matches!(command, Some(Command::Guard(_))) => {
                 let mode = guard::Mode::named(mode);
                 let mode = mode.ok_or_else(|| AgentError::Usage("guard takes --gate or --watch".to_owned()))?;
@@ -182,8 +238,10 @@ fn arguments() -> Result<(Command, Host), AgentError> {
                 command = Some(match word.to_str() {
                     Some("packages") => Command::Packages,
                     Some("enrol") => Command::Enrol,
+                    Some("enroll") => Command::Enroll(enrol::Renewal::default()),
                     Some("print") => Command::Print { again: false },
                     Some("guard") => Command::Guard(guard::Mode::Once),
+                    Some("status") => Command::Status(overview::Question { wait: None, json: false }),
                     Some("coreos") => Command::Coreos,
                     Some("power-wait") => Command::PowerWait,
                     _ => return Err(AgentError::Usage(format!("{word:?} is not a command of the agent"))),
@@ -193,6 +251,9 @@ fn arguments() -> Result<(Command, Host), AgentError> {
         }
     }
     let command = command.ok_or_else(|| AgentError::Usage("no command given".to_owned()))?;
+    if matches!(&command, Command::Enroll(renewal) if renewal.user.is_empty()) {
+        return Err(AgentError::Usage("enroll takes --user NAME".to_owned()));
+    }
     Ok((command, Host::new(root)))
 }
 
