@@ -288,6 +288,10 @@ pub fn doubts(text: &str) -> Vec<Remark> {
         let what = format!("has {bits} bits; {BITS} are the least that RFC 4226 wants");
         doubts.push(Remark { code: "totp-short", what, hint: MAKE });
     }
+    if normalise(text).is_some_and(|secret| secret.contains("EXAMPLE")) {
+        let what = "is that of an example: everybody knows it".to_owned();
+        doubts.push(Remark { code: "totp-example", what, hint: MAKE });
+    }
     if text.contains(['0', '1', '8']) {
         let what = "has a digit that base32 does not: 0, 1 and 8 are read as O, L and B here, and a phone may refuse them".to_owned();
         let hint = "write the letters, after a look at where the secret comes from";
@@ -338,13 +342,35 @@ fn looks_like_secret(word: &str) -> bool {
 /// What of a configuration is not to be shown: every text under the key, as it stands and as the module
 /// reads it, and names that may be secrets.
 pub(crate) fn values(value: &Value, found: &mut Vec<String>) {
+    if let Some(secret) = value.as_text().and_then(normalise) {
+        found.extend((secret.len() >= LOOKS_LIKE_SECRET).then_some(secret));
+    }
+    inside(value, 0, &mut |key, value, hidden| {
+        found.extend(key.filter(|_| hidden).map(Key::to_python_str));
+        let secret = value.as_text().and_then(normalise);
+        found.extend(secret.filter(|secret| secret.len() >= LOOKS_LIKE_SECRET));
+    });
+}
+
+/// Where names stand that may be secrets.
+pub(crate) fn places(value: &Value, found: &mut Vec<Place>) {
+    inside(value, 0, &mut |key, _, hidden| found.extend(key.filter(|_| hidden).map(|key| key.place)));
+}
+
+/// Calls `see` for everything in a value, with its key and whether that may be a secret: it looks like one, or
+/// stands where none belongs.
+fn inside<'v>(value: &'v Value, depth: usize, see: &mut dyn FnMut(Option<&'v Key>, &'v Value, bool)) {
     match &value.kind {
-        Kind::Text(text) => found.extend(normalise(text).filter(|secret| secret.len() >= LOOKS_LIKE_SECRET)),
-        Kind::List(items) => items.iter().for_each(|item| values(item, found)),
+        Kind::List(items) => {
+            for item in items {
+                see(None, item, false);
+                inside(item, depth.saturating_add(1), see);
+            }
+        }
         Kind::Map(members) => {
             for (key, value) in members {
-                found.extend(key.as_text().filter(|name| looks_like_secret(name)).map(str::to_owned));
-                values(value, found);
+                see(Some(key), value, depth > 1 || key.as_text().is_some_and(looks_like_secret));
+                inside(value, depth.saturating_add(1), see);
             }
         }
         _ => {}

@@ -110,6 +110,9 @@ pub fn places(config: &Map) -> Vec<Place> {
         if is_section(key, value) {
             scalars(value, &mut found);
         }
+        if is_operators(key) {
+            operator::places(value, &mut found);
+        }
     }
     found.sort_unstable();
     found.dedup();

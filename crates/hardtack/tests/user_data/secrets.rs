@@ -3,7 +3,7 @@
 use crate::{check, run_in, top};
 
 /// User-data of which each has `s3cretPW` in it as a secret, and a mistake near it.
-const TEXTS: [&str; 13] = [
+const TEXTS: [&str; 15] = [
     "echo root:s3cretPW | chpasswd\n",
     "#include\nnot a url\nhttps://u:s3cretPW@x/y?token=s3cretPW\ntoken=s3cretPW\n",
     "#cloud-config-jsonp\n[{\"op\":\"add\",\"path\":\"/password\",\"value\":\"s3cretPW\"},{\"op\":\"replce\",\"path\":\"/x\"}]",
@@ -15,6 +15,8 @@ const TEXTS: [&str; 13] = [
     "#cloud-config\nchpasswd: s3cretPW\nusers: [{name: a, passwd: [b, s3cretPW], b: c}]\n",
     "#cloud-config\nhardtack:\n  totp:\n    debian: s3cretPW\n    [\n",
     "#cloud-config\nhardtack: {totp: {debian: s3cretPW}, tutp: {a: s3cretPW}}\n",
+    "#cloud-config\nhardtack:\n  totp:\n    debian: s3cretPW: x\n",
+    "#cloud-config\nhardtack:\n  totp:\n    debian:\n      s3cretPW: 1\n",
     "#cloud-config\nhardtack: s3cretPW\n",
     "#cloud-config\nhostname: &a s3cretPW\nhardtack: {totp: [{joe: *a}]}\n",
 ];
