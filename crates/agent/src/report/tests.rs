@@ -136,3 +136,161 @@ fn what_went_wrong_is_told_in_80_columns_to_its_end() {
     );
     assert!(sentence(&"x".repeat(200)).iter().all(|line| line.len() < 70));
 }
+
+mod sealing {
+    //! To whom a user's part is sealed.
+    use hardtack_credentials::RecoveryConfig;
+
+    use super::super::*;
+    use super::{LISTENING, NOW, SAMPLE, block, config, tree};
+    use crate::enrol::outcome::Outcome;
+    use crate::testing::Tree;
+
+    const JOE: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl joe@x";
+    const AGE: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    const ECDSA: &str = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBLbgzYFNlBsTtNSWPD3YyUxvBrmBKAHdJgfLkLZVYrAh0XPnL0Tn2dqKHlgpBGJUbTyxIQ9pb2bXcFSsoaPwWzM= carol@laptop";
+    const KEYS: &str = "home/ann/.ssh/authorized_keys";
+
+    fn sealing(seal: &str, recipients: &[&str]) -> AgentConfig {
+        let mut config = config(&["ann"]);
+        if let Some(mfa) = &mut config.mfa {
+            mfa.seal = seal.to_owned();
+            mfa.recipients = recipients.iter().map(|&text| text.to_owned()).collect();
+        }
+        config
+    }
+
+    fn printed(tree: &Tree, config: &AgentConfig) -> (String, serde_json::Value) {
+        std::fs::write(tree.host().path("/dev/ttyS0"), "").unwrap();
+        run(&tree.host(), config, || NOW).unwrap();
+        let text = tree.read("dev/ttyS0");
+        let user = block(&text)["users"][0].clone();
+        (text, user)
+    }
+
+    fn kind(user: &serde_json::Value) -> &'static str {
+        if user["sealed"].is_string() {
+            "sealed"
+        } else if user["withheld"].is_string() {
+            "withheld"
+        } else {
+            "plain"
+        }
+    }
+
+    #[test]
+    fn what_the_recipe_says_and_the_keys_allow() {
+        let host_key = format!("{JOE}\n");
+        let ca = format!("cert-authority {JOE}\n");
+        let (joe, ecdsa) = (format!("{JOE}\n"), format!("{ECDSA}\n"));
+        for (seal, recipients, keys, wanted) in [
+            ("none", &[][..], &joe, "plain"),
+            ("ssh", &[], &joe, "sealed"),
+            ("auto", &[], &joe, "sealed"),
+            ("ssh", &[], &ecdsa, "withheld"),
+            ("auto", &[], &ecdsa, "plain"),
+            ("ssh", &[], &ca, "withheld"),
+            ("ssh", &[], &String::new(), "withheld"),
+            ("auto", &[], &String::new(), "plain"),
+            ("recipients", &[AGE, JOE], &ecdsa, "sealed"),
+            ("recipients", &[AGE, "rubbish"], &ecdsa, "sealed"),
+            ("recipients", &["rubbish"], &joe, "withheld"),
+            ("recipients", &[], &joe, "withheld"),
+            ("tomorrow's", &[], &joe, "withheld"),
+        ] {
+            let tree = tree().file(KEYS, keys);
+            let (text, user) = printed(&tree, &sealing(seal, recipients));
+            assert_eq!(kind(&user), wanted, "{seal} {keys}");
+            assert_eq!(text.contains("5EENRV74MYRS6G4UYZMKTKSGKM"), wanted == "plain", "{seal} {keys}");
+            assert_eq!(text.contains("30116782"), wanted == "plain");
+            assert_eq!(Outcome::load(&tree.host()).users[0].printed.as_deref(), Some(wanted));
+            assert!(!tree.read("run/hardtack/enrolment.json").contains("5EENRV74MYRS6G4UYZMKTKSGKM"));
+        }
+        // The machine's own key opens nothing: everybody who is root here has it.
+        let tree = tree().file(KEYS, &host_key).file("etc/ssh/ssh_host_ed25519_key.pub", &host_key);
+        assert_eq!(kind(&printed(&tree, &sealing("ssh", &[])).1), "withheld");
+    }
+
+    #[test]
+    fn what_is_withheld_says_what_to_do() {
+        let tree = tree().file(KEYS, &format!("{ECDSA}\n"));
+        let (_, user) = printed(&tree, &sealing("ssh", &[]));
+        let text = user["withheld"].as_str().unwrap();
+        for part in
+            ["ecdsa-sha2-nistp256", "~/.ssh/authorized_keys", "hardtack-agent enroll --user ann", "reboot"]
+        {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+
+    #[test]
+    fn keys_are_read_where_sshd_reads_them() {
+        for (sshd, path, wanted) in [
+            ("", "home/ann/.ssh/authorized_keys2", "sealed"),
+            ("AuthorizedKeysFile /etc/ssh/keys/%u\n", "etc/ssh/keys/ann", "sealed"),
+            ("AuthorizedKeysFile /etc/ssh/keys/%u\n", KEYS, "withheld"),
+            ("AuthorizedKeysFile none\n", KEYS, "withheld"),
+            ("AuthorizedKeysFile .ssh/%u %h/keys\n", "home/ann/keys", "sealed"),
+            ("Match User ann\nAuthorizedKeysFile mine\n", "home/ann/mine", "sealed"),
+            ("Match User bob\nAuthorizedKeysFile mine\n", "home/ann/mine", "withheld"),
+        ] {
+            let tree = tree().file("etc/ssh/sshd_config", sshd).file(path, &format!("{JOE}\n"));
+            assert_eq!(kind(&printed(&tree, &sealing("ssh", &[])).1), wanted, "{sshd} {path}");
+        }
+        // What is no file holds nobody up.
+        let tree = tree().directory(KEYS);
+        assert_eq!(kind(&printed(&tree, &sealing("ssh", &[])).1), "withheld");
+    }
+
+    #[test]
+    fn every_print_of_a_boot_shows_the_same_text_until_something_changes() {
+        let tree = tree().file(KEYS, &format!("{JOE}\n"));
+        let config = sealing("ssh", &[]);
+        let (_, first) = printed(&tree, &config);
+        assert_eq!(printed(&tree, &config).1, first);
+        let tree = tree.file(KEYS, &format!("{JOE}\n{AGE}\n{ECDSA}\n"));
+        assert_eq!(printed(&tree, &config).1, first, "no other key that opens it");
+        let tree = tree.file("home/ann/.google_authenticator", &SAMPLE.replace("30116782", "30116783"));
+        let (_, second) = printed(&tree, &config);
+        assert_ne!(second, first);
+        let other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBYTZSHZz2JpaCLqBXcA4Qw6e8IRWC2ZRkvUAwbsZEOi eve@x";
+        let tree = tree.file(KEYS, &format!("{JOE}\n{other}\n"));
+        assert_ne!(printed(&tree, &config).1, second);
+    }
+
+    #[test]
+    fn the_recovery_account_has_readers_of_its_own() {
+        let tree = tree().file(KEYS, &format!("{ECDSA}\n"));
+        let mut config = sealing("none", &[]);
+        if let Some(mfa) = &mut config.mfa {
+            mfa.recovery = Some(RecoveryConfig { user: "ann".into(), recipients: vec![AGE.into()] });
+        }
+        assert_eq!(kind(&printed(&tree, &config).1), "sealed");
+    }
+
+    #[test]
+    fn what_was_made_for_another_machine_is_not_shown() {
+        for record in [r#"{"instance_id":"i-9"}"#, "rubbish"] {
+            let tree = tree().file("var/lib/hardtack/identity.json", record);
+            let (text, user) = printed(&tree, &config(&["ann"]));
+            assert_eq!(kind(&user), "withheld");
+            assert!(!text.contains("5EENRV74MYRS6G4UYZMKTKSGKM") && !text.contains("30116782"), "{text}");
+        }
+        let tree = tree();
+        std::fs::remove_file(tree.host().path("/var/lib/hardtack/identity.json")).unwrap();
+        assert_eq!(kind(&printed(&tree, &config(&["ann"])).1), "withheld", "enrolment did not run");
+    }
+
+    #[test]
+    fn the_operators_secret_is_told_of_and_not_shown() {
+        let digest = hardtack_credentials::block::checksum("x");
+        let tree = tree()
+            .file("proc/net/tcp", LISTENING)
+            .file("var/lib/hardtack/operator/ann", &format!("{digest}\n"));
+        run(&tree.host(), &config(&["ann"]), || NOW).unwrap();
+        let text = tree.read("dev/ttyS0");
+        assert!(!text.contains("5EENRV74MYRS6G4UYZMKTKSGKM") && text.contains("operator"), "{text}");
+        assert_eq!(block(&text)["users"], serde_json::json!([]));
+    }
+}
