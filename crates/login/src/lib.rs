@@ -19,4 +19,4 @@ pub mod service;
 pub mod sshd;
 
 pub use files::{Fault, Files, Kind};
-pub use promise::{Promise, ServicePromise, Weakness};
+pub use promise::{About, BlockPromise, Promise, ServicePromise, Weakness};

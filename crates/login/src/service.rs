@@ -6,33 +6,56 @@
 use crate::files::{self, Files, Kind};
 use crate::sshd::{MAIN_FILE, Place};
 
-/// Where units stand; the first one counts.
+/// Where units stand; the first one counts (systemd.unit(5), and systemd-ssh-generator(8)).
 const FOLDERS: &[&str] = &[
+    "/etc/systemd/system.control",
+    "/run/systemd/system.control",
+    "/run/systemd/transient",
+    "/run/systemd/generator.early",
     "/etc/systemd/system",
     "/run/systemd/system",
+    "/run/systemd/generator",
     "/usr/local/lib/systemd/system",
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
+    "/run/systemd/generator.late",
 ];
 
-/// Debian's name and that of all others.
-const UNITS: &[&str] = &["ssh.service", "sshd.service"];
+/// Debian's name and that of all others: the server, then what a socket starts for each connection.
+const UNITS: &[[&str; 2]] = &[["ssh.service", "sshd.service"], ["ssh@.service", "sshd@.service"]];
+
+/// Files of variables that units and init scripts read, and the variable.
+const DEFAULTS: &[(&str, &str)] = &[
+    ("/etc/default/ssh", "SSHD_OPTS"),
+    ("/etc/default/sshd", "OPTIONS"),
+    ("/etc/sysconfig/sshd", "OPTIONS"),
+];
 
 /// A unit, a drop-in or a file of variables is no longer than this.
 const LARGEST: u64 = 1 << 20;
 
-/// Drop-ins that are read of one folder.
-const MOST: usize = 200;
+/// Drop-ins that are read of one folder, and units of one.
+const MOST: usize = 2000;
 
-/// sshd's command line.
-#[derive(Debug)]
+/// One command line of sshd.
+#[derive(Clone, Debug)]
 pub struct Started {
     /// What `-o`, `-p` and the like say, as lines of a configuration, and where.
     pub options: Vec<(String, Place)>,
     /// The configuration that it reads.
     pub file: String,
+    /// Where `-f` names that.
+    pub named: Option<Place>,
     /// Why no sshd comes up at all, and in which file.
     pub fault: Option<(String, String)>,
+    /// The program that is started in place of sshd, and where.
+    pub other: Option<(String, Place)>,
+}
+
+impl Started {
+    fn usual() -> Self {
+        Self { options: Vec::new(), file: MAIN_FILE.to_owned(), named: None, fault: None, other: None }
+    }
 }
 
 /// Files that decide how sshd is started.
@@ -49,64 +72,170 @@ pub fn decides(path: &str) -> bool {
             })))
 }
 
-/// Those of them that are not followed here.
+/// Those of them that [`started`] does not follow.
 #[must_use]
 pub fn is_other(path: &str) -> bool {
     decides(path) && (path.contains(".socket") || path.contains("@.service"))
 }
 
-/// How the unit starts sshd; an image without one starts it somehow.
+/// How the machine's own unit starts sshd; one without a unit starts it as init scripts do.
+///
 /// # Errors
 /// A file cannot be read.
 pub fn started<F: Files>(files: &F) -> Result<Started, F::Error> {
-    let mut result = Started { options: Vec::new(), file: MAIN_FILE.to_owned(), fault: None };
-    let Some(unit) = find(files)? else { return Ok(result) };
+    let [server, _] = UNITS else { return Ok(Started::usual()) };
+    let units = units(files, server)?;
+    let Some(unit) = units.first() else { return by_script(files) };
+    Ok(unit_starts(files, unit)?.pop().unwrap_or_else(Started::usual))
+}
+
+/// Every command line of sshd that some unit has: the server's, that for one connection of a socket, and
+/// those of any other unit that starts sshd.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn all<F: Files>(files: &F) -> Result<Vec<Started>, F::Error> {
+    let mut found = Vec::new();
+    let mut seen: Vec<String> = Vec::new();
+    for names in UNITS {
+        for unit in units(files, names)? {
+            found.extend(unit_starts(files, &unit)?);
+            seen.extend(unit.names);
+        }
+    }
+    if found.is_empty() {
+        found.push(by_script(files)?);
+    }
+    for folder in FOLDERS {
+        if files.kind(folder)? != Some(Kind::Directory) {
+            continue;
+        }
+        for name in files.names(folder)?.into_iter().take(MOST) {
+            let name = name.strip_suffix(".d").unwrap_or(&name).to_owned();
+            if !name.ends_with(".service") || seen.contains(&name) {
+                continue;
+            }
+            seen.push(name.clone());
+            let unit = Unit { file: first(files, &name)?, names: vec![name] };
+            // Whatever else it starts is none of our business.
+            let starts = unit_starts(files, &unit)?;
+            found.extend(starts.into_iter().filter(|start| start.fault.is_none() && start.other.is_none()));
+        }
+    }
+    Ok(found)
+}
+
+/// A unit without its drop-ins.
+struct Unit {
+    /// Its file; there may be drop-ins only.
+    file: Option<String>,
+    /// Its names: an alias is a link to the unit.
+    names: Vec<String>,
+}
+
+/// The units of the names, two that are one taken together.
+fn units<F: Files>(files: &F, names: &[&str; 2]) -> Result<Vec<Unit>, F::Error> {
+    let mut found: Vec<Unit> = Vec::new();
+    let mut aliases = Vec::new();
+    for name in names {
+        let Some(file) = first(files, name)? else { continue };
+        let target = files.link(&file)?.unwrap_or_default();
+        match target.rsplit('/').next() {
+            Some(last) if last != *name && names.contains(&last) => aliases.push((*name).to_owned()),
+            _ => found.push(Unit { file: Some(file), names: vec![(*name).to_owned()] }),
+        }
+    }
+    // Without the other name's own unit, its drop-ins may count: the link is made when the unit is enabled.
+    match &mut found[..] {
+        [] => {
+            let linked = aliases.first().map(|name| first(files, name)).transpose()?.flatten();
+            if let Some(file) = linked {
+                found.push(Unit { file: Some(file), names: names.map(str::to_owned).to_vec() });
+            }
+        }
+        [unit] => unit.names = names.map(str::to_owned).to_vec(),
+        _ => {}
+    }
+    Ok(found)
+}
+
+fn first<F: Files>(files: &F, unit: &str) -> Result<Option<String>, F::Error> {
+    for folder in FOLDERS {
+        let path = format!("{folder}/{unit}");
+        if files::exists(files, &path)? && files.kind(&path)? != Some(Kind::Directory) {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+/// sshd as init scripts and unknown units start it.
+fn by_script<F: Files>(files: &F) -> Result<Started, F::Error> {
     let mut service = Service::default();
-    let changes = drop_ins(files)?;
-    // What a distribution ships starts something, in a way that may not be known here.
-    let shipped = changes.is_empty() && !unit.starts_with("/etc/");
-    for file in std::iter::once(unit.clone()).chain(changes) {
-        let link = files.link(&file)?;
-        let bytes = files::content(files, &file, LARGEST)?;
-        if link.as_deref() == Some("/dev/null") || (file == unit && bytes.is_empty()) {
-            if file == unit {
-                result.fault = Some((file, "the unit is masked".to_owned()));
-                return Ok(result);
+    let mut words = Vec::new();
+    for (path, variable) in DEFAULTS {
+        service.take_variables(files, path)?;
+        let place = Place { file: (*path).to_owned(), line: 1 };
+        words.extend(service.expand(&format!("${variable}"), &place));
+        service.variables.clear();
+    }
+    let mut result = Started::usual();
+    take(&words, &mut result);
+    Ok(result)
+}
+
+/// What the unit starts: the command lines of sshd, or the one that is there in its place. None: nothing of
+/// it is known.
+fn unit_starts<F: Files>(files: &F, unit: &Unit) -> Result<Vec<Started>, F::Error> {
+    let fault = |file: &str, what: &str| {
+        Ok(vec![Started { fault: Some((file.to_owned(), what.to_owned())), ..Started::usual() }])
+    };
+    let mut service = Service::default();
+    let changes = drop_ins(files, &unit.names)?;
+    let own = unit.file.clone();
+    for file in own.iter().chain(&changes) {
+        let bytes = files::content(files, file, LARGEST)?;
+        if files.link(file)?.as_deref() == Some("/dev/null")
+            || (own.as_ref() == Some(file) && bytes.is_empty())
+        {
+            if own.as_ref() == Some(file) {
+                return fault(file, "the unit is masked");
             }
             continue;
         }
-        service.read(&file, &String::from_utf8_lossy(&bytes));
+        service.read(file, &String::from_utf8_lossy(&bytes));
     }
-    let Some((command, at)) = service.commands.last().cloned() else {
-        let what = "the unit starts nothing (no ExecStart)";
-        result.fault = (!shipped).then(|| (unit, what.to_owned()));
-        return Ok(result);
-    };
-    for file in &service.files {
-        let path = file.trim_start_matches('-');
-        let bytes = files::content(files, path, LARGEST)?;
-        for (number, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
-            let line = line.trim();
-            let Some((name, value)) = line.split_once('=').filter(|_| !line.starts_with(['#', ';'])) else {
+    for file in std::mem::take(&mut service.files) {
+        service.take_variables(files, file.trim_start_matches('-'))?;
+    }
+    let mut found = Vec::new();
+    for (key, command, at) in &service.commands {
+        let line = service.expand(command, at);
+        let Some((program, _)) = line.first() else { continue };
+        let program = program.trim_start_matches(['-', '@', ':', '+', '!', '|']);
+        let mut start = Started::usual();
+        if program.rsplit('/').next() == Some("sshd") {
+            take(line.get(1..).unwrap_or_default(), &mut start);
+            // `ExecStartPre=/usr/sbin/sshd -t` only looks.
+            if key != "ExecStart" && start.fault.is_some() {
                 continue;
-            };
-            let value = words(value).join(" ");
-            service.variables.push((
-                name.trim().to_owned(),
-                value,
-                Place { file: path.to_owned(), line: number + 1 },
-            ));
+            }
+        } else if key == "ExecStart" {
+            start.fault = Some((at.file.clone(), format!("the unit starts {program} in place of sshd")));
+            start.other = Some((program.to_owned(), at.clone()));
+        } else {
+            continue;
         }
+        // The command that makes the service comes last.
+        let place = if key == "ExecStart" { found.len() } else { 0 };
+        found.insert(place, start);
     }
-    let line = service.expand(&command, &at);
-    let Some((program, _)) = line.first() else { return Ok(result) };
-    let program = program.trim_start_matches(['-', '@', ':', '+', '!']);
-    if program.rsplit('/').next() != Some("sshd") {
-        result.fault = Some((at.file, format!("the unit starts {program} in place of sshd")));
-        return Ok(result);
+    let nothing = !service.commands.iter().any(|(key, ..)| key == "ExecStart");
+    if let Some(file) = own.filter(|file| nothing && (service.changed || file.starts_with("/etc/"))) {
+        // What a distribution ships starts something, in a way that may not be known here.
+        return fault(&file, "the unit starts nothing (no ExecStart)");
     }
-    take(line.get(1..).unwrap_or_default(), &mut result);
-    Ok(result)
+    Ok(found)
 }
 
 /// The options of the command line.
@@ -134,6 +263,7 @@ fn take(line: &[(String, Place)], result: &mut Started) {
             'g' => format!("LoginGraceTime {value}"),
             'f' => {
                 result.file = value;
+                result.named = Some(place.clone());
                 continue;
             }
             _ => continue,
@@ -142,22 +272,11 @@ fn take(line: &[(String, Place)], result: &mut Started) {
     }
 }
 
-fn find<F: Files>(files: &F) -> Result<Option<String>, F::Error> {
-    for unit in UNITS {
-        for folder in FOLDERS {
-            let path = format!("{folder}/{unit}");
-            if files::exists(files, &path)? {
-                return Ok(Some(path));
-            }
-        }
-    }
-    Ok(None)
-}
-
 /// In the order of their names; one name counts once.
-fn drop_ins<F: Files>(files: &F) -> Result<Vec<String>, F::Error> {
+fn drop_ins<F: Files>(files: &F, units: &[String]) -> Result<Vec<String>, F::Error> {
     let mut found: Vec<(String, String)> = Vec::new();
-    for unit in UNITS {
+    // What holds for all services gives way to what holds for one.
+    for unit in units.iter().map(String::as_str).chain(["service"]) {
         for folder in FOLDERS {
             let folder = format!("{folder}/{unit}.d");
             if files.kind(&folder)? != Some(Kind::Directory) {
@@ -178,7 +297,10 @@ fn drop_ins<F: Files>(files: &F) -> Result<Vec<String>, F::Error> {
 /// What `[Service]` says.
 #[derive(Default)]
 struct Service {
-    commands: Vec<(String, Place)>,
+    /// `ExecStart` and its kin.
+    commands: Vec<(String, String, Place)>,
+    /// A drop-in says something of `ExecStart`.
+    changed: bool,
     files: Vec<String>,
     variables: Vec<(String, String, Place)>,
 }
@@ -204,13 +326,21 @@ impl Service {
             };
             let (value, place) = (value.trim(), Place { file: file.to_owned(), line: number + 1 });
             match key.trim() {
-                "ExecStart" if value.is_empty() => self.commands.clear(),
-                "ExecStart" => self.commands.push((value.to_owned(), place)),
+                key @ ("ExecStart" | "ExecStartPre" | "ExecStartPost" | "ExecReload" | "ExecStop"
+                | "ExecStopPost" | "ExecCondition") => {
+                    self.changed |= key == "ExecStart" && file.contains(".d/");
+                    if value.is_empty() {
+                        self.commands.retain(|(known, ..)| known != key);
+                    } else {
+                        // %% is one: no specifier matters here.
+                        self.commands.push((key.to_owned(), value.replace("%%", "%"), place));
+                    }
+                }
                 "EnvironmentFile" if value.is_empty() => self.files.clear(),
                 "EnvironmentFile" => self.files.push(value.to_owned()),
                 "Environment" if value.is_empty() => self.variables.clear(),
                 "Environment" => {
-                    for word in words(value) {
+                    for word in words(&value.replace("%%", "%")) {
                         if let Some((name, value)) = word.split_once('=') {
                             self.variables.push((name.to_owned(), value.to_owned(), place.clone()));
                         }
@@ -219,6 +349,21 @@ impl Service {
                 _ => {}
             }
         }
+    }
+
+    /// `NAME=value` lines of an `EnvironmentFile`.
+    fn take_variables<F: Files>(&mut self, files: &F, path: &str) -> Result<(), F::Error> {
+        let bytes = files::content(files, path, LARGEST)?;
+        for (number, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
+            let line = line.trim();
+            let Some((name, value)) = line.split_once('=').filter(|_| !line.starts_with(['#', ';'])) else {
+                continue;
+            };
+            let name = name.trim().trim_start_matches("export ").trim().to_owned();
+            let place = Place { file: path.to_owned(), line: number + 1 };
+            self.variables.push((name, words(value).join(" "), place));
+        }
+        Ok(())
     }
 
     /// `$NAME` becomes the words of its value, `${NAME}` stands for it in one word.
@@ -240,12 +385,17 @@ impl Service {
     }
 }
 
-/// Words with quotes around some of them.
+/// Words with quotes around some of them, and C's escapes in them.
 fn words(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let (mut word, mut some, mut quote) = (String::new(), false, None);
-    for c in text.chars() {
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
         match (quote, c) {
+            (_, '\\') => {
+                word.push(escaped(&mut chars));
+                some = true;
+            }
             (Some(open), c) if c == open => quote = None,
             (Some(_), c) => word.push(c),
             (None, '"' | '\'') => (quote, some) = (Some(c), true),
@@ -266,3 +416,26 @@ fn words(text: &str) -> Vec<String> {
     }
     found
 }
+
+/// What a backslash makes of what follows it.
+fn escaped(chars: &mut std::str::Chars<'_>) -> char {
+    match chars.next() {
+        Some('x') => {
+            let digits: String = chars.clone().take(2).collect();
+            match u8::from_str_radix(&digits, 16) {
+                Ok(byte) => {
+                    chars.nth(1);
+                    char::from(byte)
+                }
+                Err(_) => 'x',
+            }
+        }
+        Some('s') => ' ',
+        Some('t') => '\t',
+        Some(c) => c,
+        None => '\\',
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -82,6 +82,11 @@ fn pass(recipe: &Recipe, stage: &mut Stage<'_>, around: &Surroundings) -> Result
     if let Some(step) = recipe.overlayroot() {
         run("overlayroot", &mut cx, |cx| steps::overlayroot::apply(step, cx))?;
     }
+    // What is in force now is what the agent holds the machine to; the last check proves it.
+    if let Some(step) = recipe.mfa() {
+        cx.agent.promise =
+            Some(steps::mfa::promise(step, recipe.sshd(), &cx).map_err(|error| error.within("mfa"))?);
+    }
     // Packages that are finished at first boot need somebody who finishes them.
     let agent = recipe.agent().copied().or(cx.agent.packages.is_some().then(AgentStep::default));
     if let Some(step) = agent {

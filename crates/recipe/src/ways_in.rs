@@ -24,6 +24,9 @@ pub(crate) fn check(recipe: &Recipe, cx: &mut Context<'_, '_>) -> Result<(), Ste
     if let Some(step) = recipe.sshd() {
         steps::sshd::prove(step, mfa, cx)?;
     }
+    if let Some(promise) = cx.agent.promise.clone() {
+        steps::mfa::refuse_weakness(&promise, cx)?;
+    }
     match mfa {
         Some(step) => {
             let enrols = recipe.agent().is_some() || cx.agent.packages.is_some();

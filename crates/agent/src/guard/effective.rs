@@ -132,12 +132,17 @@ fn differences(promise: &Promise, user: &str, output: &str) -> Vec<Weakness> {
         let says = |name: &String| lines.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         let Some((key, value)) = names.iter().find_map(says) else { continue };
         let words: Vec<String> = value.split_whitespace().map(str::to_owned).collect();
-        if !sshd::same_value(known, &words, wanted) {
+        // What a block of the recipe's own says for some is promised too.
+        let of_a_block = promise.blocks.iter().any(|line| {
+            line.keyword.eq_ignore_ascii_case(keyword) && sshd::same_value(known, &words, &line.value)
+        });
+        if !of_a_block && !sshd::same_value(known, &words, wanted) {
             found.push(Weakness {
                 what: format!(
                     "sshd -T says {key} {value} for the user {user}, and {keyword} {wanted} was promised"
                 ),
                 hint: "find the line in /etc/ssh or in the options of sshd's unit, and remove it".to_owned(),
+                ..Weakness::default()
             });
         }
     }
@@ -154,6 +159,7 @@ fn refusal(said: &str) -> Result<Weakness, String> {
     Ok(Weakness {
         what: format!("sshd -T refuses the configuration: {line}"),
         hint: "correct it; sshd would not start with it either".to_owned(),
+        ..Weakness::default()
     })
 }
 
@@ -206,6 +212,8 @@ fn collect(pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use hardtack_login::promise::BlockPromise;
+
     use super::*;
 
     fn promise(lines: &[(&str, &str)]) -> Promise {
@@ -230,6 +238,13 @@ mod tests {
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].what.contains("authenticationmethods any for the user ann"), "{found:?}");
         assert!(differences(&promise, "ann", "").is_empty(), "what is not printed was judged before");
+        let mut lenient = promise;
+        lenient.blocks.push(BlockPromise {
+            criteria: "Group machines".into(),
+            keyword: "AuthenticationMethods".into(),
+            value: "any".into(),
+        });
+        assert_eq!(differences(&lenient, "ann", &weak).len(), 1, "the recipe's own block");
     }
 
     #[test]

@@ -2,13 +2,11 @@
 
 use hardtack_credentials::AgentConfig;
 use hardtack_credentials::time::format_utc;
-use hardtack_login::sshd::{self, Config, Directive, Version};
-use hardtack_login::{Promise, Weakness, service};
+use hardtack_login::Weakness;
 
 use super::effective;
 use super::state::{State, Verdict};
 use crate::accounts;
-use crate::error::AgentError;
 use crate::host::Host;
 use crate::login_files::LoginFiles;
 
@@ -22,12 +20,13 @@ pub(super) fn judge(host: &Host, config: &AgentConfig, now: u64) -> State {
     state.on_drift.clone_from(&mfa.on_drift);
     match &config.promise {
         Some(promise) => {
-            match check(promise, &LoginFiles(host)) {
+            match promise.check(&LoginFiles(host)) {
                 Ok(weaknesses) => weaknesses.into_iter().for_each(|weakness| state.add(weakness)),
                 // Whoever makes a file unreadable must not get what a changed one would not give.
                 Err(error) => state.add(Weakness {
                     what: format!("what a login asks for cannot be judged: {error}"),
                     hint: "repair or remove that file".to_owned(),
+                    ..Weakness::default()
                 }),
             }
             // A start that is refused anyway is refused at once: systemd tries again a few times.
@@ -113,26 +112,4 @@ pub(crate) fn wrap(text: &str) -> Vec<String> {
         }
     }
     lines
-}
-
-/// What sshd's configuration, with the options that it is started with, does not keep.
-fn check(promise: &Promise, files: &LoginFiles<'_>) -> Result<Vec<Weakness>, AgentError> {
-    let started = service::started(files)?;
-    let version = sshd::installed(files)?.unwrap_or(Version::new(9, 0));
-    let config = Config::load_started(files, version, &started.options, &started.file)?;
-    let directives: Vec<Directive> =
-        promise.sshd.iter().map(|(keyword, value)| Directive::new(keyword, value)).collect();
-    let weakness = |mismatch: sshd::Mismatch| {
-        let wanted = format!("{} {}", mismatch.directive.keyword, mismatch.directive.value);
-        let what = match mismatch.found {
-            Some(found) => {
-                let place = &found.place;
-                let words = found.words.join(" ");
-                format!("{}:{}: {} {words}, and {wanted} was promised", place.file, place.line, found.keyword)
-            }
-            None => format!("{wanted} was promised, and no line that sshd reads says so"),
-        };
-        Weakness { what, hint: "remove that line".to_owned() }
-    };
-    Ok(sshd::mismatches(&config, &directives).into_iter().map(weakness).collect())
 }

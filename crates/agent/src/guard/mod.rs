@@ -142,5 +142,5 @@ fn enrolment(host: &Host) -> Vec<Weakness> {
     let bytes = host.read(ENROLMENT).ok().flatten();
     let outcome: Outcome = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
     let hint = "remove that file (root), then run hardtack-agent enrol";
-    outcome.foreign.into_iter().map(|what| Weakness { what, hint: hint.to_owned() }).collect()
+    outcome.foreign.into_iter().map(|what| Weakness { what, hint: hint.to_owned(), ..Weakness::default() }).collect()
 }

@@ -36,7 +36,7 @@ fn config(on_drift: &str) -> AgentConfig {
                 line("KbdInteractiveAuthentication", "yes"),
                 line("UsePAM", "yes"),
             ],
-            services: Vec::new(),
+            ..Promise::default()
         }),
         ..AgentConfig::default()
     }

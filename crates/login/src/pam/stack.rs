@@ -180,10 +180,20 @@ pub struct Step {
     pub control: String,
     /// The module's file name without directory.
     pub module: String,
+    /// The module as written.
+    pub written: String,
     /// Its arguments.
     pub arguments: Vec<String>,
     /// Numbers of the substacks around it, outermost first.
     substacks: Vec<usize>,
+}
+
+impl Step {
+    /// Where it stands.
+    #[must_use]
+    pub fn place(&self) -> crate::sshd::Place {
+        crate::sshd::Place { file: self.file.clone(), line: self.line }
+    }
 }
 
 /// The modules of one stack of a service in the order in which they are asked.
@@ -225,6 +235,7 @@ impl<F: Files> Flat<'_, F> {
                         line: line.number,
                         control,
                         module: module.rsplit('/').next().unwrap_or_default().to_owned(),
+                        written: module,
                         arguments,
                         substacks: around.to_vec(),
                     });

@@ -403,7 +403,7 @@ fn endless(place: &Place) -> Fault {
         line: Some(place.line),
         what: format!(
             "Include goes deeper than {DEPTH_LIMIT} levels or names more than {FILE_LIMIT} files, as files do that \
-             include each other; sshd would not start. Take the line out of the image"
+             include each other; sshd would not start. Take the line out"
         ),
     }
 }

@@ -20,6 +20,10 @@ impl Version {
     /// The first release with `Include`.
     pub const INCLUDE: Self = Self::new(8, 2);
 
+    /// One that no package database names: newer than all that is known, so that words which nobody here
+    /// knows are none that it would stop at.
+    pub const UNKNOWN: Self = Self::new(99, 0);
+
     /// Release `major.minor`.
     #[must_use]
     pub const fn new(major: u32, minor: u32) -> Self {

@@ -12,8 +12,10 @@ mod ssh;
 
 use hardtack_credentials::{MfaConfig, RateLimit, RecoveryConfig, TotpConfig};
 use hardtack_guest::sshd;
+use hardtack_login::promise::kept;
+use hardtack_login::{About, Promise};
 
-use crate::model::{Console, Factor, MfaStep, Others, Scope, Seal};
+use crate::model::{Console, Factor, MfaStep, Others, Scope, Seal, SshdStep};
 use crate::{Context, StepError};
 
 pub(crate) use ssh::{refuse_mismatch, refuse_problem, shown};
@@ -43,6 +45,7 @@ pub fn apply(step: &MfaStep, cx: &mut Context<'_, '_>) -> Result<(), StepError> 
     }
     seal::tell(step, cx)?;
     cx.agent.mfa = Some(agent_part(step, cx));
+    cx.agent.promise = Some(promise(step, None, cx)?);
     Ok(())
 }
 
@@ -51,13 +54,57 @@ pub fn apply(step: &MfaStep, cx: &mut Context<'_, '_>) -> Result<(), StepError> 
 /// # Errors
 /// The first thing that weakens what the step promises, by file and line.
 pub fn prove(step: &MfaStep, cx: &Context<'_, '_>) -> Result<(), StepError> {
-    let version = ssh::version(cx)?;
-    ssh::prove(step, version, cx)?;
+    ssh::version(cx)?;
     if asks_for_codes(step) {
         pam::require_module(cx)?;
-        pam::refuse_nullok(cx)?;
     }
-    pam::prove(step, cx)
+    refuse_weakness(&promise(step, None, cx)?, cx)
+}
+
+/// What the image promises of logins: the directives of the step and those of the `sshd` step, who holds keys
+/// now, and what PAM asks for.
+///
+/// # Errors
+/// The image cannot be read.
+pub fn promise(step: &MfaStep, sshd: Option<&SshdStep>, cx: &Context<'_, '_>) -> Result<Promise, StepError> {
+    let mut promise = sshd_promise(step, cx)?;
+    if let Some(sshd) = sshd {
+        let more = super::sshd::wanted(sshd, Some(step), ssh::version(cx)?)?;
+        promise.sshd.extend(more.into_iter().map(|directive| (directive.keyword, directive.value)));
+    }
+    promise.services = pam::services(step, cx)?;
+    Ok(promise)
+}
+
+/// The part that is sshd's.
+fn sshd_promise(step: &MfaStep, cx: &Context<'_, '_>) -> Result<Promise, StepError> {
+    let directives = ssh::directives(step).into_iter();
+    Ok(Promise {
+        sshd: directives.map(|directive| (directive.keyword, directive.value)).collect(),
+        blocks: ssh::blocks(step),
+        kept: kept(&*cx.stage)?,
+        services: Vec::new(),
+    })
+}
+
+/// The first thing that breaks a promise.
+///
+/// # Errors
+/// There is one.
+pub(crate) fn refuse_weakness(promise: &Promise, cx: &Context<'_, '_>) -> Result<(), StepError> {
+    let weaknesses = promise.check_shown(&*cx.stage, &|place| shown(cx, place))?;
+    let Some(first) = weaknesses.into_iter().next() else { return Ok(()) };
+    let error = StepError::refused(STEP, first.what);
+    let hint = match first.about {
+        About::Block => {
+            "take the line out of the image, or say match: override to have it switched off".into()
+        }
+        _ => ["take the line out", "take the options out", "take the word out"]
+            .into_iter()
+            .find_map(|words| Some(format!("{words} of the image{}", first.hint.strip_prefix(words)?)))
+            .unwrap_or(first.hint),
+    };
+    Err(if hint.is_empty() { error } else { error.hint(hint) })
 }
 
 /// The directives that the step writes for sshd.

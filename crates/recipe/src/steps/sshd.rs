@@ -74,7 +74,7 @@ fn check(name: &str, value: &str, version: sshd::Version, cx: &mut Context<'_, '
 }
 
 /// The directives without those that the mfa step writes in the same words.
-fn wanted(
+pub(super) fn wanted(
     step: &SshdStep,
     mfa: Option<&MfaStep>,
     version: sshd::Version,

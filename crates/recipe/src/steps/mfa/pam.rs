@@ -2,9 +2,9 @@
 
 use hardtack_guest::Set;
 use hardtack_guest::pam::{
-    self, Answer, Block, Entry, Facility, Outcome, PASSWORD_MODULES, Step, ThreeLines, can_succeed,
-    service_path, steps, three_lines, without_block,
+    self, Block, Entry, Facility, Outcome, Step, ThreeLines, service_path, steps, three_lines, without_block,
 };
+use hardtack_login::{ServicePromise, promise};
 
 use super::STEP;
 use crate::model::{Console, Factor, MfaStep, Scope};
@@ -23,26 +23,10 @@ Auth:
 \trequired\tpam_google_authenticator.so noskewadj
 ";
 
-/// What a hand-written line of the module may have beside `noskewadj`: nothing that changes who is
-/// asked, for what, or by which file.
-const HARMLESS_ARGUMENTS: &[&str] =
-    &["noskewadj", "debug", "echo_verification_code", "echo-verification-code"];
-
 /// The module is a file of the image.
 pub(super) fn require_module(cx: &Context<'_, '_>) -> Result<(), StepError> {
-    for base in ["/lib", "/usr/lib", "/lib64", "/usr/lib64"] {
-        if cx.stage.stat(&format!("{base}/security/{MODULE}"))?.is_some() {
-            return Ok(());
-        }
-        if cx.stage.stat(base)?.is_none() {
-            continue;
-        }
-        for entry in cx.stage.list(base)? {
-            let multiarch = entry.name.contains("-linux-gnu");
-            if multiarch && cx.stage.stat(&format!("{base}/{}/security/{MODULE}", entry.name))?.is_some() {
-                return Ok(());
-            }
-        }
+    if promise::module_path(&*cx.stage)?.is_some() {
+        return Ok(());
     }
     Err(StepError::refused(STEP, format!("{MODULE} is neither in the image nor in a given package"))
         .hint("add the files of libpam-google-authenticator and libqrencode4 to the packages step"))
@@ -194,18 +178,11 @@ fn code_block(
 
 /// A hand-written line of the module that may stay.
 fn own_line(step: &Step) -> Result<(), StepError> {
-    let place = format!("{}:{}", step.file, step.line);
-    if !matches!(step.control.as_str(), "required" | "requisite") {
-        let what = format!("{place}: {MODULE} is {}, not required", step.control);
-        return Err(StepError::refused(STEP, what));
+    match promise::own_line_fault(step, &step.place()) {
+        None => Ok(()),
+        Some((what, "")) => Err(StepError::refused(STEP, what)),
+        Some((what, hint)) => Err(StepError::refused(STEP, what).hint(format!("{hint} of the image"))),
     }
-    if let Some(word) = step.arguments.iter().find(|word| !HARMLESS_ARGUMENTS.contains(&word.as_str())) {
-        let what = format!(
-            "{place}: {MODULE} has the option {word}, which changes what is asked or where the secret is"
-        );
-        return Err(StepError::refused(STEP, what).hint("take the line out of the image"));
-    }
-    Ok(())
 }
 
 fn is_include_of_password(entry: &Entry) -> bool {
@@ -278,91 +255,34 @@ fn write_common(cx: &mut Context<'_, '_>) -> Result<(), StepError> {
     }
 }
 
-/// Evaluates the stacks of every service that the step speaks for.
-pub(super) fn prove(step: &MfaStep, cx: &Context<'_, '_>) -> Result<(), StepError> {
-    let password = step.factors.contains(&Factor::Password);
-    prove_service(cx, "sshd", step.factors.contains(&Factor::Totp), password)?;
-    if service_path(cx.stage, "login")?.is_none() {
-        return Ok(());
+/// What the services ask for that the step speaks for.
+pub(super) fn services(step: &MfaStep, cx: &Context<'_, '_>) -> Result<Vec<ServicePromise>, StepError> {
+    let asks = |service: &str, code: bool, password: bool, locked: bool| ServicePromise {
+        service: service.to_owned(),
+        code,
+        password,
+        locked,
+    };
+    let (code, password) = (step.factors.contains(&Factor::Totp), step.factors.contains(&Factor::Password));
+    let mut found = vec![asks("sshd", code, password, false)];
+    if service_path(cx.stage, "login")?.is_some() {
+        match step.console {
+            Console::Totp => found.push(asks("login", true, true, false)),
+            Console::Locked => found.push(asks("login", false, false, true)),
+            Console::Password => {}
+        }
     }
-    match step.console {
-        Console::Totp => prove_service(cx, "login", true, true)?,
-        Console::Locked => {
-            let asked = steps(cx.stage, "login", Facility::Auth)?;
-            let denied =
-                asked.first().is_some_and(|step| step.module == "pam_deny.so" && step.control == "requisite");
-            if !denied {
-                return Err(StepError::refused(STEP, "/etc/pam.d/login: console: locked is not in force"));
+    if step.scope == Scope::Login {
+        // su, sudo and all others that ask for the code now; what is not proven is not promised.
+        for entry in cx.stage.list("/etc/pam.d")? {
+            let known = found.iter().any(|known| known.service == entry.name);
+            if known || entry.name.contains('.') || entry.name == "other" {
+                continue;
+            }
+            if let Ok(Some((true, password))) = promise::asks_for_code(&*cx.stage, &entry.name) {
+                found.push(asks(&entry.name, true, password, false));
             }
         }
-        Console::Password => {}
     }
-    Ok(())
-}
-
-/// No order of events ends in success with a wrong code (or a wrong password), and one does with
-/// everything right.
-fn prove_service(cx: &Context<'_, '_>, service: &str, code: bool, password: bool) -> Result<(), StepError> {
-    let asked = steps(cx.stage, service, Facility::Auth)?;
-    let verdict = |wrong: &dyn Fn(&Step) -> bool, never: Option<usize>| {
-        can_succeed(&asked, |step| {
-            let never = never.is_some_and(|index: usize| std::ptr::eq(&asked[index], step));
-            if step.module == "pam_deny.so" || wrong(step) || never {
-                vec![Answer::Failure]
-            } else if step.module == "pam_permit.so" || step.module == MODULE {
-                vec![Answer::Success]
-            } else {
-                vec![Answer::Success, Answer::NewTokenRequired, Answer::Ignore, Answer::Failure]
-            }
-        })
-    };
-    let culprit = |wrong: &dyn Fn(&Step) -> bool| {
-        // Of the lines that can end the stack or jump, the last one without which nothing is wrong.
-        (0..asked.len())
-            .rev()
-            .filter(|&index| asked[index].control == "sufficient" || asked[index].control.starts_with('['))
-            .find(|&index| !verdict(wrong, Some(index)))
-            .map(|index| {
-                format!(
-                    "{}:{}: {} ({})",
-                    asked[index].file, asked[index].line, asked[index].module, asked[index].control
-                )
-            })
-            .unwrap_or_else(|| format!("/etc/pam.d/{service}"))
-    };
-    let is_code = |step: &Step| step.module == MODULE;
-    let is_password = |step: &Step| PASSWORD_MODULES.contains(&step.module.as_str());
-    if code {
-        let Some(line) = asked.iter().find(|step| step.module == MODULE) else {
-            return Err(StepError::refused(STEP, format!("/etc/pam.d/{service} asks for no code")));
-        };
-        own_line(line)?;
-        if let Some(second) = asked.iter().filter(|step| is_code(step)).nth(1) {
-            let what = format!("{}:{}: {MODULE} is asked a second time", second.file, second.line);
-            return Err(StepError::refused(STEP, what).hint("a code works once: nobody could log in"));
-        }
-        if !line.arguments.iter().any(|word| word == "noskewadj") {
-            let what = format!("{}:{}: {MODULE} without noskewadj takes old codes", line.file, line.line);
-            return Err(StepError::refused(STEP, what));
-        }
-        if verdict(&is_code, None) {
-            let what = format!("{} lets {service} succeed without the code", culprit(&is_code));
-            return Err(
-                StepError::refused(STEP, what).hint("restore the package's file, or put the code in by hand")
-            );
-        }
-    }
-    if password {
-        if !asked.iter().any(is_password) {
-            return Err(StepError::refused(STEP, format!("/etc/pam.d/{service} asks for no password")));
-        }
-        if verdict(&is_password, None) {
-            let what = format!("{} lets {service} succeed without the password", culprit(&is_password));
-            return Err(StepError::refused(STEP, what));
-        }
-    }
-    if !verdict(&|_| false, None) {
-        return Err(StepError::refused(STEP, format!("/etc/pam.d/{service} refuses everybody")));
-    }
-    Ok(())
+    Ok(found)
 }

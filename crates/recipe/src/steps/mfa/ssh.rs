@@ -1,29 +1,11 @@
 //! sshd's part: the directives, what may not override them, and what goes around them.
 
-use hardtack_guest::sshd::{self, Config, Directive, Mismatch, Place, Setting, Version};
+use hardtack_guest::sshd::{self, Config, Directive, Mismatch, Place, Version};
+use hardtack_login::BlockPromise;
 
 use super::STEP;
 use crate::model::{Factor, MatchPolicy, MfaStep, Others};
 use crate::{Context, StepError};
-
-/// What a `Match` block may not set to another value than the global one: who holds a key, which
-/// methods there are, whether root gets in.
-const SENSITIVE: &[&str] = &[
-    "AuthenticationMethods",
-    "KbdInteractiveAuthentication",
-    "ChallengeResponseAuthentication",
-    "PermitRootLogin",
-    "AuthorizedKeysFile",
-    "AuthorizedKeysCommand",
-    "AuthorizedKeysCommandUser",
-    "AuthorizedPrincipalsFile",
-    "AuthorizedPrincipalsCommand",
-    "TrustedUserCAKeys",
-    "PubkeyAuthentication",
-    "PasswordAuthentication",
-    "PermitEmptyPasswords",
-    "PAMServiceName",
-];
 
 /// The release of the image's server, new enough.
 pub(super) fn version(cx: &Context<'_, '_>) -> Result<Version, StepError> {
@@ -62,12 +44,23 @@ pub(super) fn directives(step: &MfaStep) -> Vec<Directive> {
 }
 
 /// Users that are not listed get by with a key; everybody else is refused by PAM.
-fn match_lines(step: &MfaStep) -> Vec<String> {
+pub(super) fn blocks(step: &MfaStep) -> Vec<BlockPromise> {
     if step.others != Others::Publickey {
         return Vec::new();
     }
     let listed: String = step.users.iter().map(|user| format!(",!{user}")).collect();
-    vec![format!("Match User *{listed}"), "    AuthenticationMethods publickey".to_owned()]
+    vec![BlockPromise {
+        criteria: format!("User *{listed}"),
+        keyword: "AuthenticationMethods".to_owned(),
+        value: "publickey".to_owned(),
+    }]
+}
+
+fn match_lines(step: &MfaStep) -> Vec<String> {
+    let line = |block: BlockPromise| {
+        [format!("Match {}", block.criteria), format!("    {} {}", block.keyword, block.value)]
+    };
+    blocks(step).into_iter().flat_map(line).collect()
 }
 
 pub(super) fn write(step: &MfaStep, version: Version, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
@@ -86,7 +79,8 @@ pub(super) fn write(step: &MfaStep, version: Version, cx: &mut Context<'_, '_>) 
 fn override_blocks(step: &MfaStep, version: Version, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
     let config = Config::load(cx.stage, version)?;
     let mut places: Vec<_> = Vec::new();
-    for setting in weakening(step, &config) {
+    let promise = super::sshd_promise(step, cx)?;
+    for setting in promise.weakening_lines(&config).into_iter().filter(|setting| !setting.ours) {
         if !places.contains(&setting.place) {
             let place = shown(cx, &setting.place);
             cx.warn(STEP, format!("{place}: {} in a Match block is switched off", setting.keyword));
@@ -97,62 +91,6 @@ fn override_blocks(step: &MfaStep, version: Version, cx: &mut Context<'_, '_>) -
         sshd::comment_out(cx.stage, &place)?;
     }
     Ok(())
-}
-
-/// Lines in `Match` blocks of others that set something that matters to another value.
-fn weakening<'c>(step: &MfaStep, config: &'c Config) -> Vec<&'c Setting> {
-    let wanted = directives(step);
-    let mut found = Vec::new();
-    for keyword in SENSITIVE {
-        let name = sshd::canonical(keyword, config.version()).map(|keyword| keyword.name);
-        let ours = wanted.iter().find(|directive| {
-            sshd::canonical(&directive.keyword, config.version()).map(|keyword| keyword.name) == name
-        });
-        let global = config.global(keyword);
-        for setting in config.overrides(keyword).filter(|setting| !setting.ours) {
-            let same = match (ours, global.first()) {
-                (Some(directive), _) => setting.words.join(" ").eq_ignore_ascii_case(&directive.value),
-                (None, Some(global)) => setting.words == global.words,
-                (None, None) => false,
-            };
-            if !same {
-                found.push(setting);
-            }
-        }
-    }
-    found
-}
-
-pub(super) fn prove(step: &MfaStep, version: Version, cx: &Context<'_, '_>) -> Result<(), StepError> {
-    let config = Config::load(cx.stage, version)?;
-    if let Some(setting) = weakening(step, &config).first() {
-        let block = setting.block.map(|block| &config.blocks[block]);
-        let what = format!(
-            "{}: {} {} in the block \"Match {}\"{} overrides the global value{}",
-            shown(cx, &setting.place),
-            setting.written,
-            setting.value,
-            block.map(|block| block.criteria.as_str()).unwrap_or_default(),
-            block.map(|block| format!(" ({})", shown(cx, &block.place))).unwrap_or_default(),
-            if setting.words.iter().any(|word| word == "any") {
-                ", and AuthenticationMethods any beside it stops sshd from starting"
-            } else {
-                ""
-            },
-        );
-        return Err(StepError::refused(STEP, what)
-            .hint("take the line out of the image, or say match: override to have it switched off"));
-    }
-    refuse_problem(STEP, &config, cx)?;
-    if let Some(mismatch) = sshd::mismatches(&config, &directives(step)).first() {
-        return Err(refuse_mismatch(STEP, mismatch, cx));
-    }
-    if let Some(service) = config.global("PAMServiceName").first().filter(|s| s.words != ["sshd"]) {
-        let place = shown(cx, &service.place);
-        let what = format!("{place}: PAMServiceName {} leads past /etc/pam.d/sshd", service.value);
-        return Err(StepError::refused(STEP, what).hint("take the line out of the image"));
-    }
-    refuse_command_line(cx)
 }
 
 /// The place as the image has it: our lines at the top of the main file move what stands below.
@@ -213,60 +151,4 @@ pub(crate) fn refuse_mismatch(step: &'static str, mismatch: &Mismatch, cx: &Cont
         .hint("take the line out of the image, or rename the file so that it sorts behind 00-hardtack.conf"),
         (None, _) => StepError::refused(step, format!("{keyword} {value} is nowhere in force")),
     }
-}
-
-/// Options on sshd's command line come before every file.
-fn refuse_command_line(cx: &Context<'_, '_>) -> Result<(), StepError> {
-    for path in ["/etc/default/ssh", "/etc/sysconfig/sshd"] {
-        for (number, line) in lines(cx, path)? {
-            let Some((_, value)) =
-                line.split_once('=').filter(|(name, _)| matches!(*name, "SSHD_OPTS" | "OPTIONS"))
-            else {
-                continue;
-            };
-            if changes_configuration(value) {
-                return Err(command_line(path, number));
-            }
-        }
-    }
-    for directory in ["/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"] {
-        for unit in ["ssh.service", "sshd.service", "ssh@.service", "sshd@.service"] {
-            let mut files = vec![format!("{directory}/{unit}")];
-            let drop_ins = format!("{directory}/{unit}.d");
-            if cx.stage.stat(&drop_ins)?.is_some() {
-                files.extend(cx.stage.list(&drop_ins)?.into_iter().map(|e| format!("{drop_ins}/{}", e.name)));
-            }
-            for path in files {
-                for (number, line) in lines(cx, &path)? {
-                    let starts = line.starts_with("ExecStart=") && line.contains("sshd");
-                    let options = line.starts_with("Environment=") && line.contains("SSHD_OPTS");
-                    if (starts || options) && changes_configuration(&line) {
-                        return Err(command_line(&path, number));
-                    }
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-fn changes_configuration(text: &str) -> bool {
-    text.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '='))
-        .any(|word| word.starts_with("-o") || word.starts_with("-f"))
-}
-
-fn command_line(path: &str, number: usize) -> StepError {
-    StepError::refused(STEP, format!("{path}:{number}: options for sshd (-o, -f) win over its configuration"))
-        .hint("take the options out of the image")
-}
-
-fn lines(cx: &Context<'_, '_>, path: &str) -> Result<Vec<(usize, String)>, StepError> {
-    let file = cx.stage.stat(path)?.is_some_and(|found| found.kind == hardtack_guest::FileType::Regular);
-    let text = if file { cx.stage.read(path)?.unwrap_or_default() } else { Vec::new() };
-    Ok(String::from_utf8_lossy(&text)
-        .lines()
-        .enumerate()
-        .map(|(index, line)| (index + 1, line.trim().to_owned()))
-        .filter(|(_, line)| !line.starts_with(['#', ';']))
-        .collect())
 }
