@@ -290,11 +290,11 @@ fn debian_13_behind_a_socket_and_nobody_says_who_it_is() {
 #[track_caller]
 fn by_age(workshop: &Workshop, user: &str, key: &str) -> String {
     let log = std::fs::read_to_string(workshop.path().join("console.txt")).unwrap().replace('\r', "");
-    let log = log.replace("\\\n", " ");
-    let lines: Vec<&str> = log.lines().filter(|line| line.contains("age -d ")).map(str::trim).collect();
+    let lines: Vec<&str> = log.lines().collect();
     let mut said = String::new();
-    for line in &lines {
-        let line = line.replace("LOG", "console.txt").replace("KEY", key);
+    for at in (0..lines.len()).filter(|at| lines[*at].starts_with("Or, without hardtack, with age")) {
+        let last = at + 1 + lines[at + 1..].iter().position(|line| line.contains("age -d -i KEY")).unwrap();
+        let line = lines[at + 1..=last].join("\n").replace("LOG", "console.txt").replace("KEY", key);
         let mut shell = as_ordinary_user("sh");
         let found = output(shell.args(["-c", &line]).current_dir(workshop.path()));
         let opened = String::from_utf8_lossy(&found.stdout).into_owned();
