@@ -7,6 +7,9 @@
 
 mod host_key;
 mod human;
+mod login;
+mod part;
+mod room;
 mod text;
 
 use std::fmt;
@@ -17,7 +20,7 @@ use sha2::{Digest, Sha256};
 use crate::base32;
 
 pub use host_key::HostKey;
-pub(crate) use human::verifiable_lines;
+pub(crate) use human::{Repeated, repeated};
 
 /// The first line.
 pub const BEGIN: &str = "-----BEGIN HARDTACK CREDENTIALS-----";
@@ -214,6 +217,15 @@ pub struct Surroundings {
     pub accepted: Vec<String>,
     /// The overlay's key is new at each boot.
     pub random_key: bool,
+    /// Users whose code comes from the operator's enrolment: nothing of it is printed.
+    pub operator: Vec<String>,
+    /// Users whose password was made on the instance.
+    pub passwords: Vec<String>,
+    /// Name and reason ([`crate::seal::why_not`]) of users whose part is in plain text although the
+    /// recipe asks to seal it.
+    pub unsealed: Vec<(String, String)>,
+    /// The break-glass account.
+    pub recovery: Option<String>,
 }
 
 /// How packages that were left for the first boot fared; also `/var/lib/hardtack/packages.json`.
@@ -238,10 +250,13 @@ impl Block {
     #[must_use]
     pub fn render(&self, surroundings: &Surroundings) -> String {
         let json = self.json();
+        let room = room::share(self, surroundings, json.len());
         let mut lines = vec![BEGIN.to_owned()];
-        human::write(self, surroundings, &mut lines);
-        lines.push(format!("{CHECKSUM_START}{}", checksum(&json)));
-        lines.insert(lines.len() - 1, json);
+        human::write(self, surroundings, &room, &mut lines);
+        lines.push(json);
+        if let Some(json) = lines.last() {
+            lines.push(format!("{CHECKSUM_START}{}", checksum(json)));
+        }
         lines.push(END.to_owned());
         lines.push(String::new());
         lines.join("\n")
@@ -272,4 +287,4 @@ pub fn refusal(reason: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,9 +1,16 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::console::tests::{sample, surroundings};
+use crate::seal::tests::user;
+use crate::seal::{Recipient, fit};
 
 fn human(block: &Block, surroundings: &Surroundings) -> Vec<String> {
     block.render(surroundings).lines().map(str::to_owned).collect()
+}
+
+/// A name as a heading shows it.
+pub(crate) fn heading(name: &str) -> String {
+    super::text::plain(name)
 }
 
 #[test]
@@ -139,4 +146,188 @@ fn a_refusal_is_loud_and_is_no_block() {
 fn debug_output_hides_the_secret() {
     let shown = format!("{:?}", sample());
     assert!(shown.contains("debian") && !shown.contains("5EEN") && !shown.contains("30116782"), "{shown}");
+}
+
+fn key_of_rsa(bytes: usize) -> String {
+    use base64::Engine as _;
+    let mut blob = Vec::new();
+    for part in [&b"ssh-rsa"[..], &[1, 0, 1], &[vec![0], vec![0xc5; bytes]].concat()] {
+        blob.extend_from_slice(&u32::try_from(part.len()).unwrap().to_be_bytes());
+        blob.extend_from_slice(part);
+    }
+    format!("ssh-rsa {}", base64::engine::general_purpose::STANDARD.encode(blob))
+}
+
+/// Recipients: of age-keygen (as long as those of ed25519, less 12 bytes) and RSA with 4096 bits.
+fn keys(small: usize, rsa: usize) -> Vec<Recipient> {
+    let small = (0..small).map(|_| age::x25519::Identity::generate().to_public().to_string());
+    let rsa = (0..rsa).map(|_| key_of_rsa(512));
+    small.chain(rsa).map(|text| Recipient::parse(&text).unwrap()).collect()
+}
+
+/// Bytes on a serial line.
+fn size(text: &str) -> usize {
+    text.len() + text.lines().count()
+}
+
+/// Three host keys, as Debian's.
+fn machine() -> Block {
+    let mut block = sample();
+    let ecdsa = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBHFliOyIZs1gxGF3fmDxFykQhE88wy6AKDGFBfn0R6ZuvRmENABZQa9+pj9hMki+LX0qDJbmHTiWDbYv/cmFt/Q=";
+    block.host_keys.push(HostKey::from_public_file(ecdsa).unwrap());
+    block.host_keys.push(HostKey::from_public_file(&key_of_rsa(384)).unwrap());
+    block
+}
+
+#[test]
+fn a_user_takes_6_kib_and_the_block_of_one_8_kib() {
+    let long = UserCredentials {
+        name: "a-name-as-long-as-useradd-allows".into(),
+        otpauth: crate::otpauth::url(
+            &"r".repeat(40),
+            &"u".repeat(40),
+            &"h".repeat(40),
+            Some(&"i".repeat(40)),
+            "5EENRV74MYRS6G4UYZMKTKSGKM",
+        ),
+        password: "p".repeat(128),
+        ..user()
+    };
+    let short = UserCredentials { name: "x".into(), password: String::new(), ..user() };
+    for user in [user(), long, short] {
+        let mut parts = vec![UserPart::Plain(user.clone())];
+        for (small, rsa) in [(1, 0), (5, 0), (20, 0), (0, 1), (0, 2), (1, 5), (20, 20)] {
+            parts.push(UserPart::Sealed(fit(&user, &keys(small, rsa)).unwrap()));
+        }
+        let reason = crate::seal::why_not(&vec!["sk-ssh-ed25519@openssh.com (carol@laptop)".to_owned(); 5]);
+        parts.push(UserPart::Withheld(WithheldCredentials {
+            name: user.name.clone(),
+            withheld: reason.clone(),
+        }));
+        for part in parts {
+            let surroundings = Surroundings {
+                unsealed: vec![(user.name.clone(), reason.clone())],
+                recovery: Some(user.name.clone()),
+                address: Some("203.0.113.77".into()),
+                ..surroundings()
+            };
+            let mut block = Block { seal: "auto".into(), users: vec![part.clone()], ..machine() };
+            let one = size(&block.render(&surroundings));
+            assert!(one <= room::BLOCK, "{one} bytes: {}", block.render(&surroundings));
+            let mut again = part;
+            match &mut again {
+                UserPart::Plain(user) => user.name = "second".into(),
+                UserPart::Sealed(part) => part.name = "second".into(),
+                UserPart::Withheld(part) => part.name = "second".into(),
+            }
+            block.users.push(again);
+            let two = size(&block.render(&surroundings));
+            assert!(two <= room::BLOCK + room::USER, "{one} and {two} bytes");
+            for line in block.render(&surroundings).lines() {
+                let machine =
+                    line.starts_with('{') || line.starts_with("ssh-rsa ") || line.starts_with("ecdsa-");
+                assert!(machine || line.chars().count() <= 80, "{line}");
+            }
+        }
+    }
+    // One key of the usual kinds: the armor stands among the lines for people.
+    for keys in [keys(1, 0), keys(2, 0), vec![Recipient::parse(&key_of_rsa(256)).unwrap()]] {
+        let part = UserPart::Sealed(fit(&short_user(), &keys).unwrap());
+        let text = Block { seal: "ssh".into(), users: vec![part], ..machine() }.render(&surroundings());
+        assert!(
+            text.lines().any(|line| line == crate::seal::BEGIN_ARMOR),
+            "{} keys: {}",
+            keys.len(),
+            size(&text)
+        );
+    }
+}
+
+fn short_user() -> UserCredentials {
+    UserCredentials { password: String::new(), ..user() }
+}
+
+#[test]
+fn sealed_withheld_and_plain_parts_say_what_to_do() {
+    let sealed = UserPart::Sealed(fit(&user(), &keys(1, 0)).unwrap());
+    let withheld = UserPart::Withheld(WithheldCredentials {
+        name: "carol".into(),
+        withheld: "its only key is odd".into(),
+    });
+    let render = |seal: &str, users: &[UserPart], around: Surroundings| {
+        let text = Block { seal: seal.into(), users: users.to_vec(), ..sample() }.render(&around);
+        text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    let made = Surroundings { passwords: vec!["debian".into()], ..surroundings() };
+    let text = render("ssh", std::slice::from_ref(&sealed), made.clone());
+    for wanted in [
+        "\"Password:\" the one in the sealed part below",
+        "from an app with the secret sealed below",
+        "hardtack console LOG --identity KEY",
+        "LOG|age -d -i KEY",
+        "Sealed; it opens with the private half of a login key",
+        "A stolen key and an old log are two factors",
+    ] {
+        assert!(text.contains(wanted), "{wanted} in {text}");
+    }
+    assert!(!text.contains("NOT SEALED") && !text.contains("Log in soon"), "{text}");
+    let text = render("recipients", &[sealed.clone(), withheld.clone()], made.clone());
+    for wanted in [
+        "of the recipients that the recipe names",
+        "--user debian",
+        "NOT PRINTED: its only key is odd. What to do: ",
+    ] {
+        assert!(text.contains(wanted), "{wanted} in {text}");
+    }
+    let text = render("ssh", &[withheld], surroundings());
+    assert!(text.contains("its secret is not printed, see below"), "{text}");
+    let around = Surroundings { unsealed: vec![("debian".into(), "it has no key".into())], ..made };
+    let text = render("auto", &[UserPart::Plain(user())], around);
+    for wanted in [
+        "NOT SEALED: whoever reads this console can log in with the other factors. The reason: it has no key.",
+        "\"Password:\" the one below",
+        "Password: kT8 vR\"2\\x",
+        "Log in soon",
+    ] {
+        assert!(text.contains(wanted), "{wanted} in {text}");
+    }
+    let around = Surroundings { operator: vec!["debian".into()], ..surroundings() };
+    let text = render("auto", &[], around.clone());
+    for wanted in [
+        "Fingerprints only.",
+        "How to log in as debian",
+        "six digits from the operator's enrolment",
+        "debian: the code comes from the operator's enrolment.",
+    ] {
+        assert!(text.contains(wanted), "{wanted} in {text}");
+    }
+    let password = UserPart::Plain(UserCredentials {
+        name: "debian".into(),
+        password: "kT8v".into(),
+        ..UserCredentials::default()
+    });
+    let text = render("none", &[password], around);
+    assert!(
+        text.contains("Password: kT8v") && !text.contains("secret key is") && !text.contains("QR"),
+        "{text}"
+    );
+}
+
+#[test]
+fn drift_is_the_first_thing_and_loud() {
+    for users in [sample().users, Vec::new()] {
+        let drift = vec!["sshd takes a password alone from debian: ".repeat(5), "d\u{1b}[2J".into()];
+        let block = Block { drift, users, ..sample() };
+        let text = block.render(&surroundings());
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[1], "!".repeat(60));
+        assert_eq!(lines[2], "!!! LOGINS ASK FOR LESS THAN THE RECIPE PROMISED");
+        let end = lines.iter().skip(2).position(|line| *line == "!".repeat(60)).unwrap() + 2;
+        assert!(
+            end > 6 && lines[3..end].iter().all(|line| line.starts_with("!!! ") && line.len() <= 80),
+            "{text}"
+        );
+        assert!(text.contains("docs/lost-and-found.md") && !text.contains('\u{1b}'));
+        assert_eq!(crate::console::read(text.as_bytes()).unwrap().newest.block, block);
+    }
 }

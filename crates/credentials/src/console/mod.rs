@@ -14,10 +14,13 @@ mod verify;
 use std::collections::HashSet;
 use std::fmt;
 
-use crate::block::Block;
+use crate::block::{Block, SealedCredentials, UserPart};
 
 /// Longest log that [`read`] takes, in bytes; clouds keep 64 KiB, a serial log of months is larger.
 pub const LOG_LIMIT: usize = 64 * 1024 * 1024;
+
+/// No more sealed parts are kept for comparison.
+const RESEALED_LIMIT: usize = 64;
 
 /// A block that arrived whole. `Debug` masks it.
 #[derive(Clone, PartialEq, Eq)]
@@ -94,6 +97,10 @@ pub struct Reading {
     pub older: usize,
     /// Blocks that did not arrive whole.
     pub damaged: Vec<Damaged>,
+    /// Sealed parts of the newest block's users that earlier blocks of its boot have, and that are not
+    /// the same text. Only who opens both can tell whether they say the same; if not, one of them
+    /// was not printed by the machine's agent.
+    pub resealed: Vec<SealedCredentials>,
 }
 
 impl Reading {
@@ -161,15 +168,33 @@ fn choose(mut scan: scan::Scan) -> Result<Reading, ReadError> {
         .filter(|found| found.block.boot_id != newest.block.boot_id)
         .map(|found| found.json.as_str())
         .collect();
-    Ok(Reading { older: older.len(), newest, damaged: scan.damaged })
+    let mut resealed: Vec<SealedCredentials> = Vec::new();
+    let same_boot = scan.intact.iter().filter(|found| found.block.boot_id == newest.block.boot_id);
+    for part in same_boot.flat_map(|found| &found.block.users) {
+        let other = |user: &UserPart| user.name() == part.name() && user != part;
+        if let UserPart::Sealed(part) = part
+            && newest.block.users.iter().any(other)
+            && !resealed.contains(part)
+            && resealed.len() < RESEALED_LIMIT
+        {
+            resealed.push(part.clone());
+        }
+    }
+    Ok(Reading { older: older.len(), newest, damaged: scan.damaged, resealed })
 }
 
-/// Two prints of one boot may differ in their time, and a later one leaves users out whose codes
-/// were accepted meanwhile; anything else is a contradiction.
+/// Two prints of one boot may differ in their time and in what the guard says; a later one leaves
+/// users out whose codes were accepted meanwhile. Sealed anew, a part is another text with the same
+/// contents. Anything else is a contradiction.
 fn contradicts(earlier: &Block, later: &Block) -> bool {
-    let rest = |block: &Block| Block { time: String::new(), users: Vec::new(), ..block.clone() };
-    earlier.boot_id == later.boot_id
-        && (rest(earlier) != rest(later) || later.users.iter().any(|user| !earlier.users.contains(user)))
+    let rest =
+        |block: &Block| Block { time: String::new(), users: Vec::new(), drift: Vec::new(), ..block.clone() };
+    let same = |one: &UserPart, other: &UserPart| match (one, other) {
+        (UserPart::Sealed(one), UserPart::Sealed(other)) => one.name == other.name,
+        (one, other) => one == other,
+    };
+    let known = |user: &UserPart| earlier.users.iter().any(|before| same(before, user));
+    earlier.boot_id == later.boot_id && (rest(earlier) != rest(later) || !later.users.iter().all(known))
 }
 
 #[cfg(test)]

@@ -3,11 +3,18 @@
 //! The checksum covers the line of JSON. The human part repeats the secrets and keys, and people
 //! read them there: every such line must have arrived too, with blanks and line breaks anywhere.
 
+use std::collections::HashSet;
+
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::base32;
-use crate::block::{Block, CHECKSUM_START, JSON_START, UserPart, VERSION, checksum, verifiable_lines};
+use crate::block::{
+    Block, CHECKSUM_START, JSON_START, Repeated, UserPart, VERSION, checksum, is_name, repeated,
+};
+use crate::seal::{BEGIN_ARMOR, stanzas};
+
+/// No block names more users: a cloud's 64 KiB would not hold them.
+const USERS_LIMIT: usize = 1000;
 
 /// Verifies the lines between the markers; the block and its JSON, or what is wrong.
 pub(super) fn verify(lines: &[&str]) -> Result<(Block, String), String> {
@@ -154,24 +161,26 @@ fn parse(json: &str) -> Result<Block, String> {
         return Err(format!("it has version {version}, this release reads version {VERSION}"));
     }
     match value.get("seal").and_then(Value::as_str) {
-        Some("none") | None => {}
+        Some("none" | "ssh" | "auto" | "recipients") | None => {}
         Some(seal) => {
             return Err(format!("it is sealed ({}), which this release cannot open", seal.escape_debug()));
         }
     }
+    let parts = value.get("users").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if parts.len() > USERS_LIMIT {
+        return Err(format!("it names {} users; no machine prints more than {USERS_LIMIT}", parts.len()));
+    }
+    if let Some(part) = parts.iter().find(|part| forms(part) != 1) {
+        let name = part.get("name").and_then(Value::as_str).unwrap_or_default().escape_debug();
+        return Err(format!("the part of user \"{name}\" is not one of: in plain text, sealed, withheld"));
+    }
     let block: Block =
         serde_json::from_value(value).map_err(|error| format!("its JSON is not a block's: {error}"))?;
-    for user in block.users.iter().filter_map(UserPart::plain) {
-        let name = user.name.escape_debug();
-        if user.name.is_empty() || base32::decode(&user.secret).is_none_or(|key| key.len() < 10) {
-            return Err(format!("the secret of user \"{name}\" is not base32 of at least 80 bits"));
-        }
-        let plain = |text: &str| text.bytes().all(|byte| matches!(byte, b'!'..=b'~'));
-        if !user.otpauth.starts_with("otpauth://") || !plain(&user.otpauth) || !plain(&user.secret) {
-            return Err(format!("the otpauth URL of user \"{name}\" is none"));
-        }
-        if !user.scratch_codes.iter().all(|code| code.bytes().all(|byte| byte.is_ascii_digit())) {
-            return Err(format!("a scratch code of user \"{name}\" is not a number"));
+    let mut names = HashSet::new();
+    for user in &block.users {
+        check(user)?;
+        if !names.insert(user.name()) {
+            return Err(format!("it names user \"{}\" twice", user.name().escape_debug()));
         }
     }
     match block.host_keys.iter().position(|key| !key.is_consistent()) {
@@ -179,6 +188,37 @@ fn parse(json: &str) -> Result<Block, String> {
             Err(format!("type, key and fingerprint of its host key {} do not belong together", index + 1))
         }
         None => Ok(block),
+    }
+}
+
+/// How many of the forms of a part a user's object has; they exclude each other.
+fn forms(part: &Value) -> usize {
+    let has = |name: &str| part.get(name).is_some();
+    let plain = ["secret", "otpauth", "scratch_codes", "password"].into_iter().any(has);
+    usize::from(plain) + usize::from(has("sealed")) + usize::from(has("withheld"))
+}
+
+/// Whether a reader may use a part.
+fn check(user: &UserPart) -> Result<(), String> {
+    const WITHHELD_LIMIT: usize = 4096;
+    let name = user.name().escape_debug();
+    match user {
+        UserPart::Plain(user) => return user.check(),
+        UserPart::Sealed(part) => {
+            if let Err(why) = stanzas(&part.sealed) {
+                return Err(format!("the sealed part of user \"{name}\" is not an age file: {why}"));
+            }
+        }
+        UserPart::Withheld(part) => {
+            if part.withheld.len() > WITHHELD_LIMIT || part.withheld.chars().any(char::is_control) {
+                return Err(format!("the reason why user \"{name}\" has no part is not one sentence"));
+            }
+        }
+    }
+    if is_name(user.name()) {
+        Ok(())
+    } else {
+        Err("a user's name is empty, too long or has control characters".to_owned())
     }
 }
 
@@ -194,39 +234,66 @@ fn complete(block: &Block, lines: &[&str]) -> Result<(), String> {
         }
     }
     starts.push(squeezed.len());
-    let at_boundary = |at: usize| starts.binary_search(&at).is_ok();
-    let mut from = 0;
-    // Near misses that are looked past; without a limit a hostile log could make this quadratic.
-    let mut misses = 1000;
-    for wanted in verifiable_lines(block) {
-        let needle: String = wanted.split(' ').collect();
-        loop {
-            let found = squeezed.get(from..).and_then(|rest| rest.find(&needle)).filter(|_| misses > 0);
-            let Some(at) = found else {
-                return Err(format!(
-                    "its human part does not repeat the JSON: {} arrived damaged",
-                    kind(&wanted)
-                ));
-            };
-            let (start, end) = (from + at, from + at + needle.len());
-            if at_boundary(start) && at_boundary(end) {
-                from = end;
-                break;
+    let mut text = Squeezed { text: &squeezed, starts: &starts, from: 0, misses: 1000 };
+    let damaged = |what: &str| format!("its human part does not repeat the JSON: {what} arrived damaged");
+    let squeeze = |line: &str| line.split(' ').collect::<String>();
+    let (begin, instead_begin) = (squeeze(BEGIN_ARMOR), squeeze(Repeated::INSTEAD));
+    // Where the next ones are; each is looked for again only when it was passed.
+    let (mut armor_at, mut instead_at) = (Some(0), Some(0));
+    for wanted in repeated(block) {
+        match wanted {
+            Repeated::Line { what, text: line } => {
+                text.pass(&squeeze(&line)).ok_or_else(|| damaged(what))?;
             }
-            from = start + 1;
-            misses -= 1;
+            Repeated::Armor { armor, instead } => {
+                text.next(&begin, &mut armor_at);
+                text.next(&instead_begin, &mut instead_at);
+                let in_json = match (armor_at, instead_at) {
+                    (Some(armor), Some(instead)) => instead < armor,
+                    (None, Some(_)) => true,
+                    _ => false,
+                };
+                let lines = if in_json { vec![instead] } else { armor };
+                for line in lines {
+                    text.pass(&squeeze(&line)).ok_or_else(|| damaged("a sealed part"))?;
+                }
+            }
         }
     }
     Ok(())
 }
 
-/// Names a line without quoting a secret.
-fn kind(line: &str) -> &'static str {
-    match line.trim_start() {
-        line if line.starts_with("Your new secret") => "the secret key",
-        line if line.starts_with(['o', '?', 'U']) => "the URL",
-        line if line.starts_with('Y') || line.len() == 8 => "the scratch codes",
-        _ => "the host keys",
+/// A text without blanks and line ends.
+struct Squeezed<'a> {
+    text: &'a str,
+    /// Where words began, and the end.
+    starts: &'a [usize],
+    /// What is before has been found.
+    from: usize,
+    /// Near misses that are looked past; without a limit a hostile log could make this quadratic.
+    misses: usize,
+}
+
+impl Squeezed<'_> {
+    /// Passes over the next occurrence that begins and ends with words.
+    fn pass(&mut self, needle: &str) -> Option<()> {
+        loop {
+            let at = self.text.get(self.from..)?.find(needle).filter(|_| self.misses > 0)?;
+            let (start, end) = (self.from + at, self.from + at + needle.len());
+            if self.starts.binary_search(&start).is_ok() && self.starts.binary_search(&end).is_ok() {
+                self.from = end;
+                return Some(());
+            }
+            self.from = start + 1;
+            self.misses -= 1;
+        }
+    }
+
+    /// Moves a known place to the next occurrence; `None` stays: there is no further one.
+    fn next(&self, needle: &str, place: &mut Option<usize>) {
+        if place.is_some_and(|at| at < self.from || at == 0) {
+            *place = self.text.get(self.from..).and_then(|rest| rest.find(needle)).map(|at| self.from + at);
+        }
     }
 }
 

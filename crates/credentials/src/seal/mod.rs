@@ -36,8 +36,8 @@ pub const BEGIN_ARMOR: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
 /// The last line of a sealed part.
 pub const END_ARMOR: &str = "-----END AGE ENCRYPTED FILE-----";
 /// What a sealed part may take in a block, line ends counted as two bytes. The block of a machine
-/// with one user has to stay below 8 KiB, and what is not the user's takes up to 3 KiB of them.
-pub const SEALED_LIMIT: usize = 4352;
+/// with one user has to stay below 8 KiB, and what is not the user's takes up to 3.5 KiB of them.
+pub const SEALED_LIMIT: usize = 3840;
 /// No sealed part that is read is longer: the header is parsed again for each of its lines.
 pub const ARMOR_LIMIT: usize = 64 * 1024;
 /// Nothing that was opened is longer.
@@ -110,6 +110,20 @@ pub fn fit(user: &UserCredentials, recipients: &[Recipient]) -> Result<SealedCre
         sealed: encrypt(&text, &chosen)?,
         left_out: recipients.len() - fitting,
     })
+}
+
+/// Why nothing can be sealed to a user's keys, for people; `unusable` as in [`Recipients`].
+#[must_use]
+pub fn why_not(unusable: &[String]) -> String {
+    match unusable {
+        [] => "it has no login key in this machine".to_owned(),
+        [key] => format!("its only login key cannot open what is sealed: {key}"),
+        keys => {
+            let shown = keys.get(..3).unwrap_or(keys).join(", ");
+            let more = if keys.len() > 3 { " and others" } else { "" };
+            format!("none of its {} login keys can open what is sealed: {shown}{more}", keys.len())
+        }
+    }
 }
 
 /// Opens a sealed part; an error of an identity counts as [`OpenError::Damaged`]. The credentials inside are checked as those of a block in plain text.
