@@ -21,6 +21,8 @@ const PATH: &str = "/run/hardtack/printed.json";
 pub(crate) struct Printed {
     /// Nothing is known to have come in between, on any console.
     pub(crate) whole: bool,
+    /// No console took it: the next try would go the same way.
+    pub(crate) failed: bool,
     /// What it said of drift.
     pub(crate) drift: Vec<String>,
 }
@@ -28,7 +30,7 @@ pub(crate) struct Printed {
 /// Prints the block, and notes how it went. `drift` is what it says in [`Block::drift`](hardtack_credentials::Block).
 pub(crate) fn print(host: &Host, text: &str, drift: &[String]) -> Result<(), AgentError> {
     let done = console::print_whole(host, text);
-    let printed = Printed { whole: matches!(done, Ok(true)), drift: drift.to_vec() };
+    let printed = Printed { whole: matches!(done, Ok(true)), failed: done.is_err(), drift: drift.to_vec() };
     let kept = directory(host, RUNTIME).and_then(|_| {
         let text = serde_json::to_string(&printed).unwrap_or_default();
         replace_unsynced(&host.path(PATH), format!("{text}\n").as_bytes(), 0o600)
@@ -49,6 +51,7 @@ pub(crate) fn is_needed(host: &Host) -> bool {
     let Some(printed) = printed(host) else { return false };
     let drift = guard::current(host).map(|state| state.drift()).unwrap_or_default();
     let why = match (printed.whole, printed.drift == drift) {
+        _ if printed.failed => return false,
         (true, true) => return false,
         (false, _) => "something cut into it",
         (true, false) => "logins ask for something else by now",
@@ -90,7 +93,9 @@ mod tests {
     fn a_block_that_was_cut_into_is_printed_again() {
         let tree = tree().file("run/hardtack/printed.json", r#"{"whole":false,"drift":[]}"#);
         assert!(is_needed(&tree.host()));
-        let tree = tree.file("run/hardtack/printed.json", "rubbish");
-        assert!(!is_needed(&tree.host()));
+        for nothing in ["rubbish", r#"{"whole":false,"failed":true}"#] {
+            let tree = Tree::new().file("run/hardtack/printed.json", nothing);
+            assert!(!is_needed(&tree.host()), "{nothing}");
+        }
     }
 }

@@ -109,12 +109,44 @@ fn a_message_that_reached_the_console_is_noticed() {
     assert_eq!(disturbed(7, false), None, "the kernel does not write there");
 }
 
-/// What cut into every try is told, so that the end of the boot prints again.
+/// What cut into every try is told, so that the end of the boot prints again. The reader of the line writes a
+/// message of the kernel's while the text is on its way: more of it than a terminal holds.
 #[test]
 fn a_print_that_was_cut_into_is_told() {
-    let tree = Tree::new()
-        .file("sys/class/tty/console/active", "ttyS0\n")
-        .file("proc/sys/kernel/printk", "7\t4\t1\t7\n")
-        .file("dev/ttyS0", "");
-    assert!(print_whole(&tree.host(), "x").unwrap());
+    use std::io::{Read, Write};
+    use std::os::unix::fs::symlink;
+    let master =
+        rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).unwrap();
+    rustix::pty::grantpt(&master).unwrap();
+    rustix::pty::unlockpt(&master).unwrap();
+    let slave = rustix::pty::ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+    // Held open, or the master would see an end between two tries.
+    let _held = std::fs::OpenOptions::new().read(true).write(true).open(&slave).unwrap();
+    for (noise, whole) in [(true, false), (false, true)] {
+        let tree = Tree::new()
+            .directory("proc")
+            .file("sys/class/tty/console/active", "ttyS0\n")
+            .file("proc/sys/kernel/printk", "7\t4\t1\t7\n")
+            .file("dev/kmsg", "");
+        symlink(&slave, tree.host().path("/dev/ttyS0")).unwrap();
+        let kmsg = tree.host().path("/dev/kmsg");
+        let mut reader = std::fs::File::from(master.try_clone().unwrap());
+        let text = "0123456789\n".repeat(20_000);
+        let printing = std::thread::spawn({
+            let host = tree.host();
+            move || print_whole(&host, &text).unwrap()
+        });
+        let tries = if noise { 3 } else { 1 };
+        let mut left = tries * ("\r\n".len() + 12 * 20_000);
+        let mut bytes = [0; 1024];
+        while left > 0 {
+            let count = reader.read(&mut bytes).unwrap();
+            left -= count;
+            if noise {
+                let mut file = std::fs::OpenOptions::new().append(true).open(&kmsg).unwrap();
+                file.write_all(b"0,1,2,-;emergency\n").unwrap();
+            }
+        }
+        assert_eq!(printing.join().unwrap(), whole, "noise: {noise}");
+    }
 }

@@ -28,6 +28,8 @@ use crate::journal;
 const PATIENCE: Duration = Duration::from_secs(45);
 /// A print that was disturbed is repeated, but not for ever.
 const TRIES: u32 = 3;
+/// Who cut in may need a moment to come to its end.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Prints `text` (lines ended by `\n`) on every serial console.
 ///
@@ -81,7 +83,9 @@ fn one(host: &Host, console: &Console, text: &str, quiet: &Quiet<'_>) -> Result<
             None => return Ok(true),
             Some(what) => {
                 journal::say(&format!("{}: {what} meanwhile (print {attempt} of {TRIES})", console.name));
-                thread::sleep(Duration::from_secs(1));
+                if attempt < TRIES {
+                    thread::sleep(PAUSE);
+                }
             }
         }
     }

@@ -40,7 +40,7 @@ pub(super) fn judge(host: &Host, config: &AgentConfig, now: u64) -> State {
              build it again, and they are guarded",
         ),
     }
-    for weakness in super::enrolment(host) {
+    for weakness in super::enrolment(host, config) {
         state.add(weakness);
         state.verdict = Verdict::Weaker;
     }

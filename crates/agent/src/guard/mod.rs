@@ -24,13 +24,12 @@ use std::process::ExitCode;
 use hardtack_credentials::AgentConfig;
 use hardtack_login::Weakness;
 
+use crate::enrol::identity::{self, Identity, Known};
+use crate::enrol::outcome::{self, Outcome};
 use crate::host::Host;
 use crate::{config, console, journal};
 
 pub(crate) use state::{State, Verdict, current};
-
-/// Where the enrolment says what it came to.
-const ENROLMENT: &str = "/run/hardtack/enrolment.json";
 
 /// What `hardtack-agent guard` is called for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,15 +131,21 @@ fn judge_only(host: &Host, config: &AgentConfig, now: u64) -> State {
     state
 }
 
-/// Secrets of another machine that the enrolment could not drop: whoever has its old console log could log in.
-fn enrolment(host: &Host) -> Vec<Weakness> {
-    #[derive(serde::Deserialize, Default)]
-    #[serde(default)]
-    struct Outcome {
-        foreign: Vec<String>,
+/// Secrets of another machine that are still there: whoever has its old console log could log in.
+fn enrolment(host: &Host, config: &AgentConfig) -> Vec<Weakness> {
+    let weakness = |what: String, hint: &str| Weakness { what, hint: hint.to_owned(), ..Weakness::default() };
+    if host.exists(outcome::PATH) {
+        let hint = "remove that file (root), then run hardtack-agent enrol";
+        return Outcome::load(host).foreign.into_iter().map(|what| weakness(what, hint)).collect();
     }
-    let bytes = host.read(ENROLMENT).ok().flatten();
-    let outcome: Outcome = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-    let hint = "remove that file (root), then run hardtack-agent enrol";
-    outcome.foreign.into_iter().map(|what| Weakness { what, hint: hint.to_owned(), ..Weakness::default() }).collect()
+    // The enrolment has not come to its end, so nobody has dropped anything.
+    match identity::compare(host, &Identity::of(host, config)) {
+        Known::Other(why) => vec![weakness(
+            format!(
+                "the secrets on this disk were made for another machine ({why}), and the enrolment failed"
+            ),
+            "run hardtack-agent enrol (root)",
+        )],
+        Known::New | Known::Same(_) => Vec::new(),
+    }
 }

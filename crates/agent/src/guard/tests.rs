@@ -94,6 +94,19 @@ fn secrets_of_another_machine_that_stayed_hold_ssh() {
     assert!(state.ssh_held && state.drift()[0].contains("a secret stayed"), "{state:?}");
 }
 
+/// The enrolment has crashed: what it should have dropped would be accepted.
+#[test]
+fn secrets_of_another_machine_hold_ssh_where_nobody_has_looked_at_them() {
+    let of = |uuid: &str| format!(r#"{{"product_uuid":"{uuid}"}}"#);
+    let tree = tree()
+        .file("sys/class/dmi/id/product_uuid", "4c4c4544-0042-3510-8052-b4c04f4b3132\n")
+        .file("var/lib/hardtack/identity.json", &of("4c4c4544-0042-3510-8052-b4c04f4b3133"));
+    let state = look(&tree.host(), &config("stop-ssh"), NOW);
+    assert!(state.ssh_held && state.drift()[0].contains("another machine"), "{state:?}");
+    let tree = tree.file("var/lib/hardtack/identity.json", &of("4c4c4544-0042-3510-8052-b4c04f4b3132"));
+    assert!(!look(&tree.host(), &config("stop-ssh"), NOW).ssh_held);
+}
+
 #[test]
 fn an_older_build_and_a_lost_user_are_told_and_weaken_nothing() {
     let tree = tree().file("etc/passwd", "");
