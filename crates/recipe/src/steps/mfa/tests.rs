@@ -287,3 +287,69 @@ fn settings_that_cannot_be_meant() {
         assert!(matches!(error, StepError::Usage { .. }), "{error}");
     }
 }
+
+/// What the agent is told to hold the machine to.
+#[test]
+fn the_promise_is_what_was_proven() {
+    let tree = debian("1:9.2p1-2")
+        .file("/etc/pam.d/sudo", "@include common-auth\n")
+        .file("/etc/pam.d/cron", "@include common-account\n")
+        .file(
+            "/lib/systemd/system/ssh.service.d/eic.conf",
+            "[Service]\nExecStart=\nExecStart=/usr/sbin/sshd -D -o \"AuthorizedKeysCommand /eic %%u\"\n",
+        )
+        .file("/lib/systemd/system/ssh.service", "[Service]\nExecStart=/usr/sbin/sshd -D\n")
+        .file("/etc/default/ssh", "SSHD_OPTS=-oUsePAM=yes\n");
+    let mut stage = Stage::new(&tree);
+    let mut cx = Context::for_tests(&mut stage);
+    let own = MfaStep { others: Others::Publickey, scope: Scope::Login, ..step() };
+    apply(&own, &mut cx).unwrap();
+    let sshd = SshdStep {
+        directives: vec![("MaxAuthTries".to_owned(), "4".to_owned())],
+        match_blocks: MatchPolicy::Refuse,
+    };
+    crate::steps::sshd::apply(&sshd, Some(&own), &mut cx).unwrap();
+    let promise = promise(&own, Some(&sshd), &cx).unwrap();
+    let value =
+        |keyword: &str| promise.sshd.iter().find(|(known, _)| known == keyword).map(|(_, v)| v.as_str());
+    assert_eq!(value("AuthenticationMethods"), Some("publickey,keyboard-interactive"));
+    assert_eq!(value("MaxAuthTries"), Some("4"));
+    assert_eq!(promise.blocks[0].criteria, "User *,!debian");
+    assert_eq!(promise.kept, [("AuthorizedKeysCommand".to_owned(), vec!["/eic %u".to_owned()])]);
+    let services: Vec<(&str, bool, bool)> =
+        promise.services.iter().map(|s| (s.service.as_str(), s.code, s.password)).collect();
+    let all = ["sshd", "login", "common-auth", "su", "sudo"].map(|service| (service, true, true));
+    assert_eq!(services, all);
+    assert_eq!(promise.check(&*cx.stage).unwrap(), []);
+    refuse_weakness(&promise, &cx).unwrap();
+    // A later step that undoes it.
+    cx.stage.write("/etc/pam.d/sudo", "auth required pam_unix.so\n", hardtack_guest::Set::default()).unwrap();
+    let error = refuse_weakness(&promise, &cx).unwrap_err().to_string();
+    assert!(error.contains("/etc/pam.d/sudo asks for no code"), "{error}");
+}
+
+#[test]
+fn sshd_that_a_unit_starts_otherwise_is_refused() {
+    let unit = "[Service]\nExecStart=/usr/sbin/sshd -D $SSHD_OPTS\n";
+    for (path, text, wanted) in [
+        (
+            "/lib/systemd/system/ssh@.service",
+            "[Service]\nExecStart=-/usr/sbin/sshd -i -o UsePAM=no\n",
+            "ssh@.service:2",
+        ),
+        (
+            "/etc/systemd/system/ssh.service.d/x.conf",
+            "[Service]\nEnvironment=SSHD_OPTS=-oUsePAM=no\n",
+            "x.conf:2",
+        ),
+        (
+            "/etc/systemd/system/ssh.service.d/x.conf",
+            "[Service]\nEnvironment=SSHD_OPTS=-f/etc/x\n",
+            "x.conf:2",
+        ),
+    ] {
+        let tree = debian("1:9.2p1-2").file("/lib/systemd/system/ssh.service", unit).file(path, text);
+        let error = run(&tree, &step(), DROP_IN).expect_err(wanted);
+        assert!(error.contains(wanted), "{wanted}: {error}");
+    }
+}

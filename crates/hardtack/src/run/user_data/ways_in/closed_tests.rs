@@ -9,12 +9,12 @@ use super::tests::{KEY, codes, found, hardened, plain};
 const UNIT: &str = "[Service]\nEnvironmentFile=-/etc/default/ssh\nExecStart=/usr/sbin/sshd -D $SSHD_OPTS\n";
 
 /// User-data that writes one file.
-fn writes(path: &str, content: &str) -> String {
+pub(super) fn writes(path: &str, content: &str) -> String {
     let content = content.replace('\n', "\n      ");
     format!("#cloud-config\nwrite_files:\n  - path: {path}\n    content: |\n      {content}\n")
 }
 
-fn drop_in(line: &str) -> String {
+pub(super) fn drop_in(line: &str) -> String {
     writes("/etc/ssh/sshd_config.d/00-a.conf", line)
 }
 

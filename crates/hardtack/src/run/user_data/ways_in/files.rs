@@ -13,6 +13,7 @@ use hardtack_userdata::{Finding, Map, Place, Value};
 
 use super::demand;
 use super::image::{self, Facts, SNIPPET};
+use super::promise;
 use super::storage;
 use super::users::get;
 use crate::error::CliError;
@@ -101,6 +102,7 @@ pub(super) fn compare(
     found.extend(demand::stacks(&before, after, &places)?);
     found.extend(others(&places, facts));
     found.extend(sudo(&before, after, &places)?);
+    promise::look(&before, after, &places, facts, &mut found);
     Ok(found)
 }
 
@@ -149,7 +151,7 @@ impl Places<'_> {
     }
 }
 
-fn same_path(one: &str, other: &str) -> bool {
+pub(super) fn same_path(one: &str, other: &str) -> bool {
     let parts = |path: &str| -> Vec<String> {
         path.split('/').filter(|part| !part.is_empty() && *part != ".").map(str::to_owned).collect()
     };

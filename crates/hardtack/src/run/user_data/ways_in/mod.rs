@@ -8,6 +8,7 @@
 //! * `owners`: owners of files that the image has, or not.
 //! * `files`: sshd, PAM and the overlay with the files of the user-data in place.
 //! * `demand`: what PAM asks for.
+//! * `promise`: what the image's recipe promised of logins.
 //! * `gates`: what shuts everybody out.
 //! * `storage`: the overlay's device.
 //! * `commands`: commands that name any of it.
@@ -23,6 +24,7 @@ mod keys;
 mod login;
 mod losses;
 mod owners;
+mod promise;
 mod storage;
 #[cfg(test)]
 mod tests;
