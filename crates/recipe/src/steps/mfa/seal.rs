@@ -3,7 +3,8 @@
 //! The agent seals to the keys that a user has on the instance. What the recipe and the image bring of
 //! them is known here, what comes with the launch is not: of users without a key nothing is said.
 
-use hardtack_credentials::seal::recipients;
+use hardtack_credentials::UserCredentials;
+use hardtack_credentials::seal::{self, Recipient, recipients};
 use hardtack_guest::sshd::{self, Config};
 
 use super::STEP;
@@ -16,8 +17,24 @@ pub(super) fn tell(step: &MfaStep, cx: &mut Context<'_, '_>) -> Result<(), StepE
     let config = Config::load(cx.stage, version)?;
     for name in &step.users {
         let recovery = step.recovery.as_ref().filter(|recovery| recovery.user == *name);
-        let named = recovery.is_some_and(|recovery| !of_recovery(recovery, cx).is_empty());
-        if named || matches!(step.seal, Seal::Recipients(_)) {
+        let of_recovery = recovery.map(|recovery| of_recovery(recovery, cx)).unwrap_or_default();
+        let named = match &step.seal {
+            _ if !of_recovery.is_empty() => &of_recovery,
+            Seal::Recipients(list) => list,
+            Seal::None | Seal::Ssh | Seal::Auto => &of_recovery,
+        };
+        if !named.is_empty() {
+            match left_out(name, named, cx) {
+                0 => {}
+                count => cx.warn(
+                    STEP,
+                    format!(
+                        "the part of {name} has no room for {count} of its {} recipients, the longest keys: they \
+                         cannot open it; use age1… or ed25519 keys",
+                        named.len()
+                    ),
+                ),
+            }
             continue;
         }
         let keys = known(name, &config, cx)?;
@@ -55,6 +72,26 @@ pub(super) fn of_recovery(recovery: &Recovery, cx: &Context<'_, '_>) -> Vec<Stri
     let account = cx.agent.accounts.iter().find(|account| account.name == recovery.user);
     let lines = account.map(|account| account.authorized_keys.join("\n")).unwrap_or_default();
     recipients(&lines).usable.iter().map(ToString::to_string).collect()
+}
+
+/// How many of `named` a block has no room for, as the agent counts.
+fn left_out(name: &str, named: &[String], cx: &Context<'_, '_>) -> usize {
+    let keys: Vec<Recipient> = named.iter().filter_map(|text| Recipient::parse(text).ok()).collect();
+    let random = cx.agent.accounts.iter().find(|account| account.name == name);
+    let password =
+        random.and_then(|account| account.random_password.as_ref()).map_or(0, |random| random.length);
+    // As long as the real ones: 26 letters, five codes, a URL with the names of recipe, user and host in it.
+    let user = UserCredentials {
+        name: name.to_owned(),
+        secret: "A".repeat(26),
+        otpauth: "x".repeat(160),
+        scratch_codes: vec!["0".repeat(8); 5],
+        password: "x".repeat(password.min(128) as usize),
+    };
+    match seal::fit(&user, &keys) {
+        Ok(part) => part.left_out,
+        Err(_) => keys.len(),
+    }
 }
 
 /// The login keys of `name` in recipe and image.

@@ -11,6 +11,8 @@ use crate::model::Drift;
 const ED25519: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO5h8DIySxBfG9xH1ZyDnaU10tByk9debZSCglI01tqy";
 const ECDSA: &str = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBDcx88Kcz5+WxwrzfkPTHvTsinwfRkVaD4Qn0QNBMr+lu1j0ZghERQ/YzR0jWKQwY1n519D9zaSfAU2CL+kyoHU=";
 
+const AGE: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+
 fn tree(authorized_keys: &str) -> MemoryTree {
     let tree = MemoryTree::new()
         .file(
@@ -91,7 +93,7 @@ fn the_agent_is_told_who_opens_what() {
     };
     let commented = format!("no-pty {ED25519} me@home");
     for (named, keys, wanted, warned) in [
-        (&["age1x"][..], &[ED25519][..], &["age1x"][..], false),
+        (&[AGE][..], &[ED25519][..], &[AGE][..], false),
         (&[], &[commented.as_str(), ECDSA], &[ED25519], false),
         (&[], &[ECDSA], &[], true),
         (&[], &[], &[], true),
@@ -106,4 +108,42 @@ fn the_agent_is_told_who_opens_what() {
             "{notes:?}"
         );
     }
+}
+
+/// More keys than a block has room for: an RSA key takes as much as five others.
+#[test]
+fn recipients_that_a_block_has_no_room_for_are_told() {
+    let rsa = |last: u8| {
+        // Other numbers of the same size: nobody has their private halves.
+        let mut modulus = vec![0x01; 512];
+        (modulus[0], modulus[510], modulus[511]) = (0xc5, last, 0x0f);
+        let mut blob = Vec::new();
+        for part in [&b"ssh-rsa"[..], &[1, 0, 1], &[&[0][..], &modulus].concat()] {
+            blob.extend(u32::try_from(part.len()).unwrap().to_be_bytes());
+            blob.extend(part);
+        }
+        format!("ssh-rsa {}", base64(&blob))
+    };
+    let list: Vec<String> = (1..=8).map(rsa).collect();
+    assert!(Recipient::parse(&list[0]).is_ok(), "{}", list[0]);
+    let (notes, agent) = run(&step(Seal::Recipients(list.clone())), "", Vec::new());
+    assert_eq!(agent.recipients, list);
+    assert!(notes.len() == 1 && notes[0].0 == Weight::Warning, "{notes:?}");
+    assert!(notes[0].1.contains("of its 8 recipients"), "{notes:?}");
+    let (notes, _) = run(&step(Seal::Recipients(vec![rsa(1), AGE.to_owned()])), "", Vec::new());
+    assert!(notes.is_empty(), "{notes:?}");
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let bits =
+            chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for at in 0..4 {
+            let digit = ALPHABET[(bits >> (18 - 6 * at)) as usize & 63];
+            text.push(if at > chunk.len() { '=' } else { char::from(digit) });
+        }
+    }
+    text
 }
