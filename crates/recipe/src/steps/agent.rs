@@ -221,17 +221,35 @@ fn by_systemd(cx: &mut Context<'_, '_>) -> Result<(), StepError> {
 }
 
 /// The drop-ins stand beside the image's own units, where no later build of somebody's looks for settings.
+/// Puts the gate in front of every unit that lets SSH in. What an image's own unit does for a reload stays,
+/// behind the gate: sshd that rereads its configuration first has let somebody in by the time it is judged.
 fn guard_ssh(cx: &mut Context<'_, '_>, directory: &str) -> Result<(), StepError> {
     let wanted = cx.agent.mfa.is_some();
     for (unit, text) in GUARDED {
         let path = format!("{directory}/{unit}.d/{GUARD_DROP_IN}");
-        if wanted {
-            cx.stage.write(&path, text, Set::all(0o644, 0, 0))?;
-        } else {
+        if !wanted {
             cx.stage.remove(&path)?;
+            continue;
         }
+        let own = cx.stage.read_text(&format!("{directory}/{unit}"))?.unwrap_or_default();
+        cx.stage.write(&path, format!("{text}{}", reload(&own)), Set::all(0o644, 0, 0))?;
     }
     Ok(())
+}
+
+/// The unit's lines for a reload with the gate before them; nothing where it has none.
+fn reload(unit: &str) -> String {
+    let lines: Vec<&str> = unit.lines().filter(|line| line.starts_with("ExecReload=")).collect();
+    // A command over several lines is left alone, and judged when files change.
+    if lines.is_empty() || lines.iter().any(|line| line.trim_end().ends_with('\\')) {
+        return String::new();
+    }
+    let mut text = format!("ExecReload=\nExecReload={PROGRAM} guard --gate\n");
+    for line in lines {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
 }
 
 /// Our lines stand at the top, once: what follows may exit anywhere, or end at its first error (`-e`).

@@ -175,6 +175,26 @@ fn the_guard_stands_before_every_unit_that_lets_ssh_in() {
 }
 
 #[test]
+fn a_reload_is_judged_before_sshd_rereads_anything() {
+    let unit = "[Service]\nExecStart=/usr/sbin/sshd -D\nExecReload=/usr/sbin/sshd -t\nExecReload=/bin/kill -HUP $MAINPID\n";
+    let tree = debian().file("/usr/lib/systemd/system/ssh.service", unit);
+    run(
+        &tree,
+        |cx| cx.agent.mfa = Some(MfaConfig::default()),
+        |result, cx| {
+            result.unwrap();
+            let text = text(cx, &format!("/usr/lib/systemd/system/ssh.service.d/{GUARD_DROP_IN}"));
+            let reloads: Vec<&str> =
+                text.lines().filter_map(|line| line.strip_prefix("ExecReload=")).collect();
+            let gate = format!("{PROGRAM} guard --gate");
+            assert_eq!(reloads, ["", &gate, "/usr/sbin/sshd -t", "/bin/kill -HUP $MAINPID"]);
+        },
+    );
+    assert_eq!(reload("[Service]\nExecStart=/usr/sbin/sshd -D\n"), "");
+    assert_eq!(reload("ExecReload=/bin/kill \\\n -HUP $MAINPID\n"), "");
+}
+
+#[test]
 fn without_systemd_rc_local_starts_the_agent_once() {
     run(
         &trusty(),
