@@ -19,6 +19,9 @@ use crate::host::Host;
 
 /// What the secrets on this disk were made for.
 pub(crate) const RECORD: &str = "/var/lib/hardtack/identity.json";
+/// Where a hypervisor says its machine's UUID: SMBIOS; paravirtual Xen and KVM on POWER have none.
+const UUIDS: [&str; 3] =
+    ["/sys/class/dmi/id/product_uuid", "/sys/hypervisor/uuid", "/proc/device-tree/vm,uuid"];
 /// UUIDs that firmware has where nobody gave it one: of all boards alike.
 const NO_UUIDS: [&str; 5] = [
     "03000200-0400-0500-0006-000700080009",
@@ -59,7 +62,7 @@ impl Identity {
     pub(crate) fn of(host: &Host, config: &AgentConfig) -> Self {
         Self {
             instance_id: facts::instance_id_said(host, config.mode == "replace"),
-            product_uuid: host.first_line("/sys/class/dmi/id/product_uuid").and_then(|text| uuid(&text)),
+            product_uuid: UUIDS.iter().find_map(|path| uuid(&host.first_line(path)?)),
             machine_id: host.first_line("/etc/machine-id").filter(|id| is_machine_id(id)),
             left: Vec::new(),
         }
@@ -127,7 +130,8 @@ pub(crate) fn write(host: &Host, record: &Identity) -> Result<(), AgentError> {
 
 /// A UUID in lower case; `None` for what is none, or every board's.
 fn uuid(text: &str) -> Option<String> {
-    let uuid = text.trim().to_ascii_lowercase();
+    // The device tree ends its texts with a NUL.
+    let uuid = text.trim_end_matches('\0').trim().to_ascii_lowercase();
     let digits: Vec<&str> = uuid.split('-').collect();
     let lengths: Vec<usize> = digits.iter().map(|part| part.len()).collect();
     let is_hex = uuid.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
@@ -247,6 +251,7 @@ mod tests {
     fn marks_that_mark_nothing_are_none() {
         for (text, wanted) in [
             ("4C4C4544-0042-3510-8052-B4C04F4B3132\n", Some(ONE)),
+            ("4c4c4544-0042-3510-8052-b4c04f4b3132\0", Some(ONE)),
             ("Not Settable", None),
             ("Not Present", None),
             ("00000000-0000-0000-0000-000000000000", None),

@@ -63,9 +63,6 @@ fn text(
     for line in &lines {
         journal::say(line);
     }
-    for name in &users.operator {
-        lines.push(format!("{name}: the code comes from the operator's enrolment"));
-    }
     let block = Block {
         hardtack: VERSION,
         boot_id: facts::boot_id(host),
@@ -85,6 +82,7 @@ fn text(
         synchronised: facts::clock_synchronised(host),
         packages: outcome(host, config),
         accepted: users.accepted,
+        operator: users.operator,
         random_key: config.overlay.as_ref().is_some_and(|overlay| overlay.random_key),
         ..Surroundings::default()
     };
