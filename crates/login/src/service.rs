@@ -106,19 +106,27 @@ pub fn all<F: Files>(files: &F) -> Result<Vec<Started>, F::Error> {
     if found.is_empty() {
         found.push(by_script(files)?);
     }
+    // Of hundreds of units hardly one names sshd: only those, and what drop-ins change, are looked at.
+    let mut others: Vec<(String, String)> = Vec::new();
+    let mut changed: Vec<String> = Vec::new();
     for folder in FOLDERS {
         if files.kind(folder)? != Some(Kind::Directory) {
             continue;
         }
         for name in files.names(folder)?.into_iter().take(MOST) {
-            let name = name.strip_suffix(".d").unwrap_or(&name).to_owned();
-            if !name.ends_with(".service") || seen.contains(&name) {
-                continue;
+            if let Some(name) = name.strip_suffix(".d").filter(|name| name.ends_with(".service")) {
+                changed.push(name.to_owned());
+            } else if name.ends_with(".service") && !seen.contains(&name) {
+                others.push((name.clone(), format!("{folder}/{name}")));
+                seen.push(name);
             }
-            seen.push(name.clone());
-            let unit = Unit { file: first(files, &name)?, names: vec![name] };
+        }
+    }
+    for (name, file) in others {
+        let bytes = files::content(files, &file, LARGEST)?;
+        if changed.contains(&name) || bytes.windows(4).any(|window| window == b"sshd") {
             // Whatever else it starts is none of our business.
-            let starts = unit_starts(files, &unit)?;
+            let starts = unit_starts(files, &Unit { file: Some(file), names: vec![name] })?;
             found.extend(starts.into_iter().filter(|start| start.fault.is_none() && start.other.is_none()));
         }
     }

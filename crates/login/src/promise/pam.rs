@@ -83,6 +83,12 @@ fn nullok<F: Files>(files: &F, found: &mut Found<'_>) -> Result<(), F::Error> {
             continue;
         }
         for name in files.names(directory)? {
+            // What package managers and editors leave there is no service.
+            if [".dpkg-", ".ucf-", ".rpm", ".pam-"].iter().any(|part| name.contains(part))
+                || name.ends_with('~')
+            {
+                continue;
+            }
             let path = format!("{directory}/{name}");
             let text = files::content(files, &path, LARGEST)?;
             for (index, line) in String::from_utf8_lossy(&text).lines().enumerate() {
@@ -205,9 +211,8 @@ impl Stack<'_> {
         can_succeed(self.steps, |step| {
             let never =
                 never.and_then(|index| self.steps.get(index)).is_some_and(|never| std::ptr::eq(never, step));
-            if step.module == "pam_deny.so" || wrong(step) || never {
-                vec![Answer::Failure]
-            } else if step.module == "pam_rootok.so" && !by_root {
+            let others = step.module == "pam_deny.so" || (step.module == "pam_rootok.so" && !by_root);
+            if others || wrong(step) || never {
                 vec![Answer::Failure]
             } else if step.module == "pam_permit.so" || step.module == CODES {
                 vec![Answer::Success]

@@ -27,8 +27,9 @@ const KEPT: &[(&str, &str, Weaker)] = &[
     ("AuthorizedKeysFile", ".ssh/authorized_keys .ssh/authorized_keys2", Weaker::MoreWords),
     ("AuthorizedKeysCommand", "none", Weaker::Other),
     ("AuthorizedKeysCommandUser", "none", Weaker::Other),
-    ("AuthorizedPrincipalsFile", "none", Weaker::Other),
-    ("AuthorizedPrincipalsCommand", "none", Weaker::Other),
+    // Without them a certificate's own names count.
+    ("AuthorizedPrincipalsFile", "none", Weaker::Changed),
+    ("AuthorizedPrincipalsCommand", "none", Weaker::Changed),
     ("TrustedUserCAKeys", "none", Weaker::Other),
     // Keys that once were taken back.
     ("RevokedKeys", "none", Weaker::Gone),
@@ -39,8 +40,10 @@ const KEPT: &[(&str, &str, Weaker)] = &[
 /// When another value is a weaker one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Weaker {
-    /// Always; but "none" and "yes" are the strictest.
+    /// Whenever it is another one; but "none" and "yes" are the strictest.
     Other,
+    /// Always.
+    Changed,
     /// When it has words that the image's has not.
     MoreWords,
     /// When the image had one.
@@ -144,7 +147,7 @@ impl Judge<'_> {
         for mismatch in mismatches {
             self.mismatch(mismatch, found);
         }
-        for (keyword, default, weaker) in KEPT {
+        for (keyword, default, weaker) in KEPT.iter().filter(|_| keys_count(self.promise)) {
             let lines = self.config.global(keyword);
             let is = lines.first().map_or(*default, |line| line.value.as_str());
             let words: Vec<String> = lines.first().map_or_else(|| split(default), |line| line.words.clone());
@@ -245,7 +248,7 @@ fn in_block(setting: &Setting, block: Option<&MatchBlock>, found: &Found<'_>) ->
 pub(super) fn weakening<'c>(promise: &Promise, config: &'c Config) -> Vec<&'c Setting> {
     let version = config.version();
     let mut keywords: Vec<&str> = SENSITIVE.to_vec();
-    keywords.extend(KEPT.iter().map(|(keyword, ..)| *keyword));
+    keywords.extend(KEPT.iter().filter(|_| keys_count(promise)).map(|(keyword, ..)| *keyword));
     keywords.extend(promise.sshd.iter().map(|(keyword, _)| keyword.as_str()));
     let mut found: Vec<&Setting> = Vec::new();
     for keyword in keywords {
@@ -287,6 +290,19 @@ pub(super) fn weakening<'c>(promise: &Promise, config: &'c Config) -> Vec<&'c Se
     found
 }
 
+/// Whether anybody is asked for a key.
+fn keys_count(promise: &Promise) -> bool {
+    let blocks = promise.blocks.iter().map(|block| (&block.keyword, &block.value));
+    let mut methods = promise
+        .sshd
+        .iter()
+        .map(|(keyword, value)| (keyword, value))
+        .chain(blocks)
+        .filter(|(keyword, _)| keyword.eq_ignore_ascii_case("AuthenticationMethods"))
+        .peekable();
+    methods.peek().is_none() || methods.any(|(_, value)| value.contains("publickey"))
+}
+
 /// Of these "no" is never weaker.
 fn is_switch(keyword: &str) -> bool {
     matches!(keyword, "PermitRootLogin" | "PasswordAuthentication" | "PermitEmptyPasswords")
@@ -308,6 +324,7 @@ fn is_weaker(promise: &Promise, keyword: &str, default: &str, weaker: Weaker, wo
     let equal = was.iter().any(|was| was == words);
     match weaker {
         _ if equal => false,
+        Weaker::Changed => true,
         // Whose rights the command has is no matter where there is none.
         Weaker::Other => !is_strictest(words) && !keyword.ends_with("CommandUser"),
         Weaker::MoreWords => {

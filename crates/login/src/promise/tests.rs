@@ -294,3 +294,23 @@ fn a_promise_of_an_older_build_is_read() {
     let promise: Promise = serde_json::from_str(text).unwrap();
     assert_eq!((promise.sshd.len(), promise.services[0].code, promise.kept.len()), (1, true, 0));
 }
+
+#[test]
+fn who_holds_keys_is_no_matter_where_nobody_is_asked_for_one() {
+    let text = DROP_IN.replace("publickey,keyboard-interactive", "keyboard-interactive");
+    let image = machine().file("/etc/ssh/sshd_config.d/00-hardtack.conf", &text);
+    let mut promise = promise(&image);
+    for (keyword, value) in &mut promise.sshd {
+        if keyword == "AuthenticationMethods" {
+            *value = "keyboard-interactive".to_owned();
+        }
+    }
+    let files = image.file("/etc/ssh/sshd_config.d/00-a.conf", "AuthorizedKeysCommand /x\n");
+    assert_eq!(promise.check(&files).unwrap(), []);
+    promise.blocks.push(BlockPromise {
+        criteria: "User bob".into(),
+        keyword: "AuthenticationMethods".into(),
+        value: "publickey".into(),
+    });
+    assert_eq!(promise.check(&files).unwrap().len(), 1);
+}
