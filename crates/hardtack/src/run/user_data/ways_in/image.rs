@@ -66,10 +66,18 @@ impl Facts {
         self.agent.as_ref().is_some_and(|agent| agent.mfa.is_some())
     }
 
-    /// True when the recipe set the password of `name`.
+    /// True when the recipe set the password of `name`, or has the agent make one at first boot.
     pub(super) fn recipe_set_password(&self, name: &str) -> bool {
         let accounts = self.agent.iter().flat_map(|agent| &agent.accounts);
-        accounts.filter(|account| account.name == name).any(|account| !account.password_hash.is_empty())
+        let set =
+            accounts.filter(|account| account.name == name).any(|account| !account.password_hash.is_empty());
+        set || self.makes_password(name)
+    }
+
+    /// True when the agent makes a password for `name`, whatever has locked it before: SSH comes later.
+    pub(super) fn makes_password(&self, name: &str) -> bool {
+        let accounts = self.agent.iter().flat_map(|agent| &agent.accounts);
+        accounts.filter(|account| account.name == name).any(|account| account.random_password.is_some())
     }
 
     /// True when the agent makes a secret for `name` at first boot.

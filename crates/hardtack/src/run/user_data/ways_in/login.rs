@@ -54,6 +54,7 @@ pub(super) fn obstacles(user: &User, world: &World<'_, '_>) -> Result<Vec<String
     }
     let password = match user.password {
         Some(Password::Works) => "",
+        _ if facts.makes_password(&user.name) => "",
         Some(Password::Locked) => "its password is locked (lock_passwd is true unless it says false)",
         None if image::has_password(stage, &user.name)? => "",
         None => "it has no password",

@@ -99,6 +99,23 @@ fn user_data_that_leaves_the_way_in_alone_is_not_talked_about() {
     }
 }
 
+/// A password that the agent makes on the instance is one.
+#[test]
+fn a_random_password_is_a_way_in() {
+    let image = hardened()
+        .file(
+            "/etc/cloud/cloud.cfg.d/95-hardtack.cfg",
+            "system_info:\n  default_user:\n    name: debian\n    passwd: '*'\n    lock_passwd: false\n",
+        )
+        .file(
+            "/etc/hardtack/agent.json",
+            r#"{"version":1,"recipe":"3fa","mfa":{"users":["debian"],"others":"refuse"},
+               "accounts":[{"name":"debian","random_password":{"length":20}}]}"#,
+        );
+    let text = "#cloud-config\nusers:\n  - default\n";
+    assert!(codes(&image, text).is_empty(), "{:?}", found(&image, text));
+}
+
 #[test]
 fn a_list_without_default_takes_the_default_user_away() {
     let text = format!(
