@@ -83,8 +83,10 @@ fn text(
         packages: outcome(host, config),
         accepted: users.accepted,
         operator: users.operator,
+        passwords: users.passwords,
+        unsealed: users.unsealed,
+        recovery: config.mfa.as_ref().and_then(|mfa| mfa.recovery.as_ref()).map(|known| known.user.clone()),
         random_key: config.overlay.as_ref().is_some_and(|overlay| overlay.random_key),
-        ..Surroundings::default()
     };
     let mut text = String::new();
     for line in lines {

@@ -60,72 +60,60 @@ fn readers(mfa: &MfaConfig, name: &str) -> Readers {
     }
 }
 
-/// The part of the block for `user`, as the recipe wants it sealed.
+/// The part of the block for `user`, as the recipe wants it sealed; and why it is in plain text, where it should not be.
 pub(super) fn part(
     host: &Host,
     mfa: Option<&MfaConfig>,
     account: &Account,
     user: UserCredentials,
-) -> UserPart {
+) -> (UserPart, Option<String>) {
     let readers = mfa.map_or(Readers::Everybody, |mfa| readers(mfa, &account.name));
-    let (recipients, none, or_plain) = match readers {
-        Readers::Everybody => return UserPart::Plain(user),
+    let (recipients, why, or_plain) = match readers {
+        Readers::Everybody => return (UserPart::Plain(user), None),
         Readers::Nobody => {
-            return withheld(
-                user,
-                "the recipe's `seal` is one that this agent does not know; build the image again".to_owned(),
-            );
+            let why = "the recipe's `seal` is one that this agent does not know; build the image again";
+            return withheld(user, why.to_owned());
         }
         Readers::Login { or_plain } => {
             let keys = login_keys(host, account);
-            let why = no_key(&keys, &account.name);
-            (keys.usable, why, or_plain)
+            (keys.usable, seal::why_not(&keys.unusable), or_plain)
         }
         Readers::Listed(list) => {
             let parsed: Vec<Recipient> = list.iter().filter_map(|text| Recipient::parse(text).ok()).collect();
             if parsed.len() < list.len() {
+                let damaged = list.len() - parsed.len();
                 journal::say(&format!(
-                    "{} of the recipe's {} recipients are not keys to seal to",
-                    list.len() - parsed.len(),
+                    "{damaged} of the recipe's {} recipients are no keys to seal to",
                     list.len()
                 ));
             }
-            let why = "the recipe's recipients are not keys to seal to; build the image again with keys of age, ssh-ed25519 or ssh-rsa";
-            (parsed, why.to_owned(), false)
+            if parsed.is_empty() {
+                let why = "the recipe's recipients are no keys to seal to; build the image again with keys of age, \
+                           ssh-ed25519 or ssh-rsa";
+                return withheld(user, why.to_owned());
+            }
+            (parsed, String::new(), false)
         }
     };
-    if recipients.is_empty() {
-        return if or_plain { UserPart::Plain(user) } else { withheld(user, none) };
-    }
-    match sealed(host, &user, &recipients) {
-        Ok(part) => UserPart::Sealed(part),
-        Err(error) if or_plain => {
-            journal::say(&format!("{}: {error}; it is printed in plain text", user.name));
-            UserPart::Plain(user)
-        }
-        Err(error) => withheld(user, error.to_string()),
-    }
-}
-
-fn withheld(user: UserCredentials, withheld: String) -> UserPart {
-    UserPart::Withheld(WithheldCredentials { name: user.name, withheld })
-}
-
-/// Why there is no key, and what to do.
-fn no_key(keys: &Recipients, name: &str) -> String {
-    let why = match keys.unusable.as_slice() {
-        [] => format!("{name} has no login key to seal to"),
-        [one] => format!("{name} has one login key, and it cannot open what is sealed: {one}"),
-        [one, ..] => {
-            format!(
-                "{name} has {} login keys, and none can open what is sealed: {one} and others",
-                keys.unusable.len()
-            )
-        }
+    let error = match recipients.is_empty() {
+        true => why,
+        false => match sealed(host, &user, &recipients) {
+            Ok(part) => return (UserPart::Sealed(part), None),
+            Err(error) => error.to_string(),
+        },
     };
-    format!(
-        "{why}; add an ed25519 or RSA key to ~/.ssh/authorized_keys and run `hardtack-agent enroll --user {name}`, or reboot"
-    )
+    if or_plain {
+        return (UserPart::Plain(user), Some(error));
+    }
+    let what = format!(
+        "{error}; add an ed25519 or RSA key to ~/.ssh/authorized_keys and run `hardtack-agent enroll --user {}`, or reboot",
+        user.name
+    );
+    withheld(user, what)
+}
+
+fn withheld(user: UserCredentials, withheld: String) -> (UserPart, Option<String>) {
+    (UserPart::Withheld(WithheldCredentials { name: user.name, withheld }), None)
 }
 
 /// The part sealed to `recipients`: the text of an earlier print of this boot where it is for the same.

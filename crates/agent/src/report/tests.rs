@@ -204,6 +204,7 @@ mod sealing {
             assert_eq!(kind(&user), wanted, "{seal} {keys}");
             assert_eq!(text.contains("5EENRV74MYRS6G4UYZMKTKSGKM"), wanted == "plain", "{seal} {keys}");
             assert_eq!(text.contains("30116782"), wanted == "plain");
+            assert_eq!(text.contains("NOT SEALED"), wanted == "plain" && seal == "auto", "{text}");
             assert_eq!(Outcome::load(&tree.host()).users[0].printed.as_deref(), Some(wanted));
             assert!(!tree.read("run/hardtack/enrolment.json").contains("5EENRV74MYRS6G4UYZMKTKSGKM"));
         }

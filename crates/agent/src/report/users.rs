@@ -21,6 +21,10 @@ pub(super) struct Users {
     pub(super) accepted: Vec<String>,
     /// The operator has the secret.
     pub(super) operator: Vec<String>,
+    /// The password was made here.
+    pub(super) passwords: Vec<String>,
+    /// In plain text although the recipe asks to seal, and why.
+    pub(super) unsealed: Vec<(String, String)>,
     /// Sentences about what went wrong.
     pub(super) lines: Vec<String>,
     /// As this machine's record has it.
@@ -125,12 +129,16 @@ fn add(
     if user.secret.is_empty() && user.password.is_empty() {
         return;
     }
-    let part = sealing::part(host, config.mfa.as_ref(), account, user);
+    if !user.password.is_empty() {
+        users.passwords.push(user.name.clone());
+    }
+    let (part, unsealed) = sealing::part(host, config.mfa.as_ref(), account, user);
     match &part {
         UserPart::Sealed(_) => outcome.printed(&account.name, "sealed", None),
         UserPart::Withheld(part) => outcome.printed(&account.name, "withheld", Some(part.withheld.clone())),
-        UserPart::Plain(_) => outcome.printed(&account.name, "plain", None),
+        UserPart::Plain(_) => outcome.printed(&account.name, "plain", unsealed.clone()),
     }
+    users.unsealed.extend(unsealed.map(|why| (account.name.clone(), why)));
     users.parts.push(part);
 }
 
