@@ -59,6 +59,10 @@ pub(crate) fn update(
     record.keys = keys;
     record.parts = parts(configuration, &redactor);
     record.warnings = warnings(configuration, &redactor);
+    // A program may print what the user-data gave it.
+    for command in &mut record.commands {
+        command.tail = redactor.text(&command.tail);
+    }
 }
 
 fn keys(

@@ -79,6 +79,21 @@ fn every_key_has_a_state_and_a_place() {
 }
 
 #[test]
+fn the_operators_secret_is_in_no_reason_and_in_no_output() {
+    let secret = "JBSWY3DPEHPK3PXPJBSWY3DPEH";
+    let text = format!("#cloud-config\nruncmd: [echo]\nhardtack: {{totp: {{debian: {secret}}}}}\n");
+    let mut echo = command("runcmd[0]", Some(3), None);
+    echo.tail = format!("said {secret}\n");
+    let record = made(&text, &[("hardtack_totp", "", 1), ("runcmd", "", 1)], vec![echo]);
+    let states: Vec<_> = record.keys.iter().map(|key| (key.key.as_str(), key.state.as_str())).collect();
+    assert_eq!(states, [("runcmd", "failed"), ("hardtack", "applied")]);
+    assert_eq!(record.commands[0].tail, "said <redacted>\n");
+    assert!(!serde_json::to_string(&record).unwrap().contains(secret));
+    let foreign = made(&text, &[("hardtack_totp", &format!("{secret} is refused"), 1)], Vec::new());
+    assert!(!serde_json::to_string(&foreign.keys).unwrap().contains(secret));
+}
+
+#[test]
 fn what_is_warned_of_is_not_silently_applied() {
     let configuration = configuration("#cloud-config\nmounts: x\nssh_authorized_keys: 8\nhostname: a\n");
     let machine = Tree::debian();
