@@ -40,14 +40,17 @@ pub(super) fn judge(host: &Host, config: &AgentConfig, now: u64) -> State {
              build it again, and they are guarded",
         ),
     }
-    for weakness in super::enrolment(host, config) {
+    let foreign = super::enrolment(host, config);
+    // A secret that somebody else knows is no drift: nobody has asked only to be warned of it.
+    let is_foreign = !foreign.is_empty();
+    for weakness in foreign {
         state.add(weakness);
         state.verdict = Verdict::Weaker;
     }
     lost(host, &mfa.users, &mut state);
     if state.verdict == Verdict::Weaker {
         // Any word but `warn` is the strict one.
-        state.ssh_held = mfa.on_drift != "warn";
+        state.ssh_held = mfa.on_drift != "warn" || is_foreign;
         if state.ssh_held { "ssh stopped" } else { "warned" }.clone_into(&mut state.action);
     }
     state

@@ -27,7 +27,7 @@ use hardtack_login::Weakness;
 use crate::enrol::identity::{self, Identity, Known};
 use crate::enrol::outcome::{self, Outcome};
 use crate::host::Host;
-use crate::{config, console, journal};
+use crate::{again, config, console, journal};
 
 pub(crate) use state::{State, Verdict, current};
 
@@ -95,7 +95,7 @@ pub(crate) fn look(host: &Host, config: &AgentConfig, now: u64) -> State {
     let stop = if state.ssh_held { ssh::to_stop(host) } else { Vec::new() };
     state.hold(&stop);
     let release = state.release();
-    let news = state.news(crate::again::printed(host).is_some());
+    let news = state.news(again::printed(host).as_ref());
     state.keep(host);
     drop(lock);
     state.say(&before);

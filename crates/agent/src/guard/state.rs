@@ -10,6 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::replace_unsynced;
+use crate::again::Printed;
 use crate::config::{RUNTIME, directory};
 use crate::host::Host;
 use crate::journal;
@@ -77,8 +78,8 @@ pub(crate) struct State {
     pub(crate) held: Vec<String>,
     /// How often SSH was started again after a repair.
     pub(crate) released: u32,
-    /// What the consoles have been told since the block.
-    pub(crate) told: Vec<String>,
+    /// What the consoles were told last, after the block; `null`: what it says.
+    pub(crate) told: Option<Vec<String>>,
 }
 
 impl State {
@@ -138,15 +139,16 @@ impl State {
         std::mem::take(&mut self.held)
     }
 
-    /// The paragraph for the consoles, where the block no longer says how things are; once for each change.
-    pub(super) fn news(&mut self, printed: bool) -> Option<String> {
-        let drift: Vec<String> = self.weaknesses.iter().map(|told| told.what.clone()).collect();
-        if !printed || drift == self.told {
+    /// The paragraph for the consoles, where the block that was printed no longer says how things are; once for
+    /// each change.
+    pub(super) fn news(&mut self, printed: Option<&Printed>) -> Option<String> {
+        let drift = self.drift();
+        let known = self.told.as_ref().unwrap_or(&printed?.drift);
+        if drift == *known {
             return None;
         }
-        let text = super::judge::paragraph(self);
-        self.told = drift;
-        Some(text)
+        self.told = Some(drift);
+        Some(super::judge::paragraph(self))
     }
 
     /// Whether two results differ in nothing but the time.

@@ -90,8 +90,10 @@ fn what_cannot_be_read_is_not_trusted() {
 fn secrets_of_another_machine_that_stayed_hold_ssh() {
     let tree = tree()
         .file("run/hardtack/enrolment.json", r#"{"version":1,"foreign":["/home/ann: a secret stayed"]}"#);
-    let state = look(&tree.host(), &config("stop-ssh"), NOW);
-    assert!(state.ssh_held && state.drift()[0].contains("a secret stayed"), "{state:?}");
+    for on_drift in ["stop-ssh", "warn"] {
+        let state = look(&tree.host(), &config(on_drift), NOW);
+        assert!(state.ssh_held && state.drift()[0].contains("a secret stayed"), "{state:?}");
+    }
 }
 
 /// The enrolment has crashed: what it should have dropped would be accepted.
@@ -137,6 +139,20 @@ fn what_appears_after_the_block_is_told_once_and_so_is_its_end() {
     let tree = tree.file("etc/ssh/sshd_config.d/00-a.conf", "");
     let state = look(&host, &config, NOW + 2);
     assert_eq!(state.verdict, Verdict::Holds);
+    assert!(tree.read("dev/ttyS0").contains("promised again"));
+}
+
+#[test]
+fn what_the_block_says_is_not_told_again() {
+    let tree = tree().file("etc/ssh/sshd_config.d/00-a.conf", "AuthenticationMethods any\n");
+    let host = tree.host();
+    let config = config("warn");
+    let drift = look(&host, &config, NOW).drift();
+    again::print(&host, "block", &drift).unwrap();
+    look(&host, &config, NOW);
+    assert_eq!(tree.read("dev/ttyS0"), "\nblock\n");
+    let tree = tree.file("etc/ssh/sshd_config.d/00-a.conf", "");
+    look(&host, &config, NOW);
     assert!(tree.read("dev/ttyS0").contains("promised again"));
 }
 
