@@ -25,6 +25,7 @@ fn tree() -> Tree {
         .file("proc/net/tcp", LISTENING)
         .file("run/cloud-init/.instance-id", "i-0123\n")
         .file("var/lib/hardtack/identity.json", r#"{"instance_id":"i-0123"}"#)
+        .file("run/hardtack/enrolment.json", r#"{"version":1}"#)
         .file("sys/class/tty/console/active", "tty0 ttyS0\n")
         .file("dev/ttyS0", "")
         .file("dev/tty0", "")
@@ -280,7 +281,9 @@ mod sealing {
         }
         let tree = tree();
         std::fs::remove_file(tree.host().path("/var/lib/hardtack/identity.json")).unwrap();
+        std::fs::remove_file(tree.host().path("/run/hardtack/enrolment.json")).unwrap();
         assert_eq!(kind(&printed(&tree, &config(&["ann"])).1), "withheld", "enrolment did not run");
+        assert!(!tree.host().exists("/run/hardtack/enrolment.json"), "nobody is to believe that it did");
     }
 
     #[test]

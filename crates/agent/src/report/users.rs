@@ -7,7 +7,7 @@ use hardtack_credentials::{
 use super::sealing;
 use crate::accounts::{self, Account};
 use crate::enrol::identity::{self, Identity, Known};
-use crate::enrol::outcome::Outcome;
+use crate::enrol::outcome::{Outcome, PATH};
 use crate::enrol::{self, Enrolment, password};
 use crate::error::AgentError;
 use crate::host::Host;
@@ -160,8 +160,11 @@ pub(crate) fn credentials(
     user
 }
 
+/// Adds to what enrolment has noted. Where it has not come so far, nobody is to believe that it has.
 fn save(host: &Host, outcome: &mut Outcome) {
-    if let Err(error) = outcome.save(host) {
+    if host.exists(PATH)
+        && let Err(error) = outcome.save(host)
+    {
         journal::say(&error.to_string());
     }
 }
