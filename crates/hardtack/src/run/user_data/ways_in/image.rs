@@ -80,6 +80,13 @@ impl Facts {
         accounts.filter(|account| account.name == name).any(|account| account.random_password.is_some())
     }
 
+    /// True when the agent makes the account `name`, keys and all, where nobody else has: it is to be enrolled.
+    pub(super) fn makes(&self, name: &str) -> bool {
+        let Some(agent) = &self.agent else { return false };
+        let listed = agent.mfa.as_ref().is_some_and(|mfa| mfa.users.iter().any(|user| user == name));
+        listed && agent.accounts.iter().any(|account| account.name == name)
+    }
+
     /// True when the agent makes a secret for `name` at first boot.
     pub(super) fn enrols(&self, name: &str) -> bool {
         let Some(mfa) = self.agent.as_ref().and_then(|agent| agent.mfa.as_ref()) else { return false };

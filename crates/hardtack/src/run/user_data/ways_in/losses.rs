@@ -57,7 +57,7 @@ pub(super) fn default_user(own: &Map, all: &[User], facts: &Facts) -> Vec<Findin
     }
     // Users that the recipe put into cloud-init's list, which this list replaces.
     for user in users::users(&facts.config, facts.default_user.as_deref()) {
-        if user.is_default || listed.iter().any(|known| known.name == user.name) {
+        if user.is_default || listed.iter().any(|known| known.name == user.name) || facts.makes(&user.name) {
             continue;
         }
         let what = format!("`users` replaces the image's own list: {} is not made", user.name);

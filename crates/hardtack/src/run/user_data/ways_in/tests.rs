@@ -116,6 +116,26 @@ fn a_random_password_is_a_way_in() {
     assert!(codes(&image, text).is_empty(), "{:?}", found(&image, text));
 }
 
+/// Users of the recipe that are enrolled are made by the agent where a list of user-data leaves them out.
+#[test]
+fn an_enrolled_user_is_made_whatever_user_data_lists() {
+    let image = |users: &str| {
+        hardened()
+            .file("/etc/cloud/cloud.cfg.d/95-hardtack.cfg", "users: [default, {name: rescue}]\n")
+            .file(
+                "/etc/hardtack/agent.json",
+                format!(
+                    r#"{{"version":1,"mfa":{{"users":[{users}]}},"accounts":[{{"name":"debian","password_hash":"$6$CANARY"}},
+                       {{"name":"rescue","random_password":{{}}}}]}}"#
+                ),
+            )
+    };
+    let text = "#cloud-config\nusers:\n  - default\n";
+    let lost =
+        |users: &str| found(&image(users), text).iter().any(|(_, what)| what.contains("rescue is not made"));
+    assert!(lost("\"debian\"") && !lost("\"debian\",\"rescue\""));
+}
+
 #[test]
 fn a_list_without_default_takes_the_default_user_away() {
     let text = format!(
