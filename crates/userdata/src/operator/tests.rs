@@ -104,6 +104,10 @@ fn who_can_read_it_is_told_once() {
         assert!(finding.message.contains(part), "{}", finding.message);
     }
     assert!(in_the_clear(&[]).is_none());
+    let coreos = format!("#cloud-config\ncoreos: {{units: []}}\nhardtack: {{totp: {{core: {SECRET}}}}}\n");
+    let coreos = check("x", coreos.as_bytes(), &CheckOptions::default());
+    let hint = |code: &str| coreos.findings.iter().find(|finding| finding.code == code).unwrap().hint.clone();
+    assert!(hint("totp-in-the-clear").is_some() && hint("unknown-key").unwrap().contains("agent"));
     let misspelt = check("x", b"#cloud-config\nhardtak: {totp: {}}\n", &CheckOptions::default());
     assert!(misspelt.findings.iter().any(|finding| finding.hint.as_deref().unwrap().contains("`hardtack`")));
 }

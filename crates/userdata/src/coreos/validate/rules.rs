@@ -11,7 +11,7 @@ use crate::coreos::generated::quote;
 use crate::coreos::shape::{self, Field, Shape, Valid};
 use crate::coreos::units;
 use crate::finding::{Finding, Place};
-use crate::schema;
+use crate::{operator, schema};
 
 /// One rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -279,8 +279,11 @@ impl Checker<'_> {
         let step = child.step();
         let finding = |message: String| self.finding("unknown-key", child.key_span(), &[&step], message);
         if top && schema::is_known_key(&step) {
-            return finding(format!("coreos-cloudinit does not know `{}`", short(&step)))
-                .with_hint("cloud-init does, and applies it where it is installed");
+            let hint = match step == operator::KEY {
+                true => "hardtack's agent does, and reads it where the image has one",
+                false => "cloud-init does, and applies it where it is installed",
+            };
+            return finding(format!("coreos-cloudinit does not know `{}`", short(&step))).with_hint(hint);
         }
         let finding = match top {
             true => finding(format!("neither coreos-cloudinit nor cloud-init knows `{}`", short(&step))),
