@@ -23,7 +23,7 @@ pub(super) fn look(
     // Broken before, nothing of it is this user-data's.
     let Ok(known) = promise.check(before) else { return };
     // Units for single connections are followed here.
-    found.retain(|finding| !(finding.code == "image-sshd-changed" && finding.message.contains("@.service ")));
+    found.retain(|finding| !(finding.code == "image-sshd-changed" && finding.message.contains("@.service")));
     let weaknesses = match promise.check(after) {
         Ok(weaknesses) => weaknesses,
         Err(error) => {

@@ -47,6 +47,7 @@ fn what_keeps_the_promise_is_not_talked_about() {
         drop_in("X11Forwarding no"),
         writes("/etc/default/ssh", "SSHD_OPTS=\"-o UsePAM=yes\""),
         writes("/etc/systemd/system/ssh@.service", "[Service]\nExecStart=-/usr/sbin/sshd -i"),
+        writes("/etc/systemd/system/ssh@.service.d/a.conf", "[Service]\nRestart=no"),
     ] {
         assert!(codes(&promised(), &text).is_empty(), "{text}: {:?}", found(&promised(), &text));
     }
