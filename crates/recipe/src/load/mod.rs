@@ -236,7 +236,10 @@ fn merge(placed: Vec<(Span, Placed)>) -> Vec<Step> {
                 }
             }
             Placed::User(user) => {
-                if !steps.iter().any(|step| matches!(step, Step::User(before) if before.name == user.step.name)) {
+                if !steps
+                    .iter()
+                    .any(|step| matches!(step, Step::User(before) if before.name == user.step.name))
+                {
                     steps.push(Step::User(user.step));
                 }
             }
