@@ -49,7 +49,7 @@ fn child(host: &Host, patience: Duration) -> Result<Option<i32>, String> {
     let mut child = Command::new(program)
         .arg("--root")
         .arg(host.path("/"))
-        .args(["guard", "--judge"])
+        .args(["guard", if is_connection() { "--connection" } else { "--judge" }])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(if is_connection() { Stdio::null() } else { Stdio::inherit() })

@@ -10,8 +10,8 @@ use crate::accounts;
 use crate::host::Host;
 use crate::login_files::LoginFiles;
 
-/// Looks at everything, changes nothing.
-pub(super) fn judge(host: &Host, config: &AgentConfig, now: u64) -> State {
+/// Looks at everything, changes nothing. `ask`: sshd itself is asked, too.
+pub(super) fn judge(host: &Host, config: &AgentConfig, ask: bool, now: u64) -> State {
     let mut state = State { version: 1, time: format_utc(now), ..State::default() };
     "none".clone_into(&mut state.action);
     let Some(mfa) = &config.mfa else {
@@ -30,7 +30,7 @@ pub(super) fn judge(host: &Host, config: &AgentConfig, now: u64) -> State {
                 }),
             }
             // A start that is refused anyway is refused at once: systemd tries again a few times.
-            if state.weaknesses.is_empty() {
+            if ask && state.weaknesses.is_empty() {
                 effective::judge(host, promise, &mfa.users, &mut state);
             }
             state.verdict = if state.weaknesses.is_empty() { Verdict::Holds } else { Verdict::Weaker };

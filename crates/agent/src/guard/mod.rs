@@ -38,8 +38,11 @@ pub(crate) enum Mode {
     Once,
     /// SSH is about to start: the exit status says whether it may.
     Gate,
-    /// The gate's own child.
+    /// The gate's own child: before sshd starts.
     Judge,
+    /// The gate's own child, before the server of one connection: without asking sshd, which any client could have
+    /// done as often as it likes.
+    Connection,
     /// Files have changed: once, and again until they rest.
     Watch,
 }
@@ -50,6 +53,7 @@ impl Mode {
         match option {
             "gate" => Some(Self::Gate),
             "judge" => Some(Self::Judge),
+            "connection" => Some(Self::Connection),
             "watch" => Some(Self::Watch),
             _ => None,
         }
@@ -73,8 +77,8 @@ pub(crate) fn command(host: &Host, mode: Mode, now: fn() -> u64) -> ExitCode {
     };
     match mode {
         Mode::Watch => watch::run(host, &config, now),
-        Mode::Judge => {
-            let state = judge_only(host, &config, now());
+        Mode::Judge | Mode::Connection => {
+            let state = judge_only(host, &config, mode == Mode::Judge, now());
             if state.ssh_held {
                 return ExitCode::from(REFUSED);
             }
@@ -90,7 +94,7 @@ pub(crate) fn command(host: &Host, mode: Mode, now: fn() -> u64) -> ExitCode {
 pub(crate) fn look(host: &Host, config: &AgentConfig, now: u64) -> State {
     let lock = state::lock(host);
     let before = current(host).unwrap_or_default();
-    let mut state = judge::judge(host, config, now);
+    let mut state = judge::judge(host, config, true, now);
     state.take_over(&before);
     let stop = if state.ssh_held { ssh::to_stop(host) } else { Vec::new() };
     state.hold(&stop);
@@ -114,8 +118,8 @@ pub(crate) fn look(host: &Host, config: &AgentConfig, now: u64) -> State {
 }
 
 /// Judges and keeps the result: a unit of SSH's is being started, and its start is what is decided on.
-fn judge_only(host: &Host, config: &AgentConfig, now: u64) -> State {
-    let mut state = judge::judge(host, config, now);
+fn judge_only(host: &Host, config: &AgentConfig, ask: bool, now: u64) -> State {
+    let mut state = judge::judge(host, config, ask, now);
     let lock = state::lock(host);
     let before = current(host).unwrap_or_default();
     state.take_over(&before);

@@ -91,10 +91,16 @@ pub(super) fn stop(host: &Host, units: &[String]) {
 
 /// Starts units again, past the limit of starts that their refusals have used up.
 pub(super) fn start(host: &Host, units: &[String]) {
-    if !host.is_live() || !has_systemd(host) {
+    if !host.is_live() {
         return;
     }
     journal::say(&format!("starting {} again", units.join(", ")));
+    if !has_systemd(host) {
+        for unit in units {
+            let _ = facts::output("service", &[unit, "start"], PATIENCE);
+        }
+        return;
+    }
     call("reset-failed", units);
     call("start", units);
 }

@@ -184,9 +184,9 @@ fn a_run_that_takes_no_file_keeps_nobody_out() {
 #[test]
 fn the_gate_refuses_by_one_exit_status_only() {
     let tree = tree().file("etc/ssh/sshd_config.d/00-a.conf", "AuthenticationMethods any\n");
-    let state = judge_only(&tree.host(), &config("stop-ssh"), NOW);
+    let state = judge_only(&tree.host(), &config("stop-ssh"), true, NOW);
     assert!(state.ssh_held && current(&tree.host()).unwrap().ssh_held);
-    assert!(!judge_only(&tree.host(), &config("warn"), NOW).ssh_held);
+    assert!(!judge_only(&tree.host(), &config("warn"), false, NOW).ssh_held);
     assert_eq!(Mode::named("gate"), Some(Mode::Gate));
     assert_eq!(Mode::named("open"), None);
 }
