@@ -100,7 +100,7 @@ fn key(passphrase: &[u8], iv: &[u8], length: usize) -> Zeroizing<Vec<u8>> {
 fn hex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let bytes = text.as_bytes();
-    if bytes.len() % 2 != 0 || bytes.len() > 64 {
+    if !bytes.len().is_multiple_of(2) || bytes.len() > 64 {
         return None;
     }
     bytes.chunks_exact(2).map(|pair| Some(digit(*pair.first()?)? * 16 + digit(*pair.get(1)?)?)).collect()
