@@ -41,6 +41,11 @@ fn note(files: &Files, name: &str) -> String {
     files.read(&format!("var/lib/cloud/data/{name}")).trim().to_owned()
 }
 
+/// Whom a data source has said the machine to be in this boot.
+fn said(files: &Files) -> Option<String> {
+    crate::facts::instance_id_said(&files.host(), true)
+}
+
 fn eucalyptus() -> Cloud {
     Cloud::eucalyptus()
         .with("user-data", "#cloud-config\nwrite_files: [{path: /made, append: true, content: once}]\n")
@@ -55,6 +60,7 @@ fn an_outage_keeps_the_machine_what_it_is() {
     let up = Table::new(&clock).with("cloud", eucalyptus());
     boot(&files, &up, &clock);
     assert_eq!((note(&files, "instance-id").as_str(), files.read("made").as_str()), ("i-0abc1234", "once"));
+    assert_eq!(said(&files).as_deref(), Some("i-0abc1234"));
     let first = files.read(NETPLAN);
     assert!(first.contains("d0:0d:0a:bc:12:34"), "{first}");
 
@@ -72,6 +78,11 @@ fn an_outage_keeps_the_machine_what_it_is() {
         let begun = clock.now();
         boot(&files, &web, &clock);
         assert_eq!(note(&files, "instance-id"), "i-0abc1234", "{name}");
+        assert_eq!(
+            said(&files).is_some(),
+            name == "back",
+            "{name}: what an earlier boot knew was said by nobody"
+        );
         assert_eq!(note(&files, "previous-instance-id"), "i-0abc1234", "{name}");
         assert_eq!(files.read("made"), "once", "{name}");
         assert_eq!(files.read(NETPLAN), first, "{name}");
@@ -103,6 +114,7 @@ fn a_copy_of_a_machine_is_another_one_and_has_a_network() {
         assert!(applied.contains(mac), "{applied}");
     }
     assert_eq!(note(&files, "instance-id"), "i-0bad0001");
+    assert_eq!(said(&files).as_deref(), Some("i-0bad0001"));
     assert_eq!(note(&files, "previous-instance-id"), "i-0abc1234");
     assert_eq!(files.read("made"), "once-again");
     // And from now on it is that one.
@@ -198,6 +210,7 @@ fn a_seed_may_want_everything_before_the_network() {
     let log = Log::open(&host);
     let done = with(&host, &log, &Table::new(&clock), &clock).unwrap();
     assert_eq!((done.datasource, done.errors.len()), (None, 0));
+    assert_eq!(said(&files).as_deref(), Some("i-1"));
     assert!(!host.exists("/made"));
     // What the next boot finds.
     std::fs::remove_dir_all(host.path("/var/lib/cloud/seed")).unwrap();
