@@ -16,6 +16,9 @@ use crate::sshd::{Config, Place, Setting};
 pub use pam::{CODES, asks_for_code, module_path, own_line_fault};
 pub use ssh::kept;
 
+/// Weaknesses that are told: a hostile image could have any number.
+const MOST: usize = 200;
+
 /// What must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -129,7 +132,7 @@ impl Found<'_> {
     }
 
     fn add(&mut self, about: About, place: Option<&Place>, what: String, hint: &str) {
-        if !self.weaknesses.iter().any(|known| known.what == what) {
+        if self.weaknesses.len() < MOST && !self.weaknesses.iter().any(|known| known.what == what) {
             self.weaknesses.push(Weakness { what, hint: hint.to_owned(), place: place.cloned(), about });
         }
     }

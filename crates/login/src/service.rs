@@ -3,7 +3,7 @@
 //! From systemd.unit(5), systemd.service(5) and systemd.exec(5), and from sshd(8): what `-o` says comes before
 //! the configuration's first line, and `-f` names another configuration.
 
-use crate::files::{self, Files, Kind};
+use crate::files::{self, Fault, Files, Kind};
 use crate::sshd::{MAIN_FILE, Place};
 
 /// Where units stand; the first one counts (systemd.unit(5), and systemd-ssh-generator(8)).
@@ -32,10 +32,20 @@ const DEFAULTS: &[(&str, &str)] = &[
 ];
 
 /// A unit, a drop-in or a file of variables is no longer than this.
-const LARGEST: u64 = 1 << 20;
+const LARGEST: u64 = 256 << 10;
 
 /// Drop-ins that are read of one folder, and units of one.
 const MOST: usize = 2000;
+
+/// Words of a command line, its variables, and command lines of a unit: more are nobody's, and a hostile image
+/// could have them.
+const WORDS: usize = 4096;
+const LINE: usize = 128 << 10;
+const VARIABLES: usize = 1000;
+const COMMANDS: usize = 100;
+
+/// Command lines of sshd on one machine.
+const STARTS: usize = 64;
 
 /// One command line of sshd.
 #[derive(Clone, Debug)]
@@ -126,8 +136,13 @@ pub fn all<F: Files>(files: &F) -> Result<Vec<Started>, F::Error> {
         let bytes = files::content(files, &file, LARGEST)?;
         if changed.contains(&name) || bytes.windows(4).any(|window| window == b"sshd") {
             // Whatever else it starts is none of our business.
-            let starts = unit_starts(files, &Unit { file: Some(file), names: vec![name] })?;
+            let unit = Unit { file: Some(file.clone()), names: vec![name] };
+            let starts = unit_starts(files, &unit)?;
             found.extend(starts.into_iter().filter(|start| start.fault.is_none() && start.other.is_none()));
+            if found.len() > STARTS {
+                let what = format!("more than {STARTS} command lines start sshd");
+                return Err(Fault { path: file, line: None, what }.into());
+            }
         }
     }
     Ok(found)
@@ -184,7 +199,7 @@ fn by_script<F: Files>(files: &F) -> Result<Started, F::Error> {
     for (path, variable) in DEFAULTS {
         service.take_variables(files, path)?;
         let place = Place { file: (*path).to_owned(), line: 1 };
-        words.extend(service.expand(&format!("${variable}"), &place));
+        words.extend(service.expand(&format!("${variable}"), &place)?);
         service.variables.clear();
     }
     let mut result = Started::usual();
@@ -217,8 +232,13 @@ fn unit_starts<F: Files>(files: &F, unit: &Unit) -> Result<Vec<Started>, F::Erro
         service.take_variables(files, file.trim_start_matches('-'))?;
     }
     let mut found = Vec::new();
+    if service.commands.len() > COMMANDS || service.variables.len() > VARIABLES {
+        let path = own.unwrap_or_default();
+        let what = format!("more than {COMMANDS} commands or {VARIABLES} variables");
+        return Err(Fault { path, line: None, what }.into());
+    }
     for (key, command, at) in &service.commands {
-        let line = service.expand(command, at);
+        let line = service.expand(command, at)?;
         let Some((program, _)) = line.first() else { continue };
         let program = program.trim_start_matches(['-', '@', ':', '+', '!', '|']);
         let mut start = Started::usual();
@@ -375,21 +395,45 @@ impl Service {
     }
 
     /// `$NAME` becomes the words of its value, `${NAME}` stands for it in one word.
-    fn expand(&self, command: &str, at: &Place) -> Vec<(String, Place)> {
+    fn expand(&self, command: &str, at: &Place) -> Result<Vec<(String, Place)>, Fault> {
         let value = |name: &str| self.variables.iter().rev().find(|(known, ..)| known == name);
-        let mut found = Vec::new();
+        let mut found: Vec<(String, Place)> = Vec::new();
+        let mut size = 0_usize;
         for word in words(command) {
-            let braced = word.strip_prefix("${").and_then(|name| name.strip_suffix('}'));
-            if let Some(name) = braced {
-                found.extend(value(name).map(|(_, value, place)| (value.clone(), place.clone())));
-            } else if let Some(name) = word.strip_prefix('$') {
-                let Some((_, value, place)) = value(name) else { continue };
-                found.extend(words(value).into_iter().map(|word| (word, place.clone())));
-            } else {
-                found.push((word, at.clone()));
+            let known = found.len();
+            match word.strip_prefix('$').filter(|name| !name.starts_with(['{', '$'])) {
+                Some(name) => {
+                    let Some((_, value, place)) = value(name) else { continue };
+                    found.extend(words(value).into_iter().take(WORDS + 1).map(|word| (word, place.clone())));
+                }
+                None => found.extend(self.fill(&word, at)),
+            }
+            size += found.iter().skip(known).map(|(word, _)| word.len()).sum::<usize>();
+            if found.len() > WORDS || size > LINE {
+                let what = format!("the command line has more than {WORDS} words or {LINE} bytes");
+                return Err(Fault { path: at.file.clone(), line: Some(at.line), what });
             }
         }
-        found
+        Ok(found)
+    }
+
+    /// A word with each `${NAME}` in it filled in; none where it is nothing but one that is not set.
+    fn fill(&self, word: &str, at: &Place) -> Option<(String, Place)> {
+        let (mut text, mut place, mut rest) = (String::new(), at.clone(), word);
+        while let Some((before, after)) = rest.split_once("${") {
+            let Some((name, behind)) = after.split_once('}') else { break };
+            text.push_str(before);
+            if let Some((_, value, own)) = self.variables.iter().rev().find(|(known, ..)| known == name) {
+                text.push_str(value);
+                place = own.clone();
+            }
+            rest = behind;
+            if text.len() > LINE {
+                break;
+            }
+        }
+        text.push_str(rest);
+        (!text.is_empty()).then_some((text, place))
     }
 }
 

@@ -25,7 +25,10 @@ const DIRECTORIES: &[&str] = &["/etc/pam.d", "/usr/lib/pam.d"];
 const DEPTH_LIMIT: usize = 16;
 
 /// A service file is no longer than this.
-const LARGEST: u64 = 1 << 20;
+const LARGEST: u64 = 64 << 10;
+
+/// A control is no longer than this (pam.conf(5) knows 32 names of results).
+const CONTROL_LIMIT: usize = 2048;
 
 /// Lines that one stack can have.
 const LINE_LIMIT: usize = 1000;
@@ -229,6 +232,9 @@ impl<F: Files> Flat<'_, F> {
                 Entry::Module { facility, control, module, arguments } if facility == self.facility => {
                     if self.steps.len() >= LINE_LIMIT {
                         return Err(refuse(line.number, "the stack has more than 1000 modules").into());
+                    }
+                    if control.len() > CONTROL_LIMIT {
+                        return Err(refuse(line.number, "the control is too long").into());
                     }
                     self.steps.push(Step {
                         file: path.clone(),

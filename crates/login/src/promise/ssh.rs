@@ -282,7 +282,8 @@ pub(super) fn weakening<'c>(promise: &Promise, config: &'c Config) -> Vec<&'c Se
                         || (is_switch(known.name) && setting.value.eq_ignore_ascii_case("no"))
                 }
             };
-            if !promised && !same && !found.contains(&setting) {
+            let known = found.iter().any(|known| std::ptr::eq(*known, setting));
+            if !promised && !same && !known && found.len() < super::MOST {
                 found.push(setting);
             }
         }

@@ -74,6 +74,13 @@ fn every_way_to_give_options_is_followed() {
             ),
             &["/etc/systemd/system/door.service:2 UsePAM no"],
         ),
+        (
+            debian().file(
+                "/etc/systemd/system/ssh.service.d/a.conf",
+                "[Service]\nEnvironment=X=no\nExecStart=\nExecStart=/usr/sbin/sshd -D -oUsePAM=${X} ${Y}\n",
+            ),
+            &["/etc/systemd/system/ssh.service.d/a.conf:2 UsePAM no"],
+        ),
         // Escaped, and a unit in place of the alias.
         (
             debian().file(
@@ -99,6 +106,20 @@ fn every_way_to_give_options_is_followed() {
     ] {
         assert_eq!(lines(&files), wanted, "{files:?}");
     }
+}
+
+#[test]
+fn a_flood_of_words_is_refused() {
+    let many = "$A ".repeat(9000);
+    let unit = format!("[Service]\nEnvironment=\"A={many}\"\nExecStart=/usr/sbin/sshd {many}\n");
+    let files = MemoryFiles::new().file("/etc/systemd/system/ssh.service", unit);
+    assert!(all(&files).unwrap_err().what.contains("4096 words"));
+    let mut files = MemoryFiles::new();
+    for number in 0..70 {
+        let path = format!("/etc/systemd/system/{number}.service");
+        files = files.file(&path, "[Service]\nExecStart=/usr/sbin/sshd -D\n");
+    }
+    assert!(all(&files).unwrap_err().what.contains("more than 64"));
 }
 
 #[test]

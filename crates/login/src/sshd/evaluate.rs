@@ -20,6 +20,9 @@ const FILE_LIMIT: usize = 2048;
 /// A configuration file is no longer than this.
 const SIZE_LIMIT: u64 = 1 << 20;
 
+/// All of them together, repeated ones counted.
+const ALL_LIMIT: usize = 16 << 20;
+
 /// A place in a file of the guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -108,6 +111,7 @@ pub struct Config {
     /// What is wrong.
     pub problems: Vec<Problem>,
     files: usize,
+    bytes: usize,
 }
 
 impl Config {
@@ -141,6 +145,7 @@ impl Config {
             includes: Vec::new(),
             problems: Vec::new(),
             files: 0,
+            bytes: 0,
         };
         for (text, place) in options {
             // Its Includes are none of the main file's.
@@ -226,6 +231,10 @@ impl Config {
     ) -> Result<(), F::Error> {
         self.files += 1;
         let Some(content) = files.read(file, SIZE_LIMIT)? else { return Ok(()) };
+        self.bytes = self.bytes.saturating_add(content.len());
+        if self.bytes > ALL_LIMIT {
+            return Err(endless(&Place { file: file.to_owned(), line: 1 }).into());
+        }
         // What sshd compares are bytes; what is not UTF-8 can only stand in comments and values.
         let text = String::from_utf8_lossy(&content);
         let mut state = FileState { outer, block: outer, depth, ours: file == DROP_IN };
