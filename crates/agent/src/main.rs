@@ -173,8 +173,9 @@ fn run(command: &Command, host: &Host) -> Result<(), AgentError> {
 /// Renews a secret, and shows it where somebody looks.
 fn renew(host: &Host, config: &AgentConfig, renewal: &enrol::Renewal) -> Result<(), AgentError> {
     let mut stdout = std::io::stdout().lock();
-    let terminal: Option<&mut dyn Write> =
-        if rustix::termios::isatty(&stdout) { Some(&mut stdout) } else { None };
+    let is_private = rustix::termios::isatty(&stdout)
+        && std::fs::read_link("/proc/self/fd/1").is_ok_and(|tty| enrol::is_private(host, &tty));
+    let terminal: Option<&mut dyn Write> = if is_private { Some(&mut stdout) } else { None };
     enrol::renew(host, config, renewal, now, terminal)
 }
 

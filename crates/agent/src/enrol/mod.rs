@@ -17,7 +17,7 @@ mod secret;
 
 use hardtack_credentials::{AccountConfig, AgentConfig, MfaConfig};
 
-pub(crate) use renew::{Renewal, renew};
+pub(crate) use renew::{Renewal, is_private, renew};
 pub(crate) use secret::{Enrolment, look};
 
 use crate::accounts::{self, Account};

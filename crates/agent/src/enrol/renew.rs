@@ -2,9 +2,10 @@
 //!
 //! The old secret, its scratch codes and its marks end at once. On a terminal the new one is shown as google-authenticator
 //! shows it, and never printed on a console afterwards: that is what one renews for after the first login. Anywhere
-//! else the block is printed, sealed as the recipe says.
+//! else, and on a serial console, whose log others read, the block is printed, sealed as the recipe says.
 
 use std::io::Write;
+use std::path::Path;
 
 use hardtack_credentials::qr::QrCode;
 use hardtack_credentials::{AgentConfig, RandomPassword, SecretFile, UserCredentials};
@@ -99,6 +100,20 @@ pub(crate) fn renew(
     secret::set_mark(host, name)?;
     note(host, name, "used");
     Ok(())
+}
+
+/// Whether what is written to the terminal `tty` stays there: a serial console is kept by the cloud as a log.
+pub(crate) fn is_private(host: &Host, tty: &Path) -> bool {
+    let active = host.first_line("/sys/class/tty/console/active").unwrap_or_default();
+    let Some(name) = tty.strip_prefix("/dev").ok().and_then(Path::to_str) else { return false };
+    let is_virtual = |name: &str| {
+        let number = name.strip_prefix("tty").unwrap_or_default();
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let is_kept = ["console", "ttyS", "ttyAMA", "ttymxc", "ttyO", "hvc", "hvsi", "xvc", "sclp", "3270"]
+        .iter()
+        .any(|kept| name.starts_with(kept));
+    !is_kept && (is_virtual(name) || !active.split_whitespace().any(|console| console == name))
 }
 
 /// How the password of `name` is made, if it is.

@@ -286,6 +286,18 @@ mod machines {
     }
 
     #[test]
+    fn what_could_not_be_cleaned_is_cleaned_at_a_later_boot() {
+        let tree = enrolled().file("home/bob/.google_authenticator", SAMPLE);
+        let old = tree.read(SECRET);
+        let record = tree.read(RECORD).replace("\n}", ",\n  \"left\": [\"/home/bob\"]\n}");
+        let tree = tree.file(RECORD, &record);
+        run(&tree.host(), &config(&["ann"], "refuse"), NOW).unwrap();
+        assert!(!tree.host().exists("/home/bob/.google_authenticator"));
+        assert_eq!(tree.read(SECRET), old);
+        assert!(!tree.read(RECORD).contains("left"));
+    }
+
+    #[test]
     fn the_drop_comes_before_the_overlay_is_asked_for() {
         let tree =
             elsewhere(enrolled()).file("proc/self/mountinfo", "28 1 254:1 / / rw - ext4 /dev/vda1 rw\n");
@@ -477,6 +489,23 @@ mod renewal {
         assert_ne!(accounts::Shadow::field(&host, "ann").unwrap(), hash);
         run(&host, &config, NOW).unwrap();
         assert!(matches!(look(&host, &ann(&tree)).unwrap(), Enrolment::Used));
+    }
+
+    #[test]
+    fn a_console_that_others_read_is_no_terminal_to_show_a_secret_on() {
+        let tree = tree().file("sys/class/tty/console/active", "tty1 ttyXYZ0\n");
+        for (tty, wanted) in [
+            ("/dev/pts/3", true),
+            ("/dev/tty1", true),
+            ("/dev/ttyS0", false),
+            ("/dev/hvc0", false),
+            ("/dev/console", false),
+            ("/dev/ttyXYZ0", false),
+            ("/dev/ttyXYZ1", true),
+            ("pipe:[4242]", false),
+        ] {
+            assert_eq!(is_private(&tree.host(), std::path::Path::new(tty)), wanted, "{tty}");
+        }
     }
 
     #[test]
