@@ -1,7 +1,5 @@
 //! An image made of an enrolled machine: elsewhere it enrols anew, and neither shows nor takes the old secret.
 
-use std::time::Duration;
-
 use hardtack_tests::image::Images;
 use hardtack_tests::knocking::{Knocker, Knocking};
 use hardtack_tests::ssh::Login;
@@ -31,11 +29,7 @@ pub(crate) fn starts_anew(hardened: &Hardened, launch: Launch<'_>, old: &Value, 
     let mut vm = hardened.start_with(&image, "captured", launch);
     let knocking = Knocking::start(workshop.path(), vm.port, &knocker);
     vm.wait_for(UP);
-    std::thread::sleep(Duration::from_secs(20));
-    let tally = knocking.finish();
-    eprintln!("captured: {tally:?}");
-    tally.assert_all_refused();
-    assert!(tally.refused[4] > 0, "no old code was tried: {tally:?}");
+    eprintln!("captured: {:?}", knocking.finish_refused());
 
     let opened = block(workshop, &vm.console, &["id_ed25519"]);
     assert!(!vm.log().contains(&old_secret), "the old secret was shown");

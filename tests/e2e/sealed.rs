@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
 use hardtack_datasource::testing::{Cloud, Reply, Server};
 use hardtack_tests::image::Images;
@@ -153,10 +152,7 @@ fn boot_and_knock(hardened: &Hardened, name: &str, launch: Launch<'_>, knocker: 
     let knocking = Knocking::start(hardened.workshop.path(), vm.port, knocker);
     vm.wait_for(UP);
     // Until then SSH answered for a moment only.
-    std::thread::sleep(Duration::from_secs(20));
-    let tally = knocking.finish();
-    eprintln!("{name}: {tally:?}");
-    tally.assert_all_refused();
+    eprintln!("{name}: {:?}", knocking.finish_refused());
     vm
 }
 
