@@ -27,7 +27,9 @@ impl Terminal {
         if !stream.is_terminal() {
             return Self { width: None, color: false };
         }
-        let width = rustix::termios::tcgetwinsize(stream).map_or(80, |size| size.ws_col);
+        // A serial line has no size of its own, and says 0.
+        let size = rustix::termios::tcgetwinsize(stream).ok().filter(|size| size.ws_col > 0);
+        let width = size.map_or(80, |size| size.ws_col);
         Self { width: Some(width), color: std::env::var_os("NO_COLOR").is_none() }
     }
 }

@@ -67,7 +67,8 @@ impl Keys {
 
 fn sealed_for(name: &str, recipients: &[&str]) -> UserPart {
     let recipients: Vec<Recipient> = recipients.iter().map(|text| Recipient::parse(text).unwrap()).collect();
-    let sealed = seal(&UserCredentials { password: "Rnd-pass".into(), ..user(name) }, &recipients).unwrap();
+    let user = UserCredentials { password: "Rnd-pass".into(), ..user(name) };
+    let sealed = seal(&user, &recipients, &mut crate::random::fill).unwrap();
     UserPart::Sealed(SealedCredentials { name: name.into(), sealed, left_out: 0 })
 }
 
