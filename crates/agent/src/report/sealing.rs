@@ -20,6 +20,7 @@ use crate::facts;
 use crate::host::Host;
 use crate::journal;
 use crate::login_files::LoginFiles;
+use crate::random;
 
 /// A file of keys is a few kilobytes.
 const LIMIT: u64 = 1 << 20;
@@ -133,7 +134,8 @@ fn sealed(
     if let Some(kept) = kept.filter(|kept| kept.of == of) {
         return Ok(kept.part);
     }
-    let part = seal::fit(user, recipients).map_err(|error| AgentError::text(error.to_string()))?;
+    let part = seal::fit(user, recipients, &mut random::fill)
+        .map_err(|error| AgentError::text(error.to_string()))?;
     let kept = Kept { of, part };
     let text = serde_json::to_string(&kept).unwrap_or_default();
     directory(host, &format!("{RUNTIME}/sealed"))?;

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::console::tests::{sample, surroundings};
-use crate::seal::tests::user;
+use crate::seal::tests::{urandom, user};
 use crate::seal::{Recipient, fit};
 
 fn human(block: &Block, surroundings: &Surroundings) -> Vec<String> {
@@ -197,7 +197,7 @@ fn a_user_takes_6_kib_and_the_block_of_one_8_kib() {
     for user in [user(), long, short] {
         let mut parts = vec![UserPart::Plain(user.clone())];
         for (small, rsa) in [(1, 0), (5, 0), (20, 0), (0, 1), (0, 2), (1, 5), (20, 20)] {
-            parts.push(UserPart::Sealed(fit(&user, &keys(small, rsa)).unwrap()));
+            parts.push(UserPart::Sealed(fit(&user, &keys(small, rsa), &mut urandom).unwrap()));
         }
         let reason = crate::seal::why_not(&vec!["sk-ssh-ed25519@openssh.com (carol@laptop)".to_owned(); 5]);
         parts.push(UserPart::Withheld(WithheldCredentials {
@@ -232,7 +232,7 @@ fn a_user_takes_6_kib_and_the_block_of_one_8_kib() {
     }
     // One key of the usual kinds: the armor stands among the lines for people.
     for keys in [keys(1, 0), keys(2, 0), vec![Recipient::parse(&key_of_rsa(256)).unwrap()]] {
-        let part = UserPart::Sealed(fit(&short_user(), &keys).unwrap());
+        let part = UserPart::Sealed(fit(&short_user(), &keys, &mut urandom).unwrap());
         let text = Block { seal: "ssh".into(), users: vec![part], ..machine() }.render(&surroundings());
         assert!(
             text.lines().any(|line| line == crate::seal::BEGIN_ARMOR),
@@ -249,7 +249,7 @@ fn short_user() -> UserCredentials {
 
 #[test]
 fn sealed_withheld_and_plain_parts_say_what_to_do() {
-    let sealed = UserPart::Sealed(fit(&user(), &keys(1, 0)).unwrap());
+    let sealed = UserPart::Sealed(fit(&user(), &keys(1, 0), &mut urandom).unwrap());
     let withheld = UserPart::Withheld(WithheldCredentials {
         name: "carol".into(),
         withheld: "its only key is odd".into(),

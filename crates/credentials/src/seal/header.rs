@@ -14,8 +14,6 @@ use super::{ARMOR_LIMIT, BEGIN_ARMOR, END_ARMOR};
 
 /// Characters of a line of armor.
 const COLUMNS: usize = 64;
-/// The crate adds a stanza of random length, so that readers learn to pass over unknown ones.
-const GREASE: usize = 66 + 1 + 132 + 3;
 
 /// To whom: "X25519", "ssh-ed25519", "ssh-rsa", or something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +87,7 @@ pub(super) fn describe(stanzas: &[Stanza]) -> String {
 /// counted as two: as `\r\n` on the console and as `\n` in letters in the JSON.
 pub(super) fn armored_limit(stanzas: usize, text: usize) -> usize {
     // First line, MAC, nonce and the tag of the only chunk.
-    let raw = 22 + stanzas + GREASE + 48 + 16 + text + 16;
+    let raw = 22 + stanzas + 48 + 16 + text + 16;
     let letters = raw.div_ceil(3) * 4;
     BEGIN_ARMOR.len() + 2 + letters + 2 * letters.div_ceil(COLUMNS) + END_ARMOR.len() + 2
 }

@@ -1,7 +1,7 @@
 //! Sealing a user's part of the block: age(1) files in ASCII armor for SSH keys.
 //!
 //! The format is <https://age-encryption.org/v1> with the recipients X25519, ssh-ed25519 and
-//! ssh-rsa, written and read by the `age` crate. [`recipients`] takes the keys from
+//! ssh-rsa, read by the `age` crate, and written by [`write`]. [`recipients`] takes the keys from
 //! `authorized_keys`, [`fit`] seals in the guest, [`open`] opens on the host. What is inside is for
 //! people first, so that `age -d` alone is enough:
 //!
@@ -20,16 +20,18 @@ mod authorized_keys;
 mod header;
 mod recipient;
 mod ssh;
+mod write;
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 
-use age::armor::{ArmoredReader, ArmoredWriter, Format};
+use age::armor::ArmoredReader;
 
 pub use authorized_keys::{Recipients, recipients};
 pub use header::{Stanza, is_armored, stanzas};
 pub use recipient::{Recipient, RecipientError};
 
 use crate::block::{SealedCredentials, UserCredentials};
+use crate::secret_file::Random;
 
 /// The first line of a sealed part.
 pub const BEGIN_ARMOR: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
@@ -52,9 +54,12 @@ pub enum SealError {
     /// Not even one recipient fits.
     #[error("the part sealed to the smallest of {0} key(s) is longer than a block may hold")]
     TooLong(usize),
-    /// The age crate refused; it does not, for recipients that were parsed.
-    #[error("the keys cannot be sealed to together")]
+    /// A key that leads nowhere, or a text of more than 64 KiB.
+    #[error("the keys cannot be sealed to")]
     Refused,
+    /// The operating system gave no random bytes.
+    #[error("no random bytes to seal with: {0}")]
+    Random(String),
 }
 
 /// Why a sealed part was not opened.
@@ -77,17 +82,25 @@ pub enum OpenError {
 /// Seals to all recipients; the armor's lines are ended by `\n`. For the block see [`fit`].
 ///
 /// # Errors
-/// No recipients, or a list that the age crate refuses.
-pub fn seal(user: &UserCredentials, recipients: &[Recipient]) -> Result<String, SealError> {
+/// No recipients, a key that cannot be sealed to, no random bytes.
+pub fn seal(
+    user: &UserCredentials,
+    recipients: &[Recipient],
+    random: Random<'_>,
+) -> Result<String, SealError> {
     let all: Vec<&Recipient> = recipients.iter().collect();
-    encrypt(&plaintext(user), &all)
+    encrypt(&plaintext(user), &all, random)
 }
 
 /// Seals to as many recipients as [`SEALED_LIMIT`] allows, those that take least first.
 ///
 /// # Errors
 /// As [`seal`]; also when not even one fits.
-pub fn fit(user: &UserCredentials, recipients: &[Recipient]) -> Result<SealedCredentials, SealError> {
+pub fn fit(
+    user: &UserCredentials,
+    recipients: &[Recipient],
+    random: Random<'_>,
+) -> Result<SealedCredentials, SealError> {
     if recipients.is_empty() {
         return Err(SealError::NoRecipients);
     }
@@ -107,7 +120,7 @@ pub fn fit(user: &UserCredentials, recipients: &[Recipient]) -> Result<SealedCre
     chosen.truncate(fitting);
     Ok(SealedCredentials {
         name: user.name.clone(),
-        sealed: encrypt(&text, &chosen)?,
+        sealed: encrypt(&text, &chosen, random)?,
         left_out: recipients.len() - fitting,
     })
 }
@@ -191,20 +204,9 @@ fn plaintext(user: &UserCredentials) -> String {
     text
 }
 
-fn encrypt(text: &str, recipients: &[&Recipient]) -> Result<String, SealError> {
-    if recipients.is_empty() {
-        return Err(SealError::NoRecipients);
-    }
-    let encryptor = age::Encryptor::with_recipients(recipients.iter().map(|recipient| recipient.as_age()))
-        .map_err(|_| SealError::Refused)?;
-    let written = || -> std::io::Result<Vec<u8>> {
-        let armor = ArmoredWriter::wrap_output(Vec::new(), Format::AsciiArmor)?;
-        let mut writer = encryptor.wrap_output(armor)?;
-        writer.write_all(text.as_bytes())?;
-        writer.finish()?.finish()
-    };
-    // Armor is ASCII, and writing into memory does not fail.
-    String::from_utf8(written().map_err(|_| SealError::Refused)?).map_err(|_| SealError::Refused)
+fn encrypt(text: &str, recipients: &[&Recipient], random: Random<'_>) -> Result<String, SealError> {
+    let keys: Vec<_> = recipients.iter().map(|recipient| recipient.key()).collect();
+    write::file(text.as_bytes(), &keys, random)
 }
 
 #[cfg(test)]

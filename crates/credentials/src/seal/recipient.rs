@@ -5,8 +5,11 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use bech32::Bech32;
+use bech32::primitives::decode::CheckedHrpstring;
 
 use super::ssh;
+use super::write::PublicKey;
 
 /// No key is longer: one of RSA with 4096 bits has 716 characters.
 const LINE_LIMIT: usize = 16 * 1024;
@@ -22,13 +25,7 @@ pub(super) const LENIENT: GeneralPurpose = GeneralPurpose::new(
 pub struct Recipient {
     /// Canonical: two keys with equal text are equal.
     text: String,
-    key: Key,
-}
-
-#[derive(Clone)]
-enum Key {
-    Age(age::x25519::Recipient),
-    Ssh(age::ssh::Recipient),
+    key: PublicKey,
 }
 
 /// Why a text is no recipient.
@@ -81,8 +78,8 @@ impl Recipient {
             if first.bytes().filter(|byte| *byte == b'1').count() > 1 && first.rfind('1') > Some(3) {
                 return Err(RecipientError::CannotOpen { kind: "age's plugins".to_owned() });
             }
-            let key: age::x25519::Recipient = first.parse().map_err(|_| damaged())?;
-            return Ok(Self { text: key.to_string(), key: Key::Age(key) });
+            let point = age_point(first).ok_or_else(damaged)?;
+            return Ok(Self { text: first.to_ascii_lowercase(), key: PublicKey::X25519(point) });
         }
         if !is_key_type(first) {
             return Err(RecipientError::NotOne);
@@ -101,44 +98,43 @@ impl Recipient {
         if !matches!(kind, "ssh-ed25519" | "ssh-rsa") {
             return Err(String::new());
         }
-        ssh::check(kind, blob)?;
-        let text = format!("{kind} {}", STANDARD.encode(blob));
-        let key: age::ssh::Recipient = text.parse().map_err(|_| "damaged".to_owned())?;
-        // Such a point is nobody's key: everybody could compute what is sealed to it.
-        if matches!(&key, age::ssh::Recipient::SshEd25519(_, point) if point.is_small_order()) {
-            return Err("damaged".to_owned());
-        }
-        Ok(Self { text, key: Key::Ssh(key) })
+        let key = ssh::public_key(kind, blob)?;
+        Ok(Self { text: format!("{kind} {}", STANDARD.encode(blob)), key })
     }
 
     /// "ssh-ed25519", "ssh-rsa" or "age".
     #[must_use]
     pub fn kind(&self) -> &str {
         match self.key {
-            Key::Age(_) => "age",
-            Key::Ssh(_) => self.text.split(' ').next().unwrap_or_default(),
+            PublicKey::X25519(_) => "age",
+            PublicKey::Ed25519 { .. } => "ssh-ed25519",
+            PublicKey::Rsa { .. } => "ssh-rsa",
         }
     }
 
     /// Bytes of its stanza in the header at most.
     pub(super) fn stanza(&self) -> usize {
         match &self.key {
-            Key::Age(_) => "-> X25519 \n\n".len() + 43 + 43,
-            Key::Ssh(age::ssh::Recipient::SshEd25519(..)) => "-> ssh-ed25519  \n\n".len() + 6 + 43 + 43,
-            // The body is as long as the modulus, at most the blob, in lines of 64.
-            Key::Ssh(age::ssh::Recipient::SshRsa(blob, _)) => {
-                let letters = blob.len().div_ceil(3) * 4;
+            PublicKey::X25519(_) => "-> X25519 \n\n".len() + 43 + 43,
+            PublicKey::Ed25519 { .. } => "-> ssh-ed25519  \n\n".len() + 6 + 43 + 43,
+            // The body is as long as the modulus, in lines of 64.
+            PublicKey::Rsa { modulus, .. } => {
+                let letters = modulus.len().div_ceil(3) * 4;
                 "-> ssh-rsa \n".len() + 6 + letters + letters / 64 + 1
             }
         }
     }
 
-    pub(super) fn as_age(&self) -> &dyn age::Recipient {
-        match &self.key {
-            Key::Age(key) => key,
-            Key::Ssh(key) => key,
-        }
+    pub(super) fn key(&self) -> &PublicKey {
+        &self.key
     }
+}
+
+/// The point in "age1…": Bech32 (BIP 173), all of one case.
+fn age_point(text: &str) -> Option<[u8; 32]> {
+    let checked = CheckedHrpstring::new::<Bech32>(text).ok()?;
+    let is_age = checked.hrp().as_str().eq_ignore_ascii_case("age");
+    checked.byte_iter().collect::<Vec<u8>>().try_into().ok().filter(|_| is_age)
 }
 
 /// The canonical text: type and key without a comment.

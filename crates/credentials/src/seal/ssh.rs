@@ -1,11 +1,14 @@
-//! SSH's public keys as bytes (RFC 4253, 6.6; RFC 8709): checked before the age crate sees them,
-//! since its parser of numbers panics at one that has zero bytes only.
+//! SSH's public keys as bytes (RFC 4253, 6.6; RFC 8709).
 
-/// Bits of the smallest and of the largest RSA key that age and the crate take both.
+use curve25519_dalek::edwards::CompressedEdwardsY;
+
+use super::write::PublicKey;
+
+/// Bits of the smallest and of the largest RSA key that age and the crate of its name open both.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
 
-/// A public key's blob that age can seal to; else what it is, for people.
-pub(super) fn check(kind: &str, blob: &[u8]) -> Result<(), String> {
+/// A public key that can be sealed to; else what it is, for people.
+pub(super) fn public_key(kind: &str, blob: &[u8]) -> Result<PublicKey, String> {
     let mut fields = Fields(blob);
     let garbage = || "damaged".to_owned();
     if fields.string() != Some(kind.as_bytes()) {
@@ -13,8 +16,12 @@ pub(super) fn check(kind: &str, blob: &[u8]) -> Result<(), String> {
     }
     match kind {
         "ssh-ed25519" => {
-            let whole = fields.string().is_some_and(|key| key.len() == 32) && fields.0.is_empty();
-            if whole { Ok(()) } else { Err(garbage()) }
+            let key: Option<[u8; 32]> = fields.string().and_then(|key| key.try_into().ok());
+            let key = key.filter(|_| fields.0.is_empty()).ok_or_else(garbage)?;
+            // A point of small order is nobody's key: everybody could compute what is sealed to it.
+            let point = CompressedEdwardsY(key).decompress().filter(|point| !point.is_small_order());
+            let point = point.ok_or_else(garbage)?.to_montgomery().to_bytes();
+            Ok(PublicKey::Ed25519 { blob: blob.to_vec(), point })
         }
         "ssh-rsa" => {
             let (exponent, modulus) =
@@ -24,11 +31,12 @@ pub(super) fn check(kind: &str, blob: &[u8]) -> Result<(), String> {
             if !RSA_BITS.contains(&bits) {
                 return Err(format!("{bits} bits"));
             }
-            // Exponents above four bytes are refused by the crate, 1 would encrypt nothing.
+            // The crate opens none with an exponent above four bytes; 1 would encrypt nothing.
             if !odd(modulus) || !odd(exponent) || exponent.len() > 4 || exponent == [1] {
                 return Err("with an unusual exponent".to_owned());
             }
-            Ok(())
+            let (modulus, exponent) = (modulus.to_vec(), exponent.to_vec());
+            Ok(PublicKey::Rsa { blob: blob.to_vec(), modulus, exponent })
         }
         _ => Err(garbage()),
     }

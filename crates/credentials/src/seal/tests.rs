@@ -1,4 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -6,6 +7,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::*;
+
+/// Random bytes.
+pub(crate) fn urandom(buffer: &mut [u8]) -> std::io::Result<()> {
+    use std::io::Read as _;
+    std::fs::File::open("/dev/urandom")?.read_exact(buffer)
+}
 
 /// A user with everything.
 pub(crate) fn user() -> UserCredentials {
@@ -77,9 +84,9 @@ fn what_is_sealed_is_opened_by_us_and_by_age() {
         return;
     };
     let all: Vec<Recipient> = pairs.iter().map(|pair| Recipient::parse(&pair.public).unwrap()).collect();
-    let together = seal(&user(), &all).unwrap();
+    let together = seal(&user(), &all, &mut urandom).unwrap();
     for (pair, recipient) in pairs.iter().zip(&all) {
-        let alone = fit(&user(), std::slice::from_ref(recipient)).unwrap();
+        let alone = fit(&user(), std::slice::from_ref(recipient), &mut urandom).unwrap();
         assert_eq!((alone.name.as_str(), alone.left_out), ("debian", 0));
         let identity = identity(&pair.private);
         for sealed in [&alone.sealed, &together] {
@@ -241,7 +248,7 @@ fn hostile_keys_are_passed_over() {
     let long = (0..20_000).map(|seed: u32| line("ssh-ed25519", &[&[seed.to_be_bytes(); 8].concat()]) + "\n");
     let found = recipients(&long.collect::<String>());
     assert_eq!(found.usable.len(), 512);
-    let part = fit(&user(), &found.usable).unwrap();
+    let part = fit(&user(), &found.usable, &mut urandom).unwrap();
     assert!(part.left_out > 450 && part.sealed.len() < SEALED_LIMIT);
 }
 
@@ -254,7 +261,7 @@ fn as_many_keys_as_fit_count_and_the_smallest_first() {
         let mut keys: Vec<Recipient> =
             (0..rsa4096).map(|seed| Recipient::parse(&rsa(512, seed)).unwrap()).collect();
         keys.extend(ed25519s(ed25519));
-        let part = fit(&user(), &keys).unwrap();
+        let part = fit(&user(), &keys, &mut urandom).unwrap();
         assert!(cost(&part) <= SEALED_LIMIT, "{}", cost(&part));
         assert!(part.left_out <= most_left_out, "{ed25519} {rsa4096}: {} left out", part.left_out);
         let stanzas = header::stanzas(&part.sealed).unwrap();
@@ -262,16 +269,17 @@ fn as_many_keys_as_fit_count_and_the_smallest_first() {
         assert_eq!(count("ssh-ed25519") + count("ssh-rsa") + part.left_out, keys.len());
         assert!(count("ssh-rsa") == 0 || count("ssh-ed25519") == ed25519);
     }
-    assert_eq!(fit(&user(), &[]), Err(SealError::NoRecipients));
+    assert_eq!(fit(&user(), &[], &mut urandom), Err(SealError::NoRecipients));
     let huge = UserCredentials { password: "x".repeat(9000), ..user() };
-    assert_eq!(fit(&huge, &ed25519s(2)), Err(SealError::TooLong(2)));
+    assert_eq!(fit(&huge, &ed25519s(2), &mut urandom), Err(SealError::TooLong(2)));
 }
 
 #[test]
 fn what_is_no_sealed_part_is_an_error() {
-    let part = fit(&user(), &ed25519s(2)).unwrap().sealed;
+    let part = fit(&user(), &ed25519s(2), &mut urandom).unwrap().sealed;
     let key: age::x25519::Identity = age::x25519::Identity::generate();
-    let good = seal(&user(), &[Recipient::parse(&key.to_public().to_string()).unwrap()]).unwrap();
+    let good =
+        seal(&user(), &[Recipient::parse(&key.to_public().to_string()).unwrap()], &mut urandom).unwrap();
     assert_eq!(open(&good, &[&key]).unwrap(), user());
     let identity: &[&dyn age::Identity] = &[&key];
     let bomb = |stanzas: usize| {
@@ -331,7 +339,7 @@ fn what_is_no_sealed_part_is_an_error() {
         UserCredentials { name: "debian".into(), ..UserCredentials::default() },
         UserCredentials { scratch_codes: vec!["1;reboot".into()], ..user() },
     ] {
-        let sealed = seal(&hostile, std::slice::from_ref(&recipient)).unwrap();
+        let sealed = seal(&hostile, std::slice::from_ref(&recipient), &mut urandom).unwrap();
         assert!(matches!(open(&sealed, identity), Err(OpenError::NotCredentials(_))), "{:?}", hostile.secret);
     }
 }

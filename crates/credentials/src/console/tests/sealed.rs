@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use super::*;
 use crate::block::WithheldCredentials;
-use crate::seal::tests::{pair, user};
+use crate::seal::tests::{pair, urandom, user};
 use crate::seal::{Recipient, fit};
 
 fn key() -> (age::x25519::Identity, Recipient) {
@@ -15,7 +15,7 @@ fn key() -> (age::x25519::Identity, Recipient) {
 
 /// A user's part, sealed to so many keys.
 fn part(name: &str, recipients: &[Recipient]) -> UserPart {
-    UserPart::Sealed(fit(&UserCredentials { name: name.into(), ..user() }, recipients).unwrap())
+    UserPart::Sealed(fit(&UserCredentials { name: name.into(), ..user() }, recipients, &mut urandom).unwrap())
 }
 
 fn withheld(name: &str) -> UserPart {

@@ -88,7 +88,12 @@ fn left_out(name: &str, named: &[String], cx: &Context<'_, '_>) -> usize {
         scratch_codes: vec!["0".repeat(8); 5],
         password: "x".repeat(password.min(128) as usize),
     };
-    match seal::fit(&user, &keys) {
+    // Nobody reads what is sealed here: its length counts.
+    let mut bytes = |buffer: &mut [u8]| {
+        buffer.fill(1);
+        Ok(())
+    };
+    match seal::fit(&user, &keys, &mut bytes) {
         Ok(part) => part.left_out,
         Err(_) => keys.len(),
     }
