@@ -139,7 +139,7 @@ fn judge_only(host: &Host, config: &AgentConfig, ask: bool, now: u64) -> State {
 fn enrolment(host: &Host, config: &AgentConfig) -> Vec<Weakness> {
     let weakness = |what: String, hint: &str| Weakness { what, hint: hint.to_owned(), ..Weakness::default() };
     if host.exists(outcome::PATH) {
-        let hint = "remove that file (root), then run hardtack-agent enrol";
+        let hint = "remove that file (root), then run hardtack-agent enrol and hardtack-agent guard";
         return Outcome::load(host).foreign.into_iter().map(|what| weakness(what, hint)).collect();
     }
     // The enrolment has not come to its end, so nobody has dropped anything.
@@ -148,7 +148,7 @@ fn enrolment(host: &Host, config: &AgentConfig) -> Vec<Weakness> {
             format!(
                 "the secrets on this disk were made for another machine ({why}), and the enrolment failed"
             ),
-            "run hardtack-agent enrol (root)",
+            "run hardtack-agent enrol and hardtack-agent guard (root)",
         )],
         Known::New | Known::Same(_) => Vec::new(),
     }
