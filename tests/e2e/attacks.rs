@@ -146,7 +146,7 @@ fn on_a_machine_that_stops_ssh() {
         &vm,
         &format!(
             "sudo rm /etc/ssh/sshd_config.d/10-match.conf; sudo systemctl start ssh; systemctl is-active ssh.service; \
-             sudo {AGENT} status >/dev/null; echo exit $?"
+             sudo {AGENT} status; echo exit $?"
         ),
     );
     assert!(mended.contains("exit 0") && mended.lines().any(|line| line.trim() == "active"), "{mended}");
@@ -173,7 +173,7 @@ fn on_a_machine_that_stops_ssh() {
              DEBIAN_FRONTEND=noninteractive dpkg -i --force-confnew --force-confmiss /root/openssh-server.deb; \
              sleep 20; tail -n 1 /etc/pam.d/sshd; systemctl is-active ssh.service; {AGENT} status; echo exit $?; \
              cp -p /root/kept /etc/pam.d/sshd; sleep 5; systemctl start ssh.service; systemctl is-active ssh.service; \
-             {AGENT} status >/dev/null; echo exit $?"
+             {AGENT} status; echo exit $?"
         ))
     });
     eprintln!("upgraded: {tally:?}\n{upgraded}");
@@ -189,7 +189,7 @@ fn on_a_machine_that_stops_ssh() {
              systemctl daemon-reload; systemctl restart ssh.service; echo restart $?; sleep 20; \
              systemctl is-active ssh.service; {AGENT} status; echo exit $?; \
              rm {options}; systemctl daemon-reload; systemctl start ssh.service; systemctl is-active ssh.service; \
-             {AGENT} status >/dev/null; echo exit $?"
+             {AGENT} status; echo exit $?"
         ))
     });
     eprintln!("options: {tally:?}\n{changed}");

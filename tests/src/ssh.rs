@@ -114,7 +114,7 @@ impl Client {
             .stdin(Stdio::null());
         if self.stranger {
             command.args(["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]);
-            command.args(["-o", "ConnectTimeout=30"]);
+            command.args(["-o", "ConnectTimeout=10"]);
         } else {
             command.args(["-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=60"]);
             command.args(["-o", &format!("UserKnownHostsFile={}", self.known_hosts().display())]);

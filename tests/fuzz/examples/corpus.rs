@@ -4,6 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use hardtack_credentials::{
+    Block, HostKey, Root, Surroundings, UserCredentials, UserPart, WithheldCredentials, otpauth, seal,
+};
 use hardtack_disk::{AtomicFile, Compression, Qcow2Options, write_qcow2};
 use hardtack_userdata::pack::{Gzip, Input, pack};
 
@@ -33,7 +36,53 @@ fn main() -> std::io::Result<()> {
     }
     whole(&top.join("qcow2"))?;
     services(&top)?;
+    blocks(&top)?;
     texts(&top)
+}
+
+/// Blocks on a console: in plain text, sealed, withheld, all of them; and a file of keys. What is sealed
+/// is another text each time.
+fn blocks(top: &Path) -> std::io::Result<()> {
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN";
+    let keys = format!(
+        "# keys\nrestrict,command=\"a \\\"b\\\"\" {KEY} a\ncert-authority {KEY}\necdsa-sha2-nistp256 AAAA c\n"
+    );
+    let secret = "5EENRV74MYRS6G4UYZMKTKSGKM";
+    let user = |name: &str| UserCredentials {
+        name: name.to_owned(),
+        secret: secret.to_owned(),
+        otpauth: otpauth::url("r", name, "h", None, secret),
+        scratch_codes: vec!["30116782".to_owned()],
+        password: "aB3".to_owned(),
+    };
+    let recipients = seal::recipients(&keys).usable;
+    let sealed = seal::fit(&user("a"), &recipients).map_err(std::io::Error::other)?;
+    let why = seal::why_not(&[]);
+    let parts = [
+        UserPart::Sealed(sealed),
+        UserPart::Withheld(WithheldCredentials { name: "b".to_owned(), withheld: why }),
+        UserPart::Plain(user("c")),
+    ];
+    let block = |users: &[UserPart]| Block {
+        hardtack: 1,
+        boot_id: "b".to_owned(),
+        instance_id: None,
+        hostname: "h".to_owned(),
+        time: "2026-11-21T10:00:00Z".to_owned(),
+        seal: "auto".to_owned(),
+        users: users.to_vec(),
+        host_keys: HostKey::from_public_file(KEY).into_iter().collect(),
+        root: Root::default(),
+        doors: Vec::new(),
+        drift: vec!["d".to_owned()],
+    };
+    for (name, users) in
+        [("sealed", &parts[..1]), ("withheld", &parts[1..2]), ("plain", &parts[2..]), ("all", &parts)]
+    {
+        let text = block(users).render(&Surroundings::default());
+        seed(top, "console", name, text.replace('\n', "\r\n").as_bytes())?;
+    }
+    seed(top, "console", "keys", keys.as_bytes())
 }
 
 /// User-data: the project's own examples, each alone, packed, in an archive, as a patch.

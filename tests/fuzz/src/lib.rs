@@ -13,6 +13,7 @@
 
 mod base;
 mod checksums;
+mod console;
 mod container;
 mod ext4;
 mod fat;
@@ -22,12 +23,15 @@ mod memory;
 mod metadata;
 mod network;
 mod partition;
+mod promise;
 mod qcow2;
+mod seal;
 mod seeds;
 #[cfg(test)]
 mod tests;
 mod userdata;
 
+pub use console::console;
 pub use container::container;
 pub use ext4::{ext4, journal};
 pub use fat::fat;
@@ -36,7 +40,9 @@ pub use memory::{Capped, LIMIT};
 pub use metadata::metadata;
 pub use network::network;
 pub use partition::partition;
+pub use promise::promise;
 pub use qcow2::qcow2;
+pub use seal::seal_and_open;
 pub use seeds::{identify, seeds, superblock};
 pub use userdata::{mime, userdata, yaml};
 
@@ -61,10 +67,13 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("seeds", seeds),
     ("identify", identify),
     ("superblock", superblock),
+    ("console", console),
+    ("seal", seal_and_open),
+    ("promise", promise),
 ];
 
 /// Targets that read texts, and no images.
-pub const TEXTS: &[&str] = &["userdata", "yaml", "mime", "network", "metadata", "seeds", "identify"];
+pub const TEXTS: &[&str] = &["userdata", "yaml", "mime", "network", "metadata", "seeds", "identify", "console", "seal", "promise"];
 
 /// The time that every edit writes.
 const EPOCH: i64 = 1_700_000_000;
