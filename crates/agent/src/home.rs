@@ -67,12 +67,15 @@ impl Home {
         }
     }
 
-    /// Whether there is a regular file of that name, the only thing that a PAM module reads.
-    pub(crate) fn has_file(&self, name: &str) -> bool {
-        let stat = rustix::fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW);
-        stat.is_ok_and(|stat| {
-            matches!(FileType::from_raw_mode(stat.st_mode), FileType::RegularFile | FileType::Symlink)
-        })
+    /// Whether there is a file of that name that a PAM module would read: a regular one, or a link to one.
+    pub(crate) fn has_file(&self, name: &str) -> Result<bool, AgentError> {
+        match rustix::fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => {
+                Ok(matches!(FileType::from_raw_mode(stat.st_mode), FileType::RegularFile | FileType::Symlink))
+            }
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(self.error("look at", name, error)),
+        }
     }
 
     /// Removes a file, or the link in its place. Flags of chattr(1) that keep it there are taken off.

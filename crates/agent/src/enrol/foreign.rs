@@ -67,18 +67,20 @@ pub(super) fn drop_left(host: &Host, homes: &[String]) -> Left {
 }
 
 fn clean(host: &Host, account: &Account, left: &mut Left) {
+    let may_work = |error: AgentError| format!("the secret of {} may still work: {error}", account.name);
     let home = match Home::open_anyones(host, account) {
         Ok(Some(home)) => home,
         Ok(None) => return,
-        Err(error) => {
-            left.working.push(format!("the secret of {} may still work: {error}", account.name));
-            return;
-        }
+        Err(error) => return left.working.push(may_work(error)),
     };
-    // google-authenticator's own name on the way to a new file.
-    let _ = home.remove(&format!("{FILE_NAME}~"));
-    if !home.has_file(FILE_NAME) {
-        return;
+    // google-authenticator's own name on the way to a new file. No module reads it: nobody logs in with what stays.
+    if let Err(error) = home.remove(&format!("{FILE_NAME}~")) {
+        journal::say(&error.to_string());
+    }
+    match home.has_file(FILE_NAME) {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(error) => return left.working.push(may_work(error)),
     }
     let Err(error) = home.remove(FILE_NAME) else {
         journal::say(&format!("dropped the secret in {}: it was made for another machine", account.home));

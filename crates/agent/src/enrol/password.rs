@@ -78,7 +78,14 @@ pub(super) fn set(
 pub(crate) fn shown(host: &Host, name: &str, used: Option<bool>) -> Option<String> {
     let made = load(host, name)?;
     let this_boot = host.read_text(&format!("{RUNTIME}/passwords/{name}")).ok().flatten();
-    let field = Shadow::field(host, name).ok().flatten().unwrap_or_default();
+    let field = match Shadow::field(host, name) {
+        Ok(field) => field.unwrap_or_default(),
+        // What cannot be read is no reason to forget what nobody else knows.
+        Err(error) => {
+            journal::say(&format!("the password of {name} is not shown: {error}"));
+            return None;
+        }
+    };
     let is_over = match used {
         // A code that was accepted says that the password has arrived, unless it is the younger one.
         Some(used) => used && this_boot.as_deref() != Some(USED),
