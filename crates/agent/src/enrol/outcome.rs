@@ -40,10 +40,14 @@ pub(crate) struct UserOutcome {
 }
 
 impl Outcome {
-    /// What this boot has noted so far.
+    /// What this boot has noted so far; nothing where that cannot be read.
     pub(crate) fn load(host: &Host) -> Self {
-        let read = host.read(PATH).ok().flatten();
-        read.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+        Self::noted(host).unwrap_or_default()
+    }
+
+    /// The same; `None` where nothing was noted, or nobody can read it.
+    pub(crate) fn noted(host: &Host) -> Option<Self> {
+        serde_json::from_slice(&host.read(PATH).ok()??).ok()
     }
 
     /// Writes it, whole.

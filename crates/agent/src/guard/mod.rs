@@ -25,7 +25,7 @@ use hardtack_credentials::AgentConfig;
 use hardtack_login::Weakness;
 
 use crate::enrol::identity::{self, Identity, Known};
-use crate::enrol::outcome::{self, Outcome};
+use crate::enrol::outcome::Outcome;
 use crate::host::Host;
 use crate::{again, config, console, journal};
 
@@ -138,11 +138,11 @@ fn judge_only(host: &Host, config: &AgentConfig, ask: bool, now: u64) -> State {
 /// Secrets of another machine that are still there: whoever has its old console log could log in.
 fn enrolment(host: &Host, config: &AgentConfig) -> Vec<Weakness> {
     let weakness = |what: String, hint: &str| Weakness { what, hint: hint.to_owned(), ..Weakness::default() };
-    if host.exists(outcome::PATH) {
+    if let Some(outcome) = Outcome::noted(host) {
         let hint = "remove that file (root), then run hardtack-agent enrol and hardtack-agent guard";
-        return Outcome::load(host).foreign.into_iter().map(|what| weakness(what, hint)).collect();
+        return outcome.foreign.into_iter().map(|what| weakness(what, hint)).collect();
     }
-    // The enrolment has not come to its end, so nobody has dropped anything.
+    // The enrolment has not come to its end, or nobody can read what it came to.
     match identity::compare(host, &Identity::of(host, config)) {
         Known::Other(why) => vec![weakness(
             format!(
