@@ -11,6 +11,7 @@ use hardtack_credentials::seal::{self, Recipient, Recipients};
 use hardtack_credentials::{MfaConfig, SealedCredentials, UserCredentials, UserPart, WithheldCredentials};
 use hardtack_login::sshd::{Config, Connection, Version};
 use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{Account, replace_unsynced};
@@ -96,21 +97,28 @@ pub(super) fn part(
             (parsed, String::new(), false)
         }
     };
-    let error = match recipients.is_empty() {
-        true => why,
+    let (error, advice) = match recipients.is_empty() {
+        true => (why, add_a_key(&user.name)),
         false => match sealed(host, &user, &recipients) {
             Ok(part) => return (UserPart::Sealed(part), None),
-            Err(error) => error.to_string(),
+            Err(error) => {
+                (error.to_string(), "a reboot, or `hardtack-agent print` (root), tries again".to_owned())
+            }
         },
     };
     if or_plain {
         return (UserPart::Plain(user), Some(error));
     }
-    let what = format!(
-        "{error}; add an ed25519 or RSA key to ~/.ssh/authorized_keys and run `hardtack-agent enroll --user {}`, or reboot",
-        user.name
-    );
-    withheld(user, what)
+    withheld(user, format!("{error}; {advice}"))
+}
+
+/// What to do where nobody has a key that opens anything.
+fn add_a_key(name: &str) -> String {
+    format!(
+        "give the user a login key of type ed25519 or RSA (2048 to 4096 bits, in ~/.ssh/authorized_keys) and reboot, or \
+         run `hardtack-agent enroll --user {name}` (root); or name recipients in the recipe (seal: {{recipients: [...]}}), \
+         or bring the secret in user-data (hardtack: {{totp: ...}}), and launch a new machine"
+    )
 }
 
 fn withheld(user: UserCredentials, withheld: String) -> (UserPart, Option<String>) {
@@ -217,7 +225,11 @@ fn read(host: &Host, path: &str, account: &Account) -> Result<Option<String>, Ag
     let full = host.path(path);
     // NONBLOCK: a named pipe laid there must not hold the boot.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let Ok(file) = rustix::fs::open(&full, flags, Mode::empty()) else { return Ok(None) };
+    let file = match rustix::fs::open(&full, flags, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+        Err(error) => return Err(AgentError::io("open", &full, error)),
+    };
     let stat = rustix::fs::fstat(&file).map_err(|error| AgentError::io("read", &full, error))?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile
         || (stat.st_uid != account.uid && stat.st_uid != 0)

@@ -252,7 +252,7 @@ fn sealed_withheld_and_plain_parts_say_what_to_do() {
     let sealed = UserPart::Sealed(fit(&user(), &keys(1, 0), &mut urandom).unwrap());
     let withheld = UserPart::Withheld(WithheldCredentials {
         name: "carol".into(),
-        withheld: "its only key is odd".into(),
+        withheld: "its only key is odd; give it another".into(),
     });
     let render = |seal: &str, users: &[UserPart], around: Surroundings| {
         let text = Block { seal: seal.into(), users: users.to_vec(), ..sample() }.render(&around);
@@ -275,7 +275,7 @@ fn sealed_withheld_and_plain_parts_say_what_to_do() {
     for wanted in [
         "of the recipients that the recipe names",
         "--user debian",
-        "NOT PRINTED: its only key is odd. What to do: ",
+        "NOT PRINTED: its only key is odd; give it another.",
     ] {
         assert!(text.contains(wanted), "{wanted} in {text}");
     }
@@ -329,5 +329,37 @@ fn drift_is_the_first_thing_and_loud() {
         );
         assert!(text.contains("docs/lost-and-found.md") && !text.contains('\u{1b}'));
         assert_eq!(crate::console::read(text.as_bytes()).unwrap().newest.block, block);
+    }
+}
+
+/// docs/console.md has these numbers, in tenths of 1000 bytes.
+#[test]
+fn sizes_are_those_that_the_manual_tells() {
+    const ED25519: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN";
+    let of_ssh = |count: usize| vec![Recipient::parse(ED25519).unwrap(); count];
+    let of_rsa = |count: usize, bits: usize| vec![Recipient::parse(&key_of_rsa(bits / 8)).unwrap(); count];
+    let tenths = |bytes: usize| (bytes + 50) / 100;
+    // Armor, how often it stands there, the block, keys that it is sealed to.
+    for (keys, expected) in [
+        (of_ssh(1), (11, 2, 62, 1)),
+        (keys(1, 0), (11, 2, 62, 1)),
+        (of_rsa(1, 2048), (15, 2, 69, 1)),
+        (of_rsa(1, 3072), (17, 2, 74, 1)),
+        (of_rsa(1, 4096), (19, 2, 79, 1)),
+        (of_ssh(6), (19, 2, 77, 6)),
+        (of_ssh(40), (38, 1, 79, 19)),
+        (of_rsa(40, 2048), (35, 1, 76, 5)),
+        (of_rsa(40, 3072), (32, 1, 73, 3)),
+        (of_rsa(40, 4096), (29, 1, 70, 2)),
+    ] {
+        let part = fit(&short_user(), &keys, &mut urandom).unwrap();
+        let (armor, sealed_to) = (tenths(size(&part.sealed)), keys.len() - part.left_out);
+        let block = Block { seal: "ssh".into(), users: vec![UserPart::Sealed(part)], ..machine() };
+        let text = block.render(&surroundings());
+        let times = 1 + usize::from(text.lines().any(|line| line == crate::seal::BEGIN_ARMOR));
+        assert_eq!((armor, times, tenths(size(&text)), sealed_to), expected, "{keys:?}");
+    }
+    for (users, expected) in [(vec![UserPart::Plain(short_user())], 77), (Vec::new(), 31)] {
+        assert_eq!(tenths(size(&Block { users, ..machine() }.render(&surroundings()))), expected);
     }
 }
