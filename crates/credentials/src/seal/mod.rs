@@ -139,7 +139,8 @@ pub fn why_not(unusable: &[String]) -> String {
     }
 }
 
-/// Opens a sealed part; an error of an identity counts as [`OpenError::Damaged`]. The credentials inside are checked as those of a block in plain text.
+/// Opens a sealed part; an error of an identity counts as [`OpenError::Damaged`]. The credentials inside are
+/// checked as those of a block in plain text.
 ///
 /// # Errors
 /// See [`OpenError`].

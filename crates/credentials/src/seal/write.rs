@@ -53,7 +53,7 @@ pub(super) fn file(text: &[u8], keys: &[&PublicKey], random: Random<'_>) -> Resu
         stanza(key, &file_key, random, &mut header)?;
     }
     header.push_str("---");
-    let mac_key = derive(&file_key, &[], b"header");
+    let mac_key = derive(&file_key, &[], b"header")?;
     let mut mac = Hmac::<Sha256>::new_from_slice(&mac_key).map_err(|_| SealError::Refused)?;
     mac.update(header.as_bytes());
     header.push_str(&format!(" {}\n", STANDARD_NO_PAD.encode(mac.finalize().into_bytes())));
@@ -64,7 +64,7 @@ pub(super) fn file(text: &[u8], keys: &[&PublicKey], random: Random<'_>) -> Resu
     counter[11] = 1;
     let mut bytes = header.into_bytes();
     bytes.extend_from_slice(&nonce);
-    bytes.extend(encrypt(&derive(&file_key, &nonce, b"payload"), counter, text)?);
+    bytes.extend(encrypt(&derive(&file_key, &nonce, b"payload")?, counter, text)?);
     let mut armor = format!("{BEGIN_ARMOR}\n");
     lines(&STANDARD.encode(bytes), &mut armor);
     armor.push_str(END_ARMOR);
@@ -83,15 +83,15 @@ fn stanza(
         PublicKey::X25519(point) => {
             let (share, secret) = agree(point, random)?;
             let salt = [share, *point].concat();
-            let body = encrypt(&derive(&secret, &salt, X25519), [0; 12], file_key)?;
+            let body = encrypt(&derive(&secret, &salt, X25519)?, [0; 12], file_key)?;
             (format!("X25519 {}", STANDARD_NO_PAD.encode(share)), body)
         }
         PublicKey::Ed25519 { blob, point } => {
             let (share, secret) = agree(point, random)?;
             let salt = [share, *point].concat();
             // Binds what is wrapped to the key as SSH knows it.
-            let secret = MontgomeryPoint(secret).mul_clamped(derive(&[], blob, ED25519));
-            let body = encrypt(&derive(secret.as_bytes(), &salt, ED25519), [0; 12], file_key)?;
+            let secret = MontgomeryPoint(secret).mul_clamped(derive(&[], blob, ED25519)?);
+            let body = encrypt(&derive(secret.as_bytes(), &salt, ED25519)?, [0; 12], file_key)?;
             (format!("ssh-ed25519 {} {}", tag(blob), STANDARD_NO_PAD.encode(share)), body)
         }
         PublicKey::Rsa { blob, modulus, exponent } => {
@@ -154,11 +154,10 @@ fn mask(bytes: &mut [u8], seed: &[u8]) {
     }
 }
 
-fn derive(secret: &[u8], salt: &[u8], info: &[u8]) -> [u8; 32] {
+fn derive(secret: &[u8], salt: &[u8], info: &[u8]) -> Result<[u8; 32], SealError> {
     let mut key = [0; 32];
-    // One block of SHA-256: no length that could be refused.
-    let _ = Hkdf::<Sha256>::new(Some(salt), secret).expand(info, &mut key);
-    key
+    Hkdf::<Sha256>::new(Some(salt), secret).expand(info, &mut key).map_err(|_| SealError::Refused)?;
+    Ok(key)
 }
 
 fn encrypt(key: &[u8; 32], nonce: [u8; 12], text: &[u8]) -> Result<Vec<u8>, SealError> {
