@@ -7,7 +7,7 @@ use hardtack_tests::vm::{Launch, seed};
 use serde_json::Value;
 
 use crate::codes::{Codes, block, calm_down};
-use crate::hardened::{Hardened, Owner, RECIPE, UP, part, text};
+use crate::hardened::{Hardened, Owner, PLAIN, RECIPE, UP, part, text};
 use crate::workshop::{PASSWORD, Workshop};
 
 pub(crate) const HERE: &str = "11111111-2222-3333-4444-555555555555";
@@ -71,8 +71,8 @@ fn captured(variant: &Variant<'_>) {
     let hardened = Hardened::build(workshop, &images, variant.image);
     let workshop = &hardened.workshop;
     let seeds = ["here.img", "elsewhere.img"].map(|name| workshop.path().join(name));
-    seed(&seeds[0], "i-here", "#cloud-config\n");
-    seed(&seeds[1], variant.instance.unwrap_or_default(), "#cloud-config\n");
+    seed(&seeds[0], "i-here", PLAIN);
+    seed(&seeds[1], variant.instance.unwrap_or_default(), PLAIN);
     let mut vm = hardened.start("here", Launch::seed(&seeds[0]).on(HERE));
     vm.wait_for(UP);
     let opened = block(workshop, &vm.console, &["id_ed25519"]);

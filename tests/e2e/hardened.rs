@@ -20,6 +20,10 @@ pub(crate) const AGENT: &str = "/usr/lib/hardtack/hardtack-agent";
 /// The recipe.
 pub(crate) const RECIPE: &str = "debian-3fa.yaml";
 
+/// User-data that asks for nothing. Debian 12's cloud-init fails to set its own default locale in a small image, and
+/// `status` says so.
+pub(crate) const PLAIN: &str = "#cloud-config\nlocale: false\n";
+
 /// A disk and the folder that it was built in.
 pub(crate) struct Hardened {
     pub(crate) workshop: Workshop,

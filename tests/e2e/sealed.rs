@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::captured::{ELSEWHERE, HERE, starts_anew};
 use crate::clouds::{RELAY, SOCKET};
 use crate::codes::{block, calm_down};
-use crate::hardened::{AGENT, Hardened, Owner, RECIPE, UP, append, console, part, text};
+use crate::hardened::{AGENT, Hardened, Owner, PLAIN, RECIPE, UP, append, console, part, text};
 use crate::replaced::assert_lines;
 use crate::workshop::{NO_PENALTIES, PASSWORD, Workshop};
 
@@ -172,7 +172,7 @@ fn debian_12() {
     let workshop = &hardened.workshop;
 
     let seed_file = workshop.path().join("seed.img");
-    seed(&seed_file, "i-sealed", "#cloud-config\n");
+    seed(&seed_file, "i-sealed", PLAIN);
     let launch = Launch::seed(&seed_file).on(HERE);
     let vm = boot_and_knock(&hardened, "sealed", launch, &thief(workshop));
 
@@ -216,7 +216,7 @@ fn debian_12() {
     owner.power_off(vm);
 
     // Its disk, started elsewhere.
-    seed(&seed_file, "i-elsewhere", "#cloud-config\n");
+    seed(&seed_file, "i-elsewhere", PLAIN);
     starts_anew(&hardened, Launch::seed(&seed_file).on(ELSEWHERE), &debian, &password);
 }
 

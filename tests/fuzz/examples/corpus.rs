@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
 use hardtack_credentials::{
     Block, HostKey, Root, Surroundings, UserCredentials, UserPart, WithheldCredentials, otpauth, seal,
 };
@@ -40,9 +41,10 @@ fn main() -> std::io::Result<()> {
     texts(&top)
 }
 
-/// Blocks on a console: in plain text, sealed, withheld, all of them; and a file of keys. What is sealed
-/// is another text each time.
+/// Blocks on a console: in plain text, sealed, withheld, all of them. And what the sealed ones are made of: a
+/// file of keys, keys of age, what is sealed to them and what is inside.
 fn blocks(top: &Path) -> std::io::Result<()> {
+    const AGE: &str = "age1jck6az3jxlxjfuc0h3delg794ttyyzk3kwpc42afm90t0ygkn5vsae8lkq";
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN";
     let keys = format!(
         "# keys\nrestrict,command=\"a \\\"b\\\"\" {KEY} a\ncert-authority {KEY}\necdsa-sha2-nistp256 AAAA c\n"
@@ -56,7 +58,24 @@ fn blocks(top: &Path) -> std::io::Result<()> {
         password: "aB3".to_owned(),
     };
     let recipients = seal::recipients(&keys).usable;
-    let sealed = seal::fit(&user("a"), &recipients).map_err(std::io::Error::other)?;
+    // The same part each time.
+    let mut next = 0_u8;
+    let mut random = |buffer: &mut [u8]| {
+        buffer.fill_with(|| {
+            next = next.wrapping_mul(61).wrapping_add(7);
+            next
+        });
+        Ok(())
+    };
+    let sealed = seal::fit(&user("a"), &recipients, &mut random).map_err(std::io::Error::other)?;
+    seed(top, "seal", "armor", sealed.sealed.as_bytes())?;
+    seed(top, "seal", "keys", keys.as_bytes())?;
+    seed(top, "seal", "age", format!("{AGE} a\n").as_bytes())?;
+    let inside = serde_json::to_string(&user("a")).map_err(std::io::Error::other)?;
+    seed(top, "seal", "inside", format!("Your new secret key is: {secret}\n{inside}\n").as_bytes())?;
+    let binary = sealed.sealed.lines().filter(|line| !line.starts_with('-')).collect::<String>();
+    let binary = base64::engine::general_purpose::STANDARD.decode(binary).map_err(std::io::Error::other)?;
+    seed(top, "seal", "binary", &binary)?;
     let why = seal::why_not(&[]);
     let parts = [
         UserPart::Sealed(sealed),
@@ -82,8 +101,22 @@ fn blocks(top: &Path) -> std::io::Result<()> {
         let text = block(users).render(&Surroundings::default());
         seed(top, "console", name, text.replace('\n', "\r\n").as_bytes())?;
     }
-    seed(top, "console", "keys", keys.as_bytes())
+    for (number, text) in PROMISE.iter().enumerate() {
+        seed(top, "promise", &format!("own-{number}"), text.as_bytes())?;
+    }
+    Ok(())
 }
+
+/// What attacks and other people's packages lay over a machine, in small.
+const PROMISE: &[&str] = &[
+    "",
+    "\n== /etc/ssh/sshd_config.d/50-cloud-init.conf\nPasswordAuthentication yes\nMatch User a,!b Address 10.0.0.0/8 LocalPort 22\n  AuthenticationMethods publickey\nMatch all\nInclude sub/[a-c]*.conf\n== /etc/ssh/sub/a.conf\nPort 2222\n",
+    "\n== /etc/pam.d/sshd\nauth [success=2 default=ignore user_unknown=die] pam_unix.so\nauth sufficient pam_rootok.so\n-auth optional pam_x.so a=[b\\]c] \\\n more\nauth substack common-auth\naccount include other\n== /etc/pam.d/other\n@include sshd\n",
+    "\n== /etc/systemd/system/ssh.service.d/x.conf\n[Service]\nEnvironment=\"SSHD_OPTS=-o 'UsePAM=no' -f /etc/x\" A=b\nEnvironmentFile=-/etc/default/ssh\nExecStart=\nExecStart=-/usr/sbin/sshd -D $SSHD_OPTS ${A} \\\n -oPort=2\n== /etc/default/ssh\nSSHD_OPTS=\"-p 23\" # x\n== /etc/x\nUsePAM no\n",
+    "\n== /etc/systemd/system/ssh.socket -> /dev/null\n== /etc/systemd/system/sshd.service -> ../../../lib/systemd/system/ssh.service\n== /etc/pam.d/su -> sshd\n== /etc/systemd/system/sshd@.service\n[Service]\nExecStart=-/usr/sbin/sshd -i\n",
+    "{\"sshd\":[[\"UsePAM\",\"yes\"]],\"blocks\":[{\"criteria\":\"User a\",\"keyword\":\"X11Forwarding\",\"value\":\"no\"}],\"kept\":[[\"AuthorizedKeysFile\",[\".ssh/authorized_keys\"]]],\"services\":[{\"service\":\"su\",\"code\":true,\"password\":false,\"locked\":true}]}\n== /etc/ssh/sshd_config\nMatch User a\nX11Forwarding no\nAuthorizedKeysFile %h/x /y\n",
+    "\n== /var/lib/dpkg/status\nPackage: openssh-server\nStatus: install ok installed\nVersion: 1:7.4p1-10\n== /etc/ssh/sshd_config\nChallengeResponseAuthentication yes\nUsePAM yes\nAuthenticationMethods \"publickey,keyboard-interactive:pam\" any\nKbdInteractiveAuthentication=no\n",
+];
 
 /// User-data: the project's own examples, each alone, packed, in an archive, as a patch.
 fn texts(top: &Path) -> std::io::Result<()> {

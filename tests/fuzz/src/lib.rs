@@ -73,7 +73,8 @@ pub const TARGETS: &[(&str, Target)] = &[
 ];
 
 /// Targets that read texts, and no images.
-pub const TEXTS: &[&str] = &["userdata", "yaml", "mime", "network", "metadata", "seeds", "identify", "console", "seal", "promise"];
+pub const TEXTS: &[&str] =
+    &["userdata", "yaml", "mime", "network", "metadata", "seeds", "identify", "console", "seal", "promise"];
 
 /// The time that every edit writes.
 const EPOCH: i64 = 1_700_000_000;

@@ -108,7 +108,8 @@ impl Files for Tree {
             return Ok(Some(Kind::Regular));
         }
         let below = format!("{}/", path.trim_end_matches('/'));
-        let directory = self.0.range(below.clone()..).next().is_some_and(|(known, _)| known.starts_with(&below));
+        let directory =
+            self.0.range(below.clone()..).next().is_some_and(|(known, _)| known.starts_with(&below));
         Ok(directory.then_some(Kind::Directory))
     }
 

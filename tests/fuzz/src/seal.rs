@@ -19,6 +19,10 @@ pub fn seal_and_open(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     bounded(MEMORY, || {
         let mut keys = recipients(&text).usable;
+        for key in &keys {
+            // Its text names the same key.
+            assert_eq!(Recipient::parse(&key.to_string()).as_ref(), Ok(key));
+        }
         keys.extend(text.lines().filter_map(|line| Recipient::parse(line).ok()));
         sealed_to(&keys, &ours, input);
         opened(&text, &ours);
@@ -40,7 +44,8 @@ pub fn seal_and_open(input: &[u8]) {
 /// Whatever was taken for a key is sealed to, and does not keep another from opening.
 fn sealed_to(keys: &[Recipient], ours: &age::x25519::Identity, input: &[u8]) {
     let user = UserCredentials { name: "a".into(), password: "kT8vR".into(), ..UserCredentials::default() };
-    let mut state = input.iter().fold(1_u64, |state, byte| state.wrapping_mul(31).wrapping_add(u64::from(*byte)));
+    let mut state =
+        input.iter().fold(1_u64, |state, byte| state.wrapping_mul(31).wrapping_add(u64::from(*byte)));
     let mut random = |buffer: &mut [u8]| {
         for byte in buffer {
             state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
@@ -65,7 +70,9 @@ fn sealed_to(keys: &[Recipient], ours: &age::x25519::Identity, input: &[u8]) {
 fn opened(armor: &str, ours: &age::x25519::Identity) {
     match open(armor, &[ours]) {
         Ok(user) => assert_eq!(user.check(), Ok(())),
-        Err(OpenError::NotSealed(_) | OpenError::NoKey(_) | OpenError::Damaged | OpenError::NotCredentials(_)) => {}
+        Err(
+            OpenError::NotSealed(_) | OpenError::NoKey(_) | OpenError::Damaged | OpenError::NotCredentials(_),
+        ) => {}
     }
 }
 
