@@ -18,6 +18,8 @@ mod tests;
 
 const STEP: &str = "agent";
 const PROGRAM: &str = "/usr/lib/hardtack/hardtack-agent";
+/// By this name everything that is printed calls it, and so does whoever reads that: [`PROGRAM`] is in nobody's PATH.
+const COMMAND: &str = "/usr/bin/hardtack-agent";
 const CONFIG: &str = "/etc/hardtack/agent.json";
 const STATE: &str = "/var/lib/hardtack";
 const WANTS: &str = "/etc/systemd/system/multi-user.target.wants";
@@ -131,6 +133,7 @@ pub fn apply(settings: &AgentStep, cx: &mut Context<'_, '_>) -> Result<(), StepE
     })?;
     fitness::check(&program, cx)?;
     cx.stage.write(PROGRAM, program, Set::all(0o755, 0, 0))?;
+    cx.stage.symlink(COMMAND, PROGRAM)?;
 
     for account in &cx.agent.accounts {
         if !account.password_hash.is_empty() {
@@ -220,9 +223,9 @@ fn by_systemd(cx: &mut Context<'_, '_>) -> Result<(), StepError> {
     guard_ssh(cx, directory)
 }
 
-/// The drop-ins stand beside the image's own units, where no later build of somebody's looks for settings.
 /// Puts the gate in front of every unit that lets SSH in. What an image's own unit does for a reload stays,
 /// behind the gate: sshd that rereads its configuration first has let somebody in by the time it is judged.
+/// The drop-ins stand beside the image's own units, and not in /etc, where people look for settings of theirs.
 fn guard_ssh(cx: &mut Context<'_, '_>, directory: &str) -> Result<(), StepError> {
     let wanted = cx.agent.mfa.is_some();
     for (unit, text) in GUARDED {

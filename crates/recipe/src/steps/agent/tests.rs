@@ -81,6 +81,7 @@ fn systemd_gets_a_unit_for_everything_there_is_to_do() {
         |result, cx| {
             result.unwrap();
             assert_eq!(cx.stage.stat(PROGRAM).unwrap().unwrap().mode & 0o7777, 0o755);
+            assert_eq!(cx.stage.read_link(COMMAND).unwrap().as_deref(), Some(PROGRAM));
             assert_eq!(cx.stage.stat(CONFIG).unwrap().unwrap().mode & 0o7777, 0o600);
             assert!(text(cx, CONFIG).contains("\"debian\""));
             assert!(cx.stage.secrets().iter().any(|secret| secret == "$6$salt$hash"));
@@ -144,8 +145,12 @@ fn the_guard_stands_before_every_unit_that_lets_ssh_in() {
             .map(str::to_owned)
             .collect()
     };
-    for ssh in ["ssh.service", "ssh.socket", "sshd.service", "sshd.socket"] {
-        assert!(words("hardtack-guard.service", "Before=").iter().any(|name| name == ssh), "{ssh}");
+    // The last one ends pam_nologin's answer to whoever logs in on a console.
+    for login in ["ssh.service", "ssh.socket", "sshd.service", "sshd.socket", "systemd-user-sessions.service"]
+    {
+        for ours in ["hardtack-enrol.service", "hardtack-guard.service"] {
+            assert!(words(ours, "Before=").iter().any(|name| name == login), "{ours}: {login}");
+        }
     }
     for first in ["hardtack-enrol.service", "cloud-init.service", "cloud-init-network.service"] {
         assert!(words("hardtack-guard.service", "After=").iter().any(|name| name == first), "{first}");
