@@ -4,10 +4,11 @@ use hardtack_credentials::AgentConfig;
 
 use super::{Overlay, Overview, Packages, State, UserData, units};
 use crate::enrol::outcome::{self, Outcome};
+use crate::enrol::{Enrolment, look};
 use crate::guard::{self, Verdict};
 use crate::host::Host;
 use crate::record::{self, Record};
-use crate::{again, config, facts, overlay, packages};
+use crate::{accounts, again, config, facts, overlay, packages};
 
 /// Looks at everything that whoever asks may see.
 pub(super) fn collect(host: &Host) -> Overview {
@@ -92,7 +93,7 @@ fn fill(host: &Host, config: &AgentConfig, found: &overlay::Root, overview: &mut
     user_data(host, config, overview);
     if config.mfa.is_some() {
         if host.exists(outcome::PATH) {
-            enrolment(Outcome::load(host), overview);
+            enrolment(host, Outcome::load(host), overview);
         }
         judged(guard::current(host), overview);
     }
@@ -151,7 +152,14 @@ fn user_data(host: &Host, config: &AgentConfig, overview: &mut Overview) {
     });
 }
 
-fn enrolment(outcome: Outcome, overview: &mut Overview) {
+fn enrolment(host: &Host, mut outcome: Outcome, overview: &mut Overview) {
+    // The outcome is of the boot; somebody may have logged in since.
+    for user in outcome.users.iter_mut().filter(|user| user.state == "fresh") {
+        let account = accounts::find(host, &user.name).ok().flatten();
+        if account.is_some_and(|account| matches!(look(host, &account), Ok(Enrolment::Used))) {
+            "used".clone_into(&mut user.state);
+        }
+    }
     overview.problems.extend(outcome.foreign.iter().cloned());
     for user in outcome.users.iter().filter(|user| user.state == "failed") {
         let why = user.reason.as_deref().unwrap_or("the journal says why");

@@ -42,6 +42,19 @@ fn a_machine_on_which_all_is_well_says_so() {
     }
 }
 
+/// The outcome is of the boot; who has logged in since is seen in the user's file, as the module writes it.
+#[test]
+fn a_code_that_was_used_after_the_boot_is_told() {
+    let user = rustix::process::geteuid().as_raw();
+    let tree = tree().file("etc/passwd", &format!("ann:x:{user}:{user}::/home/ann:/bin/sh\n")).file(
+        "home/ann/.google_authenticator",
+        "5EENRV74MYRS6G4UYZMKTKSGKM\n\" RATE_LIMIT 3 30 1795310333\n\" WINDOW_SIZE 4\n\
+             \" DISALLOW_REUSE 59843677\n\" TOTP_AUTH\n30116782\n98721882\n10291978\n42715075\n70813242\n",
+    );
+    let (_, text) = shown(&tree);
+    assert!(text.contains("ann: enrolled, a code was used, sealed in the block"), "{text}");
+}
+
 #[test]
 fn drift_and_failures_are_problems() {
     let weak = r#"{"version":1,"verdict":"weaker","ssh_held":true,"action":"ssh stopped",
