@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use base64::Engine as _;
 
 use super::recipient::{LENIENT, Recipient, is_key_type};
+use super::ssh::Unfit;
 
 /// sshd reads no longer line (SSH_MAX_PUBKEY_BYTES).
 const LINE_LIMIT: usize = 16 * 1024;
@@ -46,9 +47,9 @@ pub fn recipients(authorized_keys: &str) -> Recipients {
                     found.usable.push(recipient);
                 }
             }
-            // sshd cannot read it either.
-            Err(what) if what == "damaged" => {}
-            Err(what) => {
+            Err(Unfit::Damaged) => {}
+            Err(unfit) => {
+                let what = if let Unfit::Special(what) = unfit { what } else { String::new() };
                 if found.unusable.len() < KEYS_LIMIT && seen.insert(blob) {
                     let parts: Vec<&str> = [what.as_str(), comment.as_str()]
                         .into_iter()

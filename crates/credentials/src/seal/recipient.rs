@@ -8,7 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bech32::Bech32;
 use bech32::primitives::decode::CheckedHrpstring;
 
-use super::ssh;
+use super::ssh::{self, Unfit};
 use super::write::PublicKey;
 
 /// No key is longer: one of RSA with 4096 bits has 716 characters.
@@ -86,18 +86,15 @@ impl Recipient {
         }
         let damaged = || RecipientError::Damaged { kind: first.to_owned() };
         let blob = words.next().and_then(|word| LENIENT.decode(word).ok()).ok_or_else(damaged)?;
-        Self::from_blob(first, &blob).map_err(|what| match what.as_str() {
-            "damaged" => damaged(),
-            "" => RecipientError::CannotOpen { kind: first.to_owned() },
-            what => RecipientError::CannotOpen { kind: format!("{first}, {what}") },
+        Self::from_blob(first, &blob).map_err(|unfit| match unfit {
+            Unfit::Damaged => damaged(),
+            Unfit::Type => RecipientError::CannotOpen { kind: first.to_owned() },
+            Unfit::Special(what) => RecipientError::CannotOpen { kind: format!("{first}, {what}") },
         })
     }
 
-    /// A recipient of a public key's type and blob; else what is special about the key.
-    pub(super) fn from_blob(kind: &str, blob: &[u8]) -> Result<Self, String> {
-        if !matches!(kind, "ssh-ed25519" | "ssh-rsa") {
-            return Err(String::new());
-        }
+    /// A recipient of a public key's type and blob.
+    pub(super) fn from_blob(kind: &str, blob: &[u8]) -> Result<Self, Unfit> {
         let key = ssh::public_key(kind, blob)?;
         Ok(Self { text: format!("{kind} {}", STANDARD.encode(blob)), key })
     }

@@ -7,11 +7,23 @@ use super::write::PublicKey;
 /// Bits of the smallest and of the largest RSA key that age and the crate of its name open both.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
 
-/// A public key that can be sealed to; else what it is, for people.
-pub(super) fn public_key(kind: &str, blob: &[u8]) -> Result<PublicKey, String> {
+/// Why a public key cannot be sealed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// It is no key: sshd would not take it either.
+    Damaged,
+    /// Keys of this type sign, and open nothing.
+    Type,
+    /// The type would do, and this one does not: what is special about it, for people.
+    Special(String),
+}
+
+/// A public key that can be sealed to.
+pub(super) fn public_key(kind: &str, blob: &[u8]) -> Result<PublicKey, Unfit> {
     let mut fields = Fields(blob);
-    let garbage = || "damaged".to_owned();
-    if fields.string() != Some(kind.as_bytes()) {
+    let garbage = || Unfit::Damaged;
+    let type_inside = fields.string();
+    if matches!(kind, "ssh-ed25519" | "ssh-rsa") && type_inside != Some(kind.as_bytes()) {
         return Err(garbage());
     }
     match kind {
@@ -29,16 +41,16 @@ pub(super) fn public_key(kind: &str, blob: &[u8]) -> Result<PublicKey, String> {
             let bits = modulus.len() * 8 - modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
             let odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
             if !RSA_BITS.contains(&bits) {
-                return Err(format!("{bits} bits"));
+                return Err(Unfit::Special(format!("{bits} bits")));
             }
             // The crate opens none with an exponent above four bytes; 1 would encrypt nothing.
             if !odd(modulus) || !odd(exponent) || exponent.len() > 4 || exponent == [1] {
-                return Err("with an unusual exponent".to_owned());
+                return Err(Unfit::Special("with an unusual exponent".to_owned()));
             }
             let (modulus, exponent) = (modulus.to_vec(), exponent.to_vec());
             Ok(PublicKey::Rsa { blob: blob.to_vec(), modulus, exponent })
         }
-        _ => Err(garbage()),
+        _ => Err(Unfit::Type),
     }
 }
 
