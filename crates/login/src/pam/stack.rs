@@ -1,7 +1,9 @@
-//! PAM service files: lines, includes, and what a stack can answer.
+//! PAM's stacks: the lines of a service with what it includes, and what they can answer.
 //!
-//! Syntax from pam.conf(5) and libpam's `pam_handlers.c`, the dispatch from `pam_dispatch.c`.
+//! From pam.conf(5), and libpam's `pam_handlers.c` and `pam_dispatch.c`.
 
+use super::control::{Action, Answer, actions, overflows};
+use super::line::{Entry, Facility, read};
 use crate::files::{Fault, Files};
 
 /// Modules that ask for, or look up, a password.
@@ -30,130 +32,14 @@ const LARGEST: u64 = 64 << 10;
 /// A control is no longer than this (pam.conf(5) knows 32 names of results).
 const CONTROL_LIMIT: usize = 2048;
 
+/// States of a stack that are followed at one place; a stack with more of them is nobody's.
+const STATE_LIMIT: usize = 512;
+
+/// Files that one stack can include, repeated ones counted.
+const FILE_LIMIT: usize = 1000;
+
 /// Lines that one stack can have.
 const LINE_LIMIT: usize = 1000;
-
-/// Which of the four stacks a line belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Facility {
-    /// Who is it.
-    Auth,
-    /// May they.
-    Account,
-    /// Changing the password.
-    Password,
-    /// Before and after.
-    Session,
-}
-
-impl Facility {
-    fn parse(word: &str) -> Option<Self> {
-        let word = word.strip_prefix('-').unwrap_or(word);
-        [
-            ("auth", Self::Auth),
-            ("account", Self::Account),
-            ("password", Self::Password),
-            ("session", Self::Session),
-        ]
-        .into_iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(word))
-        .map(|(_, facility)| facility)
-    }
-}
-
-/// What a line is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
-    /// `auth required pam_x.so args`.
-    Module {
-        /// The stack.
-        facility: Facility,
-        /// The control as written ("required", "[success=1 default=ignore]").
-        control: String,
-        /// The module as written.
-        module: String,
-        /// Its arguments.
-        arguments: Vec<String>,
-    },
-    /// `auth include X`, `auth substack X`, `@include X` (no facility).
-    Include {
-        /// `None`: all of them.
-        facility: Option<Facility>,
-        /// A substack keeps `done` and `die` to itself.
-        substack: bool,
-        /// The service.
-        service: String,
-    },
-}
-
-/// One logical line with what it says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// The physical line it starts on, from 1.
-    pub number: usize,
-    /// How many physical lines it takes (backslash at the end).
-    pub height: usize,
-    /// What it says.
-    pub entry: Entry,
-}
-
-/// The lines of a service file. Comments, empty lines and what PAM cannot read are left out.
-#[must_use]
-pub fn parse(text: &str) -> Vec<Line> {
-    let mut lines = Vec::new();
-    let mut physical = text.lines().enumerate();
-    while let Some((index, first)) = physical.next() {
-        let mut logical = uncomment(first).to_owned();
-        let mut height = 1;
-        while logical.ends_with('\\') {
-            logical.pop();
-            logical.push(' ');
-            let Some((_, more)) = physical.next() else { break };
-            logical.push_str(uncomment(more));
-            height += 1;
-        }
-        if let Some(entry) = parse_entry(&logical) {
-            lines.push(Line { number: index + 1, height, entry });
-        }
-    }
-    lines
-}
-
-fn uncomment(line: &str) -> &str {
-    line.split_once('#').map_or(line, |(before, _)| before).trim_end()
-}
-
-fn parse_entry(line: &str) -> Option<Entry> {
-    let mut words = words(line).into_iter();
-    let first = words.next()?;
-    if first.eq_ignore_ascii_case("@include") {
-        return Some(Entry::Include { facility: None, substack: false, service: words.next()? });
-    }
-    let facility = Facility::parse(&first)?;
-    let control = words.next()?;
-    let module = words.next()?;
-    Some(match control.to_ascii_lowercase().as_str() {
-        "include" => Entry::Include { facility: Some(facility), substack: false, service: module },
-        "substack" => Entry::Include { facility: Some(facility), substack: true, service: module },
-        _ => Entry::Module { facility, control, module, arguments: words.collect() },
-    })
-}
-
-/// Splits at blanks; `[…]` is one word.
-fn words(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut rest = line.trim_start();
-    while !rest.is_empty() {
-        let end = if rest.starts_with('[') {
-            rest.find(']').map_or(rest.len(), |end| end + 1)
-        } else {
-            rest.find(char::is_whitespace).unwrap_or(rest.len())
-        };
-        words.push(rest[..end].to_owned());
-        rest = rest[end..].trim_start();
-    }
-    words
-}
 
 /// The path of a service's file, if there is one.
 ///
@@ -187,8 +73,10 @@ pub struct Step {
     pub written: String,
     /// Its arguments.
     pub arguments: Vec<String>,
-    /// Numbers of the substacks around it, outermost first.
-    substacks: Vec<usize>,
+    /// How many substacks are around it.
+    level: u8,
+    /// A substack begins here: it has no module, and jumps count it.
+    enters: bool,
 }
 
 impl Step {
@@ -204,8 +92,8 @@ impl Step {
 /// # Errors
 /// A file cannot be read, an included one is missing, or includes go on without end.
 pub fn steps<F: Files>(files: &F, service: &str, facility: Facility) -> Result<Vec<Step>, F::Error> {
-    let mut flat = Flat { files, facility, steps: Vec::new(), substacks: 0 };
-    flat.read(service, &[], 0)?;
+    let mut flat = Flat { files, facility, steps: Vec::new(), read: 0 };
+    flat.read(service, 0, 0)?;
     Ok(flat.steps)
 }
 
@@ -213,11 +101,11 @@ struct Flat<'f, F> {
     files: &'f F,
     facility: Facility,
     steps: Vec<Step>,
-    substacks: usize,
+    read: usize,
 }
 
 impl<F: Files> Flat<'_, F> {
-    fn read(&mut self, service: &str, around: &[usize], depth: usize) -> Result<(), F::Error> {
+    fn read(&mut self, service: &str, level: u8, depth: usize) -> Result<(), F::Error> {
         let missing = || Fault {
             path: format!("/etc/pam.d/{service}"),
             line: None,
@@ -226,25 +114,34 @@ impl<F: Files> Flat<'_, F> {
         let path = service_path(self.files, service)?.ok_or_else(missing)?;
         let refuse =
             |line: usize, what: &str| Fault { path: path.clone(), line: Some(line), what: what.to_owned() };
+        self.read += 1;
+        if self.read > FILE_LIMIT {
+            return Err(refuse(1, "the stack includes more than 1000 files").into());
+        }
         let text = self.files.read(&path, LARGEST)?.unwrap_or_default();
-        for line in parse(&String::from_utf8_lossy(&text)) {
+        let (lines, fault) = read(&String::from_utf8_lossy(&text));
+        if let Some((line, what)) = fault {
+            return Err(refuse(line, what).into());
+        }
+        for line in lines {
             match line.entry {
                 Entry::Module { facility, control, module, arguments } if facility == self.facility => {
-                    if self.steps.len() >= LINE_LIMIT {
-                        return Err(refuse(line.number, "the stack has more than 1000 modules").into());
-                    }
                     if control.len() > CONTROL_LIMIT {
                         return Err(refuse(line.number, "the control is too long").into());
                     }
-                    self.steps.push(Step {
+                    if overflows(&control) {
+                        return Err(refuse(line.number, "a jump is too long for PAM to count").into());
+                    }
+                    self.push(Step {
                         file: path.clone(),
                         line: line.number,
                         control,
                         module: module.rsplit('/').next().unwrap_or_default().to_owned(),
                         written: module,
                         arguments,
-                        substacks: around.to_vec(),
-                    });
+                        level,
+                        enters: false,
+                    })?;
                 }
                 Entry::Include { facility, substack, service }
                     if facility.is_none_or(|f| f == self.facility) =>
@@ -252,79 +149,88 @@ impl<F: Files> Flat<'_, F> {
                     if depth >= DEPTH_LIMIT {
                         return Err(refuse(line.number, "includes go deeper than 16 levels").into());
                     }
-                    let mut inner = around.to_vec();
                     if substack {
-                        self.substacks += 1;
-                        inner.push(self.substacks);
+                        self.push(Step {
+                            file: path.clone(),
+                            line: line.number,
+                            control: "substack".to_owned(),
+                            module: String::new(),
+                            written: service.clone(),
+                            arguments: Vec::new(),
+                            level,
+                            enters: true,
+                        })?;
                     }
-                    self.read(&service, &inner, depth + 1)?;
+                    self.read(&service, level + u8::from(substack), depth + 1)?;
                 }
                 _ => {}
             }
         }
         Ok(())
     }
-}
 
-/// What a module may return, as far as a stack's verdict goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// `PAM_SUCCESS`.
-    Success,
-    /// `PAM_IGNORE`.
-    Ignore,
-    /// `PAM_NEW_AUTHTOK_REQD`, which counts as success for `required` and `sufficient`.
-    NewTokenRequired,
-    /// Any failure.
-    Failure,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Action {
-    Ignore,
-    Ok,
-    Done,
-    Bad,
-    Die,
-    Reset,
-    Jump(usize),
+    fn push(&mut self, step: Step) -> Result<(), F::Error> {
+        if self.steps.len() >= LINE_LIMIT {
+            let what = "the stack has more than 1000 modules".to_owned();
+            return Err(Fault { path: step.file, line: Some(step.line), what }.into());
+        }
+        self.steps.push(step);
+        Ok(())
+    }
 }
 
 /// Whether the stack can end in success when each module answers with one of what `answers` says.
 /// A proof of "no" covers every order of events; a "yes" only says that the path exists.
 #[must_use]
 pub fn can_succeed(steps: &[Step], answers: impl Fn(&Step) -> Vec<Answer>) -> bool {
-    // Impression and status of the stack so far, for each step that can be reached.
+    // Impressions of the stack so far, for each step that can be reached.
     let mut reached: Vec<Vec<State>> = vec![Vec::new(); steps.len() + 1];
-    push(&mut reached[0], State { impression: Impression::None, good: false });
+    push(&mut reached[0], State { now: Impression::None, saved: Vec::new() });
     for (index, step) in steps.iter().enumerate() {
-        for state in std::mem::take(&mut reached[index]) {
-            for answer in answers(step) {
+        for mut state in std::mem::take(&mut reached[index]) {
+            // What holds before a substack is what `reset` in it goes back to.
+            let level = usize::from(step.level);
+            state.saved.truncate(level);
+            while state.saved.len() < level {
+                state.saved.push(state.now);
+            }
+            if step.enters {
+                push(&mut reached[index + 1], state);
+                continue;
+            }
+            let answers = if step.module.is_empty() { vec![Answer::Failure] } else { answers(step) };
+            for answer in answers {
                 for action in actions(&step.control, answer) {
-                    let (next, state) = dispatch(steps, index, state, answer, action);
-                    match next {
-                        Some(next) => push(&mut reached[next.min(steps.len())], state),
-                        None => push(&mut reached[steps.len()], state),
+                    let (next, state) = dispatch(steps, index, state.clone(), answer, action);
+                    let next = &mut reached[next.min(steps.len())];
+                    push(next, state);
+                    if next.len() > STATE_LIMIT {
+                        return true;
                     }
                 }
             }
         }
     }
     // At the end only a positive impression with a good status is success.
-    reached[steps.len()].iter().any(|state| state.impression == Impression::Positive && state.good)
+    reached[steps.len()].iter().any(|state| state.now == Impression::Positive)
 }
 
+/// The impression, and with a positive one the status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Impression {
     None,
+    /// And its status is success.
     Positive,
+    /// Positive, and its status is a failure: nothing but `reset` changes that.
+    Spoilt,
     Negative,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct State {
-    impression: Impression,
-    good: bool,
+    now: Impression,
+    /// What it was before each of the substacks that are being read.
+    saved: Vec<Impression>,
 }
 
 fn push(states: &mut Vec<State>, state: State) {
@@ -333,120 +239,61 @@ fn push(states: &mut Vec<State>, state: State) {
     }
 }
 
-/// The index to go on with, `None` at the end of everything.
+/// The index to go on with, and the state there.
 fn dispatch(
     steps: &[Step],
     index: usize,
     mut state: State,
     answer: Answer,
     action: Action,
-) -> (Option<usize>, State) {
-    let good = matches!(answer, Answer::Success | Answer::NewTokenRequired);
-    let mut next = Some(index + 1);
+) -> (usize, State) {
+    let level = steps[index].level;
+    let mut next = index + 1;
     match action {
         Action::Ignore => {}
-        Action::Reset => state = State { impression: Impression::None, good: false },
+        Action::Reset => state.now = state.saved.last().copied().unwrap_or(Impression::None),
         Action::Ok | Action::Done => {
-            if state.impression == Impression::None
-                || (state.impression == Impression::Positive && state.good)
-            {
-                // `ok` on a failing return makes the stack positive with that failure as status.
-                if answer != Answer::Ignore {
-                    state = State { impression: Impression::Positive, good };
-                }
+            // `ok` on a failing return makes the stack positive with that failure as status.
+            if matches!(state.now, Impression::None | Impression::Positive) && answer != Answer::Ignore {
+                state.now = match answer {
+                    Answer::Success => Impression::Positive,
+                    // It is no success of the stack, but modules of their own may take it for one.
+                    Answer::NewTokenRequired => Impression::Positive,
+                    Answer::Ignore | Answer::Failure => Impression::Spoilt,
+                };
             }
-            if action == Action::Done && state.impression == Impression::Positive {
-                next = after_substack(steps, index);
+            if action == Action::Done && matches!(state.now, Impression::Positive | Impression::Spoilt) {
+                next = behind(steps, index, level);
             }
         }
         Action::Bad | Action::Die => {
-            if state.impression != Impression::Negative {
-                state = State { impression: Impression::Negative, good: false };
-            }
+            state.now = Impression::Negative;
             if action == Action::Die {
-                next = after_substack(steps, index);
+                next = behind(steps, index, level);
             }
         }
         Action::Jump(count) => {
-            // A jump over the end is an error of the stack: counted as an end without more.
-            let inside = |other: &&Step| other.substacks.starts_with(&steps[index].substacks);
+            // A substack is jumped over as one.
             let mut left = count;
-            let mut target = index + 1;
-            while left > 0 && target < steps.len() {
-                if steps.get(target).as_ref().is_some_and(inside) {
-                    left -= 1;
+            while left > 0 && steps.get(next).is_some_and(|step| step.level >= level) {
+                next += 1;
+                while steps.get(next).is_some_and(|step| step.level > level) {
+                    next += 1;
                 }
-                target += 1;
+                left -= 1;
             }
-            next = Some(target);
+            if left > 0 {
+                state.now = Impression::Negative;
+            }
         }
     }
     (next, state)
 }
 
-/// The first step behind the innermost substack of `index`; `None` outside of substacks.
-fn after_substack(steps: &[Step], index: usize) -> Option<usize> {
-    let substack = *steps[index].substacks.last()?;
-    Some(
-        (index + 1..steps.len())
-            .find(|&next| !steps[next].substacks.contains(&substack))
-            .unwrap_or(steps.len()),
-    )
-}
-
-/// What the control makes of an answer. A failure can be any of PAM's codes, so that every token
-/// of a bracket that is not a success counts, and the default.
-fn actions(control: &str, answer: Answer) -> Vec<Action> {
-    let simple = |success, ignore, failure| match answer {
-        Answer::Success | Answer::NewTokenRequired => vec![success],
-        Answer::Ignore => vec![ignore],
-        Answer::Failure => vec![failure],
-    };
-    match control.to_ascii_lowercase().as_str() {
-        "required" => return simple(Action::Ok, Action::Ignore, Action::Bad),
-        "requisite" => return simple(Action::Ok, Action::Ignore, Action::Die),
-        "optional" => return simple(Action::Ok, Action::Ignore, Action::Ignore),
-        "sufficient" => return simple(Action::Done, Action::Ignore, Action::Ignore),
-        _ => {}
-    }
-    let pairs: Vec<(String, Action)> = control
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .to_ascii_lowercase()
-        .split_whitespace()
-        .filter_map(|pair| {
-            let (token, action) = pair.split_once('=')?;
-            Some((token.to_owned(), action_of(action)))
-        })
-        .collect();
-    let of = |wanted: &str| pairs.iter().find(|(token, _)| token == wanted).map(|(_, action)| *action);
-    // Tokens that are not named, and no default: bad.
-    let default = of("default").unwrap_or(Action::Bad);
-    match answer {
-        Answer::Success => vec![of("success").unwrap_or(default)],
-        Answer::NewTokenRequired => vec![of("new_authtok_reqd").unwrap_or(default)],
-        Answer::Ignore => vec![of("ignore").unwrap_or(default)],
-        Answer::Failure => {
-            let named = pairs
-                .iter()
-                .filter(|(token, _)| {
-                    !matches!(token.as_str(), "success" | "new_authtok_reqd" | "ignore" | "default")
-                })
-                .map(|(_, action)| *action);
-            named.chain([default]).collect()
-        }
-    }
-}
-
-fn action_of(text: &str) -> Action {
-    match text {
-        "ignore" => Action::Ignore,
-        "ok" => Action::Ok,
-        "done" => Action::Done,
-        "die" => Action::Die,
-        "reset" => Action::Reset,
-        number => number.parse().map_or(Action::Bad, Action::Jump),
-    }
+/// The first step behind the substack that `index` stands in.
+fn behind(steps: &[Step], index: usize, level: u8) -> usize {
+    let end = steps.iter().skip(index + 1).position(|step| step.level < level);
+    end.map_or(steps.len(), |end| index + 1 + end)
 }
 
 #[cfg(test)]
@@ -521,16 +368,29 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_read_as_libpam_reads_them() {
-        let lines = parse(
-            "# x\nauth\t[success=1 default=ignore]\tpam_a.so one # two\n-session optional /lib/pam_b.so \\\n  three\n@include common-auth\nnonsense\n",
+    fn substacks_are_jumped_over_as_one_and_reset_goes_back_to_what_was_before() {
+        let code = "auth required pam_google_authenticator.so\n";
+        let verdict = |sshd: &str, inner: &str| {
+            let files = MemoryFiles::new().file("/etc/pam.d/inner", inner).file("/etc/pam.d/sshd", sshd);
+            can_succeed(&steps(&files, "sshd", Facility::Auth).unwrap(), |step| match step.module.as_str() {
+                "pam_permit.so" => vec![Answer::Success],
+                "pam_google_authenticator.so" | "pam_deny.so" => vec![Answer::Failure],
+                _ => vec![Answer::Success, Answer::Failure],
+            })
+        };
+        let permit = "auth required pam_permit.so\n";
+        let jump = "auth [success=1 default=die] pam_unix.so\n";
+        assert!(verdict(&format!("{jump}auth substack inner\n{permit}"), &format!("{permit}{code}")));
+        assert!(!verdict(&format!("{jump}auth include inner\n{permit}"), &format!("{permit}{code}")));
+        let reset = format!("{code}auth [default=reset] pam_env.so\n");
+        assert!(verdict(&format!("{permit}auth substack inner\n"), &reset));
+        assert!(!verdict("auth substack inner\n", &reset));
+        // A line that libpam cannot read is one to jump over, too.
+        let sshd = format!(
+            "auth [success=2 default=ignore] pam_unix.so\nbogus\nauth requisite pam_deny.so\nauth sufficient pam_permit.so\n{code}"
         );
-        assert_eq!(lines.len(), 3);
-        assert_eq!((lines[1].number, lines[1].height, lines[2].number), (3, 2, 5));
-        let Entry::Module { control, arguments, .. } = &lines[0].entry else { panic!("{lines:?}") };
-        assert_eq!(
-            (control.as_str(), &arguments[..]),
-            ("[success=1 default=ignore]", &["one".to_owned()][..])
-        );
+        assert!(verdict(&sshd, ""));
+        // A jump over the end fails.
+        assert!(!verdict(&format!("{permit}auth [default=9] pam_env.so\n{permit}"), ""));
     }
 }

@@ -192,11 +192,7 @@ impl Stack<'_> {
 
     /// A module of the name that counts, from a directory of somebody's own.
     fn stranger(&self, step: &Step, found: &mut Found<'_>) {
-        let folder = step.written.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let usual = folder.is_empty()
-            || (folder.ends_with("/security")
-                && (folder.starts_with("/lib") || folder.starts_with("/usr/lib")));
-        if !usual {
+        if !is_usual(step) {
             let place = step.place();
             let what = format!("{}: {} is not the module of the package", found.at(&place), step.written);
             found.add(About::Pam, Some(&place), what, "take the line out");
@@ -211,7 +207,8 @@ impl Stack<'_> {
         can_succeed(self.steps, |step| {
             let never =
                 never.and_then(|index| self.steps.get(index)).is_some_and(|never| std::ptr::eq(never, step));
-            let others = step.module == "pam_deny.so" || (step.module == "pam_rootok.so" && !by_root);
+            let others = is_usual(step)
+                && (step.module == "pam_deny.so" || (step.module == "pam_rootok.so" && !by_root));
             if others || wrong(step) || never {
                 vec![Answer::Failure]
             } else if step.module == "pam_permit.so" || step.module == CODES {
@@ -239,6 +236,16 @@ impl Stack<'_> {
             None => (format!("/etc/pam.d/{}", self.service), None),
         }
     }
+}
+
+/// Whether the module is one of those that packages bring.
+fn is_usual(step: &Step) -> bool {
+    let folder = step.written.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let parts = || folder.split('/');
+    folder.is_empty()
+        || ((folder.starts_with("/lib") || folder.starts_with("/usr/lib"))
+            && parts().next_back() == Some("security")
+            && !parts().any(|part| part == ".."))
 }
 
 /// A line of the module that changes what is asked.
