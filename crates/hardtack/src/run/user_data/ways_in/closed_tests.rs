@@ -216,6 +216,8 @@ fn commands_that_only_look_like_it() {
         "openssl passwd -6 x > /dev/null",
         "cat /etc/passwd | wc -l",
         "[usermod, -aG, docker, debian]",
+        "/usr/sbin/sshd -t",
+        "systemctl restart ssh.service",
     ] {
         assert!(run(command).is_empty(), "{command}: {:?}", run(command));
     }
@@ -227,6 +229,10 @@ fn commands_that_only_look_like_it() {
         "chage -E 0 debian",
         "mount -o remount,rw /media/root-ro",
         "touch /etc/cloud/cloud-init.disabled",
+        "systemctl mask hardtack-guard.path",
+        "rm -r /usr/lib/systemd/system/ssh.service.d",
+        "echo SSHD_OPTS= > /etc/default/ssh",
+        "/usr/sbin/sshd -p 2222",
     ] {
         assert_eq!(run(command), ["image-unknowable"], "{command}");
     }

@@ -22,6 +22,11 @@ const WORDS: &[(&str, &str)] = &[
     ("/etc/hardtack", "what the recipe put in"),
     ("hardtack-agent", "what the recipe put in"),
     ("hardtack-enrol", "what the recipe put in"),
+    ("hardtack-guard", "what the recipe put in"),
+    ("hardtack-watch", "what the recipe put in"),
+    ("hardtack-credentials", "what the recipe put in"),
+    ("/usr/lib/hardtack", "what the recipe put in"),
+    ("/var/lib/hardtack", "what the recipe put in"),
     ("/etc/shadow", "passwords"),
     ("chpasswd", "passwords"),
     ("passwd", "passwords"),
@@ -32,6 +37,10 @@ const WORDS: &[(&str, &str)] = &[
     ("userdel", "accounts"),
     ("deluser", "accounts"),
     ("openssh-server", "sshd"),
+    ("/etc/default/ssh", "how sshd is started"),
+    ("systemd/system/ssh", "how sshd is started"),
+    ("edit ssh", "how sshd is started"),
+    ("sbin/sshd", "how sshd is started"),
     ("stop ssh", "sshd"),
     ("disable ssh", "sshd"),
     ("mask ssh", "sshd"),
@@ -121,6 +130,11 @@ fn names(command: &str, word: &str) -> bool {
         "/etc/ssh/" => command.match_indices(word).any(|(at, _)| {
             let rest = command.get(at + word.len()..).unwrap_or_default();
             !["ssh_known_hosts", "ssh_config", "moduli"].iter().any(|name| rest.starts_with(name))
+        }),
+        // Another server; `-t` and `-T` only look at the configuration.
+        "sbin/sshd" => command.match_indices(word).any(|(at, _)| {
+            let rest = command.get(at + word.len()..).unwrap_or_default();
+            rest.starts_with(char::is_whitespace) && !rest.trim_start().to_ascii_lowercase().starts_with("-t")
         }),
         // The program, not the file nor openssl's part of that name.
         "passwd" | "chage" => runs(command, word).is_some(),
