@@ -71,14 +71,17 @@ fn sealed(
     log: &Path,
     out: &mut dyn Write,
 ) -> Result<()> {
-    let keys = if block.seal == "recipients" { "the recipe's recipient(s)" } else { "the login key(s)" };
+    let recipients = open::recipients(part);
+    // A recovery account has recipients of its own, whatever `seal` says; no login key is one of age's.
+    let named = block.seal == "recipients" || recipients.iter().any(|recipient| recipient.contains("age1"));
+    let keys = if named { "the recipe's recipient(s)" } else { "the login key(s)" };
     // Only for somebody who is there: a script's output does not depend on the home it runs in.
     let own = around.ssh_directory.as_deref().filter(|_| around.terminal.width.is_some());
     let own = own.and_then(|directory| open::likely_key(part, directory));
     let key = own.map_or("KEY".to_owned(), |key| word(&key));
     writeln!(out, "User {}", plain(&part.name))?;
     writeln!(out, "Sealed to {keys}: open with `hardtack console {} --identity {key}`", word(log))?;
-    for recipient in open::recipients(part) {
+    for recipient in recipients {
         writeln!(out, "  {}", plain(&recipient))?;
     }
     match part.left_out {
