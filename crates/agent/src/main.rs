@@ -62,10 +62,15 @@ use crate::host::Host;
 use crate::stage::Stage;
 
 const HELP: &str = "\
-hardtack-agent: run at boot by the units hardtack-packages, hardtack-enrol and
-hardtack-credentials, and where it replaces cloud-init by cloud-init's units.
+hardtack-agent: run at boot by the units hardtack-packages, hardtack-enrol,
+hardtack-guard and hardtack-credentials, and where it replaces cloud-init by
+cloud-init's units.
 
 Usage: hardtack-agent COMMAND
+
+Examples, as root:
+  hardtack-agent status                  # how things are, and what to do
+  hardtack-agent enroll --user debian    # a new second factor, shown here
 
   packages   install and configure the packages that the build left for the boot
   enrol      make the users' one-time-code secrets where there are none yet

@@ -60,6 +60,7 @@ pub(super) fn judge(host: &Host, promise: &Promise, users: &[String], state: &mu
         Err(_) => return,
     };
     if !host.exists(PRIVSEP) {
+        // Where it cannot be made, sshd says so itself, and that is a weakness (`refusal`).
         let _ = std::fs::DirBuilder::new().mode(0o755).create(PRIVSEP);
         // The mask is the agent's own.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);

@@ -70,9 +70,7 @@ pub(super) fn stop(host: &Host, units: &[String]) {
     }
     journal::say(&format!("stopping {}", units.join(", ")));
     if !has_systemd(host) {
-        for unit in units {
-            let _ = facts::output("service", &[unit, "stop"], PATIENCE);
-        }
+        by_script("stop", units);
         return;
     }
     call("stop", units);
@@ -96,9 +94,7 @@ pub(super) fn start(host: &Host, units: &[String]) {
     }
     journal::say(&format!("starting {} again", units.join(", ")));
     if !has_systemd(host) {
-        for unit in units {
-            let _ = facts::output("service", &[unit, "start"], PATIENCE);
-        }
+        by_script("start", units);
         return;
     }
     call("reset-failed", units);
@@ -110,6 +106,15 @@ fn call(verb: &str, units: &[String]) {
     arguments.extend(units.iter().map(String::as_str));
     if facts::output("systemctl", &arguments, PATIENCE).is_none() {
         journal::say(&format!("systemctl {verb} {} did not succeed", units.join(" ")));
+    }
+}
+
+/// One of the names is the machine's; that none is, is told.
+fn by_script(verb: &str, units: &[String]) {
+    let done: Vec<bool> =
+        units.iter().map(|unit| facts::output("service", &[unit, verb], PATIENCE).is_some()).collect();
+    if !done.contains(&true) {
+        journal::say(&format!("`service NAME {verb}` did not succeed for {}", units.join(" nor ")));
     }
 }
 

@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::enrol::outcome::Outcome;
-use crate::guard;
 use crate::host::Host;
 use crate::record::{CommandRecord, KeyRecord, PartRecord};
+use crate::{guard, journal};
 
 /// How often is looked while it is waited.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -134,7 +134,10 @@ pub(crate) fn run(host: &Host, question: Question) -> ExitCode {
     } else {
         text::write(&overview)
     };
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    // The exit status is the answer; whoever wanted the text learns why it is missing.
+    if let Err(error) = std::io::stdout().write_all(text.as_bytes()) {
+        journal::say(&format!("cannot write to standard output: {error}"));
+    }
     ExitCode::from(overview.state.exit_code())
 }
 
