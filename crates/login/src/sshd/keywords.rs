@@ -95,7 +95,7 @@ impl Keyword {
 
     /// Whether this release lets the word stand in a `Match` block.
     #[must_use]
-    pub fn allowed_in_match(&self, version: Version) -> bool {
+    pub(crate) fn allowed_in_match(&self, version: Version) -> bool {
         self.in_match_since.is_some_and(|since| version.pair() >= since)
     }
 
@@ -113,7 +113,7 @@ impl Keyword {
 
     /// Whether case does not matter in its values.
     #[must_use]
-    pub fn value_ignores_case(&self) -> bool {
+    pub(crate) fn value_ignores_case(&self) -> bool {
         !matches!(
             self.kind,
             Kind::Repeat
