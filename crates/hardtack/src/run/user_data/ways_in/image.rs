@@ -10,6 +10,7 @@ use hardtack_userdata::{Map, Value};
 use super::super::image_config;
 use super::super::machine::GuestMachine;
 use crate::error::CliError;
+use crate::talk;
 
 const AGENT_CONFIG: &str = "/etc/hardtack/agent.json";
 /// The recipe's part of cloud-init's configuration.
@@ -45,7 +46,16 @@ pub(super) enum Reader {
 impl Facts {
     pub(super) fn read(machine: &GuestMachine<'_>, stage: &Stage<'_>) -> Result<Self, CliError> {
         let config = image_config::of_image(machine);
-        let agent = machine.read(AGENT_CONFIG).and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let agent = machine.read(AGENT_CONFIG).and_then(|bytes| {
+            let read = serde_json::from_slice(&bytes);
+            if read.is_err() {
+                talk::note(&format!(
+                    "{AGENT_CONFIG} of the image is not what this hardtack writes: what its recipe promised is not \
+                     judged; build the image again"
+                ));
+            }
+            read.ok()
+        });
         let reader = if machine.exists("/usr/bin/cloud-init") {
             if machine.exists("/etc/cloud/cloud-init.disabled") {
                 Reader::Disabled
