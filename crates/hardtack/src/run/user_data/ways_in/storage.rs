@@ -31,9 +31,8 @@ pub(super) fn look(own: &Map, facts: &Facts, after: &Stage<'_>, crypttab: Option
             number.chars().all(|c| c.is_ascii_digit())
         })
     };
-    for (key, value) in get(own, "disk_setup").and_then(Value::as_map).into_iter().flatten() {
+    for (key, _) in get(own, "disk_setup").and_then(Value::as_map).into_iter().flatten() {
         let Some(name) = key.as_text().filter(|name| is_it(name)) else { continue };
-        let _ = value;
         tell(key.place, format!("disk_setup.{name}"), "`disk_setup` partitions");
     }
     for (index, entry) in get(own, "fs_setup").and_then(Value::as_list).unwrap_or_default().iter().enumerate()
