@@ -28,6 +28,9 @@ const TARGETS: &[&str] = &[
     "seeds",
     "identify",
     "superblock",
+    "console",
+    "seal",
+    "promise",
 ];
 
 /// The coverage counters, and no static libc: libFuzzer is C++.

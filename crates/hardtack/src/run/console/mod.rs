@@ -28,6 +28,8 @@ pub(crate) use show::user as show_user;
 const NO: u8 = 1;
 /// Seconds that a clock may be off before a code can fail.
 const CLOCK_TOLERANCE: u64 = 30;
+/// What to do about two blocks of one boot.
+const TRUST_NEITHER: &str = "trust neither; log in on another way and compare the host keys";
 const LOST_AND_FOUND: &str = "docs/lost-and-found.md says what to do";
 
 /// Runs `hardtack console`.
@@ -83,7 +85,7 @@ fn console(
     let opened = if identities.is_empty() {
         None
     } else {
-        Some(open::open(&found.block, user, &mut identities, &mut source, err)?)
+        Some(open::open(&reading, user, &mut identities, &mut source, err)?)
     };
     let block = opened.as_ref().unwrap_or(&found.block);
     let parts = chosen(block, user)?;
@@ -127,8 +129,7 @@ fn unreadable(error: ReadError) -> CliError {
         ReadError::Damaged { .. } => CliError::refused(error.to_string()).hint(
             "read the console again, or reboot: the block is printed at every boot until a code was accepted",
         ),
-        ReadError::Contradiction { .. } => CliError::refused(error.to_string())
-            .hint("trust neither; log in on another way and compare the host keys"),
+        ReadError::Contradiction { .. } => CliError::refused(error.to_string()).hint(TRUST_NEITHER),
         ReadError::TooLong { .. } => {
             CliError::refused(error.to_string()).hint("give it the log's end (tail -c 1M)")
         }

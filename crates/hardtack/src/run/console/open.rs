@@ -3,29 +3,31 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use hardtack_credentials::console::Reading;
 use hardtack_credentials::seal::{OpenError, Stanza, stanzas};
 use hardtack_credentials::{Block, HostKey, SealedCredentials, UserCredentials, UserPart};
 
-use super::NO;
 use super::identity::{Half, Identity, Key, Lock, Unlock};
 use super::passphrase::{Answer, Source};
+use super::{NO, TRUST_NEITHER};
 use crate::error::CliError;
 
 /// How often a person is asked for one passphrase.
 const TRIES: usize = 3;
 
-/// The block with what the keys open in place of the sealed parts, those of `wanted` alone.
+/// The newest block with what the keys open in place of the sealed parts, those of `wanted` alone.
 ///
 /// # Errors
-/// Nothing opened although something is sealed: why, for each key.
+/// Nothing opened although something is sealed: why, for each key. Another block of its boot has other
+/// contents sealed for a user whose part was opened.
 pub(super) fn open(
-    block: &Block,
+    reading: &Reading,
     wanted: Option<&str>,
     identities: &mut [Identity],
     source: &mut Source<'_>,
     err: &mut dyn Write,
 ) -> Result<Block, CliError> {
-    let mut block = block.clone();
+    let mut block = reading.newest.block.clone();
     let mut opening = Opening { source, problems: Vec::new() };
     for identity in identities.iter() {
         if let Err(unusable) = &identity.keys {
@@ -43,8 +45,11 @@ pub(super) fn open(
                 *part = UserPart::Plain(user);
                 opened += 1;
             }
-            None => closed.push(&*part),
+            None => closed.push(sealed.clone()),
         }
+    }
+    for part in &reading.resealed {
+        opening.compare(part, &block, identities)?;
     }
     let problems = opening.problems;
     if opened > 0 || closed.is_empty() {
@@ -68,7 +73,6 @@ pub(super) fn open(
     }
     let parts: Vec<String> = closed
         .iter()
-        .filter_map(|part| if let UserPart::Sealed(sealed) = part { Some(sealed) } else { None })
         .map(|sealed| format!("{}'s part ({})", sealed.name.escape_debug(), sealed_to(sealed)))
         .collect();
     let text = format!("none of the keys given opens {}", parts.join(" or "));
@@ -197,6 +201,40 @@ impl Opening<'_, '_> {
             }
         }
         Ok(None)
+    }
+
+    /// Compares what another block of the same boot has sealed for a user with what was opened.
+    fn compare(
+        &mut self,
+        sealed: &SealedCredentials,
+        block: &Block,
+        identities: &mut [Identity],
+    ) -> Result<(), CliError> {
+        let of_user = |user: &&UserCredentials| user.name == sealed.name;
+        let Some(user) = block.users.iter().filter_map(UserPart::plain).find(of_user) else {
+            return Ok(());
+        };
+        let name = user.name.escape_debug();
+        match self.part(sealed, identities)? {
+            Some(other) if other == *user => {}
+            Some(_) => {
+                let text = format!(
+                    "two blocks claim the boot {} and have different credentials sealed for user \"{name}\": one of \
+                     them was not printed by the machine's agent",
+                    block.boot_id.escape_debug()
+                );
+                return Err(CliError::refused(text).hint(TRUST_NEITHER));
+            }
+            None => self.problems.push(Problem {
+                message: format!(
+                    "an earlier block of this boot has another part of user \"{name}\", which the keys given do not \
+                     open ({}): whether it says the same is not known",
+                    sealed_to(sealed)
+                ),
+                advice: TRUST_NEITHER.to_owned(),
+            }),
+        }
+        Ok(())
     }
 
     /// Takes the passphrase off a key, or gives it up.

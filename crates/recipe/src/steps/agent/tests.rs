@@ -169,6 +169,7 @@ fn the_guard_stands_before_every_unit_that_lets_ssh_in() {
             let text = text(cx, &format!("{directory}/{unit}.d/{GUARD_DROP_IN}"));
             assert!(text.contains(section) && text.contains("hardtack-agent guard --gate"), "{text}");
         }
+        assert!(GUARD_DROP_IN > "override.conf", "an `ExecStartPre=` of `systemctl edit` would take it away");
         assert!(cx.stage.lstat(&format!("{WANTS}/hardtack-guard.path")).unwrap().is_some());
         assert!(cx.stage.lstat(&format!("{WANTS}/hardtack-watch.service")).unwrap().is_none());
         assert!(text(cx, &format!("{directory}/hardtack-watch.service")).contains("guard --watch"));

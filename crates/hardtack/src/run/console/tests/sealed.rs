@@ -255,6 +255,16 @@ fn keys_that_open_nothing_are_told_apart() {
     assert!(person.1.is_empty());
 }
 
+/// A recovery account with recipients of its own, in a block that is sealed to login keys.
+#[test]
+fn a_part_for_age_keys_is_not_called_one_for_login_keys() {
+    const AGE: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    let log = sealed_log(vec![sealed_for("rescue", &[AGE])]);
+    let (code, out, err) = run(&ConsoleArgs { file: "log".into(), ..ConsoleArgs::default() }, &log);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("User rescue\nSealed to the recipe's recipient(s): open with"), "{out}");
+}
+
 #[test]
 fn without_a_key_the_block_says_who_can_open_it() {
     if !has("ssh-keygen") {
@@ -358,4 +368,55 @@ fn drift_is_loud() {
     assert!(err.contains("WARNING") && !err.contains('\u{7}'), "{err}");
     let (_, out, err) = run(&ConsoleArgs { code: true, ..ConsoleArgs::default() }, &log);
     assert!(out.len() == 7 && err.contains("WARNING"), "{err}");
+}
+
+/// Sealed twice, a part is another text; only with the key can be told that it says the same.
+#[test]
+fn two_blocks_of_one_boot_must_have_the_same_sealed() {
+    if !has("age-keygen") {
+        return;
+    }
+    let keys = Keys::new();
+    let (mine, other) = (keys.path("mine"), keys.path("other"));
+    for path in [&mine, &other] {
+        call("age-keygen", &["-o", path]);
+    }
+    let public = |path: &str| call("age-keygen", &["-y", path]).trim().to_owned();
+    let recipient = public(&mine);
+    let sealed = |secret: &str, to: &str| {
+        let user = UserCredentials {
+            secret: secret.into(),
+            otpauth: otpauth::url("debian-3fa", "debian", "web-1", None, secret),
+            ..user("debian")
+        };
+        let sealed = seal(&user, &[Recipient::parse(to).unwrap()], &mut crate::random::fill).unwrap();
+        UserPart::Sealed(SealedCredentials { name: "debian".into(), sealed, left_out: 0 })
+    };
+    let twice = |first: UserPart, second: UserPart| {
+        log(&[first, second].map(|part| Block { seal: "ssh".into(), users: vec![part], ..block("a", &[]) }))
+    };
+    let forged = "AAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let same = twice(sealed(SECRET, &recipient), sealed(SECRET, &recipient));
+    let (code, out, err) = ask(&with(&[&mine]), &same, &mut Nobody);
+    assert!(code == 0 && out.contains(SECRET) && !err.contains("boot"), "{err}");
+    for (first, second) in [(SECRET, forged), (forged, SECRET)] {
+        let differ = twice(sealed(first, &recipient), sealed(second, &recipient));
+        let (code, out, err) = ask(&with(&[&mine]), &differ, &mut Nobody);
+        assert_eq!((code, out.as_str()), (3, ""), "{err}");
+        assert!(err.contains("different credentials sealed for user \"debian\""), "{err}");
+        assert!(err.contains("trust neither") && !err.contains(SECRET) && !err.contains(forged), "{err}");
+        // Nothing can be told without the key.
+        assert_eq!(ask(&with(&[]), &differ, &mut Nobody).0, 0);
+    }
+    // Of what the key does not open nothing is known, which is said.
+    let strange = twice(sealed(forged, &public(&other)), sealed(SECRET, &recipient));
+    let (code, out, err) = ask(&with(&[&mine]), &strange, &mut Nobody);
+    assert!(code == 0 && out.contains(SECRET), "{err}");
+    assert!(err.contains("another part of user \"debian\"") && err.contains("not known"), "{err}");
+    let (code, _, err) = ask(&with(&[&mine, &other]), &strange, &mut Nobody);
+    assert_eq!(code, 3, "{err}");
+    // A code is not shown either.
+    let differ = twice(sealed(forged, &recipient), sealed(SECRET, &recipient));
+    let (code, out, err) = ask(&ConsoleArgs { code: true, ..with(&[&mine]) }, &differ, &mut Nobody);
+    assert_eq!((code, out.as_str()), (3, ""), "{err}");
 }
