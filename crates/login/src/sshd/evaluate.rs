@@ -258,14 +258,16 @@ impl Config {
         place: Place,
         state: &mut FileState,
     ) -> Result<(), F::Error> {
-        let keyword = keywords::find(line.keyword).filter(|keyword| keyword.known_to(self.version));
+        let keyword = keywords::find(&line.keyword).filter(|keyword| keyword.known_to(self.version));
         let Some(keyword) = keyword else {
             let what =
                 format!("OpenSSH {} does not know {:?} and does not start", self.version, line.keyword);
             // A release that is newer than the table may know more; one that is older than the word
             // has perhaps got it by a patch.
-            let doubtful = self.version > keywords::NEWEST || keywords::find(line.keyword).is_some();
-            let unknown_word = doubtful.then(|| line.keyword.to_owned());
+            let is_word = line.keyword.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            let doubtful =
+                is_word && (self.version > keywords::NEWEST || keywords::find(&line.keyword).is_some());
+            let unknown_word = doubtful.then(|| line.keyword.to_string());
             self.problems.push(Problem { place, what, unknown_word });
             return Ok(());
         };
@@ -296,6 +298,13 @@ impl Config {
                     self.includes.push((words.clone(), self.settings.len()));
                 }
                 for argument in &words {
+                    if include::is_doubtful(argument) {
+                        self.problem(
+                            place.clone(),
+                            format!("Include {argument}: nobody can say here which files that names"),
+                        );
+                        continue;
+                    }
                     for file in include::expand(files, argument)? {
                         let kind = files.kind(&file)?;
                         if kind.is_none() {
@@ -329,7 +338,7 @@ impl Config {
                 }
                 self.settings.push(Setting {
                     keyword: target.name,
-                    written: line.keyword.to_owned(),
+                    written: line.keyword.to_string(),
                     words,
                     value: line.rest.to_owned(),
                     place,

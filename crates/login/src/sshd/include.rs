@@ -14,6 +14,14 @@ pub(super) fn absolute(argument: &str) -> String {
     if argument.starts_with('/') { argument.to_owned() } else { format!("{SSHDIR}/{argument}") }
 }
 
+/// Patterns that are not followed here: classes of characters, brackets that are not closed or have a backslash in
+/// them; and `~`, which is no home for sshd, but a name below where it was started.
+pub(super) fn is_doubtful(argument: &str) -> bool {
+    let open = argument.rsplit_once('[').is_some_and(|(_, inside)| !inside.contains(']'));
+    let odd = argument.contains('[') && ["[:", "[.", "[=", "\\"].iter().any(|odd| argument.contains(odd));
+    argument.starts_with('~') || open || odd
+}
+
 /// Whether `path` is among what the pattern can match, should it exist.
 #[must_use]
 pub fn could_match(argument: &str, path: &str) -> bool {
@@ -87,6 +95,16 @@ mod tests {
         assert_eq!(expand(&files, "/etc/ssh/one").unwrap(), ["/etc/ssh/one"]);
         assert_eq!(expand(&files, "/etc/ssh/missing*").unwrap(), Vec::<String>::new());
         assert_eq!(expand(&files, "~/x").unwrap(), Vec::<String>::new());
+        for (argument, wanted) in [
+            ("sshd_config.d/[0-9]*.conf", false),
+            ("[[:alnum:]]*", true),
+            ("/etc/ssh/[x", true),
+            ("[\\]x]", true),
+            ("~/x", true),
+            ("a\\ b", false),
+        ] {
+            assert_eq!(is_doubtful(argument), wanted, "{argument}");
+        }
         assert!(could_match("/etc/ssh/sshd_config.d/*.conf", "/etc/ssh/sshd_config.d/00-hardtack.conf"));
         assert!(!could_match("/etc/ssh/sshd_config.d/5*.conf", "/etc/ssh/sshd_config.d/00-hardtack.conf"));
     }

@@ -1,32 +1,54 @@
 //! One line of sshd_config: `strdelim` for the keyword, `argv_split` for the rest (misc.c).
 
+use std::borrow::Cow;
+
 /// A line with something on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
     /// The first word.
-    pub keyword: &'a str,
+    pub keyword: Cow<'a, str>,
     /// What follows it, blanks trimmed, quotes and comment still in.
     pub rest: &'a str,
 }
 
-/// Splits the keyword off; `None` for an empty line or a comment.
+/// Splits the keyword off; `None` for an empty line, a comment, and what sshd passes over in silence (a quote in
+/// the keyword that is not closed).
 #[must_use]
 pub fn line(text: &str) -> Option<Line<'_>> {
-    let blank = |c: char| matches!(c, ' ' | '\t' | '\r' | '\n');
-    let text = text.trim_start_matches(blank).trim_end_matches(|c| blank(c) || c == '\x0c');
-    if text.is_empty() || text.starts_with('#') {
+    // For sshd a line ends at its first NUL.
+    let text = text.split('\0').next().unwrap_or_default();
+    let text = text.trim_end_matches(|c| blank(c) || c == '\x0c');
+    let (mut keyword, mut rest) = delimited(text)?;
+    // Blanks in front of it, and one "=" or a pair of quotes as well.
+    if keyword.is_empty() {
+        (keyword, rest) = delimited(rest)?;
+    }
+    if keyword.is_empty() || keyword.starts_with('#') {
         return None;
     }
-    if let Some(quoted) = text.strip_prefix('"') {
-        let (keyword, rest) = quoted.split_once('"').unwrap_or((quoted, ""));
-        return Some(Line { keyword, rest: rest.trim_start_matches(blank) });
-    }
-    let end = text.find(|c| blank(c) || matches!(c, '"' | '=')).unwrap_or(text.len());
-    let (keyword, rest) = text.split_at(end);
-    // One `=`, with blanks on either side.
-    let rest = rest.trim_start_matches(blank);
-    let rest = rest.strip_prefix('=').unwrap_or(rest).trim_start_matches(blank);
     Some(Line { keyword, rest })
+}
+
+fn blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n')
+}
+
+/// `strdelim`: up to a blank, a quote's end or one `=`.
+fn delimited(text: &str) -> Option<(Cow<'_, str>, &str)> {
+    let Some(end) = text.find(|c| blank(c) || matches!(c, '"' | '=')) else { return Some((text.into(), "")) };
+    let (before, from) = text.split_at(end);
+    let after = from.get(1..).unwrap_or_default();
+    if from.starts_with('"') {
+        // The quote is taken out, wherever it stands in the word.
+        let (inside, rest) = after.split_once('"')?;
+        return Some((format!("{before}{inside}").into(), rest.trim_start_matches(blank)));
+    }
+    let rest = after.trim_start_matches(blank);
+    let rest = match rest.strip_prefix('=') {
+        Some(rest) if !from.starts_with('=') => rest.trim_start_matches(blank),
+        _ => rest,
+    };
+    Some((before.into(), rest))
 }
 
 /// Splits into words; quotes and backslashes taken off, a comment at the start of a word ends the
@@ -75,11 +97,18 @@ mod tests {
             ("UsePAM = yes", "UsePAM", "yes"),
             ("UsePAM == yes", "UsePAM", "= yes"),
             ("\"UsePAM\" yes", "UsePAM", "yes"),
-            ("Banner\"/etc/issue net\"", "Banner", "\"/etc/issue net\""),
+            ("Use\"PAM\" no", "UsePAM", "no"),
+            ("\"\"UsePAM no", "UsePAM", "no"),
+            ("=UsePAM no", "UsePAM", "no"),
+            (" =UsePAM no", "UsePAM", "no"),
+            ("UsePAM no\0 yes", "UsePAM", "no"),
+            ("Banner\"/etc/issue net\"", "Banner/etc/issue net", ""),
             ("UsePAM", "UsePAM", ""),
         ] {
-            assert_eq!(line(text), Some(Line { keyword, rest }), "{text:?}");
+            assert_eq!(line(text), Some(Line { keyword: keyword.into(), rest }), "{text:?}");
         }
+        assert_eq!(line("\"UsePAM no"), None);
+        assert_eq!(line("\0UsePAM no"), None);
         assert_eq!(line("  # UsePAM yes"), None);
         assert_eq!(line(" \t"), None);
     }
