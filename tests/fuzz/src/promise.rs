@@ -145,8 +145,8 @@ pub fn promise(input: &[u8]) {
         let _ = kept(&files);
         for weakness in promise.check(&files).unwrap_or_default() {
             assert!(!weakness.what.is_empty());
-            // It is printed on a console.
-            assert!(!weakness.what.chars().any(char::is_control), "{}", weakness.what.escape_debug());
+            // Files are of any length; what is told of them is not.
+            assert!(weakness.what.len() < 16 << 10, "{} bytes", weakness.what.len());
         }
     });
 }

@@ -1,9 +1,9 @@
 //! Writing an age file: the header with the file key for every recipient, then the text in one chunk.
 //!
 //! From <https://age-encryption.org/v1>, and for SSH's keys from age's own packages `agessh` and the crate
-//! `age`, which reads here what this writes. The crate is not used for it: in the guest's static program it
-//! takes 221 KB, it takes randomness from where it wants, adds a stanza of random length, and panics at an
-//! RSA key of zeros.
+//! `age`, which reads here what this writes. The crate is not used for it: by itself, with
+//! the agent's profile and musl, it adds 216 KiB to a program and this module with its crates 84 KiB; it takes
+//! randomness from where it wants, adds a stanza of random length, and panics at an RSA key of zeros.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
