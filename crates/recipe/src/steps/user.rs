@@ -217,7 +217,8 @@ fn by_cloud_init(users: &[Ready<'_>], cloud: &CloudInit, cx: &mut Context<'_, '_
         snippet.insert("users".into(), cloud.users_and(others).into());
         cx.info(
             STEP,
-            "a `users:` list in user-data replaces the recipe's users that are not cloud-init's default user",
+            "a `users:` list in user-data replaces the recipe's users that are not cloud-init's default user; those \
+             that step mfa enrols are made by the agent all the same",
         );
     }
     let yaml = serde_yaml::to_string(&snippet)
