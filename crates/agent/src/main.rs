@@ -231,7 +231,8 @@ fn arguments() -> Result<(Command, Host), AgentError> {
             }
             Long(mode) if matches!(command, Some(Command::Guard(_))) => {
                 let mode = guard::Mode::named(mode);
-                let mode = mode.ok_or_else(|| AgentError::Usage("guard takes --gate or --watch".to_owned()))?;
+                let mode =
+                    mode.ok_or_else(|| AgentError::Usage("guard takes --gate or --watch".to_owned()))?;
                 command = Some(Command::Guard(mode));
             }
             Value(word) if command.is_none() && word == "stage" => {
