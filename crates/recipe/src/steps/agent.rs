@@ -30,8 +30,9 @@ const RC_LINES: &str = include_str!("../units/rc.local");
 const GETTY_DROP_IN: &str = include_str!("../units/serial-getty.conf");
 
 /// What the guard puts in front of every unit that lets SSH in: those of distributions, and of systemd's own
-/// generator (systemd-ssh-generator(8)). A drop-in for a unit that is not there does nothing.
-const GUARD_DROP_IN: &str = "hardtack-guard.conf";
+/// generator (systemd-ssh-generator(8)). A drop-in for a unit that is not there does nothing. Its name sorts behind
+/// `override.conf`, which `systemctl edit` makes: an `ExecStartPre=` there would take the gate away.
+const GUARD_DROP_IN: &str = "zz-hardtack-guard.conf";
 const GUARDED: [(&str, &str); 12] = [
     ("ssh.service", GUARD_SERVICE),
     ("sshd.service", GUARD_SERVICE),

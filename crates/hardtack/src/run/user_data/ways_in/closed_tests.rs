@@ -45,6 +45,8 @@ fn the_command_line_of_sshd_counts() {
         "#cloud-config\nwrite_files:\n  - {path: /etc/systemd/system/ssh.service, content: ''}\n",
     );
     assert_eq!(masked, ["image-sshd-broken!", "image-no-way-in!"]);
+    let gate = codes(&hard, &writes("/etc/systemd/system/ssh.service.d/zz-hardtack-guard.conf", "[Service]"));
+    assert_eq!(gate, ["image-recipe-undone!"]);
     // What changes nothing.
     for (path, text) in [
         ("/etc/default/ssh", "SSHD_OPTS=-e"),

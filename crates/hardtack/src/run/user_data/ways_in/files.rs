@@ -378,7 +378,10 @@ fn others(places: &Places<'_>, facts: &Facts) -> Vec<Finding> {
                 format!("{file} is cloud-init's own configuration: it counts from the next boot on"),
                 false,
             )
-        } else if file.starts_with("/etc/hardtack/") || file.contains("/hardtack-") {
+        } else if file.starts_with("/etc/hardtack/")
+            || file.contains("/hardtack-")
+            || file.contains("/zz-hardtack-")
+        {
             ("image-recipe-undone", format!("{file} was put there by the image's recipe"), true)
         } else if file == "/etc/cloud/cloud-init.disabled" {
             let message = format!("{file} switches cloud-init off from the next boot on");
