@@ -260,6 +260,10 @@ fn unit_starts<F: Files>(files: &F, unit: &Unit) -> Result<Vec<Started>, F::Erro
         let place = if key == "ExecStart" { found.len() } else { 0 };
         found.insert(place, start);
     }
+    if let (Some((what, place)), false) = (service.elsewhere.take(), found.is_empty()) {
+        let other = Some((format!("sshd with {what}"), place));
+        found.insert(0, Started { other, ..Started::usual() });
+    }
     let nothing = !service.commands.iter().any(|(key, ..)| key == "ExecStart");
     if let Some(file) = own.filter(|file| nothing && (service.changed || file.starts_with("/etc/"))) {
         // What a distribution ships starts something, in a way that may not be known here.
@@ -268,19 +272,24 @@ fn unit_starts<F: Files>(files: &F, unit: &Unit) -> Result<Vec<Started>, F::Erro
     Ok(found)
 }
 
+/// Options of sshd that have a value (sshd(8)).
+const VALUED: &str = "bcCEfghkopu";
+
 /// The options of the command line.
 fn take(line: &[(String, Place)], result: &mut Started) {
     let mut rest = line.iter();
     while let Some((word, place)) = rest.next() {
-        let Some(letter) = word.strip_prefix('-').and_then(|word| word.chars().next()) else { continue };
-        if "tTGV".contains(letter) {
-            let what = format!("with {word}, sshd ends at once");
+        let Some(letters) = word.strip_prefix('-') else { continue };
+        // Letters without a value can stand in front of one with: `-DoUsePAM=no`.
+        if let Some(end) = letters.chars().take_while(|c| !VALUED.contains(*c)).find(|c| "tTGV".contains(*c))
+        {
+            let what = format!("with -{end}, sshd ends at once");
             result.fault = Some((place.file.clone(), what));
         }
-        if !"bcCEfghkopu".contains(letter) {
+        let Some(at) = letters.find(|c| VALUED.contains(c)) else { continue };
+        let (Some(letter), Some(inside)) = (letters[at..].chars().next(), letters.get(at + 1..)) else {
             continue;
-        }
-        let inside = word.get(2..).unwrap_or_default();
+        };
         let value = if inside.is_empty() {
             rest.next().map(|(word, _)| word.clone()).unwrap_or_default()
         } else {

@@ -11,6 +11,18 @@ use crate::sshd::Place;
 const WORDS: usize = 4096;
 const LINE: usize = 128 << 10;
 
+/// Settings that put other files where sshd looks (systemd.exec(5)).
+const ELSEWHERE: &[&str] = &[
+    "RootDirectory",
+    "RootImage",
+    "BindPaths",
+    "BindReadOnlyPaths",
+    "TemporaryFileSystem",
+    "MountImages",
+    "ExtensionImages",
+    "ExtensionDirectories",
+];
+
 /// What `[Service]` says.
 #[derive(Default)]
 pub(super) struct Service {
@@ -19,6 +31,8 @@ pub(super) struct Service {
     /// A drop-in says something of `ExecStart`.
     pub(super) changed: bool,
     /// `EnvironmentFile`.
+    /// Something that makes sshd see other files than those that are looked at here, and where.
+    pub(super) elsewhere: Option<(String, Place)>,
     pub(super) files: Vec<String>,
     /// Name, value, and where it stands; the last one of a name counts.
     pub(super) variables: Vec<(String, String, Place)>,
@@ -34,8 +48,14 @@ impl Service {
             while line.ends_with('\\') {
                 line.pop();
                 let Some((_, next)) = lines.next() else { break };
-                line.push(' ');
-                line.push_str(next.trim());
+                let next = next.trim();
+                // Comments between the parts of a line are passed over.
+                if next.starts_with(['#', ';']) {
+                    line.push('\\');
+                } else {
+                    line.push(' ');
+                    line.push_str(next);
+                }
             }
             if line.starts_with('[') {
                 inside = line == "[Service]";
@@ -56,6 +76,12 @@ impl Service {
                         self.commands.push((key.to_owned(), value.replace("%%", "%"), place));
                     }
                 }
+                key if ELSEWHERE.contains(&key) => {
+                    self.elsewhere = (!value.is_empty()).then(|| (format!("{key}={value}"), place));
+                }
+                "EnvironmentFile" if value.contains(['*', '?', '[']) => {
+                    self.elsewhere = Some((format!("EnvironmentFile={value}"), place));
+                }
                 "EnvironmentFile" if value.is_empty() => self.files.clear(),
                 "EnvironmentFile" => self.files.push(value.to_owned()),
                 "Environment" if value.is_empty() => self.variables.clear(),
@@ -74,13 +100,10 @@ impl Service {
     /// `NAME=value` lines of an `EnvironmentFile`.
     pub(super) fn take_variables<F: Files>(&mut self, files: &F, path: &str) -> Result<(), F::Error> {
         let bytes = files::content(files, path, LARGEST)?;
-        for (number, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
-            let line = line.trim();
-            let Some((name, value)) = line.split_once('=').filter(|_| !line.starts_with(['#', ';'])) else {
-                continue;
-            };
+        for (number, line) in assignments(&String::from_utf8_lossy(&bytes)) {
+            let Some((name, value)) = line.split_once('=') else { continue };
             let name = name.trim().trim_start_matches("export ").trim().to_owned();
-            let place = Place { file: path.to_owned(), line: number + 1 };
+            let place = Place { file: path.to_owned(), line: number };
             self.variables.push((name, words(value).join(" "), place));
         }
         Ok(())
@@ -127,6 +150,45 @@ impl Service {
         text.push_str(rest);
         (!text.is_empty()).then_some((text, place))
     }
+}
+
+/// The lines of a file of variables, comments left out: quotes hold line ends, and a backslash before one takes it
+/// away (systemd.exec(5), `EnvironmentFile=`).
+fn assignments(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut lines = text.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        let mut whole = line.trim().to_owned();
+        if whole.starts_with(['#', ';']) || !whole.contains('=') {
+            continue;
+        }
+        let (mut quote, mut escaped) = (None, false);
+        let mut rest = whole.split_once('=').map(|(_, value)| value).unwrap_or_default().to_owned();
+        loop {
+            for c in rest.chars() {
+                match (quote, c) {
+                    _ if escaped => escaped = false,
+                    (Some('"') | None, '\\') => escaped = true,
+                    (Some(open), c) if c == open => quote = None,
+                    (None, '"' | '\'') => quote = Some(c),
+                    _ => {}
+                }
+            }
+            if !escaped && quote.is_none() {
+                break;
+            }
+            let Some((_, next)) = lines.next() else { break };
+            if std::mem::take(&mut escaped) {
+                whole.pop();
+            } else {
+                whole.push(' ');
+            }
+            next.trim_end().clone_into(&mut rest);
+            whole.push_str(&rest);
+        }
+        found.push((number + 1, whole));
+    }
+    found
 }
 
 /// Words with quotes around some of them, and C's escapes in them.

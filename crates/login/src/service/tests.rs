@@ -137,3 +137,33 @@ fn what_runs_before_and_after_disturbs_nothing() {
         .file("/etc/systemd/system/ssh.service.d/hardtack.conf", text);
     assert!(started(&bare).unwrap().fault.is_none());
 }
+
+/// Found by runs of sshd and systemd: each of these made sshd ask for less, and was not seen.
+#[test]
+fn options_that_hide_are_found() {
+    let unit = "[Service]\nEnvironmentFile=-/etc/default/ssh\nExecStart=/usr/sbin/sshd -D $SSHD_OPTS\n";
+    for (drop_in, default) in [
+        ("", "SSHD_OPTS=-DoUsePAM=no\n"),
+        ("", "SSHD_OPTS=-4eoUsePAM=no\n"),
+        ("", "SSHD_OPTS=-e\\\n -oUsePAM=no\n"),
+        ("", "# it's\nSSHD_OPTS='-e\n-oUsePAM=no'\n"),
+        ("[Service]\nExecStart=\nExecStart=/usr/sbin/sshd \\\n# a comment\n-D -oUsePAM=no\n", ""),
+    ] {
+        let files = MemoryFiles::new()
+            .file("/usr/lib/systemd/system/ssh.service", unit)
+            .file("/etc/systemd/system/ssh.service.d/x.conf", drop_in)
+            .file("/etc/default/ssh", default);
+        let options: Vec<String> =
+            all(&files).unwrap().into_iter().flat_map(|start| start.options).map(|(text, _)| text).collect();
+        assert!(
+            options.iter().any(|text| text.replace('=', " ") == "UsePAM no"),
+            "{drop_in}{default}: {options:?}"
+        );
+    }
+    for drop_in in ["BindPaths=/srv/x:/etc/ssh", "RootDirectory=/srv/x", "EnvironmentFile=/etc/default/*"] {
+        let files = MemoryFiles::new()
+            .file("/usr/lib/systemd/system/ssh.service", unit)
+            .file("/etc/systemd/system/ssh.service.d/x.conf", format!("[Service]\n{drop_in}\n"));
+        assert!(all(&files).unwrap().iter().any(|start| start.other.is_some()), "{drop_in}");
+    }
+}
