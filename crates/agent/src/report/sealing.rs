@@ -236,6 +236,12 @@ fn read(host: &Host, path: &str, account: &Account) -> Result<Option<String>, Ag
     {
         return Ok(None);
     }
+    // sshd does not take one either that others can write (`StrictModes`; Debian's lets the user's own group). Whoever
+    // has put a key into it is not its owner.
+    if stat.st_mode & 0o002 != 0 || (stat.st_mode & 0o020 != 0 && stat.st_gid != account.gid) {
+        journal::say(&format!("{path}: others can write it; its keys are nobody's to seal to"));
+        return Ok(None);
+    }
     let mut bytes = Vec::new();
     File::from(file)
         .take(LIMIT)

@@ -240,8 +240,13 @@ mod sealing {
             let tree = tree().file("etc/ssh/sshd_config", sshd).file(path, &format!("{JOE}\n"));
             assert_eq!(kind(&printed(&tree, &sealing("ssh", &[])).1), wanted, "{sshd} {path}");
         }
+        // sshd takes no keys from a file that others can write.
+        let tree = tree().file(KEYS, &format!("{JOE}\n"));
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+        std::fs::set_permissions(tree.host().path(&format!("/{KEYS}")), open).unwrap();
+        assert_eq!(kind(&printed(&tree, &sealing("ssh", &[])).1), "withheld");
         // What is no file holds nobody up.
-        let tree = tree().directory(KEYS);
+        let tree = self::tree().directory(KEYS);
         assert_eq!(kind(&printed(&tree, &sealing("ssh", &[])).1), "withheld");
     }
 
