@@ -85,7 +85,8 @@ impl SecretFile {
     /// # Errors
     /// When it is not base32 of at least 80 bits.
     pub fn with_secret(totp: &TotpConfig, secret: &str) -> Result<Self, SecretFileError> {
-        if base32::decode(secret).is_none_or(|key| key.len() < 10) || secret.bytes().any(|byte| byte <= b' ') {
+        if base32::decode(secret).is_none_or(|key| key.len() < 10) || secret.bytes().any(|byte| byte <= b' ')
+        {
             return Err(SecretFileError::Secret);
         }
         Ok(Self { secret: secret.to_owned(), options: options(totp), scratch_codes: Vec::new() })

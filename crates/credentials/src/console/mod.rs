@@ -1,7 +1,7 @@
 //! Finding credentials blocks again in a console log.
 //!
 //! Between the guest and the reader lie a serial line, a hypervisor's buffer, a log daemon, a web
-//! page or a terminal. Each adds or loses something: [`clean`] undoes what can be undone, `scan`
+//! page or a terminal. Each adds or loses something: `clean` undoes what can be undone, `scan`
 //! finds the blocks, `verify` decides with the checksum. Everything is linear in the length of
 //! the log. Nothing in a log is trusted before its checksum was right, and nothing but printable
 //! ASCII is ever handed on.
