@@ -2,7 +2,7 @@
 //! image uses ([`hardtack_netconfig`]).
 
 use std::os::unix::fs::DirBuilderExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hardtack_datasource::found::Network;
 use hardtack_datasource::settings::Settings;
@@ -32,6 +32,10 @@ const APPLIED: &str = "/run/hardtack/network-config.json";
 const SHOWN: &str = "network-config.json";
 /// How long one of the image's programs may take: everything else at this boot comes behind it.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The same for netplan, which is Python on some: on a machine that others starve it took 20 s to start.
+const NETPLAN_PATIENCE: Duration = Duration::from_secs(90);
+/// That netplan was ended, for the next stage.
+const NETPLAN_OWED: &str = "/run/hardtack/netplan-owed";
 
 /// Whether the network's files are of this machine: a card is there that was there when they were written. If not, its
 /// disk is another machine's now, and what binds to cards by address or name may bind to none.
@@ -198,8 +202,15 @@ fn act(host: &Host, after: &After, log: &Log) {
     };
     for words in commands.iter().filter(|_| host.is_live()) {
         let argv: Vec<&str> = words.iter().map(String::as_str).collect();
-        let program = Program { argv: &argv, patience: Some(PATIENCE), ..Program::default() };
-        match run::capture(host, log, &program) {
+        let is_netplan = argv.first() == Some(&"netplan");
+        let patience = if is_netplan { NETPLAN_PATIENCE } else { PATIENCE };
+        let program = Program { argv: &argv, patience: Some(patience), ..Program::default() };
+        let started = Instant::now();
+        let done = run::capture(host, log, &program);
+        if is_netplan && done.is_err() && started.elapsed() >= patience {
+            owe(host, log);
+        }
+        match done {
             Ok(ended) if ended.status.success() => {}
             Ok(ended) => {
                 let name = argv.first().copied().unwrap_or_default();
@@ -208,6 +219,28 @@ fn act(host: &Host, after: &After, log: &Log) {
             Err(error) => log.warn(&format!("network: {error}")),
         }
     }
+}
+
+/// Notes that netplan has to be run again.
+fn owe(host: &Host, log: &Log) {
+    let kept = directory(host, RUNTIME)
+        .and_then(|_| crate::accounts::replace_unsynced(&host.path(NETPLAN_OWED), b"", 0o600));
+    if let Err(error) = kept {
+        log.warn(&error.to_string());
+    }
+}
+
+/// Runs netplan once more where it was ended in the stage before: without its files there is no network at all for
+/// this boot. What reads them has started by now, so `apply`, which tells it.
+pub(crate) fn settle_netplan(host: &Host, log: &Log) {
+    if std::fs::remove_file(host.path(NETPLAN_OWED)).is_err() {
+        return;
+    }
+    log.info("network: netplan was ended in the stage before, and is run again");
+    let words = ["netplan", "apply"].map(str::to_owned).to_vec();
+    act(host, &After::Run(words), log);
+    // Once.
+    let _ = std::fs::remove_file(host.path(NETPLAN_OWED));
 }
 
 /// `/sys/class/net`.
@@ -267,6 +300,20 @@ impl Files for Image<'_> {
 mod tests {
     use super::*;
     use crate::testing::Tree;
+
+    #[test]
+    fn netplan_that_was_ended_is_owed_once() {
+        let tree = Tree::new().directory("var/log");
+        let log = Log::open(&tree.host());
+        owe(&tree.host(), &log);
+        assert!(tree.host().exists(NETPLAN_OWED));
+        settle_netplan(&tree.host(), &log);
+        assert!(!tree.host().exists(NETPLAN_OWED));
+        let said = tree.read("var/log/cloud-init.log");
+        assert_eq!(said.matches("is run again").count(), 1, "{said}");
+        settle_netplan(&tree.host(), &log);
+        assert_eq!(tree.read("var/log/cloud-init.log"), said);
+    }
 
     #[test]
     fn a_machine_is_known_by_its_cards() {

@@ -25,6 +25,8 @@ const PRIVSEP: &str = "/run/sshd";
 const PATIENCE: Duration = Duration::from_secs(10);
 /// All of them together.
 const ALL: Duration = Duration::from_secs(20);
+/// So often it is looked whether anything has changed.
+const LOOK: Duration = Duration::from_millis(100);
 /// A fleet's recipe lists a handful.
 const USERS: usize = 8;
 /// What it prints has about 5 KiB.
@@ -49,8 +51,14 @@ const NOT_YET: [&str; 2] = ["no hostkeys available", "could not load host key"];
 /// A `Match` on something that is not described here; our own reading has judged it.
 const NOT_DESCRIBED: &str = "connection test specification";
 
-/// Asks for every user, and for one that nobody knows.
-pub(super) fn judge(host: &Host, promise: &Promise, users: &[String], state: &mut State) {
+/// Asks for every user, and for one that nobody knows; no longer once `changed` says so.
+pub(super) fn judge(
+    host: &Host,
+    promise: &Promise,
+    users: &[String],
+    changed: &dyn Fn() -> bool,
+    state: &mut State,
+) {
     if !host.is_live() || !host.exists(SSHD) {
         return;
     }
@@ -75,7 +83,12 @@ pub(super) fn judge(host: &Host, promise: &Promise, users: &[String], state: &mu
         }
         let mut command = Command::new(SSHD);
         command.arg("-T").args(&options).args(["-C", &specification(user)]);
-        match run(command, PATIENCE) {
+        let answer = run(command, PATIENCE, changed);
+        if changed() {
+            state.is_stale = true;
+            return;
+        }
+        match answer {
             Ok((true, output, _)) => {
                 for weakness in differences(promise, user, &output) {
                     state.add(weakness);
@@ -165,7 +178,11 @@ fn refusal(said: &str) -> Result<Weakness, String> {
 }
 
 /// Whether it succeeded, what it printed, and what it said on its standard error.
-fn run(mut command: Command, patience: Duration) -> Result<(bool, String, String), String> {
+fn run(
+    mut command: Command,
+    patience: Duration,
+    changed: &dyn Fn() -> bool,
+) -> Result<(bool, String, String), String> {
     let cannot = |error: std::io::Error| format!("sshd -T cannot be run: {error}");
     let mut child = command
         .env_clear()
@@ -180,10 +197,21 @@ fn run(mut command: Command, patience: Duration) -> Result<(bool, String, String
     let out = child.stdout.take().map(collect);
     let error = child.stderr.take().map(collect);
     let started = Instant::now();
+    let mut looked = started;
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
-            Ok(None) if started.elapsed() < patience => thread::sleep(Duration::from_millis(5)),
+            Ok(None) if started.elapsed() < patience => {
+                if looked.elapsed() >= LOOK {
+                    looked = Instant::now();
+                    if changed() {
+                        let _ = child.kill();
+                        let _ = child.wait();
+                        return Err("sshd -T was ended: files have changed".to_owned());
+                    }
+                }
+                thread::sleep(Duration::from_millis(5));
+            }
             Ok(None) => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -266,11 +294,15 @@ mod tests {
     fn a_program_that_floods_or_hangs_holds_nobody_up() {
         let mut flood = Command::new("sh");
         flood.args(["-c", "head -c 3000000 /dev/zero >&2; exit 1"]);
-        let (ok, _, said) = run(flood, Duration::from_secs(60)).unwrap();
+        let (ok, _, said) = run(flood, Duration::from_secs(60), &|| false).unwrap();
         assert!(!ok && said.len() as u64 == OUTPUT);
         let mut hang = Command::new("sleep");
         hang.arg("600");
-        let error = run(hang, Duration::from_millis(200)).unwrap_err();
+        let error = run(hang, Duration::from_millis(200), &|| false).unwrap_err();
         assert!(error.contains("did not end"), "{error}");
+        let mut hang = Command::new("sleep");
+        hang.arg("600");
+        let error = run(hang, Duration::from_secs(600), &|| true).unwrap_err();
+        assert!(error.contains("files have changed"), "{error}");
     }
 }

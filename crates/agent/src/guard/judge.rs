@@ -10,8 +10,9 @@ use crate::accounts;
 use crate::host::Host;
 use crate::login_files::LoginFiles;
 
-/// Looks at everything, changes nothing. `ask`: sshd itself is asked, too.
-pub(super) fn judge(host: &Host, config: &AgentConfig, ask: bool, now: u64) -> State {
+/// Looks at everything, changes nothing. `ask`: sshd itself is asked, too, unless this says that something has
+/// changed meanwhile.
+pub(super) fn judge(host: &Host, config: &AgentConfig, ask: Option<&dyn Fn() -> bool>, now: u64) -> State {
     let mut state = State { version: 1, time: format_utc(now), ..State::default() };
     "none".clone_into(&mut state.action);
     let Some(mfa) = &config.mfa else {
@@ -30,8 +31,10 @@ pub(super) fn judge(host: &Host, config: &AgentConfig, ask: bool, now: u64) -> S
                 }),
             }
             // A start that is refused anyway is refused at once: systemd tries again a few times.
-            if ask && state.weaknesses.is_empty() {
-                effective::judge(host, promise, &mfa.users, &mut state);
+            if let Some(changed) = ask
+                && state.weaknesses.is_empty()
+            {
+                effective::judge(host, promise, &mfa.users, changed, &mut state);
             }
             state.verdict = if state.weaknesses.is_empty() { Verdict::Holds } else { Verdict::Weaker };
         }

@@ -6,10 +6,11 @@
 //! The rules are those of the build: [`hardtack_login::Promise`], and sshd's own word (`sshd -T`).
 //!
 //! What is promised and not kept is a weakness. With `on_drift: stop-ssh` SSH is stopped and does not start;
-//! sessions go on. What cannot be read cannot be judged, and counts as a weakness. What fails in the guard itself
+//! who has not logged in yet is cut off, sessions go on. What cannot be read cannot be judged, and counts as a weakness. What fails in the guard itself
 //! (it crashes, does not end, cannot write its result) never keeps SSH from starting: that would lock people out
 //! for our mistake.
 
+mod connections;
 mod effective;
 mod gate;
 mod judge;
@@ -19,6 +20,7 @@ mod state;
 mod tests;
 mod watch;
 
+use std::fs::File;
 use std::process::ExitCode;
 
 use hardtack_credentials::AgentConfig;
@@ -92,11 +94,37 @@ pub(crate) fn command(host: &Host, mode: Mode, now: fn() -> u64) -> ExitCode {
 
 /// Judges, acts, keeps the result, and tells the consoles what is new since the block was printed.
 pub(crate) fn look(host: &Host, config: &AgentConfig, now: u64) -> State {
+    look_unless(host, config, now, &|| false)
+}
+
+/// The same, after a change; nothing is done when there is another one meanwhile.
+fn look_unless(host: &Host, config: &AgentConfig, now: u64, changed: &dyn Fn() -> bool) -> State {
     let lock = state::lock(host);
+    let state = judge::judge(host, config, Some(changed), now);
+    if state.is_stale {
+        return state;
+    }
+    let ended = if state.ssh_held { connections::end(host) } else { Vec::new() };
+    act(host, state, &ended, lock)
+}
+
+/// Judges by the files alone, and stops SSH where that is enough for it. All else is left to [`look`]: that nothing
+/// is wrong, sshd has to say too. Nobody is waited for before the listener is gone.
+fn look_at_files(host: &Host, config: &AgentConfig, now: u64) {
+    let state = judge::judge(host, config, None, now);
+    if state.ssh_held {
+        let ended = connections::end(host);
+        act(host, state, &ended, state::lock(host));
+    }
+}
+
+/// Acts on what was found. `ended`: units whose listeners are gone already.
+fn act(host: &Host, mut state: State, ended: &[String], lock: Option<File>) -> State {
     let before = current(host).unwrap_or_default();
-    let mut state = judge::judge(host, config, true, now);
     state.take_over(&before);
-    let stop = if state.ssh_held { ssh::to_stop(host) } else { Vec::new() };
+    let mut stop = if state.ssh_held { ssh::to_stop(host) } else { Vec::new() };
+    stop.extend(ended.iter().filter(|unit| !stop.contains(unit)).cloned().collect::<Vec<_>>());
+    stop.retain(|unit| !unit.contains('@'));
     state.hold(&stop);
     let release = state.release();
     let news = state.news(again::printed(host).as_ref());
@@ -119,7 +147,7 @@ pub(crate) fn look(host: &Host, config: &AgentConfig, now: u64) -> State {
 
 /// Judges and keeps the result: a unit of SSH's is being started, and its start is what is decided on.
 fn judge_only(host: &Host, config: &AgentConfig, ask: bool, now: u64) -> State {
-    let mut state = judge::judge(host, config, ask, now);
+    let mut state = judge::judge(host, config, ask.then_some(&|| false), now);
     let lock = state::lock(host);
     let before = current(host).unwrap_or_default();
     state.take_over(&before);

@@ -1,10 +1,12 @@
 //! Stopping SSH, and starting it again.
 //!
 //! Sessions go on: the units of Debian, Ubuntu and others have `KillMode=process`, and a session is a unit of its
-//! own (pam_systemd). Servers that a socket has started for one connection each are sessions, and stay.
+//! own (pam_systemd). Servers that a socket has started for one connection each are sessions, and stay. Who has not
+//! logged in yet does not go on ([`connections`]).
 
 use std::time::{Duration, Instant};
 
+use super::connections;
 use crate::facts;
 use crate::host::Host;
 use crate::journal;
@@ -79,6 +81,7 @@ pub(super) fn stop(host: &Host, units: &[String]) {
     arguments.extend(units.iter().map(String::as_str));
     // It succeeds while one of them is active.
     while facts::output("systemctl", &arguments, PATIENCE).is_some() {
+        connections::end(host);
         if started.elapsed() >= PATIENCE {
             journal::say(&format!("{} did not stop within {} s", units.join(", "), PATIENCE.as_secs()));
             return;
@@ -118,15 +121,27 @@ fn by_script(verb: &str, units: &[String]) {
     }
 }
 
-fn has_systemd(host: &Host) -> bool {
+pub(super) fn has_systemd(host: &Host) -> bool {
     host.exists("/run/systemd/system")
 }
 
 /// The unit whose start asks the gate: the last part of our control group that names one of SSH's.
 pub(super) fn own_unit(host: &Host) -> Option<String> {
-    let text = host.read_text("/proc/self/cgroup").ok()??;
-    let named = |part: &str| UNITS.iter().find(|&&unit| unit == part).map(|&unit| unit.to_owned());
-    text.lines().find_map(|line| line.rsplit('/').find_map(named))
+    let unit = unit_of(&host.read_text("/proc/self/cgroup").ok()??)?;
+    // One server for one connection is not started again.
+    UNITS.contains(&unit.as_str()).then_some(unit)
+}
+
+/// The unit of SSH's in the text of a `cgroup` of /proc, also one for a single connection.
+pub(super) fn unit_of(text: &str) -> Option<String> {
+    let is_one = |part: &str| {
+        let single = part.split_once('@').is_some_and(|(name, rest)| {
+            matches!(name, "ssh" | "sshd" | "sshd-unix-local" | "sshd-unix-export" | "sshd-vsock")
+                && rest.ends_with(".service")
+        });
+        single || UNITS.contains(&part)
+    };
+    text.lines().find_map(|line| line.rsplit('/').find(|part| is_one(part)).map(str::to_owned))
 }
 
 #[cfg(test)]

@@ -80,6 +80,9 @@ pub(crate) struct State {
     pub(crate) released: u32,
     /// What the consoles were told last, after the block; `null`: what it says.
     pub(crate) told: Option<Vec<String>>,
+    /// Something has changed while it was judged: it says nothing.
+    #[serde(skip)]
+    pub(crate) is_stale: bool,
 }
 
 impl State {

@@ -1,4 +1,6 @@
-//! After a change: judged at once, and again until nothing has changed for a second.
+//! After a change: the files are judged at once, and after every further change; when nothing has changed for a
+//! second, sshd is asked too, and SSH released if it was stopped for nothing. Between a package's weak file and
+//! its repair there must be no time to log in; to judge files takes milliseconds, to ask sshd seconds.
 //!
 //! systemd does not look while the service runs that its path unit has started, so what is written meanwhile
 //! must be noticed here. The names are those of `hardtack-guard.path`.
@@ -14,6 +16,8 @@ use crate::host::Host;
 
 /// As long must nothing change.
 const REST: Duration = Duration::from_secs(1);
+/// So often it is looked.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Somebody who writes for longer starts the service again.
 const LONGEST: Duration = Duration::from_secs(90);
 const UNIT_FOLDERS: [&str; 2] = ["/etc/systemd/system", "/run/systemd/system"];
@@ -33,14 +37,31 @@ const FILES: [&str; 9] = [
 /// Judges until the files rest.
 pub(super) fn run(host: &Host, config: &AgentConfig, now: fn() -> u64) {
     let started = Instant::now();
+    let is_late = || started.elapsed() >= LONGEST;
     loop {
         let before = stamp(host);
-        super::look(host, config, now());
-        thread::sleep(REST);
-        if stamp(host) == before || started.elapsed() >= LONGEST {
+        super::look_at_files(host, config, now());
+        if !rests(host, before) && !is_late() {
+            continue;
+        }
+        let changed = || stamp(host) != before && !is_late();
+        let state = super::look_unless(host, config, now(), &changed);
+        if is_late() || !(state.is_stale || changed()) {
             return;
         }
     }
+}
+
+/// Whether nothing changes for a second.
+fn rests(host: &Host, before: u64) -> bool {
+    let started = Instant::now();
+    while started.elapsed() < REST {
+        thread::sleep(PAUSE);
+        if stamp(host) != before {
+            return false;
+        }
+    }
+    true
 }
 
 /// What changes with every file that is watched.

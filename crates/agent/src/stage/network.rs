@@ -23,6 +23,7 @@ use crate::user_data::cloud_config;
 
 /// Runs it.
 pub(crate) fn run(host: &Host, log: &Log) -> Result<Done, AgentError> {
+    network_setup::settle_netplan(host, log);
     log.output(addresses::tables(host).as_bytes());
     let web = crate::web::transport(host);
     with(host, log, web.as_ref(), &identity::Running::start())
