@@ -190,3 +190,26 @@ fn the_gate_refuses_by_one_exit_status_only() {
     assert_eq!(Mode::named("gate"), Some(Mode::Gate));
     assert_eq!(Mode::named("open"), None);
 }
+
+/// Files alone can say that SSH must stop, and not that it may start.
+#[test]
+fn files_alone_stop_and_never_release() {
+    let tree = tree();
+    let host = tree.host();
+    look_at_files(&host, &config("stop-ssh"), NOW);
+    assert!(current(&host).is_none(), "sshd has not been asked");
+    let tree = tree.file("etc/ssh/sshd_config.d/00-a.conf", "AuthenticationMethods any\n");
+    look_at_files(&host, &config("warn"), NOW);
+    assert!(current(&host).is_none());
+    look_at_files(&host, &config("stop-ssh"), NOW);
+    assert!(current(&host).unwrap().ssh_held);
+    // What a guard has ended without systemd's answer is started again by the next.
+    let ended = ["ssh.service".to_owned(), "ssh@0-192.0.2.1:22.service".to_owned()];
+    let state = judge::judge(&host, &config("stop-ssh"), None, NOW);
+    assert_eq!(act(&host, state, &ended, None).held, ["ssh.service"]);
+    let _tree = tree.file("etc/ssh/sshd_config.d/00-a.conf", "");
+    look_at_files(&host, &config("stop-ssh"), NOW);
+    assert!(current(&host).unwrap().ssh_held, "until sshd has been asked");
+    let state = look(&host, &config("stop-ssh"), NOW);
+    assert_eq!((state.verdict, state.held.len(), state.released), (Verdict::Holds, 0, 1));
+}
