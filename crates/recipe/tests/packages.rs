@@ -17,6 +17,9 @@ use hardtack_recipe::model::{DebFile, PackagesStep};
 use hardtack_recipe::steps::packages;
 use hardtack_recipe::{Context, Facts, Options, StepError};
 
+#[path = "packages/upgrades.rs"]
+mod upgrades;
+
 struct Suite {
     folder: tempfile::TempDir,
     base: PathBuf,
@@ -89,6 +92,18 @@ struct Result {
     changes: usize,
 }
 
+fn context<'a, 't>(stage: &'a mut Stage<'t>, no_deferred: bool) -> Context<'a, 't> {
+    Context {
+        stage,
+        facts: Facts::default(),
+        epoch: 0,
+        agent_binary: None,
+        agent: AgentConfig::default(),
+        notes: Vec::new(),
+        options: Options { no_deferred },
+    }
+}
+
 /// The step over `root`, its result written back to `root`.
 fn with_step(root: &Path, debs: &[PathBuf], no_deferred: bool) -> std::result::Result<Result, StepError> {
     let tree = HostTree::new(root);
@@ -100,15 +115,7 @@ fn with_step(root: &Path, debs: &[PathBuf], no_deferred: bool) -> std::result::R
             path: path.clone(),
         })
         .collect();
-    let mut cx = Context {
-        stage: &mut stage,
-        facts: Facts::default(),
-        epoch: 0,
-        agent_binary: None,
-        agent: AgentConfig::default(),
-        notes: Vec::new(),
-        options: Options { no_deferred },
-    };
+    let mut cx = context(&mut stage, no_deferred);
     packages::apply(&PackagesStep { debs }, &mut cx)?;
     let agent = cx.agent.clone();
     let notes: Vec<String> = cx.notes.iter().map(|note| note.text.clone()).collect();

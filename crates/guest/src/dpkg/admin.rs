@@ -1,4 +1,4 @@
-//! What stands beside the status database in `/var/lib/dpkg`: architectures, diversions, overridden
+//! What stands beside the status database in `/var/lib/dpkg`: architectures, overridden
 //! owners and modes, who owns which file; and the filters of `/etc/dpkg/dpkg.cfg`.
 //!
 //! Formats: `dpkg-divert(1)`, `dpkg-statoverride(1)`, `dpkg(1)` (`--path-exclude`), and dpkg's
@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::package::{MultiArch, Package};
 use super::status::Database;
-use crate::{Error, Set, Stage};
+use crate::{Error, Stage};
 
 /// The directory with a list, scripts and more of every package.
 pub const INFO: &str = "/var/lib/dpkg/info";
@@ -83,77 +83,6 @@ impl Architectures {
             || architecture == self.native
             || self.foreign.iter().any(|known| known == architecture)
     }
-}
-
-/// A diversion: files that packages other than `package` have at `from` go to `to`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Diversion {
-    /// The path in packages.
-    pub from: String,
-    /// Where it is put instead.
-    pub to: String,
-    /// The package whose own file stays at `from`; `None` for a local diversion.
-    pub package: Option<String>,
-}
-
-const DIVERSIONS: &str = "/var/lib/dpkg/diversions";
-
-/// All diversions.
-pub fn diversions(stage: &Stage<'_>) -> Result<Vec<Diversion>, Error> {
-    let path = DIVERSIONS;
-    let text = stage.read_text(path)?.unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    if !lines.len().is_multiple_of(3) {
-        return Err(Error::Refused(format!(
-            "{path}: has {} lines, not three for each diversion",
-            lines.len()
-        )));
-    }
-    Ok(lines
-        .chunks_exact(3)
-        .map(|three| Diversion {
-            from: three[0].to_owned(),
-            to: three[1].to_owned(),
-            package: (three[2] != ":").then(|| three[2].to_owned()),
-        })
-        .collect())
-}
-
-/// Records that every package's file `from` goes to `to`, as `dpkg-divert --local --no-rename` does.
-///
-/// # Errors
-/// When the image has diverted `from` elsewhere already.
-pub fn divert(stage: &mut Stage<'_>, from: &str, to: &str) -> Result<(), Error> {
-    let mut all = diversions(stage)?;
-    match all.iter().find(|known| known.from == from) {
-        Some(known) if known.to == to && known.package.is_none() => return Ok(()),
-        Some(known) => {
-            let by = known.package.as_deref().unwrap_or("an administrator");
-            return Err(Error::Refused(format!("{from} is diverted to {} by {by} already", known.to)));
-        }
-        None => {}
-    }
-    all.push(Diversion { from: from.to_owned(), to: to.to_owned(), package: None });
-    write_diversions(stage, &all)
-}
-
-/// Takes back what [`divert`] recorded; nothing when there is no such diversion.
-///
-/// # Errors
-/// When the image cannot be read.
-pub fn undivert(stage: &mut Stage<'_>, from: &str, to: &str) -> Result<(), Error> {
-    let mut all = diversions(stage)?;
-    let before = all.len();
-    all.retain(|known| known.from != from || known.to != to || known.package.is_some());
-    if all.len() == before { Ok(()) } else { write_diversions(stage, &all) }
-}
-
-fn write_diversions(stage: &mut Stage<'_>, all: &[Diversion]) -> Result<(), Error> {
-    let text: String = all
-        .iter()
-        .map(|one| format!("{}\n{}\n{}\n", one.from, one.to, one.package.as_deref().unwrap_or(":")))
-        .collect();
-    stage.write(DIVERSIONS, text, Set::default())
 }
 
 /// Owner and mode that an administrator has set for a path.
@@ -365,6 +294,7 @@ pub fn shares_files(a: &Package, b: &Package) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::diversions::{Diversion, diversions};
     use super::*;
     use crate::MemoryTree;
 
@@ -416,21 +346,5 @@ mod tests {
         let overrides = overrides(&stage, &Ids::read(&stage).unwrap()).unwrap();
         assert_eq!(overrides["/usr/bin/x"], Override { owner: (0, 8), mode: 0o2755 });
         assert_eq!(overrides["/with a blank"].owner, (7, 8));
-    }
-
-    #[test]
-    fn a_diversion_of_ours_comes_and_goes_beside_others() {
-        let text = "/bin/sh\n/bin/sh.distrib\ndash\n/a\n/b\n:\n";
-        let tree = MemoryTree::new().file("/var/lib/dpkg/diversions", text);
-        let mut stage = Stage::new(&tree);
-        divert(&mut stage, "/usr/bin/x", "/usr/bin/x.distrib").unwrap();
-        divert(&mut stage, "/usr/bin/x", "/usr/bin/x.distrib").unwrap();
-        let found = stage.read_text("/var/lib/dpkg/diversions").unwrap().unwrap();
-        assert_eq!(found, format!("{text}/usr/bin/x\n/usr/bin/x.distrib\n:\n"));
-        let error = divert(&mut stage, "/bin/sh", "/bin/sh.ours").unwrap_err().to_string();
-        assert!(error.contains("/bin/sh is diverted to /bin/sh.distrib by dash"), "{error}");
-        undivert(&mut stage, "/bin/sh", "/bin/sh.distrib").unwrap();
-        undivert(&mut stage, "/usr/bin/x", "/usr/bin/x.distrib").unwrap();
-        assert_eq!(stage.read_text("/var/lib/dpkg/diversions").unwrap().unwrap(), text);
     }
 }

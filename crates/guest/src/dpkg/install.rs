@@ -7,12 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::admin::{
-    Architectures, Diversion, Filters, Ids, Override, diversions, info_file, info_files, info_format,
-    overrides, owners, shares_files,
+    Architectures, Filters, Ids, Override, info_file, info_files, info_format, overrides, owners,
+    shares_files,
 };
 use super::conffiles::{NEW_CONFFILE, NewConffile, md5_hex, settle};
 use super::deb::{DATA_LIMIT, Deb, EntryKind, TarEntry};
 use super::depends::Sense;
+use super::diversions::{Diversion, diversions};
 use super::package::Package;
 use super::status::{Conffile, Database, Entry, STATUS_FILE, State};
 use super::triggers::{Directive, Interests, directives};

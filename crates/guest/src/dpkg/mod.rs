@@ -9,6 +9,7 @@ mod conffiles;
 pub mod control;
 pub mod deb;
 pub mod depends;
+pub mod diversions;
 pub mod install;
 pub mod ldcache;
 pub mod ldconfig;

@@ -5,6 +5,7 @@
 //! have no secret. What was written is proven by evaluating sshd's whole configuration and the PAM
 //! stacks again; [`prove`] does the same after all other steps.
 
+mod aside;
 mod doors;
 mod pam;
 mod seal;

@@ -7,7 +7,7 @@
 //!
 //! The names, their order and their conditions: cloud-init's `systemd/*.tmpl` and Debian's units of 22.4.
 
-use hardtack_guest::dpkg::admin::{divert, undivert};
+use hardtack_guest::dpkg::diversions::{distrib, divert, undivert};
 use hardtack_guest::{FileType, Set};
 
 use super::{PROGRAM, STEP};
@@ -234,10 +234,6 @@ fn kind(cx: &Context<'_, '_>, path: &str) -> Result<Option<FileType>, StepError>
 
 fn is_ours(cx: &Context<'_, '_>, tool: &str) -> Result<bool, StepError> {
     Ok(cx.stage.read_link(tool)?.as_deref() == Some(PROGRAM))
-}
-
-fn distrib(tool: &str) -> String {
-    format!("{tool}.distrib")
 }
 
 fn has_dpkg(cx: &Context<'_, '_>) -> Result<bool, StepError> {

@@ -6,7 +6,7 @@ use hardtack_guest::pam::{
 };
 use hardtack_login::{ServicePromise, promise};
 
-use super::STEP;
+use super::{STEP, aside};
 use crate::model::{Console, Factor, MfaStep, Scope};
 use crate::{Context, StepError};
 
@@ -92,15 +92,22 @@ enum Ask {
     Nothing,
 }
 
-/// Takes our block out of a service.
+/// A service is again as its package has it, where an earlier build put our block into it.
 fn restore(cx: &mut Context<'_, '_>, service: &str) -> Result<(), StepError> {
     let Some(path) = service_path(cx.stage, service)? else { return Ok(()) };
-    let text = cx.stage.read_text(&path)?.unwrap_or_default();
+    // A diversion without a block of ours is an administrator's.
+    if take_out(cx, &path)? { aside::give_back(cx, &path) } else { Ok(()) }
+}
+
+/// Takes our block out of a file, and says whether there was one.
+fn take_out(cx: &mut Context<'_, '_>, path: &str) -> Result<bool, StepError> {
+    let text = cx.stage.read_text(path)?.unwrap_or_default();
     let plain = without_block(&text);
-    if plain != text {
-        cx.stage.write(&path, plain, Set::default())?;
+    let found = plain != text;
+    if found {
+        cx.stage.write(path, plain, Set::default())?;
     }
-    Ok(())
+    Ok(found)
 }
 
 fn put(cx: &mut Context<'_, '_>, service: &'static str, ask: Ask) -> Result<(), StepError> {
@@ -114,7 +121,8 @@ fn put(cx: &mut Context<'_, '_>, service: &'static str, ask: Ask) -> Result<(), 
             format!("/etc/pam.d/{service} is missing: PAM would not know what to ask"),
         ));
     };
-    restore(cx, service)?;
+    take_out(cx, &path)?;
+    aside::set_aside(cx, &path)?;
     let text = cx.stage.read_text(&path)?.unwrap_or_default();
     let block = match ask {
         Ask::Nothing => Some(Block {

@@ -8,11 +8,11 @@ use crate::model::{MatchPolicy, SshdStep};
 
 const MAIN: &str = "Include /etc/ssh/sshd_config.d/*.conf\nKbdInteractiveAuthentication no\nUsePAM yes\n";
 const COMMON: &str = "auth\t[success=1 default=ignore]\tpam_unix.so nullok\nauth\trequisite\tpam_deny.so\nauth\trequired\tpam_permit.so\n";
-const SSHD: &str = "@include common-auth\naccount required pam_nologin.so\n@include common-account\n";
+pub(super) const SSHD: &str = "@include common-auth\naccount required pam_nologin.so\n@include common-account\n";
 const LOGIN: &str = "auth optional pam_faildelay.so delay=3000000\nauth requisite pam_nologin.so\n@include common-auth\nauth optional pam_group.so\n";
 const DROP_IN: &str = "/etc/ssh/sshd_config.d/00-hardtack.conf";
 
-fn debian(version: &str) -> MemoryTree {
+pub(super) fn debian(version: &str) -> MemoryTree {
     MemoryTree::new()
         .file(
             "/var/lib/dpkg/status",
@@ -27,7 +27,7 @@ fn debian(version: &str) -> MemoryTree {
         .file("/usr/lib/x86_64-linux-gnu/security/pam_google_authenticator.so", "")
 }
 
-fn step() -> MfaStep {
+pub(super) fn step() -> MfaStep {
     MfaStep { users: vec!["debian".into()], ..MfaStep::default() }
 }
 
