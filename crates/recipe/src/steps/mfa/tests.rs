@@ -8,7 +8,8 @@ use crate::model::{MatchPolicy, SshdStep};
 
 const MAIN: &str = "Include /etc/ssh/sshd_config.d/*.conf\nKbdInteractiveAuthentication no\nUsePAM yes\n";
 const COMMON: &str = "auth\t[success=1 default=ignore]\tpam_unix.so nullok\nauth\trequisite\tpam_deny.so\nauth\trequired\tpam_permit.so\n";
-pub(super) const SSHD: &str = "@include common-auth\naccount required pam_nologin.so\n@include common-account\n";
+pub(super) const SSHD: &str =
+    "@include common-auth\naccount required pam_nologin.so\n@include common-account\n";
 const LOGIN: &str = "auth optional pam_faildelay.so delay=3000000\nauth requisite pam_nologin.so\n@include common-auth\nauth optional pam_group.so\n";
 const DROP_IN: &str = "/etc/ssh/sshd_config.d/00-hardtack.conf";
 
