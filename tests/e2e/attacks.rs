@@ -174,11 +174,12 @@ fn on_a_machine_that_stops_ssh() {
     upgrade_leaves_pam(workshop, &vm, &thief, &mut owner);
 
     // A cloud's agent gives sshd options of its own.
-    let options = "/etc/systemd/system/ssh.service.d/90-agent.conf";
+    let folder = "/etc/systemd/system/ssh.service.d";
+    let options = &format!("{folder}/90-agent.conf");
     calm_down();
     let (changed, tally) = knocking(workshop, vm.port, &thief, || {
         owner.root(&format!(
-            "printf \"[Service]\\nExecStart=\\nExecStart=/usr/sbin/sshd -D -o AuthenticationMethods=any\\n\" >{options}; \
+            "mkdir -p {folder}; printf \"[Service]\\nExecStart=\\nExecStart=/usr/sbin/sshd -D -o AuthenticationMethods=any\\n\" >{options}; \
              systemctl daemon-reload; systemctl restart ssh.service; echo restart $?; sleep 20; \
              systemctl is-active ssh.service; {AGENT} status; echo exit $?; \
              rm {options}; systemctl daemon-reload; systemctl start ssh.service; systemctl is-active ssh.service; \

@@ -123,8 +123,13 @@ fn other_services(cx: &Context<'_, '_>, doors: &mut Vec<String>) -> Result<(), S
     if !exists(cx, "/etc/pam.d")? {
         return Ok(());
     }
+    // What a package brought and a diversion put aside is no program's service.
+    let aside = hardtack_guest::dpkg::diversions::diversions(cx.stage)?;
     for entry in cx.stage.list("/etc/pam.d")? {
         let name = entry.name;
+        if aside.iter().any(|known| known.to.strip_prefix("/etc/pam.d/") == Some(&name)) {
+            continue;
+        }
         if QUIET.contains(&name.as_str())
             || name.starts_with("common-")
             || name.contains(".pam-")

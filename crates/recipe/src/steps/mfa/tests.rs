@@ -119,7 +119,10 @@ fn doors_are_told() {
             "/etc/cloud/cloud.cfg",
             "system_info:\n  default_user:\n    sudo: [\"ALL=(ALL) NOPASSWD:ALL\"]\n",
         )
-        .file("/boot/grub/grub.cfg", "menuentry x {}\n");
+        .file("/boot/grub/grub.cfg", "menuentry x {}\n")
+        .file("/etc/pam.d/cockpit", SSHD)
+        .file("/etc/pam.d/vsftpd.distrib", SSHD)
+        .file("/var/lib/dpkg/diversions", "/etc/pam.d/vsftpd\n/etc/pam.d/vsftpd.distrib\n:\n");
     let mut stage = Stage::new(&tree);
     let mut cx = Context::for_tests(&mut stage);
     let step = MfaStep { console: Console::Password, others: Others::Publickey, ..step() };
@@ -130,11 +133,14 @@ fn doors_are_told() {
         "sudo asks cloud-init's user for nothing",
         "GRUB's editor",
         "not listed",
+        "cockpit (PAM service)",
     ] {
         assert!(cx.agent.doors.iter().any(|door| door.contains(wanted)), "{wanted}: {:?}", cx.agent.doors);
         assert!(cx.notes.iter().any(|note| note.text.contains(wanted)), "{wanted}: {:?}", cx.notes);
     }
     assert!(cx.agent.doors.iter().all(|door| door.chars().count() <= 78));
+    // What a diversion put aside is no service.
+    assert!(!cx.agent.doors.iter().any(|door| door.contains(".distrib")), "{:?}", cx.agent.doors);
     assert_eq!(cx.agent.mfa.unwrap().others, "publickey");
 }
 
