@@ -3,11 +3,11 @@
 use std::process::Command;
 
 use hardtack_tests::image::Images;
-use hardtack_tests::ssh::{Client, Login};
 use hardtack_tests::tools::{run, top};
 use hardtack_tests::vm::{Launch, Machine, Vm, seed};
 
-use crate::codes::{Codes, block, trust};
+use crate::codes::block;
+use crate::hardened::Owner;
 use crate::workshop::{PASSWORD, Workshop};
 
 fn encrypted_overlay(image: &str, suite: &str) {
@@ -48,26 +48,15 @@ fn encrypted_overlay(image: &str, suite: &str) {
         assert_eq!(block["root"]["overlay"], "crypt", "{block}");
         assert_eq!(block["root"]["device"], "/dev/vdb", "{block}");
         // The root above is new at each boot, and so is the enrolment.
-        let mut codes = Codes::new(block["users"][0]["secret"].as_str().unwrap());
-        trust(&workshop, vm.port);
-        let client = Client::new(workshop.path(), vm.port);
-        let mut login = |command: &str| {
-            let code = codes.fresh();
-            let login = Login {
-                user: "debian",
-                key: Some(&workshop.key),
-                password: Some(PASSWORD),
-                code: Some(&code),
-            };
-            client.login(login, command).assert_entered(boot).to_owned()
-        };
-        let facts = login(
+        let secret = block["users"][0]["secret"].as_str().unwrap();
+        let mut owner = Owner::new(&workshop, vm.port, "debian", &workshop.key, PASSWORD, secret);
+        let facts = owner.enter(
             "findmnt -no FSTYPE,SOURCE /; findmnt -no SOURCE /media/root-rw; sudo cryptsetup luksDump /dev/vdb",
         );
         assert!(facts.contains("overlay"), "{facts}");
         assert!(facts.contains("/dev/mapper/secure"), "{facts}");
         assert!(facts.contains("LUKS header information"), "{facts}");
-        login(command);
+        owner.enter(command);
         if command != "true" {
             vm.wait_for_end();
         }

@@ -132,15 +132,14 @@ impl<'a> Owner<'a> {
         self.enter_with(command, "")
     }
 
-    /// What a command prints whose standard input is `input`. sshd may be restarting, for user-data that changes it.
+    /// What a command prints whose standard input is `input`.
     #[track_caller]
     pub(crate) fn enter_with(&mut self, command: &str, input: &str) -> String {
         for _ in 0..6 {
             let code = self.codes.fresh();
             let login = Login { code: Some(&code), ..self.without_code() };
             let outcome = self.client.login_with(login, command, input);
-            let again = ["Connection reset", "Connection refused", "kex_exchange_identification"];
-            if outcome.entered || !again.iter().any(|text| outcome.stderr.contains(text)) {
+            if !outcome.is_away() {
                 return outcome.assert_entered(command).to_owned();
             }
             std::thread::sleep(Duration::from_secs(2));

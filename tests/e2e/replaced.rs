@@ -140,12 +140,11 @@ impl Running<'_> {
         self.enter(&command)
     }
 
-    /// What `command` prints for the image's user. sshd may be restarting, for user-data that changes it.
+    /// What `command` prints for the image's user.
     fn enter(&self, command: &str) -> String {
         for _ in 0..10 {
             let outcome = self.client.login(self.login("debian"), command);
-            let again = ["Connection reset", "Connection refused", "Connection closed"];
-            if outcome.entered || !again.iter().any(|text| outcome.stderr.contains(text)) {
+            if !outcome.is_away() {
                 return outcome.assert_entered(command).to_owned();
             }
             std::thread::sleep(Duration::from_secs(2));

@@ -154,6 +154,13 @@ impl Outcome {
         &self.stdout
     }
 
+    /// sshd is just restarting, for user-data that changes it: nobody listens, or the connection ends before anything
+    /// is asked, since the directory for it (`/run/sshd`) goes with the unit.
+    pub fn is_away(&self) -> bool {
+        let away = ["Connection reset", "Connection refused", "Connection closed"];
+        !self.entered && self.prompts.is_empty() && away.iter().any(|text| self.stderr.contains(text))
+    }
+
     /// The server refused the login (and did not, say, drop the connection for another reason).
     #[track_caller]
     pub fn assert_refused(&self, what: &str) {
