@@ -1,6 +1,7 @@
 //! Judging: the promise against the machine, and words for it.
 
 use hardtack_credentials::AgentConfig;
+use hardtack_credentials::block::wrap;
 use hardtack_credentials::time::format_utc;
 use hardtack_login::Weakness;
 
@@ -9,6 +10,9 @@ use super::state::{State, Verdict};
 use crate::accounts;
 use crate::host::Host;
 use crate::login_files::LoginFiles;
+
+/// Columns of a line: 80 without the `!!! ` before it.
+const WIDTH: usize = 76;
 
 /// Looks at everything, changes nothing. `ask`: sshd itself is asked, too, unless this says that something has
 /// changed meanwhile.
@@ -79,7 +83,7 @@ fn lost(host: &Host, users: &[String], state: &mut State) {
 pub(super) fn paragraph(state: &State) -> String {
     let bar = "!".repeat(60);
     let mut lines = vec![bar.clone()];
-    let mut say = |text: &str| lines.extend(wrap(text).into_iter().map(|line| format!("!!! {line}")));
+    let mut say = |text: &str| lines.extend(wrap(text, WIDTH).into_iter().map(|line| format!("!!! {line}")));
     if state.weaknesses.is_empty() {
         say("HARDTACK: logins ask for everything that was promised again.");
     } else {
@@ -95,27 +99,4 @@ pub(super) fn paragraph(state: &State) -> String {
     lines.push(bar);
     lines.push(String::new());
     lines.join("\n")
-}
-
-/// Words in lines of 76 characters.
-pub(crate) fn wrap(text: &str) -> Vec<String> {
-    const WIDTH: usize = 76;
-    let ascii: String = text.chars().map(|c| if c.is_ascii_graphic() { c } else { ' ' }).collect();
-    let mut lines: Vec<String> = Vec::new();
-    for word in ascii.split_whitespace() {
-        let mut rest = word;
-        while !rest.is_empty() {
-            // ASCII only: every place is the border of a character.
-            let (part, tail) = rest.split_at(rest.len().min(WIDTH));
-            rest = tail;
-            match lines.last_mut() {
-                Some(last) if last.len() + 1 + part.len() <= WIDTH => {
-                    last.push(' ');
-                    last.push_str(part);
-                }
-                _ => lines.push(part.to_owned()),
-            }
-        }
-    }
-    lines
 }

@@ -8,7 +8,7 @@ pub(crate) mod users;
 
 use std::time::Duration;
 
-use hardtack_credentials::block::{VERSION, refusal};
+use hardtack_credentials::block::{VERSION, refusal, wrap};
 use hardtack_credentials::{AgentConfig, Block, HostKey, PackagesOutcome, Root, Surroundings, time};
 
 use crate::error::AgentError;
@@ -17,6 +17,9 @@ use crate::{again, console, facts, guard, journal, overlay, packages, ready};
 
 /// The unit starts after SSH's, so this is time for a slow machine, not for a boot.
 const SSH_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Columns of a sentence: 80 without the `HARDTACK: ` before it.
+const SENTENCE: usize = 69;
 
 /// Waits for SSH, then prints the block on the serial consoles. `clock` tells seconds since 1970;
 /// it is asked after the wait.
@@ -90,29 +93,12 @@ fn text(
     };
     let mut text = String::new();
     for line in lines {
-        for line in sentence(&line) {
+        for line in wrap(&line, SENTENCE) {
             text.push_str(&format!("HARDTACK: {line}\n"));
         }
     }
     text.push_str(&block.render(&surroundings));
     Ok(text)
-}
-
-/// A sentence in lines that leave room for their beginning in 80 columns.
-fn sentence(text: &str) -> Vec<String> {
-    const WIDTH: usize = 69;
-    let plain: String = text.chars().map(|c| if c.is_ascii_graphic() { c } else { ' ' }).collect();
-    let mut lines = vec![String::new()];
-    for word in plain.split_whitespace() {
-        // Names and reasons are short; a path may be longer than a line.
-        let word: String = word.chars().take(WIDTH).collect();
-        match lines.last_mut() {
-            Some(last) if last.is_empty() => *last = word,
-            Some(last) if last.len() + 1 + word.len() <= WIDTH => *last = format!("{last} {word}"),
-            _ => lines.push(word),
-        }
-    }
-    lines
 }
 
 /// How the packages fared; nothing once they have been told about.

@@ -145,10 +145,17 @@ fn sealed(
     let part = seal::fit(user, recipients, &mut random::fill)
         .map_err(|error| AgentError::text(error.to_string()))?;
     let kept = Kept { of, part };
-    let text = serde_json::to_string(&kept).unwrap_or_default();
-    directory(host, &format!("{RUNTIME}/sealed"))?;
-    replace_unsynced(&host.path(&path), text.as_bytes(), 0o600)?;
+    // Where it cannot be kept the next print has another text, which readers know; this one is sealed all the same.
+    if let Err(error) = keep(host, &path, &kept) {
+        journal::say(&error.to_string());
+    }
     Ok(kept.part)
+}
+
+fn keep(host: &Host, path: &str, kept: &Kept) -> Result<(), AgentError> {
+    let text = serde_json::to_string(kept).unwrap_or_default();
+    directory(host, &format!("{RUNTIME}/sealed"))?;
+    replace_unsynced(&host.path(path), text.as_bytes(), 0o600)
 }
 
 /// The keys that sshd takes for `account`.

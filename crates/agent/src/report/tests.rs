@@ -123,21 +123,6 @@ fn what_went_wrong_is_told_beside_the_block() {
     assert_eq!(long, [""; 0]);
 }
 
-#[test]
-fn what_went_wrong_is_told_in_80_columns_to_its_end() {
-    let lines = sentence(
-        "debian line 1 of the secret file is not a base32 secret of at least 80 bits: no login\nwith a code",
-    );
-    assert_eq!(
-        lines,
-        [
-            "debian line 1 of the secret file is not a base32 secret of at least",
-            "80 bits: no login with a code"
-        ]
-    );
-    assert!(sentence(&"x".repeat(200)).iter().all(|line| line.len() < 70));
-}
-
 mod sealing {
     //! To whom a user's part is sealed.
     use hardtack_credentials::RecoveryConfig;
@@ -264,6 +249,12 @@ mod sealing {
         let other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBYTZSHZz2JpaCLqBXcA4Qw6e8IRWC2ZRkvUAwbsZEOi eve@x";
         let tree = tree.file(KEYS, &format!("{JOE}\n{other}\n"));
         assert_ne!(printed(&tree, &config).1, second);
+    }
+
+    #[test]
+    fn what_cannot_be_kept_for_the_next_print_is_sealed_all_the_same() {
+        let tree = tree().file(KEYS, &format!("{JOE}\n")).file("run/hardtack/sealed", "in the way");
+        assert_eq!(kind(&printed(&tree, &sealing("auto", &[])).1), "sealed");
     }
 
     #[test]

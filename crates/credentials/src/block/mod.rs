@@ -21,6 +21,7 @@ use crate::base32;
 
 pub use host_key::HostKey;
 pub(crate) use human::{Repeated, repeated};
+pub use text::wrap;
 
 /// The first line.
 pub const BEGIN: &str = "-----BEGIN HARDTACK CREDENTIALS-----";

@@ -10,8 +10,10 @@ pub(super) fn plain(text: &str) -> String {
     printable.replace("-----", "- - -")
 }
 
-/// Breaks [`plain`] text at blanks into lines of at most `width` columns; longer words are cut.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+/// Breaks text at blanks into lines of at most `width` columns; longer words go on in the next line. What a 7-bit
+/// console cannot show, or what could be taken for one of the block's markers, is replaced.
+#[must_use]
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
     wrap_after(text, width, width)
 }
 
@@ -20,7 +22,7 @@ fn wrap_after(text: &str, first: usize, others: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
     let width = |lines: &Vec<String>| if lines.is_empty() { first } else { others };
-    for word in plain(text).split(' ').filter(|word| !word.is_empty()) {
+    for word in plain(&text.replace(['\n', '\t'], " ")).split(' ').filter(|word| !word.is_empty()) {
         let mut word = word;
         if !line.is_empty() && line.len() + 1 + word.len() > width(&lines) {
             lines.push(std::mem::take(&mut line));
@@ -65,4 +67,21 @@ pub(super) fn escape_json(json: &str) -> String {
         }
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrap;
+
+    #[test]
+    fn lines_end_at_blanks_and_long_words_go_on() {
+        let text = "debian line 1 of the secret file is not a base32 secret of at least 80 bits: no login\nwith a code";
+        let lines = [
+            "debian line 1 of the secret file is not a base32 secret of at least",
+            "80 bits: no login with a code",
+        ];
+        assert_eq!(wrap(text, 69), lines);
+        let long = wrap(&"x".repeat(200), 69);
+        assert_eq!(long.iter().map(String::len).collect::<Vec<_>>(), [69, 69, 62]);
+    }
 }
