@@ -49,7 +49,7 @@ pub fn write_manifest(path: &Path, xml: &str, replace: bool, durable: bool) -> R
 }
 
 /// Refuses a name that is no file's name, or that does not fit into a tar header.
-pub(crate) fn check_prefix(name: &str) -> Result<(), Error> {
+pub fn check_prefix(name: &str) -> Result<(), Error> {
     let bad = name.is_empty()
         || name.len() > layout::LONGEST_PREFIX
         || name.contains('/')

@@ -54,8 +54,13 @@ impl Member {
         let size = number(&header[field::REAL_SIZE])?;
         let mut member = Self { ranges: Vec::new(), size, stored };
         member.push_all(&header[field::MAP])?;
-        let (mut goes_on, mut block) = (header[field::GOES_ON] != 0, [0; BLOCK]);
+        let (mut goes_on, mut block, mut blocks) = (header[field::GOES_ON] != 0, [0; BLOCK], 0);
         while goes_on {
+            // Also of a map that goes on for ever without a range in it.
+            blocks += 1;
+            if blocks > MOST_RANGES_READ {
+                return Err(format!("its sparse map has more than {MOST_RANGES_READ} blocks"));
+            }
             fill(stream, &mut block)?;
             member.push_all(&block[field::MORE])?;
             goes_on = block[field::MORE_GOES_ON] != 0;

@@ -111,7 +111,7 @@ pub struct WrittenParts {
 
 impl WrittenParts {
     /// The parts stay: their manifest is there.
-    pub fn keep(mut self) {
+    pub fn keep(&mut self) {
         self.files.0.clear();
     }
 }

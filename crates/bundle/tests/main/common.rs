@@ -79,7 +79,7 @@ pub(crate) fn disk(length: usize) -> Vec<u8> {
 /// Bundles `disk` and writes its manifest; where that is.
 pub(crate) fn bundle(disk: &dyn BlockSource, options: &BundleOptions<'_>) -> PathBuf {
     let session = session();
-    let written = write_parts(disk, &session, options, &|_, _, _| {}).unwrap();
+    let mut written = write_parts(disk, &session, options, &|_, _, _| {}).unwrap();
     let manifest = Manifest {
         bundler: ("hardtack".to_owned(), "1".to_owned()),
         architecture: "x86_64".to_owned(),

@@ -213,3 +213,18 @@ fn nothing_is_left_of_a_bundle_that_failed() {
         assert!(matches!(error, Error::Usage(_)), "{error}");
     }
 }
+
+#[test]
+fn the_archive_is_the_one_of_euca2ools() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk: Vec<u8> = b"hardtack\n".iter().copied().cycle().take(3_146_240).collect();
+    let options = BundleOptions { durable: false, ..BundleOptions::new("pinned.img", folder.path()) };
+    for dense in [false, true] {
+        // There is no hole in it, so both are plain members.
+        let options = BundleOptions { dense, ..options.clone() };
+        let written = write_parts(&disk, &session(), &options, &|_, _, _| {}).unwrap();
+        // What euca-bundle-image 3.4 wrote for `yes hardtack | head -c 3146240`.
+        let digest = hardtack_bundle::hex::encode(&written.digest);
+        assert_eq!(digest, "44a1f72340db1f0aa084385affb1a6bc4d42ef0a");
+    }
+}
