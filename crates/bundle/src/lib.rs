@@ -28,7 +28,7 @@ pub use layout::{LARGEST_MANIFEST, PART_SIZE};
 pub use manifest::{Digest, ImageType, Manifest, Part, Signature, signed_text};
 pub use read::{Bundle, Check, Unbundled, Verdict, check, unbundle};
 pub use session::Session;
-pub use write::{BundleOptions, Gzip, Progress, Stage, WrittenParts, write_parts};
+pub use write::{BundleOptions, Gzip, Progress, Stage, WrittenParts, unfinished_files, write_parts};
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

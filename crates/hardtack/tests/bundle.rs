@@ -208,3 +208,24 @@ fn hardened_and_bundled_in_one_pass_is_what_a_build_writes() {
     folder.expect(0, &format!("build x.yaml --source {sample} -o built.raw"), &environment);
     folder.sh("cmp built.raw back.raw");
 }
+
+#[test]
+fn nothing_is_left_when_it_is_interrupted() {
+    let folder = Folder::new();
+    folder.sh("head -c 100M /dev/urandom > noise.raw");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hardtack"))
+        .args(["bundle", "noise.raw", "-o", "b", "--level", "12"])
+        .current_dir(folder.0.path())
+        .envs(ENVIRONMENT.iter().copied())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !folder.path("b/noise.raw.part.00").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended without a part");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    folder.sh(&format!("kill -INT {}", child.id()));
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let left: Vec<_> = std::fs::read_dir(folder.path("b")).unwrap().map(|entry| entry.unwrap()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}

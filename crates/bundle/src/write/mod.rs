@@ -28,6 +28,9 @@ use crate::tar::Stream;
 
 /// Threads beyond this number only take memory.
 const THREADS: usize = 10;
+/// From this level on libdeflate takes 9 MiB for each of them, and so there are fewer.
+const HUNGRY: u8 = 10;
+const HUNGRY_THREADS: usize = 4;
 
 /// How the stream is packed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,7 +115,7 @@ pub struct WrittenParts {
 impl WrittenParts {
     /// The parts stay: their manifest is there.
     pub fn keep(&mut self) {
-        self.files.0.clear();
+        self.files.forget();
     }
 }
 
@@ -120,13 +123,35 @@ impl WrittenParts {
 #[derive(Debug, Default)]
 struct Files(Vec<PathBuf>);
 
+impl Files {
+    fn add(&mut self, path: PathBuf) {
+        lock(&UNFINISHED).push(path.clone());
+        self.0.push(path);
+    }
+
+    fn forget(&mut self) {
+        lock(&UNFINISHED).retain(|path| !self.0.contains(path));
+        self.0.clear();
+    }
+}
+
 impl Drop for Files {
     fn drop(&mut self) {
         for path in &self.0 {
             // It may be gone already; there is nobody to tell.
             let _ = std::fs::remove_file(path);
         }
+        self.forget();
     }
+}
+
+/// Parts that have their names and no manifest yet.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// The parts that this process has written and whose manifest is still missing, for a program to unlink
+/// when a signal ends it.
+pub fn unfinished_files() -> Vec<PathBuf> {
+    lock(&UNFINISHED).clone()
 }
 
 /// Writes `disk` as parts. Each appears whole; after an error none of them is left.
@@ -140,7 +165,8 @@ pub fn write_parts(
         return Err(Error::Usage(format!("a part has a multiple of {AES_BLOCK} bytes")));
     }
     crate::check_prefix(options.name)?;
-    let threads = options.threads.clamp(1, THREADS);
+    let most = if options.level < HUNGRY { THREADS } else { HUNGRY_THREADS };
+    let threads = options.threads.clamp(1, most);
     let data = match options.dense {
         true if disk.is_empty() => Vec::new(),
         true => std::iter::once(0..disk.len()).collect(),
@@ -156,7 +182,6 @@ pub fn write_parts(
         let committed = committer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (packed, committed)
     });
-    let files = Files(files);
     // Why a part did not get its name says more than that packing could not go on.
     committed?;
     let (digest, (parts, bundled_size)) = packed?;

@@ -5,7 +5,7 @@
 //! followed there.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use aes::Aes128;
@@ -14,6 +14,7 @@ use aes::cipher::{BlockEncryptMut, KeyIvInit};
 use hardtack_disk::AtomicFile;
 use sha1::{Digest as _, Sha1};
 
+use super::Files;
 use crate::Error;
 use crate::layout::AES_BLOCK;
 use crate::manifest::Part;
@@ -32,22 +33,22 @@ pub(super) struct Committer {
     parts: Receiver<AtomicFile>,
     replace: bool,
     /// Parts that have their names.
-    done: Vec<PathBuf>,
+    done: Files,
 }
 
 impl Committer {
     pub(super) fn new(replace: bool) -> (SyncSender<AtomicFile>, Self) {
         let (send, parts) = sync_channel(WAITING);
-        (send, Self { parts, replace, done: Vec::new() })
+        (send, Self { parts, replace, done: Files::default() })
     }
 
     /// Works until the sender is gone or something fails.
-    pub(super) fn run(mut self) -> (Vec<PathBuf>, Result<(), Error>) {
+    pub(super) fn run(mut self) -> (Files, Result<(), Error>) {
         let mut result = Ok(());
         while let Ok(part) = self.parts.recv() {
             let path = part.path().to_owned();
             match part.commit(self.replace) {
-                Ok(()) => self.done.push(path),
+                Ok(()) => self.done.add(path),
                 Err(error) => {
                     result = Err(error.into());
                     break;
