@@ -124,6 +124,21 @@ impl From<hardtack_disk::Error> for CliError {
     }
 }
 
+impl From<hardtack_bundle::Error> for CliError {
+    fn from(error: hardtack_bundle::Error) -> Self {
+        if let hardtack_bundle::Error::Disk(error) = error {
+            return error.into();
+        }
+        let code = match (error.is_usage(), error.is_refusal()) {
+            (true, _) => USAGE,
+            (_, true) => REFUSED,
+            _ => LOCAL_IO,
+        };
+        let message = error.to_string();
+        Self { source: error.source().map(|source| source.to_string().into()), ..Self::new(code, message) }
+    }
+}
+
 impl From<hardtack_guest::Error> for CliError {
     fn from(error: hardtack_guest::Error) -> Self {
         match error {

@@ -4,7 +4,9 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use hardtack_disk::{AtomicFile, Backing, BlockSource, BlockWrite, ImageFormat, Overlay, Source, Written};
+use hardtack_disk::{
+    AtomicFile, Backing, BlockSource, BlockWrite, Holes, ImageFormat, Overlay, Source, Written,
+};
 use hardtack_guest::{
     Confirmation, Content, Edit, FileType, Guest, GuestPath, Location, Residue, State, Tree, confirm,
     grow_root,
@@ -33,6 +35,16 @@ pub(crate) struct Finished {
     pub(crate) written: Written,
     /// The format.
     pub(crate) format: ImageFormat,
+    /// The second opinion.
+    pub(crate) confirmation: Confirmation,
+    /// Bytes of the disk that were left out because nobody owns them, where they held anything.
+    pub(crate) left_out: u64,
+}
+
+/// A disk with all edits, and what the second reader says of it.
+pub(crate) struct Edited {
+    /// The disk, without what nobody owns.
+    pub(crate) disk: Arc<dyn BlockSource>,
     /// The second opinion.
     pub(crate) confirmation: Confirmation,
     /// Bytes of the disk that were left out because nobody owns them, where they held anything.
@@ -110,6 +122,20 @@ impl Image {
         let confirmation = confirm(edits, self.epoch, &finished, &|path: &GuestPath| self.locate(path))?;
         file.commit(options.force)?;
         Ok(Finished { written: written.written, format: written.format, confirmation, left_out })
+    }
+
+    /// Carries `edits` out in the overlay, has the second reader look at them there, and gives the disk
+    /// away, for an output that is no image.
+    pub(crate) fn edited(mut self, edits: &[Edit], options: &TargetArgs) -> Result<Edited, CliError> {
+        for note in hardtack_guest::apply(edits, &mut self.guest)? {
+            talk::note(&note);
+        }
+        self.guest.finish_all()?;
+        self.input.note_snapshots();
+        let (residue, left_out) = self.residue(edits, options)?;
+        let disk: Arc<dyn BlockSource> = Arc::new(Holes::new(self.disk.clone(), residue));
+        let confirmation = confirm(edits, self.epoch, &disk, &|path: &GuestPath| self.locate(path))?;
+        Ok(Edited { disk, confirmation, left_out })
     }
 
     /// What is not to reach the output, and how much of it the source really holds.

@@ -23,7 +23,9 @@ pub(crate) fn clean_up_when_interrupted() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
-            for file in hardtack_disk::temporary_files() {
+            // Parts of a bundle have their names before its manifest is there.
+            let parts = hardtack_bundle::unfinished_files();
+            for file in hardtack_disk::temporary_files().into_iter().chain(parts) {
                 // It may be gone already; there is nobody left to tell.
                 let _ = std::fs::remove_file(file);
             }

@@ -11,6 +11,7 @@ use crate::shell::top;
 /// The table of ARCHITECTURE.md.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("disk", &[]),
+    ("bundle", &["disk"]),
     ("partition", &["disk"]),
     ("ext4", &["disk"]),
     ("yaml", &[]),
@@ -28,6 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "hardtack",
         &[
             "disk",
+            "bundle",
             "partition",
             "ext4",
             "yaml",

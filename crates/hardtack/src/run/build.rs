@@ -25,19 +25,9 @@ pub(crate) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
     }
     let recipe = read_recipe(&arguments.recipe)?;
     let input = Input::open(&arguments.source, &arguments.open, arguments.output.as_deref())?;
-    let image = Image::open(input, epoch_from_environment()?, arguments.grow)?;
-    for note in image.guest.notes() {
-        talk::note(&format!("{}: {note}", arguments.source.display()));
-    }
-    let surroundings = Surroundings {
-        facts: Facts {
-            root_uuid: image.guest.root_uuid().map(str::to_owned),
-            recipe_name: arguments.recipe.display().to_string(),
-        },
-        epoch: image.epoch,
-        agent_binary: agent_file::find(arguments.agent.as_deref())?,
-        options: Options { no_deferred: arguments.no_deferred },
-    };
+    let image = open_image(input, arguments.grow)?;
+    let surroundings =
+        surroundings(&image, &arguments.recipe, arguments.agent.as_deref(), arguments.no_deferred)?;
     let mut stage = Stage::new(&image.guest);
     let notes = stage_recipe(&recipe, &mut stage, &surroundings)
         .map_err(|error| CliError::from(error).redacted(stage.secrets()))?;
@@ -68,6 +58,54 @@ pub(crate) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
         return Err(CliError::usage("--output is needed, or --plan"));
     };
     build(image, &edits, output, changes, arguments)
+}
+
+/// Opens the guest, and says what is to be known of it.
+fn open_image(input: Input, grow: Option<u64>) -> Result<Image, CliError> {
+    let path = input.path.clone();
+    let image = Image::open(input, epoch_from_environment()?, grow)?;
+    for note in image.guest.notes() {
+        talk::note(&format!("{}: {note}", path.display()));
+    }
+    Ok(image)
+}
+
+fn surroundings(
+    image: &Image,
+    recipe: &Path,
+    agent: Option<&Path>,
+    no_deferred: bool,
+) -> Result<Surroundings, CliError> {
+    Ok(Surroundings {
+        facts: Facts {
+            root_uuid: image.guest.root_uuid().map(str::to_owned),
+            recipe_name: recipe.display().to_string(),
+        },
+        epoch: image.epoch,
+        agent_binary: agent_file::find(agent)?,
+        options: Options { no_deferred },
+    })
+}
+
+/// The image of `input` and what the recipe changes in it, for a verb that writes it in its own way.
+pub(super) fn prepare(
+    recipe: &PathBuf,
+    input: Input,
+    agent: Option<&Path>,
+    grow: Option<u64>,
+) -> Result<(Image, Vec<Edit>, usize), CliError> {
+    let loaded = read_recipe(recipe)?;
+    let image = open_image(input, grow)?;
+    let surroundings = surroundings(&image, recipe, agent, false)?;
+    let mut stage = Stage::new(&image.guest);
+    let notes = stage_recipe(&loaded, &mut stage, &surroundings)
+        .map_err(|error| CliError::from(error).redacted(stage.secrets()))?;
+    let changes = Plan::new(&stage)?.changes().len();
+    eprint_text(&notes_text(&notes, stage.secrets()));
+    let edits = stage.edits()?;
+    // The stage reads the image that is about to change.
+    drop(stage);
+    Ok((image, edits, changes))
 }
 
 fn build(

@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &ConvertArgs) -> Result<u8, CliError> {
 
 /// What no file of the disk owns. Recovering a journal would change the disk, which is not what a
 /// conversion does: such file systems are left alone.
-fn residue(input: &Input) -> Result<Vec<Range<u64>>, CliError> {
+pub(super) fn residue(input: &Input) -> Result<Vec<Range<u64>>, CliError> {
     let disk = Arc::new(Overlay::new(input.disk.clone()));
     let found = disk_residue(disk.clone()).map_err(|error| CliError::from(error).within(&input.path))?;
     let mut residue = Vec::new();
@@ -85,6 +85,6 @@ fn tell(arguments: &ConvertArgs, input: &Input, finished: &Finished) -> Result<u
     Ok(0)
 }
 
-fn mebibytes(bytes: u64) -> u64 {
+pub(super) fn mebibytes(bytes: u64) -> u64 {
     bytes.div_ceil(1 << 20)
 }

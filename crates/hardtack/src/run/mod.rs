@@ -1,10 +1,12 @@
 //! What the verbs do: one file for each.
 
 mod build;
+mod bundle;
 mod console;
 mod convert;
 mod demo;
 mod enroll;
+mod unbundle;
 mod user_data;
 
 use crate::args::{Cli, Verb};
@@ -15,6 +17,8 @@ pub(crate) fn run(arguments: &Cli) -> Result<u8, CliError> {
     match &arguments.verb {
         Verb::Build(arguments) => build::run(arguments),
         Verb::Convert(arguments) => convert::run(arguments),
+        Verb::Bundle(arguments) => bundle::run(arguments),
+        Verb::Unbundle(arguments) => unbundle::run(arguments),
         Verb::Console(arguments) => console::run(arguments),
         Verb::Enroll(arguments) => enroll::run(arguments),
         Verb::UserData(arguments) => user_data::run(arguments),

@@ -1,0 +1,192 @@
+//! `hardtack bundle`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::SourceArgs;
+use super::size::disk_size;
+
+const EXAMPLE: &str = "\
+Examples:
+  hardtack bundle disk.raw -o bundles                          # account and keys of the environment
+  hardtack bundle disk.qcow2 -o bundles -r x86_64 -u 123456789012 -k user.pem -c user-cert.pem \\
+      --ec2cert cloud-cert.pem
+  hardtack bundle base.qcow2 --recipe debian-3fa.yaml -o bundles      # hardened and bundled in one pass
+  hardtack bundle vmlinuz-3.2 --kernel true -o bundles                # the image is a kernel
+  hardtack bundle disk.raw -o bundles -B ami=sda1,root=/dev/sda1 --kernel eki-12345678
+
+Account and keys come from the options, else from EC2_USER_ID, EC2_CERT (or EUCA_CERT), EC2_PRIVATE_KEY
+(or EUCA_PRIVATE_KEY) and EUCALYPTUS_CERT, else from euca2ools' files: ~/.euca/*.ini (EUCA_CONFIG_PATH names
+others), then the file of --eucarc, or ~/.euca/eucarc or ~/.eucarc. Without a private key the manifest is
+UNSIGNED, without a certificate the cloud alone opens the bundle.
+
+DIR gets NAME.part.00, NAME.part.01 … and, when all of them are there, NAME.manifest.xml. After an error
+none of them is left. The same image, options, key and vector give the same bytes.
+
+Exit codes: 0 done, 2 wrong usage, recipe or key, 3 image refused, 4 local input or output.";
+
+/// Make a bundle of an image, for the instance store of Eucalyptus or EC2.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct BundleArgs {
+    /// The images to read: qcow2, raw, VMDK or VHD, also compressed or in an archive.
+    #[arg(required_unless_present = "image", conflicts_with = "image")]
+    pub(crate) images: Vec<PathBuf>,
+
+    /// The image, as euca-bundle-image wants it named.
+    #[arg(long, short, value_name = "IMAGE")]
+    pub(crate) image: Option<PathBuf>,
+
+    /// The directory to write to; it is made if it is missing.
+    #[arg(long, short, short_alias = 'd', alias = "destination", value_name = "DIR")]
+    pub(crate) output: PathBuf,
+
+    /// The name of the bundle and the prefix of its files; else the image's own.
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) prefix: Option<String>,
+
+    /// Apply this recipe to the image, as `hardtack build` does.
+    #[arg(long, value_name = "RECIPE")]
+    pub(crate) recipe: Option<PathBuf>,
+
+    /// What the image runs on.
+    #[arg(long, short = 'r', value_enum, default_value_t = Architecture::X86_64)]
+    pub(crate) arch: Architecture,
+
+    /// Devices by their names in the guest (ami=sda1,root=/dev/sda1,ephemeral0=sdb).
+    #[arg(long, short = 'B', value_name = "NAME=DEVICE", value_delimiter = ',')]
+    pub(crate) block_device_mapping: Vec<String>,
+
+    /// The kernel's id (eki-…), or `true`: the image is a kernel.
+    #[arg(long, value_name = "ID")]
+    pub(crate) kernel: Option<String>,
+
+    /// The RAM disk's id (eri-…), or `true`: the image is a RAM disk.
+    #[arg(long, value_name = "ID")]
+    pub(crate) ramdisk: Option<String>,
+
+    /// Product codes.
+    #[arg(long, alias = "product-codes", value_name = "CODE", value_delimiter = ',')]
+    pub(crate) productcodes: Vec<String>,
+
+    /// Store zeros too, for readers that know no sparse archives.
+    #[arg(long)]
+    pub(crate) dense: bool,
+
+    /// How the archive is packed.
+    #[arg(long, value_enum, default_value_t = GzipName::Members)]
+    pub(crate) gzip: GzipName,
+
+    /// How hard to pack: 1 is fast, 12 small (9 with --gzip single).
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u8).range(1..=12))]
+    pub(crate) level: u8,
+
+    /// A file with the AES key and the vector, 32 hexadecimal digits each; else both are random.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_and_iv: Option<PathBuf>,
+
+    /// Make the disk this large (10G), and let the root partition and its file system fill it.
+    #[arg(long, value_name = "SIZE", value_parser = disk_size, requires = "recipe")]
+    pub(crate) grow: Option<u64>,
+
+    /// The first-boot program; else hardtack-agent beside this program or in ../lib/hardtack/.
+    #[arg(long, value_name = "PATH", requires = "recipe")]
+    pub(crate) agent: Option<PathBuf>,
+
+    /// Leave out what no file owns: deleted files, and the copies in the journal.
+    #[arg(long)]
+    pub(crate) sparsify: bool,
+
+    /// Take over what no file owns.
+    #[arg(long, conflicts_with = "sparsify")]
+    pub(crate) no_sparsify: bool,
+
+    /// Do not wait until the output is on the disk: faster, and a power failure may take parts of it.
+    #[arg(long)]
+    pub(crate) no_sync: bool,
+
+    /// Replace an existing bundle.
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// Print JSON for programs, a line for each image.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    // Last: their headings would go on over the options behind them.
+    /// Account and keys.
+    #[command(flatten)]
+    pub(crate) account: AccountArgs,
+
+    /// How the source is opened.
+    #[command(flatten)]
+    pub(crate) open: SourceArgs,
+}
+
+/// Whose bundle it is.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Account and keys")]
+pub(crate) struct AccountArgs {
+    /// The account's number.
+    #[arg(long, short, value_name = "ACCOUNT")]
+    pub(crate) user: Option<String>,
+
+    /// Your certificate: its key's owner can unbundle.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) cert: Option<PathBuf>,
+
+    /// Your private key: it signs.
+    #[arg(long, short = 'k', value_name = "FILE")]
+    pub(crate) privatekey: Option<PathBuf>,
+
+    /// The cloud's certificate: it can unbundle.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ec2cert: Option<PathBuf>,
+
+    /// How the files of euca2ools are read.
+    #[command(flatten)]
+    pub(crate) files: FilesArgs,
+}
+
+/// Where account and keys stand.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct FilesArgs {
+    /// The region of euca2ools' files, with or without a user; else EUCA_DEFAULT_REGION.
+    #[arg(long, value_name = "[USER@]REGION")]
+    pub(crate) region: Option<String>,
+
+    /// An eucarc file. It is read, not run.
+    #[arg(long, alias = "config", value_name = "FILE")]
+    pub(crate) eucarc: Option<PathBuf>,
+}
+
+/// Architectures that bundling programs know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "lower")]
+pub(crate) enum Architecture {
+    /// 32-bit PC.
+    I386,
+    /// 64-bit PC.
+    #[value(name = "x86_64", alias = "amd64")]
+    X86_64,
+    /// 32-bit ARM.
+    Armhf,
+    /// 64-bit ARM.
+    Arm64,
+    /// 32-bit PowerPC.
+    Ppc,
+    /// 64-bit PowerPC.
+    Ppc64,
+    /// 64-bit PowerPC, little-endian.
+    Ppc64le,
+}
+
+/// How the archive is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GzipName {
+    /// A gzip member for each MiB: smaller and faster.
+    Members,
+    /// One member, as gzip and pigz make it.
+    Single,
+}

@@ -1,0 +1,307 @@
+//! `hardtack bundle`: images as bundles, hardened on the way if there is a recipe.
+
+mod euca;
+mod eucarc;
+mod ini;
+pub(super) mod keys;
+mod plain;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use hardtack_bundle::{
+    BundleOptions, Gzip, ImageType, Manifest, PrivateKey, PublicKey, Sealed, Stage, WrittenParts,
+    check_prefix, manifest_path, write_manifest, write_parts,
+};
+use hardtack_disk::{BlockSource, Holes};
+use serde_json::json;
+
+use super::convert::{mebibytes, residue};
+use crate::args::{BundleArgs, GzipName, TargetArgs};
+use crate::error::{CliError, LOCAL_IO};
+use crate::progress::Progress;
+use crate::run::build;
+use crate::source::Input;
+use crate::talk;
+
+pub(super) use euca::Settings;
+
+/// Suffixes that say how a disk is stored; a bundle stores it in its own way.
+const STORED: &[&str] =
+    &["gz", "xz", "zst", "bz2", "tar", "tgz", "txz", "ova", "rpm", "qcow2", "vmdk", "vhd", "vpc"];
+
+/// What all bundles of one run have in common.
+struct Owner {
+    account: String,
+    signer: Option<PrivateKey>,
+    user: Option<PublicKey>,
+    cloud: PublicKey,
+}
+
+/// Runs `hardtack bundle`.
+pub(crate) fn run(arguments: &BundleArgs) -> Result<u8, CliError> {
+    let images: Vec<&PathBuf> = arguments.images.iter().chain(&arguments.image).collect();
+    if images.len() > 1 && (arguments.prefix.is_some() || arguments.recipe.is_some()) {
+        let text = "--prefix and --recipe are for one image, and there are several";
+        return Err(CliError::usage(text).hint("give one image at a time"));
+    }
+    let devices = devices(&arguments.block_device_mapping)?;
+    let owner = owner(arguments)?;
+    make_directory(&arguments.output)?;
+    for image in images {
+        bundle(image, arguments, &owner, &devices)?;
+    }
+    Ok(0)
+}
+
+fn bundle(
+    image: &Path,
+    arguments: &BundleArgs,
+    owner: &Owner,
+    devices: &[(String, String)],
+) -> Result<(), CliError> {
+    let name = match &arguments.prefix {
+        Some(prefix) => prefix.clone(),
+        None => name_of(image, image_type(arguments))?,
+    };
+    check_prefix(&name)?;
+    let manifest = manifest_path(&arguments.output, &name);
+    if !arguments.force && manifest.symlink_metadata().is_ok() {
+        return Err(CliError::new(LOCAL_IO, format!("{}: exists already", manifest.display()))
+            .hint("--force replaces the bundle"));
+    }
+    let session = keys::session(arguments.key_and_iv.as_deref())?;
+    let (disk, built) = disk(image, arguments, &manifest)?;
+    if arguments.force {
+        // It would tell of parts that are replaced one after the other.
+        match std::fs::remove_file(&manifest) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(CliError::io(&manifest, "remove the manifest that is replaced", error));
+            }
+            _ => {}
+        }
+    }
+    let options = BundleOptions {
+        gzip: match arguments.gzip {
+            GzipName::Members => Gzip::Members,
+            GzipName::Single => Gzip::Single,
+        },
+        level: arguments.level,
+        dense: arguments.dense,
+        replace: arguments.force,
+        durable: !arguments.no_sync,
+        ..BundleOptions::new(&name, &arguments.output)
+    };
+    let (scan, write) = (OnceLock::new(), OnceLock::new());
+    let mut written = write_parts(&*disk, &session, &options, &|stage, done, total| {
+        let (progress, doing) = match stage {
+            Stage::Scan => (&scan, "looking for data in"),
+            _ => (&write, "bundling"),
+        };
+        progress.get_or_init(|| Progress::start(format!("{doing} {}", image.display()))).at(done, total);
+    })?;
+    if let Some(progress) = scan.into_inner() {
+        progress.finish(written.size);
+    }
+    if let Some(progress) = write.into_inner() {
+        progress.finish(written.data);
+    }
+    let text = Manifest {
+        bundler: ("hardtack".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        architecture: clap::ValueEnum::to_possible_value(&arguments.arch)
+            .map(|value| value.get_name().to_owned())
+            .unwrap_or_default(),
+        devices: devices.to_vec(),
+        product_codes: arguments.productcodes.clone(),
+        kernel: arguments.kernel.clone(),
+        ramdisk: arguments.ramdisk.clone(),
+        name: name.clone(),
+        user: owner.account.clone(),
+        image_type: image_type(arguments),
+        digest: written.digest,
+        size: written.size,
+        bundled_size: written.bundled_size,
+        cloud_key: owner.cloud.seal(&session)?,
+        user_key: owner.user.as_ref().map_or(Ok(Sealed::default()), |user| user.seal(&session))?,
+        parts: written.parts.clone(),
+        ..Manifest::default()
+    }
+    .to_xml(owner.signer.as_ref())?;
+    write_manifest(&manifest, &text, arguments.force, !arguments.no_sync)?;
+    written.keep();
+    if arguments.force {
+        remove_older(&arguments.output, &name, written.parts.len());
+    }
+    tell(arguments, &manifest, &written, owner, built)
+}
+
+/// What a recipe did.
+struct Built {
+    /// Its changes.
+    changes: usize,
+    /// Paths that the second reader found as planned.
+    confirmed: usize,
+    /// Bytes that nobody owned, and that are not in the bundle.
+    left_out: u64,
+}
+
+/// The disk that is bundled, and what was changed in it.
+fn disk(
+    image: &Path,
+    arguments: &BundleArgs,
+    manifest: &Path,
+) -> Result<(Arc<dyn BlockSource>, Option<Built>), CliError> {
+    if image_type(arguments) != ImageType::Machine {
+        return match arguments.recipe {
+            Some(_) => Err(CliError::usage("--recipe is for disks, and a kernel or RAM disk is none")),
+            None => Ok((Arc::new(plain::Plain::open(image)?), None)),
+        };
+    }
+    let input = Input::open(image, &arguments.open, Some(manifest))?;
+    let Some(recipe) = &arguments.recipe else {
+        input.note_snapshots();
+        let residue = if arguments.sparsify { residue(&input)? } else { Vec::new() };
+        return Ok((Arc::new(Holes::new(input.disk.clone(), residue)), None));
+    };
+    let (image, edits, changes) = build::prepare(recipe, input, arguments.agent.as_deref(), arguments.grow)?;
+    let options = TargetArgs {
+        sparsify: arguments.sparsify,
+        no_sparsify: arguments.no_sparsify,
+        ..TargetArgs::default()
+    };
+    let edited = image.edited(&edits, &options)?;
+    for unread in &edited.confirmation.unread {
+        talk::note(&format!("not read back by a second implementation: {unread}"));
+    }
+    let confirmed = edited.confirmation.confirmed;
+    Ok((edited.disk, Some(Built { changes, confirmed, left_out: edited.left_out })))
+}
+
+fn owner(arguments: &BundleArgs) -> Result<Owner, CliError> {
+    let found = Settings::find(&arguments.account.files)?;
+    let options = &arguments.account;
+    let account = options.user.clone().or(found.account).ok_or_else(|| {
+        CliError::usage("missing account ID; please supply one with --user")
+            .hint("or set EC2_USER_ID, or have an account-id in ~/.euca/*.ini")
+    })?;
+    // People write 1234-5678-9012; the manifest has digits.
+    let account = account.replace('-', "");
+    if account.is_empty() || !account.chars().all(|char| char.is_ascii_alphanumeric()) {
+        return Err(CliError::usage(format!("{account:?} is no account's number")));
+    }
+    let cloud = options.ec2cert.clone().or(found.cloud_certificate).ok_or_else(|| {
+        CliError::usage("missing cloud certificate; please supply one with --ec2cert")
+            .hint("or set EUCALYPTUS_CERT; no cloud can open a bundle that is not sealed for it")
+    })?;
+    let certificate = options.cert.clone().or(found.certificate);
+    let private = options.privatekey.clone().or(found.private_key);
+    for (missing, what) in [
+        (certificate.is_none(), "without --cert you cannot unbundle it yourself"),
+        (private.is_none(), "without --privatekey it is not signed"),
+    ] {
+        if missing {
+            talk::note(what);
+        }
+    }
+    Ok(Owner {
+        account,
+        signer: private.map(|path| keys::private(&path)).transpose()?,
+        user: certificate.map(|path| keys::certificate(&path)).transpose()?,
+        cloud: keys::certificate(&cloud)?,
+    })
+}
+
+fn devices(given: &[String]) -> Result<Vec<(String, String)>, CliError> {
+    let device = |text: &String| match text.split_once('=') {
+        Some((name, device)) if !name.is_empty() && !device.is_empty() => {
+            Ok((name.to_owned(), device.to_owned()))
+        }
+        _ => Err(CliError::usage(format!("-B {text}: a mapping is NAME=DEVICE, as ami=sda1"))),
+    };
+    given.iter().map(device).collect()
+}
+
+fn image_type(arguments: &BundleArgs) -> ImageType {
+    match (arguments.kernel.as_deref(), arguments.ramdisk.as_deref()) {
+        (Some("true"), _) => ImageType::Kernel,
+        (_, Some("true")) => ImageType::Ramdisk,
+        _ => ImageType::Machine,
+    }
+}
+
+/// The image's file name; a disk's without suffixes that are wrong for what the bundle holds.
+fn name_of(image: &Path, image_type: ImageType) -> Result<String, CliError> {
+    let mut name = image.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
+        CliError::usage(format!("{}: its name is no name for a bundle", image.display()))
+            .hint("--prefix gives one")
+    })?;
+    while let Some((stem, suffix)) = name.rsplit_once('.')
+        && !stem.is_empty()
+        && image_type == ImageType::Machine
+        && STORED.contains(&&*suffix.to_ascii_lowercase())
+    {
+        name = stem;
+    }
+    Ok(name.to_owned())
+}
+
+fn make_directory(path: &Path) -> Result<(), CliError> {
+    match std::fs::create_dir(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(CliError::io(path, "make the directory", error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Parts of a longer bundle of that name, which the new one has replaced.
+fn remove_older(directory: &Path, name: &str, parts: usize) {
+    for index in parts.. {
+        let path = directory.join(format!("{name}.part.{index:02}"));
+        if std::fs::remove_file(path).is_err() {
+            return;
+        }
+    }
+}
+
+fn tell(
+    arguments: &BundleArgs,
+    manifest: &Path,
+    written: &WrittenParts,
+    owner: &Owner,
+    built: Option<Built>,
+) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    let told = if arguments.json {
+        let mut sealed = vec!["cloud"];
+        sealed.extend(owner.user.as_ref().map(|_| "user"));
+        let result = json!({
+            "manifest": manifest.display().to_string(),
+            "parts": written.parts.len(),
+            "size": written.size,
+            "data": written.data,
+            "bundled_size": written.bundled_size,
+            "digest": hardtack_bundle::hex::encode(&written.digest),
+            "signed": owner.signer.is_some(),
+            "sealed_for": sealed,
+            "changes": built.as_ref().map(|built| built.changes),
+            "confirmed": built.as_ref().map(|built| built.confirmed),
+            "left_out": built.as_ref().map(|built| built.left_out),
+        });
+        writeln!(out, "{result}")
+    } else {
+        let (disk, data) = (mebibytes(written.size), mebibytes(written.data));
+        let (parts, bundled) = (written.parts.len(), mebibytes(written.bundled_size));
+        let changes = built.map_or(String::new(), |Built { changes, confirmed, .. }| {
+            format!(", {changes} changes, {confirmed} paths read back and as planned")
+        });
+        writeln!(
+            out,
+            "a disk of {disk} MiB with {data} MiB of data in {bundled} MiB, parts: {parts}{changes}\n\
+             Wrote manifest {}",
+            manifest.display()
+        )
+    };
+    told.map_err(CliError::stream)
+}
