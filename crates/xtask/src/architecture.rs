@@ -25,11 +25,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("netconfig", &["yaml", "userdata"]),
     ("datasource", &["http", "userdata", "modules"]),
     ("agent", &["login", "credentials", "userdata", "modules", "http", "datasource", "netconfig"]),
+    ("cloud", &[]),
+    ("publish", &["disk", "partition", "bundle", "cloud"]),
     (
         "hardtack",
         &[
             "disk",
             "bundle",
+            "cloud",
+            "publish",
             "partition",
             "ext4",
             "yaml",

@@ -1,0 +1,96 @@
+//! What can go wrong with a cloud.
+
+use std::path::{Path, PathBuf};
+
+/// Why something did not work. Texts say where and, as far as is known, what to do; no secret is in them.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Something that was given, or that is missing, on the command line or in the environment.
+    #[error("{0}")]
+    Usage(String),
+    /// No credentials, or none that can be used.
+    #[error("{0}")]
+    Credentials(String),
+    /// A file of the user's.
+    #[error("{}: cannot {what}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was tried, as an infinitive.
+        what: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// No answer.
+    #[error("{service} does not answer at {address}: {what}")]
+    Transport {
+        /// The service's name, as `EC2`.
+        service: &'static str,
+        /// Scheme, host and port.
+        address: String,
+        /// Why.
+        what: String,
+    },
+    /// The service says no.
+    #[error("{service} refuses {call}: {message} ({code}, status {status}{}{request_id})", if request_id.is_empty() { "" } else { ", request " })]
+    Service {
+        /// The service's name.
+        service: &'static str,
+        /// The call, as `RegisterImage`.
+        call: String,
+        /// HTTP status.
+        status: u16,
+        /// The service's code of the error, as `InvalidAMIName.Duplicate`; the status' text where it gave none.
+        code: String,
+        /// Its message.
+        message: String,
+        /// The request's id, for support; may be empty.
+        request_id: String,
+    },
+    /// An answer that is none of this service's.
+    #[error("{service} answers {call} with what is no answer to it: {what}")]
+    Answer {
+        /// The service's name.
+        service: &'static str,
+        /// The call.
+        call: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Something in the cloud came to nothing, or did not get ready in time.
+    #[error("{0}")]
+    State(String),
+}
+
+impl Error {
+    /// A file that cannot be used.
+    pub fn file(path: &Path, what: &'static str, source: std::io::Error) -> Self {
+        Self::File { path: path.to_owned(), what, source }
+    }
+
+    /// The service's code, where a service refused.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Service { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// True when a service refused with this code.
+    pub fn is(&self, code: &str) -> bool {
+        self.code() == Some(code)
+    }
+
+    /// The HTTP status, where a service refused.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Service { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+}
+
+/// What has a signature already, and is being written.
+pub(crate) fn pending<T>() -> Result<T, Error> {
+    Err(Error::State("not written yet".to_owned()))
+}

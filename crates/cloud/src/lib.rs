@@ -1,0 +1,34 @@
+//! A thin client of our own for EC2, S3, EBS direct and what belongs to them, on AWS and on Eucalyptus.
+//!
+//! - [`Place`]: which cloud, and at which address each [`Service`] answers.
+//! - [`credentials`]: where access keys come from, in the order of AWS' tools and of euca2ools.
+//! - [`Client`]: signs, sends, tries again what is worth it.
+//! - [`s3`], [`ec2`], [`ebs`], [`sts`], [`ssm`], [`kms`], [`bootstrap`]: the calls that Hardtack makes, typed.
+//!
+//! Nothing here prints, or reads the environment, the clock or the home directory: [`Environment`] brings them.
+//! Keys and tokens are in no error and no `Debug` text.
+
+#![forbid(unsafe_code)]
+
+pub mod bootstrap;
+mod client;
+pub mod credentials;
+pub mod ebs;
+pub mod ec2;
+mod environment;
+mod error;
+pub mod kms;
+mod place;
+mod query;
+mod retry;
+pub mod s3;
+mod sign;
+pub mod ssm;
+pub mod sts;
+mod transport;
+mod xml;
+
+pub use client::{Client, Patience};
+pub use environment::Environment;
+pub use error::Error;
+pub use place::{Endpoint, Kind, Place, PlaceOptions, Scheme, Service};

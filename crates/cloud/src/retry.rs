@@ -1,0 +1,1 @@
+//! What is worth another try, and when.

@@ -1,0 +1,48 @@
+//! What can go wrong between a disk and an image.
+
+use std::path::{Path, PathBuf};
+
+/// Why something did not work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Something that was asked for makes no sense, or cannot go well.
+    #[error("{0}")]
+    Usage(String),
+    /// The image, or what a file holds, is refused.
+    #[error("{0}")]
+    Refused(String),
+    /// The answer is no: a trial failed.
+    #[error("{0}")]
+    No(String),
+    /// A file of this machine.
+    #[error("{}: cannot {what}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was tried, as an infinitive.
+        what: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// A cloud.
+    #[error(transparent)]
+    Cloud(#[from] hardtack_cloud::Error),
+    /// The disk.
+    #[error(transparent)]
+    Disk(#[from] hardtack_disk::Error),
+    /// The bundle.
+    #[error(transparent)]
+    Bundle(#[from] hardtack_bundle::Error),
+}
+
+impl Error {
+    /// A file that cannot be used.
+    pub fn file(path: &Path, what: &'static str, source: std::io::Error) -> Self {
+        Self::File { path: path.to_owned(), what, source }
+    }
+}
+
+/// What has a signature already, and is being written.
+pub(crate) fn pending<T>() -> Result<T, Error> {
+    Err(Error::Refused("not written yet".to_owned()))
+}

@@ -1,0 +1,34 @@
+//! From a disk to a registered image: on AWS (snapshots), on Eucalyptus (bundles), in the local catalog.
+//!
+//! - [`journal`]: what is made, written down before it is made; [`undo`] takes it away again.
+//! - [`preflight`]: everything that can be found wrong before the first byte is sent.
+//! - [`bundle`]: a disk's bundle into a bucket in one pass, or a bundle's files; registering it.
+//! - [`snapshot`]: a disk into a snapshot by EBS direct, block by block.
+//! - [`image`]: registering a snapshot; [`regions`]: copies, who may start them, parameters that name them.
+//! - [`facts`]: what a disk says of how it boots, and on what.
+//! - [`source`]: images and snapshots of a cloud as disks; [`lock`]: which one was meant.
+//! - [`fingerprint`]: whether an image of the same inputs is there already.
+//! - [`catalog`]: images on this machine. [`trial`]: an instance is started and looked at.
+//!
+//! Nothing here prints: a [`Teller`] is told. Environment and clock come with the client.
+
+#![forbid(unsafe_code)]
+
+pub mod bundle;
+pub mod catalog;
+mod error;
+pub mod facts;
+pub mod fingerprint;
+pub mod image;
+pub mod journal;
+pub mod lock;
+pub mod preflight;
+pub mod regions;
+pub mod snapshot;
+pub mod source;
+mod tell;
+pub mod trial;
+pub mod undo;
+
+pub use error::Error;
+pub use tell::{Silent, Teller};
