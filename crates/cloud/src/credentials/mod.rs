@@ -1,5 +1,7 @@
 //! Where access keys come from.
 
+mod environment;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -32,14 +34,20 @@ impl fmt::Debug for Credentials {
 /// Finds credentials once, keeps them, and finds new ones before they end.
 #[derive(Clone, Debug)]
 pub struct Provider {
-    inner: Arc<()>,
+    inner: Arc<Source>,
+}
+
+/// Where keys come from.
+#[derive(Debug)]
+enum Source {
+    Fixed(Credentials),
+    Search { environment: Arc<Environment> },
 }
 
 impl Provider {
     /// Keys that are known.
     pub fn fixed(credentials: Credentials) -> Self {
-        let _ = credentials;
-        Self { inner: Arc::new(()) }
+        Self { inner: Arc::new(Source::Fixed(credentials)) }
     }
 
     /// What options, environment and files say, in AWS' order. `instance_metadata`: a machine's own role is asked
@@ -50,8 +58,8 @@ impl Provider {
         environment: Arc<Environment>,
         instance_metadata: bool,
     ) -> Self {
-        let _ = (kind, options, environment, instance_metadata);
-        Self { inner: Arc::new(()) }
+        let _ = (kind, options, instance_metadata);
+        Self { inner: Arc::new(Source::Search { environment }) }
     }
 
     /// Credentials that are good for five minutes at least.
@@ -59,7 +67,10 @@ impl Provider {
     /// # Errors
     /// There are none; the message lists where they were looked for.
     pub fn get(&self) -> Result<Credentials, Error> {
-        let _ = &self.inner;
-        crate::error::pending()
+        match &*self.inner {
+            Source::Fixed(credentials) => Ok(credentials.clone()),
+            Source::Search { environment } => environment::find(environment)?
+                .ok_or_else(|| Error::Credentials("no access keys: AWS_ACCESS_KEY_ID is not set".to_owned())),
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! Which cloud, and where its services answer.
 
+mod aws;
+mod euca;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -66,6 +69,10 @@ pub struct Place {
     pub verify: bool,
     /// Addresses that were given; others follow from the region.
     pub given: BTreeMap<Service, String>,
+    /// The region in signatures, where it is another than the region (`AWS_AUTH_REGION`).
+    pub signing_region: Option<String>,
+    /// `s3-force-sigv4` of `~/.euca`: S3 is signed with version 4 whatever `scheme` is.
+    pub s3_v4: bool,
 }
 
 /// What a command line says of the place.
@@ -86,13 +93,29 @@ pub struct PlaceOptions {
 }
 
 impl Place {
+    /// A place of which nothing but kind and region is known.
+    pub fn new(kind: Kind, region: &str) -> Self {
+        Self {
+            kind,
+            region: region.to_owned(),
+            scheme: Scheme::V4,
+            authorities: None,
+            verify: true,
+            given: BTreeMap::new(),
+            signing_region: None,
+            s3_v4: false,
+        }
+    }
+
     /// The place that options, environment and files (`~/.aws/config`, `~/.euca/*.ini`, eucarc) name.
     ///
     /// # Errors
     /// No region for AWS, no address for Eucalyptus, a file that cannot be read.
     pub fn find(kind: Kind, options: &PlaceOptions, environment: &Environment) -> Result<Self, Error> {
-        let _ = (kind, options, environment);
-        crate::error::pending()
+        match kind {
+            Kind::Aws => aws::find(options, environment),
+            Kind::Euca => euca::find(options, environment),
+        }
     }
 
     /// The same cloud in another region.
@@ -101,17 +124,31 @@ impl Place {
         Self { region: region.to_owned(), ..self.clone() }
     }
 
-    /// Where `service` answers.
+    /// Where `service` answers. S3's address is the one of all buckets: a bucket is the first part of the path
+    /// (path style), which AWS, Eucalyptus and every other S3 understand, whatever the bucket's name.
     ///
     /// # Errors
     /// This place has no such service, or nobody said where it is.
     pub fn endpoint(&self, service: Service) -> Result<Endpoint, Error> {
-        let _ = service;
-        crate::error::pending()
+        let url = match (self.given.get(&service), self.kind) {
+            (Some(url), _) => checked(url)?,
+            (None, Kind::Aws) => aws::address(service, &self.region)?,
+            (None, Kind::Euca) => return Err(euca::missing(service)),
+        };
+        Ok(Endpoint { url, region: self.signing_region.clone().unwrap_or_else(|| self.region.clone()) })
+    }
+
+    /// How requests to `service` are signed.
+    pub fn scheme(&self, service: Service) -> Scheme {
+        if service == Service::S3 && self.s3_v4 { Scheme::V4 } else { self.scheme }
     }
 }
 
 impl Service {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Ec2, Self::S3, Self::Ebs, Self::Sts, Self::Ssm, Self::Kms, Self::Bootstrap];
+
     /// Its name in messages.
     pub fn name(self) -> &'static str {
         match self {
@@ -137,4 +174,25 @@ impl Service {
             Self::Bootstrap => "bootstrap",
         }
     }
+}
+
+/// An address of the user's: `http` or `https`, a host, maybe a path; no slash at its end.
+fn checked(url: &str) -> Result<String, Error> {
+    let trimmed = url.trim().trim_end_matches('/');
+    let rest = trimmed.strip_prefix("http://").or_else(|| trimmed.strip_prefix("https://"));
+    let good = rest.is_some_and(|rest| {
+        let host = rest.split('/').next().unwrap_or_default();
+        !host.is_empty()
+            && !host.starts_with(':')
+            && !rest.contains(['?', '#', '@'])
+            && rest.chars().all(|char| char.is_ascii_graphic())
+    });
+    if good {
+        return Ok(trimmed.to_owned());
+    }
+    // A name and password may stand before an `@`.
+    let shown = if url.contains('@') { "an address with a name or password in it" } else { url };
+    Err(Error::Usage(format!(
+        "{shown:?} is no address of a service: it is http:// or https://, a host and maybe a path"
+    )))
 }
