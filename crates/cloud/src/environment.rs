@@ -17,6 +17,8 @@ pub struct Environment {
     pub sleep: fn(Duration),
     /// Fills with random bytes that nobody can guess.
     pub random: fn(&mut [u8]),
+    /// Is told each try of a call in one line, without secrets (`--debug`).
+    pub trace: Option<fn(&str)>,
 }
 
 impl Environment {

@@ -32,7 +32,7 @@ pub enum Error {
         what: String,
     },
     /// The service says no.
-    #[error("{service} refuses {call}: {message} ({code}, status {status}{}{request_id})", if request_id.is_empty() { "" } else { ", request " })]
+    #[error("{service} refuses {call}: {message} ({code}{}{}, status {status}{}{request_id})", if reason.is_some() { ", " } else { "" }, reason.as_deref().unwrap_or_default(), if request_id.is_empty() { "" } else { ", request " })]
     Service {
         /// The service's name.
         service: &'static str,
@@ -44,6 +44,8 @@ pub enum Error {
         code: String,
         /// Its message.
         message: String,
+        /// Why, in one word, where the service has one beside the code: EBS' `SNAPSHOT_NOT_FOUND`.
+        reason: Option<String>,
         /// The request's id, for support; may be empty.
         request_id: String,
     },
@@ -79,6 +81,14 @@ impl Error {
     /// True when a service refused with this code.
     pub fn is(&self, code: &str) -> bool {
         self.code() == Some(code)
+    }
+
+    /// The reason that EBS gives beside the code, as `SNAPSHOT_NOT_FOUND`.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Service { reason, .. } => reason.as_deref(),
+            _ => None,
+        }
     }
 
     /// The HTTP status, where a service refused.
