@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hardtack_disk::{
-    AtomicFile, Backing, BlockSource, BlockWrite, Holes, ImageFormat, Overlay, Source, Written,
+    AtomicFile, Backing, BlockSource, BlockWrite, Holes, ImageFormat, Overlay, Written,
 };
 use hardtack_guest::{
     Confirmation, Content, Edit, FileType, Guest, GuestPath, Location, Residue, State, Tree, confirm,
@@ -22,7 +22,7 @@ use crate::target::{self, Job};
 /// An image that was opened to be changed in a copy.
 pub(crate) struct Image {
     input: Input,
-    disk: Arc<Overlay<Arc<Source>>>,
+    disk: Arc<Overlay<Arc<dyn BlockSource>>>,
     /// The guest in it.
     pub(crate) guest: Guest,
     /// The clock of the build, seconds since 1970.

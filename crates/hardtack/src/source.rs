@@ -1,9 +1,11 @@
-//! An image that is read: opened out of whatever it is packed in.
+//! An image that is read: opened out of whatever it is packed in, or fetched from a cloud.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use hardtack_disk::{Backing, BlockSource, ImageFormat, Opened, Source, SourceOptions, open_source_with};
+use hardtack_disk::{
+    Backing, BlockSource, ImageFormat, Opened, Qcow2Source, Source, SourceOptions, open_source_with,
+};
 
 use crate::args::SourceArgs;
 use crate::error::CliError;
@@ -12,10 +14,12 @@ use crate::talk::note;
 
 /// An open source.
 pub(crate) struct Input {
-    /// The file.
+    /// The file; of a cloud's image the name that it was given by.
     pub(crate) path: PathBuf,
     /// The disk in it.
-    pub(crate) disk: Arc<Source>,
+    pub(crate) disk: Arc<dyn BlockSource>,
+    /// The same as what it is stored as, where it is a file.
+    stored: Option<Arc<Source>>,
     /// The disk's format, then those around it from the inside out.
     pub(crate) formats: Vec<&'static str>,
     /// The names of archives' members on the way to the disk, from the outside in.
@@ -68,15 +72,36 @@ impl Input {
     fn new(path: &Path, opened: Opened, backing_dir: Option<PathBuf>) -> Result<Self, CliError> {
         let described = opened.describe();
         let Opened { source, formats, members } = opened;
+        let source = Arc::new(source);
         Ok(Self {
             path: path.to_owned(),
             snapshots: source.snapshots()?,
-            disk: Arc::new(source),
+            disk: source.clone(),
+            stored: Some(source),
             formats,
             members,
             described,
             backing_dir,
         })
+    }
+
+    /// A disk that is no file: `given` is what it was called by, `described` what it is ("snap-1 of ami-1").
+    pub(crate) fn of_cloud(given: &str, described: &str, disk: Arc<dyn BlockSource>) -> Self {
+        Self {
+            path: PathBuf::from(given),
+            disk,
+            stored: None,
+            formats: vec!["snapshot"],
+            members: Vec::new(),
+            snapshots: 0,
+            described: described.to_owned(),
+            backing_dir: None,
+        }
+    }
+
+    /// The file as qcow2, if it is one.
+    pub(crate) fn as_qcow2(&self) -> Option<&Qcow2Source> {
+        self.stored.as_ref()?.as_qcow2()
     }
 
     /// Opens an image that is to be replaced by a changed one: nothing is unpacked for that.
@@ -106,9 +131,9 @@ impl Input {
 
     /// The format in which the file itself can lie below an overlay.
     pub(crate) fn base_format(&self) -> Result<ImageFormat, CliError> {
-        match &*self.disk {
-            Source::Raw(_) if self.formats.len() == 1 => Ok(ImageFormat::Raw),
-            Source::Qcow2(_) if self.formats.len() == 1 => Ok(ImageFormat::Qcow2),
+        match self.stored.as_deref() {
+            Some(Source::Raw(_)) if self.formats.len() == 1 => Ok(ImageFormat::Raw),
+            Some(Source::Qcow2(_)) if self.formats.len() == 1 => Ok(ImageFormat::Qcow2),
             _ => {
                 let text = format!(
                     "{}: {} cannot lie below an overlay, only raw and qcow2",

@@ -176,7 +176,7 @@ fn write_all(
         Some(CompressionName::Zstd) => Compression::Zstd,
         Some(CompressionName::Zlib) | None => Compression::Zlib,
     };
-    Ok(match (format, input.disk.as_qcow2()) {
+    Ok(match (format, input.as_qcow2()) {
         (ImageFormat::Raw, _) => finished(write_raw(disk, out, threads, progress)?),
         (ImageFormat::Qcow2, Some(source)) if options.compression.is_none() => {
             let options = RewriteOptions { threads, scrub: options.sparsify, ..RewriteOptions::default() };

@@ -99,7 +99,7 @@ fn enroll(
 
 /// The output's format is the image's.
 fn target(input: &Input, force: bool) -> TargetArgs {
-    let format = if input.disk.as_qcow2().is_some() { Format::Qcow2 } else { Format::Raw };
+    let format = if input.as_qcow2().is_some() { Format::Qcow2 } else { Format::Raw };
     TargetArgs { format: Some(format), force, ..TargetArgs::default() }
 }
 
