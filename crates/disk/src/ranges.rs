@@ -27,7 +27,8 @@ pub fn touching<'a>(list: &'a [Range<u64>], within: &Range<u64>) -> &'a [Range<u
 }
 
 /// The parts of `within` that none of a list's ranges covers, ascending.
-pub(crate) fn uncovered(list: &[Range<u64>], within: Range<u64>) -> Vec<Range<u64>> {
+#[must_use]
+pub fn uncovered(list: &[Range<u64>], within: Range<u64>) -> Vec<Range<u64>> {
     let mut parts = Vec::new();
     let mut at = within.start;
     for range in touching(list, &within) {

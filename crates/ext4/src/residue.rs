@@ -22,6 +22,21 @@ impl Ext4 {
         Ok(self.in_bytes(intersection(&free, &given_up)))
     }
 
+    /// Byte ranges that nobody can read anything from, ascending: the free blocks of the bitmaps, which nothing reads
+    /// before it has written there. None where the file system must not be changed (a feature that is not known here
+    /// may give the bitmaps another meaning; bigalloc does).
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when a block bitmap is, or counts other free blocks than its group says: a repair may find
+    /// files there.
+    pub fn free(&self) -> Result<Vec<Range<u64>>, Error> {
+        if self.read_only_reason().is_some() {
+            return Ok(Vec::new());
+        }
+        self.volume.check_free_counts()?;
+        Ok(self.in_bytes(self.volume.free_ranges()?))
+    }
+
     /// Byte ranges that no file owns, and the journal behind its superblock, which holds copies of blocks
     /// and, being empty, is not read by anybody. Also inodes that were given back and are not zeros: the
     /// kernel leaves small contents, attributes and link targets in them.

@@ -1,5 +1,7 @@
 //! One guest over an image: its partitions, its root, and its mounts as the guest sees them.
 
+mod efi;
+mod free;
 mod grow;
 mod residue;
 
@@ -17,6 +19,8 @@ use crate::volume::usr;
 use crate::volume::{self, Place, ext4::Ext4Volume};
 use crate::{Attributes, DirEntry, Error, FileSystem, FileType, GuestPath, Metadata, Stage, Tree, Volumes};
 
+pub use efi::efi_programs;
+pub use free::{FreeMap, free_map};
 pub use grow::{Grown, grow_root};
 pub use residue::{VolumeResidue, disk_residue};
 

@@ -29,7 +29,9 @@ mod volume;
 pub use apply::{Volumes, apply};
 pub use confirm::{Confirmation, Location, confirm};
 pub use error::Error;
-pub use guest::{Grown, Guest, Volume, VolumeResidue, disk_residue, grow_root};
+pub use guest::{
+    FreeMap, Grown, Guest, Volume, VolumeResidue, disk_residue, efi_programs, free_map, grow_root,
+};
 pub use os_release::OsRelease;
 pub use path::GuestPath;
 pub use selinux::{FileContexts, Policy};

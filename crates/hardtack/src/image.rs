@@ -4,12 +4,13 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use hardtack_disk::ranges::merge;
 use hardtack_disk::{
     AtomicFile, Backing, BlockSource, BlockWrite, Holes, ImageFormat, Overlay, Written,
 };
 use hardtack_guest::{
-    Confirmation, Content, Edit, FileType, Guest, GuestPath, Location, Residue, State, Tree, confirm,
-    grow_root,
+    Confirmation, Content, Edit, FileType, FreeMap, Guest, GuestPath, Location, Residue, State, Tree, confirm,
+    free_map, grow_root,
 };
 
 use crate::args::TargetArgs;
@@ -45,6 +46,10 @@ pub(crate) struct Finished {
 pub(crate) struct Edited {
     /// The disk, without what nobody owns.
     pub(crate) disk: Arc<dyn BlockSource>,
+    /// The bytes of it that nobody can read anything from.
+    pub(crate) free: FreeMap,
+    /// The bytes of it that may differ from the source's, ascending; what it has grown by included.
+    pub(crate) changed: Vec<Range<u64>>,
     /// The second opinion.
     pub(crate) confirmation: Confirmation,
     /// Bytes of the disk that were left out because nobody owns them, where they held anything.
@@ -133,9 +138,22 @@ impl Image {
         self.guest.finish_all()?;
         self.input.note_snapshots();
         let (residue, left_out) = self.residue(edits, options)?;
+        let changed = self.changed(&residue)?;
         let disk: Arc<dyn BlockSource> = Arc::new(Holes::new(self.disk.clone(), residue));
         let confirmation = confirm(edits, self.epoch, &disk, &|path: &GuestPath| self.locate(path))?;
-        Ok(Edited { disk, confirmation, left_out })
+        let free = free_map(disk.clone())?;
+        Ok(Edited { disk, free, changed, confirmation, left_out })
+    }
+
+    /// What may differ from the source: what was written, what is cleared of `residue`, what is new.
+    fn changed(&self, residue: &[Range<u64>]) -> Result<Vec<Range<u64>>, CliError> {
+        let mut changed = self.disk.changed_ranges(0..self.disk.len());
+        for range in residue {
+            // What reads as zeros stays what it was.
+            changed.extend(self.disk.data_ranges(range.clone())?);
+        }
+        changed.push(self.input.disk.len()..self.disk.len());
+        Ok(merge(changed))
     }
 
     /// What is not to reach the output, and how much of it the source really holds.

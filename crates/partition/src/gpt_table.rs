@@ -4,6 +4,8 @@
 //! 128 bytes, so headers are judged here between its two steps. It looks for the backup only
 //! at the disk's last sector; a disk that was enlarged has it where the primary header says.
 
+use std::ops::Range;
+
 use gpt::disk::LogicalBlockSize;
 use gpt::header::{Header, read_header_from_arbitrary_device};
 use gpt::partition::file_read_partitions;
@@ -110,6 +112,33 @@ fn signed(disk: &dyn BlockSource) -> Result<Option<LogicalBlockSize>, Error> {
         }
     }
     Ok(None)
+}
+
+/// What a GPT leaves to partitions, in bytes, and what its own halves take of the disk. `None` unless both halves
+/// are sound and say the same.
+pub(crate) fn usable(disk: &dyn BlockSource) -> Result<Option<(Range<u64>, Vec<Range<u64>>)>, Error> {
+    let size = sector_size(disk)?;
+    let sector = size.as_u64();
+    let half = |lba| match attempt(disk, size, lba) {
+        Ok((header, _)) => Ok(Some(header)),
+        Err(Attempt::Disk(error)) => Err(Error::from(error)),
+        Err(Attempt::Bad(_)) => Ok(None),
+    };
+    let Some(primary) = half(1)? else { return Ok(None) };
+    let Some(backup) = half(primary.backup_lba)? else { return Ok(None) };
+    let limits = |header: &Header| (header.first_usable, header.last_usable);
+    if limits(&primary) != limits(&backup) || primary.last_usable < primary.first_usable {
+        return Ok(None);
+    }
+    let mut own = Vec::new();
+    for header in [&primary, &backup] {
+        // The numbers were judged: they lie inside the disk.
+        let entries = header.part_start * sector;
+        own.push(header.current_lba * sector..(header.current_lba + 1) * sector);
+        own.push(entries..entries + u64::from(header.num_parts) * u64::from(ENTRY));
+    }
+    own.push(0..sector);
+    Ok(Some((primary.first_usable * sector..(primary.last_usable + 1) * sector, own)))
 }
 
 pub(crate) fn read(disk: &dyn BlockSource) -> Result<Table, Error> {

@@ -8,6 +8,7 @@
 mod content;
 mod device;
 mod error;
+mod gaps;
 mod gpt_table;
 mod grow;
 mod mbr;
@@ -15,6 +16,7 @@ mod table;
 
 pub use content::{Content, FsKind};
 pub use error::Error;
+pub use gaps::free_gaps;
 pub use grow::{Growth, Repair, grow_partition};
 pub use table::{Kind, Partition, Table, read_table, type_guid};
 

@@ -45,6 +45,15 @@ impl Entry {
     pub(crate) fn is_used(self) -> bool {
         self.kind != 0 && self.count != 0
     }
+
+    pub(crate) fn is_protective(self) -> bool {
+        self.kind == PROTECTIVE
+    }
+
+    /// Windows' dynamic disks: a database of their own lies at the disk's end.
+    pub(crate) fn is_dynamic(self) -> bool {
+        self.kind == 0x42
+    }
 }
 
 fn le32(bytes: &[u8], at: usize) -> u32 {

@@ -294,6 +294,22 @@ impl Volume {
         Ok(())
     }
 
+    /// Refuses a bitmap that has other free blocks than its group's descriptor counts.
+    pub(crate) fn check_free_counts(&self) -> Result<(), Error> {
+        for number in 0..self.superblock.group_count() {
+            let bitmap = self.block_bitmap(number)?;
+            let runs = bits::clear_runs(&bitmap, 0..self.superblock.group_blocks(number));
+            let free: u32 = runs.map(|run| run.end - run.start).sum();
+            let said = self.group(number)?.free_blocks;
+            if free != said {
+                return Err(Error::Damaged(format!(
+                    "group {number}: {said} blocks are said to be free; the bitmap has {free}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// All free blocks of the volume as ranges, in order; blocks of groups whose bitmap was never
     /// written included, metadata never.
     pub(crate) fn free_ranges(&self) -> Result<Vec<Range<u64>>, Error> {

@@ -108,6 +108,11 @@ impl FatVolume {
         Ok(Self { table, place, epoch, shown: Shown::new(options), changed: false })
     }
 
+    /// The byte ranges of clusters that are free, ascending; none where the copies of the table differ.
+    pub(crate) fn free(&self) -> Result<Vec<Range<u64>>, Error> {
+        if self.table.copies_agree()? { self.table.free_ranges() } else { Ok(Vec::new()) }
+    }
+
     /// `None` when the path, or a directory above it, does not exist.
     fn find(&self, path: &GuestPath) -> Result<Option<Found>, Error> {
         let mut directory = Directory::root(&self.table, &self.place)?;

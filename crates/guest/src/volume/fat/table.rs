@@ -236,6 +236,25 @@ impl Table {
         Ok(self.disk.write_at(at, &sector)?)
     }
 
+    /// True when all copies of the table are the same: each of them is somebody's.
+    pub(super) fn copies_agree(&self) -> Result<bool, Error> {
+        let Geometry { table, tables, table_size, .. } = &self.geometry;
+        let mut at = 0;
+        while at < *table_size {
+            let length = WINDOW.min(table_size - at) as usize;
+            let (mut one, mut other) = (vec![0; length], vec![0; length]);
+            self.disk.read_at(table + at, &mut one)?;
+            for copy in tables.iter().filter(|copy| *copy != table) {
+                self.disk.read_at(copy + at, &mut other)?;
+                if one != other {
+                    return Ok(false);
+                }
+            }
+            at += length as u64;
+        }
+        Ok(true)
+    }
+
     /// The byte ranges of the disk that no file owns, ascending: holes of the output.
     pub(super) fn free_ranges(&self) -> Result<Vec<Range<u64>>, Error> {
         let mut ranges: Vec<Range<u64>> = Vec::new();
