@@ -3,7 +3,8 @@
 //! A bundle is a disk as a tar stream, packed, encrypted and cut into parts, with a [`Manifest`] that
 //! lists them, holds the [`Session`]'s key for its readers, and is signed.
 //!
-//! - [`write_parts`] makes parts of a disk; [`Manifest::to_xml`] and [`write_manifest`] what belongs to them.
+//! - [`write_parts`] makes parts of a disk, [`pack_parts`] hands them to somebody;
+//!   [`Manifest::to_xml`] and [`write_manifest`] what belongs to them.
 //! - [`unbundle`] makes the disk again, and [`check()`] only says whether that would go well.
 //! - [`PublicKey`] and [`PrivateKey`] seal, open, sign and verify.
 //!
@@ -28,7 +29,10 @@ pub use layout::{LARGEST_MANIFEST, PART_SIZE};
 pub use manifest::{Digest, ImageType, Manifest, Part, Signature, signed_text};
 pub use read::{Bundle, Check, Unbundled, Verdict, check, unbundle};
 pub use session::Session;
-pub use write::{BundleOptions, Gzip, Progress, Stage, WrittenParts, unfinished_files, write_parts};
+pub use write::{
+    BundleOptions, Gzip, PackedPart, PackedParts, Progress, Stage, WrittenParts, pack_parts,
+    unfinished_files, write_parts,
+};
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

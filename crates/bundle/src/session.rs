@@ -43,6 +43,15 @@ impl Session {
         words.next().is_none().then_some(session)
     }
 
+    /// The 32 bytes that [`new`](Self::new) takes.
+    pub fn to_bytes(&self) -> Zeroizing<[u8; 2 * AES_BLOCK]> {
+        let mut bytes = Zeroizing::new([0; 2 * AES_BLOCK]);
+        let (key, iv) = bytes.split_at_mut(AES_BLOCK);
+        key.copy_from_slice(&*self.key);
+        iv.copy_from_slice(&*self.iv);
+        bytes
+    }
+
     pub(crate) fn key(&self) -> &[u8; AES_BLOCK] {
         &self.key
     }

@@ -19,7 +19,8 @@ use hardtack_disk::BlockSource;
 use sha1::{Digest as _, Sha1};
 
 use self::pack::{Frame, Packed, Packer};
-use self::parts::{Committer, Parts};
+pub use self::parts::PackedPart;
+use self::parts::{Committer, Output, Parts, ToFiles, ToSink};
 use crate::Error;
 use crate::layout::{AES_BLOCK, PART_SIZE, PIECE};
 use crate::manifest::{self, Part};
@@ -119,6 +120,21 @@ impl WrittenParts {
     }
 }
 
+/// What the parts of a disk came to, when none of them is a file of this machine.
+#[derive(Clone, Debug)]
+pub struct PackedParts {
+    /// SHA-1 of the tar stream.
+    pub digest: manifest::Digest,
+    /// Bytes of the disk.
+    pub size: u64,
+    /// Bytes of the disk that are in the stream.
+    pub data: u64,
+    /// Bytes of all parts.
+    pub bundled_size: u64,
+    /// The parts.
+    pub parts: Vec<Part>,
+}
+
 /// Files that are removed unless somebody keeps them.
 #[derive(Debug, Default)]
 struct Files(Vec<PathBuf>);
@@ -161,38 +177,86 @@ pub fn write_parts(
     options: &BundleOptions<'_>,
     progress: Progress<'_>,
 ) -> Result<WrittenParts, Error> {
-    if options.part_size == 0 || !options.part_size.is_multiple_of(AES_BLOCK as u64) {
-        return Err(Error::Usage(format!("a part has a multiple of {AES_BLOCK} bytes")));
-    }
-    crate::check_prefix(options.name)?;
-    let most = if options.level < HUNGRY { THREADS } else { HUNGRY_THREADS };
-    let threads = options.threads.clamp(1, most);
-    let data = match options.dense {
-        true if disk.is_empty() => Vec::new(),
-        true => std::iter::once(0..disk.len()).collect(),
-        false => scan::data(disk, threads, &|done, total| progress(Stage::Scan, done, total))?,
-    };
-    let stored = data.iter().map(|range: &Range<u64>| range.end - range.start).sum();
-    let stream = Stream::new(disk, options.name, data)?;
+    let plan = Plan::new(disk, options, progress)?;
     let (finished, committer) = Committer::new(options.replace);
-    let parts = Parts::new(options, session, finished);
+    let parts = Parts::new(options, session, ToFiles::new(options, finished));
     let (packed, (files, committed)) = std::thread::scope(|scope| {
         let committer = scope.spawn(|| committer.run());
-        let packed = run(&stream, parts, options, threads, progress);
+        let packed = run(&plan.stream, parts, options, plan.threads, progress);
         let committed = committer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (packed, committed)
     });
     // Why a part did not get its name says more than that packing could not go on.
     committed?;
     let (digest, (parts, bundled_size)) = packed?;
-    Ok(WrittenParts { digest, size: disk.len(), data: stored, bundled_size, parts, files })
+    Ok(WrittenParts { digest, size: disk.len(), data: plan.data, bundled_size, parts, files })
+}
+
+/// Makes the parts of `disk` and hands each over as soon as it is complete, in their order, one at a time: the bytes
+/// are those that [`write_parts`] writes. While `sink` has a part nothing else is packed for long, so it bounds the
+/// memory: beside what it keeps there is one part, and 4 MiB for each thread. An error of it ends the work.
+/// `options.directory`, `replace` and `durable` are not looked at.
+pub fn pack_parts<E: From<Error> + Send>(
+    disk: &dyn BlockSource,
+    session: &Session,
+    options: &BundleOptions<'_>,
+    progress: Progress<'_>,
+    sink: &mut (dyn FnMut(PackedPart) -> Result<(), E> + Send),
+) -> Result<PackedParts, E> {
+    let plan = Plan::new(disk, options, progress)?;
+    let mut failed = None;
+    let mut sink = |part| {
+        sink(part).map_err(|error| {
+            failed = Some(error);
+            Error::Usage("a part was not taken".to_owned())
+        })
+    };
+    // What is packed is not much longer than the stream.
+    let most = options.part_size.min(plan.stream.len().saturating_add(plan.stream.len() / 16 + (1 << 20)));
+    let parts = Parts::new(options, session, ToSink::new(&mut sink, most));
+    let packed = run(&plan.stream, parts, options, plan.threads, progress);
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let (digest, (parts, bundled_size)) = packed?;
+    Ok(PackedParts { digest, size: disk.len(), data: plan.data, bundled_size, parts })
+}
+
+/// What the parts are made of, and by how many.
+struct Plan<'a> {
+    stream: Stream<'a>,
+    /// Bytes of the disk that are in the stream.
+    data: u64,
+    threads: usize,
+}
+
+impl<'a> Plan<'a> {
+    fn new(
+        disk: &'a dyn BlockSource,
+        options: &BundleOptions<'_>,
+        progress: Progress<'_>,
+    ) -> Result<Self, Error> {
+        if options.part_size == 0 || !options.part_size.is_multiple_of(AES_BLOCK as u64) {
+            return Err(Error::Usage(format!("a part has a multiple of {AES_BLOCK} bytes")));
+        }
+        crate::check_prefix(options.name)?;
+        let most = if options.level < HUNGRY { THREADS } else { HUNGRY_THREADS };
+        let threads = options.threads.clamp(1, most);
+        let data = match options.dense {
+            true if disk.is_empty() => Vec::new(),
+            true => std::iter::once(0..disk.len()).collect(),
+            false => scan::data(disk, threads, &|done, total| progress(Stage::Scan, done, total))?,
+        };
+        let stored = data.iter().map(|range: &Range<u64>| range.end - range.start).sum();
+        Ok(Self { stream: Stream::new(disk, options.name, data)?, data: stored, threads })
+    }
 }
 
 type Finished = (manifest::Digest, (Vec<Part>, u64));
 
-fn run(
+fn run<O: Output>(
     stream: &Stream<'_>,
-    mut parts: Parts<'_>,
+    mut parts: Parts<'_, O>,
     options: &BundleOptions<'_>,
     threads: usize,
     progress: Progress<'_>,

@@ -1,10 +1,10 @@
-//! The encrypted stream, cut into files.
+//! The encrypted stream, cut into parts: files, or bytes for whoever takes them.
 //!
 //! AES-128-CBC with PKCS#7's padding, as `openssl enc -aes-128-cbc -K … -iv …` makes it. A part is begun
 //! when there is a byte for it: euca2ools, whose last part is empty when the length fits exactly, is not
 //! followed there.
 
-use std::io::Write;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -17,7 +17,7 @@ use sha1::{Digest as _, Sha1};
 use super::Files;
 use crate::Error;
 use crate::layout::AES_BLOCK;
-use crate::manifest::Part;
+use crate::manifest::{Digest, Part};
 use crate::session::Session;
 
 /// Parts that may wait to be on the disk.
@@ -59,38 +59,127 @@ impl Committer {
     }
 }
 
-/// Encrypts and cuts.
-pub(super) struct Parts<'a> {
+/// Where the bytes of parts go.
+pub(super) trait Output: Send {
+    /// Takes bytes of the part `name`; the first of them begin it.
+    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), Error>;
+
+    /// That part is complete.
+    fn close(&mut self, index: usize, name: &str, digest: &Digest) -> Result<(), Error>;
+}
+
+/// Parts become files of a directory.
+pub(super) struct ToFiles<'a> {
     directory: &'a Path,
+    durable: bool,
+    open: Option<AtomicFile>,
+    finished: SyncSender<AtomicFile>,
+}
+
+impl<'a> ToFiles<'a> {
+    pub(super) fn new(options: &super::BundleOptions<'a>, finished: SyncSender<AtomicFile>) -> Self {
+        Self { directory: options.directory, durable: options.durable, open: None, finished }
+    }
+}
+
+impl Output for ToFiles<'_> {
+    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let file = match &mut self.open {
+            Some(file) => file,
+            None => {
+                let mut file = AtomicFile::create(&self.directory.join(name))?;
+                file.set_durable(self.durable);
+                self.open.insert(file)
+            }
+        };
+        file.file().write_all(bytes).map_err(|error| Error::io(file.path(), "write it", error))
+    }
+
+    fn close(&mut self, _: usize, _: &str, _: &Digest) -> Result<(), Error> {
+        let Some(file) = self.open.take() else { return Ok(()) };
+        let path = file.path().to_owned();
+        // Nobody listens when an earlier part failed; that error is the one to tell.
+        self.finished.send(file).map_err(|_| {
+            Error::io(&path, "finish it", std::io::Error::other("an earlier part could not be finished"))
+        })
+    }
+}
+
+/// Parts are handed over, each as a whole.
+pub(super) struct ToSink<'a> {
+    sink: &'a mut (dyn FnMut(PackedPart) -> Result<(), Error> + Send),
+    bytes: Vec<u8>,
+    /// Bytes that a part has at most: a buffer that grows would take twice of that.
+    most: usize,
+}
+
+impl<'a> ToSink<'a> {
+    pub(super) fn new(sink: &'a mut (dyn FnMut(PackedPart) -> Result<(), Error> + Send), most: u64) -> Self {
+        Self { sink, bytes: Vec::new(), most: usize::try_from(most).unwrap_or(usize::MAX) }
+    }
+}
+
+impl Output for ToSink<'_> {
+    fn write(&mut self, _: &str, bytes: &[u8]) -> Result<(), Error> {
+        if self.bytes.is_empty() {
+            self.bytes
+                .try_reserve_exact(self.most)
+                .map_err(|_| Error::Usage(format!("there is no memory for a part of {} bytes", self.most)))?;
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn close(&mut self, index: usize, name: &str, digest: &Digest) -> Result<(), Error> {
+        let bytes = std::mem::take(&mut self.bytes);
+        (self.sink)(PackedPart { index, name: name.to_owned(), digest: *digest, bytes })
+    }
+}
+
+/// A part that is complete, in memory.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PackedPart {
+    /// Its index in the manifest.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// SHA-1 of its bytes.
+    pub digest: Digest,
+    /// Its bytes, encrypted.
+    pub bytes: Vec<u8>,
+}
+
+impl std::fmt::Debug for PackedPart {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "PackedPart({}, {} bytes)", self.name, self.bytes.len())
+    }
+}
+
+/// Encrypts and cuts.
+pub(super) struct Parts<'a, O> {
     prefix: &'a str,
     part_size: u64,
-    durable: bool,
     cipher: cbc::Encryptor<Aes128>,
     /// Bytes that are no whole block yet.
     rest: Vec<u8>,
     buffer: Vec<u8>,
-    open: Option<(AtomicFile, Sha1, u64)>,
-    finished: SyncSender<AtomicFile>,
+    /// Name, digest and bytes of the part that is begun.
+    open: Option<(String, Sha1, u64)>,
+    output: O,
     parts: Vec<Part>,
     length: u64,
 }
 
-impl<'a> Parts<'a> {
-    pub(super) fn new(
-        options: &super::BundleOptions<'a>,
-        session: &Session,
-        finished: SyncSender<AtomicFile>,
-    ) -> Self {
+impl<'a, O: Output> Parts<'a, O> {
+    pub(super) fn new(options: &super::BundleOptions<'a>, session: &Session, output: O) -> Self {
         Self {
-            directory: options.directory,
             prefix: options.name,
             part_size: options.part_size,
-            durable: options.durable,
             cipher: cbc::Encryptor::new(session.key().into(), session.iv().into()),
             rest: Vec::with_capacity(AES_BLOCK),
             buffer: Vec::new(),
             open: None,
-            finished,
+            output,
             parts: Vec::new(),
             length: 0,
         }
@@ -129,16 +218,13 @@ impl<'a> Parts<'a> {
 
     fn cut(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         while !bytes.is_empty() {
-            if self.open.is_none() {
-                let path = self.directory.join(name(self.prefix, self.parts.len()));
-                let mut file = AtomicFile::create(&path)?;
-                file.set_durable(self.durable);
-                self.open = Some((file, Sha1::new(), 0));
-            }
-            let Some((file, digest, have)) = &mut self.open else { continue };
+            let (name, digest, have) = match &mut self.open {
+                Some(open) => open,
+                none => none.insert((name(self.prefix, self.parts.len()), Sha1::new(), 0)),
+            };
             let room = usize::try_from(self.part_size - *have).unwrap_or(usize::MAX);
             let (now, later) = bytes.split_at(room.min(bytes.len()));
-            file.file().write_all(now).map_err(|error| Error::io(file.path(), "write it", error))?;
+            self.output.write(name, now)?;
             digest.update(now);
             *have += now.len() as u64;
             self.length += now.len() as u64;
@@ -151,13 +237,10 @@ impl<'a> Parts<'a> {
     }
 
     fn close(&mut self) -> Result<(), Error> {
-        let Some((file, digest, _)) = self.open.take() else { return Ok(()) };
-        let name = name(self.prefix, self.parts.len());
-        self.parts.push(Part { name, digest: digest.finalize().into() });
-        let path = file.path().to_owned();
-        // Nobody listens when an earlier part failed; that error is the one to tell.
-        self.finished.send(file).map_err(|_| {
-            Error::io(&path, "finish it", std::io::Error::other("an earlier part could not be finished"))
-        })
+        let Some((name, digest, _)) = self.open.take() else { return Ok(()) };
+        let digest = digest.finalize().into();
+        self.output.close(self.parts.len(), &name, &digest)?;
+        self.parts.push(Part { name, digest });
+        Ok(())
     }
 }

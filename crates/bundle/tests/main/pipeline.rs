@@ -3,7 +3,7 @@
 use std::fs;
 use std::ops::Range;
 
-use hardtack_bundle::{BundleOptions, Error, Gzip, write_parts};
+use hardtack_bundle::{BundleOptions, Error, Gzip, PackedPart, pack_parts, write_parts};
 use hardtack_disk::{BlockSource, RawSource};
 
 use crate::common::{IV, KEY, bundle, disk, session, sh, take_apart};
@@ -227,4 +227,58 @@ fn the_archive_is_the_one_of_euca2ools() {
         let digest = hardtack_bundle::hex::encode(&written.digest);
         assert_eq!(digest, "44a1f72340db1f0aa084385affb1a6bc4d42ef0a");
     }
+}
+
+#[test]
+fn parts_that_are_handed_over_are_those_of_the_files() {
+    let disk = disk(20 << 20);
+    for gzip in [Gzip::Members, Gzip::Single] {
+        let folder = tempfile::tempdir().unwrap();
+        let options = BundleOptions {
+            gzip,
+            part_size: 1 << 20,
+            durable: false,
+            threads: 3,
+            ..BundleOptions::new("disk", folder.path())
+        };
+        let mut files = write_parts(&disk, &session(), &options, &|_, _, _| {}).unwrap();
+        files.keep();
+        let elsewhere = BundleOptions { directory: "/nowhere".as_ref(), threads: 2, ..options };
+        let mut taken = Vec::new();
+        let mut sink = |part: PackedPart| -> Result<(), Error> {
+            assert!(fs::read(folder.path().join(&part.name)).unwrap() == part.bytes, "{part:?}");
+            taken.push((part.index, part.name, part.digest));
+            Ok(())
+        };
+        let packed = pack_parts(&disk, &session(), &elsewhere, &|_, _, _| {}, &mut sink).unwrap();
+        assert_eq!((packed.digest, packed.size, packed.data), (files.digest, files.size, files.data));
+        assert_eq!((&packed.parts, packed.bundled_size), (&files.parts, files.bundled_size));
+        let listed =
+            packed.parts.into_iter().enumerate().map(|(index, part)| (index, part.name, part.digest));
+        assert_eq!(taken, listed.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_part_that_nobody_takes_ends_the_work_with_that_error() {
+    #[derive(Debug, PartialEq)]
+    struct Mine(String);
+    impl From<Error> for Mine {
+        fn from(error: Error) -> Self {
+            Self(error.to_string())
+        }
+    }
+    let disk = disk(20 << 20);
+    let options =
+        BundleOptions { part_size: 1 << 20, threads: 3, ..BundleOptions::new("disk", "/nowhere".as_ref()) };
+    let mut taken = 0;
+    let result = pack_parts(&disk, &session(), &options, &|_, _, _| {}, &mut |_| {
+        taken += 1;
+        if taken == 3 { Err(Mine("full".to_owned())) } else { Ok(()) }
+    });
+    assert_eq!((result.unwrap_err(), taken), (Mine("full".to_owned()), 3));
+    let options = BundleOptions { level: 13, ..options };
+    let result =
+        pack_parts(&disk, &session(), &options, &|_, _, _| {}, &mut |_| Err(Mine("called".to_owned())));
+    assert!(result.unwrap_err().0.contains("level"));
 }
