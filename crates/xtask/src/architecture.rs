@@ -26,7 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("datasource", &["http", "userdata", "modules"]),
     ("agent", &["login", "credentials", "userdata", "modules", "http", "datasource", "netconfig"]),
     ("cloud", &[]),
-    ("publish", &["disk", "partition", "bundle", "cloud"]),
+    ("publish", &["disk", "partition", "bundle", "cloud", "guest"]),
     (
         "hardtack",
         &[

@@ -116,6 +116,8 @@ pub struct Image {
     pub virtualization: Option<String>,
     /// How it boots.
     pub boot_mode: Option<String>,
+    /// Codes of products in it (`productCodes/item/productCode`): it may not be copied then.
+    pub product_codes: Vec<String>,
     /// Its devices.
     pub mappings: Vec<Mapping>,
     /// Its tags.
