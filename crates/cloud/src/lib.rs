@@ -13,6 +13,7 @@
 pub mod bootstrap;
 mod client;
 pub mod credentials;
+mod date;
 pub mod ebs;
 pub mod ec2;
 mod environment;
@@ -20,12 +21,14 @@ mod error;
 pub mod kms;
 mod place;
 mod query;
+mod refusal;
 mod retry;
 pub mod s3;
 mod sign;
 pub mod ssm;
 pub mod sts;
 mod transport;
+mod url;
 mod xml;
 
 pub use client::{Client, Patience};

@@ -1,5 +1,7 @@
 //! The query protocol of EC2, STS and Eucalyptus: `Action=…&Version=…&Name.1.Key=…` in, XML out.
 
+use crate::Service;
+
 /// Parameters of a call, in the order in which they were added.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Query(pub(crate) Vec<(String, String)>);
@@ -29,5 +31,24 @@ impl Query {
             self.set(format!("{name}.{}", index + 1), value);
         }
         self
+    }
+
+    /// All parameters of a call of `action`. A version that was set stays.
+    pub(crate) fn call(&self, service: Service, action: &str) -> Vec<(String, String)> {
+        let mut pairs = vec![("Action".to_owned(), action.to_owned())];
+        if !self.0.iter().any(|(name, _)| name == "Version") {
+            pairs.push(("Version".to_owned(), version(service).to_owned()));
+        }
+        pairs.extend(self.0.iter().cloned());
+        pairs
+    }
+}
+
+/// The version of a service's interface.
+fn version(service: Service) -> &'static str {
+    match service {
+        Service::Sts => "2011-06-15",
+        Service::Bootstrap => "eucalyptus",
+        _ => "2016-11-15",
     }
 }

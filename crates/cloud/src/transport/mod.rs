@@ -1,4 +1,15 @@
 //! HTTP through `ureq`: one request, one answer, bounded in size and time.
+//!
+//! - `http`: sends.
+//! - `failure`: why there is no answer, and whether the request can have arrived.
+//! - `proxy`: which proxy, by the variables of the environment.
+
+mod failure;
+mod http;
+mod proxy;
+
+pub(crate) use failure::Failure;
+pub(crate) use http::{Outgoing, Transport};
 
 /// A request that is not signed yet.
 #[derive(Clone, Debug)]
@@ -22,6 +33,15 @@ pub(crate) enum Body<'a> {
     Signed(&'a [u8]),
     /// Bytes whose digest is not signed (`UNSIGNED-PAYLOAD`), because a header that is signed has it.
     Unsigned(&'a [u8]),
+}
+
+impl<'a> Body<'a> {
+    /// Its bytes.
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Signed(bytes) | Self::Unsigned(bytes) => bytes,
+        }
+    }
 }
 
 /// An answer.
