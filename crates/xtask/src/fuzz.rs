@@ -31,6 +31,8 @@ const TARGETS: &[&str] = &[
     "console",
     "seal",
     "promise",
+    "manifest",
+    "bundle",
 ];
 
 /// The coverage counters, and no static libc: libFuzzer is C++.

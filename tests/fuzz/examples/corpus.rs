@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
+use hardtack_bundle::{Manifest, Part, PrivateKey, PublicKey, Session};
 use hardtack_credentials::{
     Block, HostKey, Root, Surroundings, UserCredentials, UserPart, WithheldCredentials, otpauth, seal,
 };
@@ -38,6 +39,7 @@ fn main() -> std::io::Result<()> {
     whole(&top.join("qcow2"))?;
     services(&top)?;
     blocks(&top)?;
+    bundles(&top)?;
     texts(&top)
 }
 
@@ -105,6 +107,68 @@ fn blocks(top: &Path) -> std::io::Result<()> {
         seed(top, "promise", &format!("own-{number}"), text.as_bytes())?;
     }
     Ok(())
+}
+
+/// A manifest, who signs it and whom it is sealed for; and archives: plain, sparse, sparse with a longer map.
+fn bundles(top: &Path) -> std::io::Result<()> {
+    let bad = |error: hardtack_bundle::Error| std::io::Error::other(error.to_string());
+    let (certificate, key) = (include_bytes!("../bases/bundle.crt"), include_bytes!("../bases/bundle.pem"));
+    seed(top, "manifest", "certificate", certificate)?;
+    seed(top, "manifest", "key", key)?;
+    let here = Path::new("bases");
+    let public = PublicKey::from_certificate(certificate, here).map_err(bad)?;
+    let signer = PrivateKey::from_pem(key, here).map_err(bad)?;
+    let part = |index: u8| Part { name: format!("a.part.0{index}"), digest: [index; 20] };
+    let manifest = Manifest {
+        bundler: ("hardtack".to_owned(), "1".to_owned()),
+        architecture: "x86_64".to_owned(),
+        devices: vec![("ami".to_owned(), "sda1".to_owned())],
+        product_codes: vec!["abc".to_owned()],
+        kernel: Some("eki-1".to_owned()),
+        ramdisk: Some("eri-1".to_owned()),
+        name: "a<&\u{e4}".to_owned(),
+        user: "123456789012".to_owned(),
+        size: 1 << 20,
+        bundled_size: 32,
+        cloud_key: public.seal(&Session::new(&[3; 32])).map_err(bad)?,
+        parts: vec![part(0), part(1)],
+        ..Manifest::default()
+    };
+    seed(top, "manifest", "signed", manifest.to_xml(Some(&signer)).map_err(bad)?.as_bytes())?;
+    seed(top, "manifest", "unsigned", manifest.to_xml(None).map_err(bad)?.as_bytes())?;
+    seed(top, "bundle", "plain", &archive(b'0', "00000000012", &[], 10))?;
+    seed(top, "bundle", "sparse", &archive(b'S', "00000000012", &[(0, 4), (4096, 6), (8192, 0)], 10))?;
+    let many: Vec<(u64, u64)> = (0..40).map(|number| (number * 8, 1)).collect();
+    seed(top, "bundle", "map", &archive(b'S', "00000000050", &many, 40))
+}
+
+/// An input of the target `bundle`: a tar archive of one member.
+fn archive(kind: u8, stored: &str, ranges: &[(u64, u64)], bytes: usize) -> Vec<u8> {
+    let mut tar = vec![0; 512];
+    let mut put = |at: usize, text: &[u8]| tar[at..at + text.len()].copy_from_slice(text);
+    put(0, b"a");
+    put(100, b"0000644");
+    put(124, stored.as_bytes());
+    put(156, &[kind]);
+    put(257, b"ustar  ");
+    let pair = |(offset, length): &(u64, u64)| format!("{offset:011o}\0{length:011o}\0").into_bytes();
+    for (number, range) in ranges.iter().take(4).enumerate() {
+        put(386 + 24 * number, &pair(range));
+    }
+    if kind == b'S' {
+        put(482, &[u8::from(ranges.len() > 4)]);
+        put(483, b"00000020000");
+    }
+    for block in ranges.get(4..).unwrap_or_default().chunks(21) {
+        let mut map = block.iter().flat_map(pair).collect::<Vec<u8>>();
+        map.resize(512, 0);
+        map[504] = u8::from(block.len() == 21 && ranges.len() > 25);
+        tar.extend(map);
+    }
+    tar.extend(std::iter::repeat_n(b'x', bytes));
+    tar.resize(tar.len().next_multiple_of(512) + 1024, 0);
+    tar.insert(0, 0);
+    tar
 }
 
 /// What attacks and other people's packages lay over a machine, in small.

@@ -12,6 +12,7 @@
 //! that was grown can be read.
 
 mod base;
+mod bundle;
 mod checksums;
 mod console;
 mod container;
@@ -31,6 +32,7 @@ mod seeds;
 mod tests;
 mod userdata;
 
+pub use bundle::{bundle, manifest};
 pub use console::console;
 pub use container::container;
 pub use ext4::{ext4, journal};
@@ -70,6 +72,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("console", console),
     ("seal", seal_and_open),
     ("promise", promise),
+    ("manifest", manifest),
+    ("bundle", bundle),
 ];
 
 /// Targets that read texts, and no images.

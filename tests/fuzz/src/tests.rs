@@ -1,6 +1,7 @@
 //! A base that cannot even be opened finds nothing: each is read, and edited, as it is.
 #![allow(clippy::unwrap_used)]
 
+use std::path::Path;
 use std::sync::Arc;
 
 use hardtack_disk::{Backing, BlockSource, Overlay, Qcow2Source, SourceOptions, open_source_with};
@@ -10,7 +11,7 @@ use hardtack_partition::read_table;
 
 use crate::base::{Mutant, Packed};
 use crate::file::{MemoryFile, SCRATCH};
-use crate::{EPOCH, checksums, container, ext4, fat, partition, qcow2};
+use crate::{EPOCH, bundle, checksums, container, ext4, fat, partition, qcow2};
 
 /// All bases of a target, as an input without patches names them.
 fn mutants(bases: &'static [Packed]) -> impl Iterator<Item = (usize, Mutant<'static>)> {
@@ -98,5 +99,18 @@ fn efi_system_partitions_are_mounted() {
         let (fs, _) = guest.volume(&file).unwrap();
         assert_eq!(fs.read_only(), None);
         assert!(fs.describe().contains("FAT"), "{}", fs.describe());
+    }
+}
+
+#[test]
+fn bundles_of_the_seeds_are_read_to_their_end() {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    for name in ["plain", "sparse", "map"] {
+        let input = std::fs::read(seeds.join("bundle").join(name)).unwrap();
+        assert!(bundle::is_good(&input), "{name}");
+    }
+    for name in ["signed", "unsigned"] {
+        let text = std::fs::read(seeds.join("manifest").join(name)).unwrap();
+        assert!(hardtack_bundle::Manifest::parse(&text, Path::new(name)).is_ok(), "{name}");
     }
 }
