@@ -1,10 +1,41 @@
-//! Eucalyptus' bootstrap service.
+//! Eucalyptus' bootstrap service (`/services/Empyrean`), of version `eucalyptus`.
+//!
+//! Sources: `EmpyreanMessages.groovy` of Eucalyptus; euca2ools' `bundle/mixins.py`, which takes the entry of usage
+//! `image-bundling` and service type `compute`. An old server does not know the filters: the entries are filtered
+//! here.
 
-use crate::error::pending;
-use crate::{Client, Error};
+use crate::call::Call;
+use crate::query::Query;
+use crate::xml::Element;
+use crate::{Client, Error, Service};
+
+const CERTIFICATES: Call = Call(Service::Bootstrap, "DescribeServiceCertificates");
 
 /// The certificate for bundles (`DescribeServiceCertificates`, usage `image-bundling` of `compute`), as PEM.
+///
+/// # Errors
+/// The service gives none; no right to ask (`euserv:DescribeServiceCertificates`); no answer.
 pub fn bundling_certificate(client: &Client) -> Result<String, Error> {
-    let _ = client;
-    pending()
+    let mut query = Query::default();
+    query.set("Format", "pem");
+    let root = CERTIFICATES.query(client, &query)?;
+    let certificate = entries(&root).find(|entry| {
+        entry.at(&["certificateUsage"]) == Some("image-bundling")
+            && entry.at(&["serviceType"]) == Some("compute")
+    });
+    let certificate = certificate
+        .ok_or_else(|| CERTIFICATES.wrong("no certificate of usage image-bundling of the service compute"))?;
+    let pem = CERTIFICATES.text(certificate, &["certificate"])?;
+    if !pem.starts_with("-----BEGIN CERTIFICATE-----") {
+        return Err(CERTIFICATES.wrong("certificate is no PEM"));
+    }
+    Ok(format!("{pem}\n"))
+}
+
+/// The entries of `serviceCertificates`, whatever they are called and however deep the list lies.
+fn entries(root: &Element) -> Box<dyn Iterator<Item = &Element> + '_> {
+    match root.child("serviceCertificates") {
+        Some(list) => Box::new(list.children.iter()),
+        None => Box::new(root.children.iter().flat_map(entries)),
+    }
 }

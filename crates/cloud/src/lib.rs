@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bootstrap;
+mod call;
 mod client;
 pub mod credentials;
 mod date;

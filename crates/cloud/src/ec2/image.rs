@@ -1,91 +1,13 @@
-//! Images.
+//! Images as they are described: `DescribeImages`.
 
-use crate::error::pending;
-use crate::{Client, Error};
+use super::filter::{add_filters, items, pages};
+use super::{Mapping, tags};
+use crate::call::Call;
+use crate::query::Query;
+use crate::xml::Element;
+use crate::{Client, Error, Service};
 
-/// How a machine boots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BootMode {
-    /// `legacy-bios`.
-    Bios,
-    /// `uefi`.
-    Uefi,
-    /// `uefi-preferred`.
-    UefiPreferred,
-}
-
-impl BootMode {
-    /// As EC2 writes it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Bios => "legacy-bios",
-            Self::Uefi => "uefi",
-            Self::UefiPreferred => "uefi-preferred",
-        }
-    }
-}
-
-/// A device of an image.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mapping {
-    /// `/dev/xvda`.
-    pub device: String,
-    /// The snapshot that its volume is made of.
-    pub snapshot: Option<String>,
-    /// GiB, where other than the snapshot's.
-    pub size: Option<u64>,
-    /// `gp3` and the like.
-    pub volume_type: Option<String>,
-    /// The volume goes with its instance.
-    pub delete_on_termination: Option<bool>,
-    /// IOPS.
-    pub iops: Option<u64>,
-    /// MiB/s, of `gp3`.
-    pub throughput: Option<u64>,
-    /// `ephemeral0` and the like.
-    pub virtual_name: Option<String>,
-    /// Nothing is there (`NoDevice`).
-    pub none: bool,
-    /// Whether its snapshot is encrypted; only in answers.
-    pub encrypted: Option<bool>,
-}
-
-/// An image to register.
-#[derive(Clone, Debug, Default)]
-pub struct RegisterImage {
-    /// 3 to 128 characters.
-    pub name: String,
-    /// Up to 255 characters.
-    pub description: Option<String>,
-    /// `x86_64`, `arm64`, `i386`.
-    pub architecture: String,
-    /// `hvm` or `paravirtual`.
-    pub virtualization: Option<String>,
-    /// `BUCKET/PATH/NAME.manifest.xml`, of a bundle.
-    pub location: Option<String>,
-    /// The device of the root.
-    pub root_device: Option<String>,
-    /// All devices.
-    pub mappings: Vec<Mapping>,
-    /// How it boots.
-    pub boot_mode: Option<BootMode>,
-    /// ENA works.
-    pub ena: bool,
-    /// `SriovNetSupport=simple`.
-    pub sriov: bool,
-    /// Instances ask for IMDSv2 (`ImdsSupport=v2.0`).
-    pub imds_v2: bool,
-    /// `TpmSupport=v2.0`.
-    pub tpm: bool,
-    /// `eki-…`, of paravirtual ones.
-    pub kernel: Option<String>,
-    /// `eri-…`.
-    pub ramdisk: Option<String>,
-    /// `windows`, of Eucalyptus.
-    pub platform: Option<String>,
-    /// Tags of the image. Empty where the cloud takes none with the call (Eucalyptus).
-    pub tags: Vec<(String, String)>,
-}
+const DESCRIBE: Call = Call(Service::Ec2, "DescribeImages");
 
 /// An image as EC2 describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -135,77 +57,78 @@ pub struct ImageFilter {
     pub filters: Vec<(String, Vec<String>)>,
 }
 
-/// A copy of an image in another region; the client is that region's.
-#[derive(Clone, Debug, Default)]
-pub struct CopyImage {
-    /// The image.
-    pub image: String,
-    /// Its region.
-    pub from: String,
-    /// The copy's name.
-    pub name: String,
-    /// Its description.
-    pub description: Option<String>,
-    /// Another call with the same token gives the same image.
-    pub token: String,
-    /// It is encrypted.
-    pub encrypted: bool,
-    /// By this key.
-    pub kms_key: Option<String>,
-    /// Tags of image and snapshots.
-    pub tags: Vec<(String, String)>,
-}
-
-/// Who may start an image.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Launchers {
-    /// Everybody.
-    pub all: bool,
-    /// Accounts.
-    pub accounts: Vec<String>,
-    /// ARNs of organisations.
-    pub organizations: Vec<String>,
-    /// ARNs of organisational units.
-    pub units: Vec<String>,
-}
-
 /// `DescribeImages`, all pages.
+///
+/// # Errors
+/// `InvalidAMIID.NotFound`: one of the ids is no image's; no answer.
 pub fn describe_images(client: &Client, filter: &ImageFilter) -> Result<Vec<Image>, Error> {
-    let _ = (client, filter);
-    pending()
+    let mut query = Query::default();
+    query.list("ImageId", &filter.ids);
+    query.list("Owner", &filter.owners);
+    add_filters(&mut query, &filter.filters);
+    let mut images = Vec::new();
+    pages(DESCRIBE, client, &query, !filter.ids.is_empty(), |root| {
+        for entry in items(DESCRIBE, root, "imagesSet")? {
+            images.push(image(entry)?);
+        }
+        Ok(())
+    })?;
+    Ok(images)
 }
 
-/// `RegisterImage`; the image's id.
-pub fn register_image(client: &Client, request: &RegisterImage) -> Result<String, Error> {
-    let _ = (client, request);
-    pending()
+fn image(entry: &Element) -> Result<Image, Error> {
+    let text = |name: &str| entry.at(&[name]).map(|text| text.trim().to_owned());
+    Ok(Image {
+        id: DESCRIBE.id(entry, &["imageId"])?,
+        name: text("name").unwrap_or_default(),
+        state: DESCRIBE.text(entry, &["imageState"])?.to_owned(),
+        reason: reason(entry),
+        architecture: text("architecture").unwrap_or_default(),
+        owner: text("imageOwnerId").unwrap_or_default(),
+        location: text("imageLocation").unwrap_or_default(),
+        public: DESCRIBE.flag(entry, &["isPublic"])?.unwrap_or(false),
+        created: text("creationDate").unwrap_or_default(),
+        root_device: text("rootDeviceName"),
+        root_type: text("rootDeviceType"),
+        virtualization: text("virtualizationType"),
+        boot_mode: text("bootMode"),
+        product_codes: product_codes(entry),
+        mappings: mappings(entry)?,
+        tags: tags(entry),
+    })
 }
 
-/// `DeregisterImage`. One that is gone already is no error.
-pub fn deregister_image(client: &Client, image: &str) -> Result<(), Error> {
-    let _ = (client, image);
-    pending()
+/// `stateReason`: its message, or its code where it has nothing else.
+pub(super) fn reason(entry: &Element) -> Option<String> {
+    let at = |name| entry.at(&["stateReason", name]);
+    at("message").or_else(|| at("code")).map(str::to_owned)
 }
 
-/// `CopyImage`; the copy's id.
-pub fn copy_image(client: &Client, request: &CopyImage) -> Result<String, Error> {
-    let _ = (client, request);
-    pending()
+fn product_codes(entry: &Element) -> Vec<String> {
+    let items = entry.child("productCodes").into_iter().flat_map(|list| list.all("item"));
+    items.filter_map(|item| item.at(&["productCode"]).map(str::to_owned)).collect()
 }
 
-/// `DescribeImageAttribute` of `launchPermission`.
-pub fn launchers(client: &Client, image: &str) -> Result<Launchers, Error> {
-    let _ = (client, image);
-    pending()
+fn mappings(entry: &Element) -> Result<Vec<Mapping>, Error> {
+    let Some(list) = entry.child("blockDeviceMapping") else { return Ok(Vec::new()) };
+    list.all("item").map(mapping).collect()
 }
 
-/// `ModifyImageAttribute` of `launchPermission`.
-pub fn modify_launchers(
-    client: &Client,
-    image: &str,
-    add: &Launchers,
-    remove: &Launchers,
-) -> Result<(), Error> {
-    let _ = (client, image, add, remove);
-    pending()
+fn mapping(item: &Element) -> Result<Mapping, Error> {
+    let text = |path: &[&str]| item.at(path).map(|text| text.trim().to_owned());
+    Ok(Mapping {
+        device: text(&["deviceName"]).unwrap_or_default(),
+        snapshot: item
+            .at(&["ebs", "snapshotId"])
+            .map(|_| DESCRIBE.id(item, &["ebs", "snapshotId"]))
+            .transpose()?,
+        size: DESCRIBE.number(item, &["ebs", "volumeSize"])?,
+        volume_type: text(&["ebs", "volumeType"]),
+        delete_on_termination: DESCRIBE.flag(item, &["ebs", "deleteOnTermination"])?,
+        iops: DESCRIBE.number(item, &["ebs", "iops"])?,
+        throughput: DESCRIBE.number(item, &["ebs", "throughput"])?,
+        virtual_name: text(&["virtualName"]),
+        none: item.child("noDevice").is_some_and(|found| found.text.trim() != "false"),
+        encrypted: DESCRIBE.flag(item, &["ebs", "encrypted"])?,
+    })
 }

@@ -1,30 +1,111 @@
 //! EC2: images, snapshots, instances, and what an account says of encryption and sharing.
+//!
+//! Sources: the EC2 API reference of 2016-11-15 for names of parameters and elements; for Eucalyptus the message
+//! classes of its sources (`compute-common`: `VmImages.groovy`, `VmControl.groovy`, `VmBlockDevice.groovy`).
+//!
+//! Eucalyptus refuses a call with a parameter that it does not know ("Failed to bind the following fields"). What
+//! AWS added later is therefore not sent there: `TagSpecification`, `BootMode`, `EnaSupport`, `ImdsSupport`,
+//! `TpmSupport`, `MetadataOptions`, `Latest`, `MaxResults`. Tags come by [`create_tags`] afterwards.
 
 mod account;
+mod filter;
 mod image;
 mod instance;
+mod launchers;
+mod register;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 pub use account::{
     EncryptionDefault, PublicAccess, encryption_default, image_public_access, regions, snapshot_public_access,
 };
-pub use image::{
-    BootMode, CopyImage, Image, ImageFilter, Launchers, Mapping, RegisterImage, copy_image, deregister_image,
-    describe_images, launchers, modify_launchers, register_image,
-};
+pub use image::{Image, ImageFilter, describe_images};
 pub use instance::{
-    Instance, InstanceState, RunInstance, console_output, describe_instances, run_instance,
+    Instance, InstanceState, RunInstance, console_output, describe_instances, knows_no_latest, run_instance,
     terminate_instance,
+};
+pub use launchers::{Launchers, launchers, modify_launchers};
+pub use register::{
+    BootMode, CopyImage, Mapping, RegisterImage, copy_image, deregister_image, register_image,
 };
 pub use snapshot::{
     CopySnapshot, Snapshot, SnapshotState, copy_snapshot, delete_snapshot, describe_snapshots, share_snapshot,
 };
 
-use crate::error::pending;
-use crate::{Client, Error};
+use crate::call::Call;
+use crate::query::Query;
+use crate::xml::Element;
+use crate::{Client, Error, Kind, Service};
 
-/// `CreateTags`.
+const CREATE_TAGS: Call = Call(Service::Ec2, "CreateTags");
+
+/// Whether this cloud takes tags with the calls that make things. Where it does not they come by [`create_tags`].
+pub fn takes_tags(client: &Client) -> bool {
+    client.place().kind == Kind::Aws
+}
+
+/// `CreateTags`: over those of the same names. Without resources or tags nothing is asked for.
+///
+/// # Errors
+/// One of the resources is gone; no right to do it.
 pub fn create_tags(client: &Client, resources: &[&str], tags: &[(String, String)]) -> Result<(), Error> {
-    let _ = (client, resources, tags);
-    pending()
+    if resources.is_empty() || tags.is_empty() {
+        return Ok(());
+    }
+    let mut query = Query::default();
+    query.list("ResourceId", resources.iter().copied());
+    add_tags(&mut query, "Tag", tags);
+    let answer = CREATE_TAGS.query(client, &query)?;
+    done(CREATE_TAGS, &answer)
+}
+
+/// `PREFIX.1.Key`, `PREFIX.1.Value` ….
+fn add_tags(query: &mut Query, prefix: &str, tags: &[(String, String)]) {
+    for (index, (key, value)) in tags.iter().enumerate() {
+        query.set(format!("{prefix}.{}.Key", index + 1), key);
+        query.set(format!("{prefix}.{}.Value", index + 1), value);
+    }
+}
+
+/// `TagSpecification.1.ResourceType=…&TagSpecification.1.Tag.1.Key=…`, the same tags for each of `kinds`; nothing
+/// where the cloud takes none.
+fn specify_tags(client: &Client, query: &mut Query, kinds: &[&str], tags: &[(String, String)]) {
+    if tags.is_empty() || !takes_tags(client) {
+        return;
+    }
+    for (index, kind) in kinds.iter().enumerate() {
+        let prefix = format!("TagSpecification.{}", index + 1);
+        query.set(format!("{prefix}.ResourceType"), *kind);
+        add_tags(query, &format!("{prefix}.Tag"), tags);
+    }
+}
+
+/// The tags of an entry of an answer.
+fn tags(entry: &Element) -> Vec<(String, String)> {
+    let items = entry.child("tagSet").into_iter().flat_map(|set| set.all("item"));
+    let tag = |item: &Element| {
+        item.at(&["key"]).map(|key| (key.to_owned(), item.at(&["value"]).unwrap_or_default().to_owned()))
+    };
+    items.filter_map(tag).collect()
+}
+
+/// An answer that says nothing but `<return>true</return>`.
+fn done(call: Call, answer: &Element) -> Result<(), Error> {
+    match call.flag(answer, &["return"])? {
+        Some(true) => Ok(()),
+        // Eucalyptus says why it did nothing in an error; a plain "false" is left to whoever reads it.
+        Some(false) => Err(call.wrong("it was not done, and nothing says why")),
+        // Newer calls leave it out.
+        None if answer.name.ends_with("Response") => Ok(()),
+        None => Err(call.wrong(format!("its root is {}", crate::call::shown(&answer.name)))),
+    }
+}
+
+/// What a call gives unless an error has one of `codes`.
+fn unless<T>(result: Result<T, Error>, codes: &[&str], instead: T) -> Result<T, Error> {
+    match result {
+        Err(error) if codes.iter().any(|code| error.is(code)) => Ok(instead),
+        other => other,
+    }
 }

@@ -1,108 +1,38 @@
-//! Buckets and objects.
+//! Buckets and objects, of version 2006-03-01: what AWS and Eucalyptus' object storage both know.
+//!
+//! - buckets: is it there, whose is it, does it take ACLs; made and removed.
+//! - objects: put, looked at, read, removed, listed by `ListObjects` (version 1, with markers: Eucalyptus has no
+//!   version 2).
+//! - names: what a bucket and a key may be called.
+//!
+//! Buckets are in the path, never in the host's name: endpoints with a path (Eucalyptus), names with dots under TLS
+//! and servers on loopback all work with it. No streaming signatures and no trailing checksums: a body's SHA-256 is
+//! signed and its MD5 goes along, which both clouds compare.
 
-use crate::error::pending;
-use crate::{Client, Error};
+mod bucket;
+mod list;
+mod name;
+mod object;
+#[cfg(test)]
+mod tests;
 
-/// What an object is stored with.
-#[derive(Clone, Debug, Default)]
-pub struct PutOptions {
-    /// A canned ACL, as `aws-exec-read`.
-    pub acl: Option<String>,
-    /// Metadata, names without `x-amz-meta-`.
-    pub metadata: Vec<(String, String)>,
-    /// Its type.
-    pub content_type: Option<String>,
+pub use bucket::{Bucket, Ownership, create_bucket, delete_bucket, head_bucket, ownership};
+pub use list::list_objects;
+pub use name::{check_bucket_name, check_key};
+pub use object::{Head, PutOptions, delete_object, get_object, head_object, put_object};
+
+use crate::Error;
+use crate::transport::{Body, Request};
+
+/// Bytes of an answer that holds no object.
+const ANSWER: usize = 1024 * 1024;
+
+/// A request without query, headers and body.
+fn request(method: &'static str, path: String) -> Request<'static> {
+    Request { method, path, query: Vec::new(), headers: Vec::new(), body: Body::Signed(&[]) }
 }
 
-/// What is known of an object without reading it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// Bytes.
-    pub size: u64,
-    /// Its entity tag, without quotation marks. No MD5 where the bucket encrypts by KMS.
-    pub etag: String,
-    /// Metadata, names without `x-amz-meta-`, lower case.
-    pub metadata: Vec<(String, String)>,
-}
-
-/// Whose bucket it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Bucket {
-    /// There is none.
-    Missing,
-    /// It is there and can be used; its region where the service tells it.
-    Usable(Option<String>),
-    /// It is there, and not for us.
-    Forbidden,
-}
-
-/// Whether a bucket takes ACLs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ownership {
-    /// `BucketOwnerEnforced`: none.
-    Enforced,
-    /// It takes them.
-    Acls,
-    /// The service does not say.
-    Unknown,
-}
-
-/// `HeadBucket`.
-pub fn head_bucket(client: &Client, bucket: &str) -> Result<Bucket, Error> {
-    let _ = (client, bucket);
-    pending()
-}
-
-/// `CreateBucket`, in `location` or the client's region. `acls`: it takes ACLs (`ObjectWriter`).
-pub fn create_bucket(client: &Client, bucket: &str, location: Option<&str>, acls: bool) -> Result<(), Error> {
-    let _ = (client, bucket, location, acls);
-    pending()
-}
-
-/// `DeleteBucket`. One that is gone already is no error.
-pub fn delete_bucket(client: &Client, bucket: &str) -> Result<(), Error> {
-    let _ = (client, bucket);
-    pending()
-}
-
-/// `GetBucketOwnershipControls`.
-pub fn ownership(client: &Client, bucket: &str) -> Result<Ownership, Error> {
-    let _ = (client, bucket);
-    pending()
-}
-
-/// `PutObject`; its entity tag.
-pub fn put_object(
-    client: &Client,
-    bucket: &str,
-    key: &str,
-    body: &[u8],
-    options: &PutOptions,
-) -> Result<String, Error> {
-    let _ = (client, bucket, key, body, options);
-    pending()
-}
-
-/// `HeadObject`.
-pub fn head_object(client: &Client, bucket: &str, key: &str) -> Result<Option<Head>, Error> {
-    let _ = (client, bucket, key);
-    pending()
-}
-
-/// `GetObject`, at most `limit` bytes.
-pub fn get_object(client: &Client, bucket: &str, key: &str, limit: usize) -> Result<Option<Vec<u8>>, Error> {
-    let _ = (client, bucket, key, limit);
-    pending()
-}
-
-/// `DeleteObject`. One that is gone already is no error.
-pub fn delete_object(client: &Client, bucket: &str, key: &str) -> Result<(), Error> {
-    let _ = (client, bucket, key);
-    pending()
-}
-
-/// `ListObjects`: all keys that begin with `prefix`, with their bytes.
-pub fn list_objects(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<(String, u64)>, Error> {
-    let _ = (client, bucket, prefix);
-    pending()
+/// Whether an error says that a bucket or an object is not there. Answers to HEAD have a status only.
+fn gone(error: &Error) -> bool {
+    error.is("NoSuchKey") || error.is("NoSuchBucket") || error.status() == Some(404)
 }

@@ -1,0 +1,168 @@
+//! A call by its name, and what its answer must hold. Answers are hostile input: what is missing, empty, no number
+//! or no id is an error that names the call, never a default and never a panic.
+//!
+//! An empty id is refused above all: euca2ools prints `IMAGE` with nothing behind it and ends with 0 when a server
+//! answers RegisterImage with something else.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use serde_json::Value;
+
+use crate::query::Query;
+use crate::transport::{Request, Response};
+use crate::xml::{self, Element};
+use crate::{Client, Error, Service};
+
+/// Longest id that is taken for one: a KMS key's ARN, a token of a block.
+const LONGEST_ID: usize = 2048;
+/// Pages of a list, at most; 1,000 entries are on each.
+pub(crate) const PAGES: usize = 1_000;
+
+/// A service and one of its actions. `docs/calls.md` has a row for each.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call(pub(crate) Service, pub(crate) &'static str);
+
+impl Call {
+    /// Sends it in the query protocol.
+    pub(crate) fn query(self, client: &Client, query: &Query) -> Result<Element, Error> {
+        client.query(self.0, self.1, query)
+    }
+
+    /// The same for what must not be done twice.
+    pub(crate) fn query_once(self, client: &Client, query: &Query) -> Result<Element, Error> {
+        client.query_once(self.0, self.1, query)
+    }
+
+    /// Sends it in the JSON protocol.
+    pub(crate) fn json(self, client: &Client, input: &Value) -> Result<Value, Error> {
+        client.json(self.0, self.1, input)
+    }
+
+    /// Sends it as a request of its own; `limit` bounds the answer's body.
+    pub(crate) fn send(
+        self,
+        client: &Client,
+        request: &Request<'_>,
+        limit: usize,
+    ) -> Result<Response, Error> {
+        client.send(self.0, self.1, request, limit)
+    }
+
+    /// The root element of an answer's body.
+    pub(crate) fn xml(self, response: &Response) -> Result<Element, Error> {
+        xml::parse(&response.body).map_err(|what| self.wrong(what))
+    }
+
+    /// The object in an answer's body.
+    pub(crate) fn object(self, response: &Response) -> Result<Value, Error> {
+        match serde_json::from_slice(&response.body) {
+            Ok(value @ Value::Object(_)) => Ok(value),
+            Ok(_) => Err(self.wrong("JSON that is no object")),
+            Err(error) => Err(self.wrong(format!("no JSON: {error}"))),
+        }
+    }
+
+    /// The error of an answer that is none.
+    pub(crate) fn wrong(self, what: impl Into<String>) -> Error {
+        Error::Answer { service: self.0.name(), call: self.1.to_owned(), what: what.into() }
+    }
+
+    /// The error of something that cannot be asked for.
+    pub(crate) fn unusable(self, what: impl Display) -> Error {
+        Error::Usage(format!("{} cannot be asked for: {what}", self.1))
+    }
+
+    /// The text at `path`, which must be there.
+    pub(crate) fn text<'a>(self, element: &'a Element, path: &[&str]) -> Result<&'a str, Error> {
+        element
+            .at(path)
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .ok_or_else(|| self.missing(&path.join("/")))
+    }
+
+    /// The id at `path`: some letters and digits, and signs that ids, ARNs and tokens have.
+    pub(crate) fn id(self, element: &Element, path: &[&str]) -> Result<String, Error> {
+        self.checked_id(self.text(element, path)?, &path.join("/"))
+    }
+
+    /// The number at `path`, where there is one.
+    pub(crate) fn number<T: FromStr>(self, element: &Element, path: &[&str]) -> Result<Option<T>, Error> {
+        element
+            .at(path)
+            .map(|text| text.trim().parse().map_err(|_| self.no("number", &path.join("/"), text)))
+            .transpose()
+    }
+
+    /// `true` or `false` at `path`, where it is there.
+    pub(crate) fn flag(self, element: &Element, path: &[&str]) -> Result<Option<bool>, Error> {
+        match element.at(path).map(str::trim) {
+            None => Ok(None),
+            Some("true" | "1") => Ok(Some(true)),
+            Some("false" | "0") => Ok(Some(false)),
+            Some(other) => Err(self.no("truth value", &path.join("/"), other)),
+        }
+    }
+
+    /// The text of `name`, which must be there.
+    pub(crate) fn json_text<'a>(self, value: &'a Value, name: &str) -> Result<&'a str, Error> {
+        value
+            .get(name)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+            .ok_or_else(|| self.missing(name))
+    }
+
+    /// The id of `name`.
+    pub(crate) fn json_id(self, value: &Value, name: &str) -> Result<String, Error> {
+        self.checked_id(self.json_text(value, name)?, name)
+    }
+
+    /// The number of `name`, which must be there.
+    pub(crate) fn json_number(self, value: &Value, name: &str) -> Result<u64, Error> {
+        let found = value.get(name).ok_or_else(|| self.missing(name))?;
+        found.as_u64().ok_or_else(|| self.no("number from 0 up", name, &found.to_string()))
+    }
+
+    /// The entries of the list `name`; none where it is missing.
+    pub(crate) fn json_list<'a>(self, value: &'a Value, name: &str) -> Result<&'a [Value], Error> {
+        match value.get(name) {
+            None | Some(Value::Null) => Ok(&[]),
+            Some(Value::Array(entries)) => Ok(entries),
+            Some(other) => Err(self.no("list", name, &other.to_string())),
+        }
+    }
+
+    fn checked_id(self, text: &str, name: &str) -> Result<String, Error> {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(&byte);
+        if text.len() <= LONGEST_ID && text.bytes().all(known) {
+            Ok(text.to_owned())
+        } else {
+            Err(self.no("id", name, text))
+        }
+    }
+
+    fn missing(self, name: &str) -> Error {
+        self.wrong(format!("{name} is missing or empty"))
+    }
+
+    fn no(self, kind: &str, name: &str, found: &str) -> Error {
+        self.wrong(format!("{name} is \"{}\", which is no {kind}", shown(found)))
+    }
+}
+
+/// A foreign text for a message: short, without characters that a terminal obeys.
+pub(crate) fn shown(text: &str) -> String {
+    const LENGTH: usize = 60;
+    let mut out: String = text.chars().take(LENGTH).map(|c| if c.is_control() { '?' } else { c }).collect();
+    if text.chars().nth(LENGTH).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+/// The same, whole.
+pub(crate) fn shown_whole(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}

@@ -1,0 +1,94 @@
+//! `ListObjects`, version 1: the one that AWS and Eucalyptus both have.
+//!
+//! Sources: the S3 API reference; botocore's handlers decode keys of `encoding-type=url` as forms are (a plus sign
+//! is a space). Eucalyptus knows no `encoding-type`, and is not asked for it.
+
+use super::name::bucket_path;
+use super::request;
+use crate::call::{Call, shown};
+use crate::xml::Element;
+use crate::{Client, Error, Kind, Service};
+
+const LIST_OBJECTS: Call = Call(Service::S3, "ListObjects");
+
+/// Bytes of a page: 1,000 keys of 1,024 bytes, each percent-encoded, with what stands around them.
+const PAGE: usize = 8 * 1024 * 1024;
+/// Keys in all. A bundle has some thousands at most.
+const KEYS: usize = 1_000_000;
+
+/// `ListObjects`: all keys that begin with `prefix`, with their bytes.
+///
+/// # Errors
+/// There is no such bucket; no answer; an answer with other keys than those asked for.
+pub fn list_objects(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<(String, u64)>, Error> {
+    let mut request = request("GET", bucket_path(client, bucket)?);
+    let mut found: Vec<(String, u64)> = Vec::new();
+    loop {
+        request.query = query(client.place().kind, prefix, found.last().map(|(key, _)| key.as_str()));
+        let root = LIST_OBJECTS.xml(&LIST_OBJECTS.send(client, &request, PAGE)?)?;
+        let before = found.last().map(|(key, _)| key.clone());
+        page(&root, prefix, &mut found)?;
+        if LIST_OBJECTS.flag(&root, &["IsTruncated"])? != Some(true) {
+            return Ok(found);
+        }
+        // The last key is the next page's marker. A server that ignores markers would be asked for ever.
+        if found.last().map(|(key, _)| key) == before.as_ref() {
+            return Err(LIST_OBJECTS.wrong("others follow, it says, and it gives no other keys"));
+        }
+        if found.len() > KEYS {
+            return Err(LIST_OBJECTS.wrong(format!("more than {KEYS} keys begin with \"{}\"", shown(prefix))));
+        }
+    }
+}
+
+fn query(kind: Kind, prefix: &str, marker: Option<&str>) -> Vec<(String, String)> {
+    let mut query = vec![("max-keys".to_owned(), "1000".to_owned())];
+    if kind == Kind::Aws {
+        query.push(("encoding-type".to_owned(), "url".to_owned()));
+    }
+    if !prefix.is_empty() {
+        query.push(("prefix".to_owned(), prefix.to_owned()));
+    }
+    if let Some(marker) = marker {
+        query.push(("marker".to_owned(), marker.to_owned()));
+    }
+    query
+}
+
+/// Adds a page's keys.
+fn page(root: &Element, prefix: &str, found: &mut Vec<(String, u64)>) -> Result<(), Error> {
+    let encoded = root.at(&["EncodingType"]) == Some("url");
+    for entry in root.all("Contents") {
+        let key = entry.at(&["Key"]).ok_or_else(|| LIST_OBJECTS.wrong("a key is missing or empty"))?;
+        let key = if encoded { decode(key)? } else { key.to_owned() };
+        if !key.starts_with(prefix) {
+            // Who lists in order to remove must not be given what is somebody else's.
+            return Err(LIST_OBJECTS.wrong(format!(
+                "the key \"{}\" does not begin with \"{}\"",
+                shown(&key),
+                shown(prefix)
+            )));
+        }
+        let size = LIST_OBJECTS.number(entry, &["Size"])?;
+        found.push((key, size.ok_or_else(|| LIST_OBJECTS.wrong("an object's Size is missing"))?));
+    }
+    Ok(())
+}
+
+fn decode(text: &str) -> Result<String, Error> {
+    let wrong = || LIST_OBJECTS.wrong(format!("the key \"{}\" is not percent-encoded text", shown(text)));
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        out.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || rest.next().and_then(|byte| char::from(byte).to_digit(16));
+                let value = digit().zip(digit()).map(|(high, low)| high * 16 + low);
+                value.and_then(|value| u8::try_from(value).ok()).ok_or_else(wrong)?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(out).map_err(|_| wrong())
+}
