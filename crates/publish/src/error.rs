@@ -27,6 +27,16 @@ pub enum Error {
     /// A cloud.
     #[error(transparent)]
     Cloud(#[from] hardtack_cloud::Error),
+    /// A cloud, about an object of a bucket.
+    #[error("{object}: cannot {what}: {source}")]
+    Object {
+        /// `BUCKET/KEY`.
+        object: String,
+        /// What was tried, as an infinitive.
+        what: &'static str,
+        /// Why it failed.
+        source: hardtack_cloud::Error,
+    },
     /// The disk.
     #[error(transparent)]
     Disk(#[from] hardtack_disk::Error),
