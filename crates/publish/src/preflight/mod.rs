@@ -1,10 +1,17 @@
 //! What can be found wrong before the first byte is sent.
 
 mod bundle;
+mod credentials;
+mod encryption;
 mod snapshot;
 
 pub use bundle::bundle;
 pub use snapshot::snapshot;
+
+use hardtack_cloud::Error as Cloud;
+
+use crate::Error;
+use crate::refusal::denied;
 
 /// How a check went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,4 +33,29 @@ pub struct Check {
     pub outcome: Outcome,
     /// What was found, and what to do.
     pub text: String,
+}
+
+impl Check {
+    fn good(subject: &'static str, text: impl Into<String>) -> Self {
+        Self { subject, outcome: Outcome::Good, text: text.into() }
+    }
+
+    fn doubtful(subject: &'static str, text: impl Into<String>) -> Self {
+        Self { subject, outcome: Outcome::Doubtful, text: text.into() }
+    }
+
+    fn bad(subject: &'static str, text: impl Into<String>) -> Self {
+        Self { subject, outcome: Outcome::Bad, text: text.into() }
+    }
+
+    /// A question that was not answered: doubtful where the account may not ask it, and bad where the service says no
+    /// for another reason.
+    fn unknown(subject: &'static str, question: &str, error: &Error) -> Self {
+        let text = format!("{question} cannot be known: {error}");
+        match error {
+            Error::Cloud(error) if denied(error) => Self::doubtful(subject, text),
+            Error::Cloud(Cloud::Transport { .. }) => Self::doubtful(subject, text),
+            _ => Self::bad(subject, text),
+        }
+    }
 }

@@ -1,0 +1,107 @@
+//! Waiting for something in a cloud: pauses that grow, the state told, and what need not end it.
+//!
+//! Time is counted in pauses, not by the clock: the environment's clock may stand still.
+
+use std::time::Duration;
+
+use hardtack_cloud::{Client, Environment};
+
+use crate::refusal::transient;
+use crate::{Error, Teller};
+
+/// The first pause, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(15));
+/// After so long in the same state people are told.
+const STILL: Duration = Duration::from_secs(600);
+/// A service that does not answer for so long ends the waiting.
+const SILENCE: Duration = Duration::from_secs(1800);
+/// A thing that was just made may not be known everywhere for so long: EBS' advice for snapshots is two minutes.
+const UNKNOWN: Duration = Duration::from_secs(120);
+
+/// Somebody waits.
+pub(crate) struct Poll<'a> {
+    environment: &'a Environment,
+    tell: &'a dyn Teller,
+    pause: Duration,
+    state: String,
+    still: Duration,
+    silence: Duration,
+}
+
+impl<'a> Poll<'a> {
+    /// Nothing was waited for yet.
+    pub(crate) fn new(client: &'a Client, tell: &'a dyn Teller) -> Self {
+        let environment = client.environment().as_ref();
+        let (still, silence) = (Duration::ZERO, Duration::ZERO);
+        Self { environment, tell, pause: PAUSES.0, state: String::new(), still, silence }
+    }
+
+    /// Tells the state and waits. There is no last time: a snapshot may take hours.
+    pub(crate) fn pause(&mut self, state: &str) {
+        self.silence = Duration::ZERO;
+        if self.state != state {
+            self.state = state.to_owned();
+            self.still = Duration::ZERO;
+        }
+        let before = self.still.as_secs() / STILL.as_secs();
+        self.tell.waiting(state);
+        self.sleep();
+        let minutes = self.still.as_secs() / 60;
+        if self.still.as_secs() / STILL.as_secs() > before {
+            self.tell.note(&format!(
+                "{state}, and nothing has changed for {minutes} minutes; this goes on waiting, and can be ended and run \
+                 again at any time"
+            ));
+        }
+    }
+
+    /// An answer that says nothing of the state: waits if the next may, gives the error if not.
+    pub(crate) fn endure(&mut self, error: hardtack_cloud::Error) -> Result<(), Error> {
+        if !transient(&error) || self.silence >= SILENCE {
+            return Err(error.into());
+        }
+        self.silence += self.pause;
+        self.tell.waiting(&format!("{error}; asked again"));
+        self.sleep();
+        Ok(())
+    }
+
+    fn sleep(&mut self) {
+        self.still += self.pause;
+        (self.environment.sleep)(self.pause);
+        self.pause = (self.pause * 3 / 2).min(PAUSES.1);
+    }
+}
+
+/// Patience with "there is no such thing" about something that was just made.
+pub(crate) struct Fresh<'a> {
+    environment: &'a Environment,
+    left: Duration,
+    pause: Duration,
+}
+
+impl<'a> Fresh<'a> {
+    /// All of it.
+    pub(crate) fn new(client: &'a Client) -> Self {
+        Self { environment: client.environment(), left: UNKNOWN, pause: Duration::from_millis(500) }
+    }
+
+    /// Waits, and is true, as long as there is patience.
+    pub(crate) fn again(&mut self) -> bool {
+        let pause = self.pause.min(self.left);
+        if pause.is_zero() {
+            return false;
+        }
+        self.left -= pause;
+        self.pause = (self.pause * 2).min(Duration::from_secs(10));
+        (self.environment.sleep)(pause);
+        true
+    }
+}
+
+/// A random part of `whole`, at least half of it.
+pub(crate) fn jitter(environment: &Environment, whole: Duration) -> Duration {
+    let mut random = [0];
+    (environment.random)(&mut random);
+    whole / 2 + whole / 2 * u32::from(random[0]) / 255
+}
