@@ -47,9 +47,18 @@ pub fn encryption_default(client: &Client) -> Result<EncryptionDefault, Error> {
     if !enabled.ok_or_else(|| ENCRYPTION.wrong("ebsEncryptionByDefault is missing"))? {
         return Ok(EncryptionDefault::default());
     }
+    Ok(EncryptionDefault { enabled: true, kms_key: default_key(client)? })
+}
+
+/// `GetEbsDefaultKmsKeyId`: the key of what is encrypted without a key being named, whether by default or because it
+/// was asked for; `None`: the account's own AWS key.
+///
+/// # Errors
+/// No right to ask; no answer.
+pub fn default_key(client: &Client) -> Result<Option<String>, Error> {
     let root = DEFAULT_KEY.query(client, &Query::default())?;
     let key = DEFAULT_KEY.id(&root, &["kmsKeyId"])?;
-    Ok(EncryptionDefault { enabled: true, kms_key: Some(key).filter(|key| !key.ends_with(AWS_KEY)) })
+    Ok(Some(key).filter(|key| !key.ends_with(AWS_KEY)))
 }
 
 /// `GetImageBlockPublicAccessState`.

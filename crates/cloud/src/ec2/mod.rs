@@ -18,7 +18,8 @@ mod snapshot;
 mod tests;
 
 pub use account::{
-    EncryptionDefault, PublicAccess, encryption_default, image_public_access, regions, snapshot_public_access,
+    EncryptionDefault, PublicAccess, default_key, encryption_default, image_public_access, regions,
+    snapshot_public_access,
 };
 pub use image::{Image, ImageFilter, describe_images};
 pub use instance::{
