@@ -1,6 +1,6 @@
 //! What encrypts snapshots in a region, and whether those whom the image is shared with can use that key.
 
-use hardtack_cloud::ec2::encryption_default;
+use hardtack_cloud::ec2::{default_key, encryption_default};
 use hardtack_cloud::kms::{Key, describe_key, grantees};
 use hardtack_cloud::{Client, Error as Cloud};
 
@@ -43,16 +43,21 @@ pub(super) fn region(client: &Client, wish: &Wish<'_>, distribution: &Distributi
         }
         return (checks, false);
     }
-    let default_key = default.as_ref().and_then(|default| default.kms_key.as_deref());
-    let name = wish.key.or(default_key).unwrap_or(ACCOUNTS_OWN);
+    let known = match default {
+        _ if wish.key.is_some() => Some(None),
+        Some(default) if default.enabled => Some(default.kms_key),
+        // Without a right to ask, it may be a key of the account's own choice.
+        _ => default_key(client).ok(),
+    };
+    let default_key = known.clone().flatten();
+    let name = wish.key.or(default_key.as_deref()).unwrap_or(ACCOUNTS_OWN);
     let why = if wish.encrypted { "as asked" } else { "because the account encrypts by default" };
     if distribution.share.all {
         let text =
             format!("snapshots in {region} are encrypted ({why}), and no encrypted image can be public");
         checks.push(Check::bad("sharing", text));
     }
-    // Without a word from EC2 the key may be one of the account's own choice.
-    let is_known = wish.key.is_some() || default.is_some();
+    let is_known = known.is_some();
     match describe_key(client, name) {
         Ok(key) => checks.extend(judge(client, name, &key, (why, is_known), distribution)),
         Err(error) if missing(&error) && wish.key.is_some() => checks.push(Check::bad(
@@ -143,10 +148,11 @@ fn strangers(client: &Client, name: &str, key: &Key, distribution: &Distribution
             Check::doubtful("sharing", who_needs_what(name, region, &format!("account {account}")))
         })
         .collect();
-    let organized = !distribution.share.organizations.is_empty() || !distribution.share.units.is_empty();
-    if organized && !everybody {
-        checks.push(Check::doubtful("sharing", who_needs_what(name, region, "the organisation's accounts")));
-    }
+    // A policy names an organisation by its id in a condition, the last part of its ARN or, of a unit's, one before.
+    let organized = distribution.share.organizations.iter().chain(&distribution.share.units);
+    let strange =
+        organized.filter(|arn| !everybody && !arn.split('/').any(|part| named.iter().any(|one| one == part)));
+    checks.extend(strange.map(|arn| Check::doubtful("sharing", who_needs_what(name, region, arn))));
     if checks.is_empty() {
         checks.push(Check::good(
             "sharing",

@@ -120,14 +120,6 @@ fn try_token(
                 result => result?,
             };
             journal.made(ticket, &started.id)?;
-            if started.block_size != super::plan::SIZE {
-                return Err(hardtack_cloud::Error::Answer {
-                    service: "EBS",
-                    call: "StartSnapshot".to_owned(),
-                    what: format!("blocks have {} bytes, not 524288", started.block_size),
-                }
-                .into());
-            }
             (started.id, started.kms_key)
         }
     };
