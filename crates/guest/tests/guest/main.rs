@@ -4,6 +4,7 @@
 
 mod coreos;
 mod disk;
+mod free;
 mod hostile;
 mod labels;
 mod mounts;
