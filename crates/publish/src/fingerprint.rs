@@ -1,10 +1,11 @@
 //! Whether an image of the same inputs is there already.
 
+use hardtack_bundle::hex;
 use hardtack_cloud::Client;
-use hardtack_cloud::ec2::Image;
+use hardtack_cloud::ec2::{Image, ImageFilter, describe_images};
+use sha2::{Digest as _, Sha256};
 
 use crate::Error;
-use crate::error::pending;
 
 /// The tag with the digest of everything that an image is made of.
 pub const TAG: &str = "hardtack:inputs";
@@ -22,12 +23,67 @@ impl Inputs {
 
     /// SHA-256 of all of it, hexadecimal.
     pub fn digest(&self) -> String {
-        String::new()
+        let mut digest = Sha256::new();
+        for text in self.0.iter().flat_map(|(name, value)| [name, value]) {
+            // With its length, so that no two lists look the same.
+            digest.update((text.len() as u64).to_be_bytes());
+            digest.update(text.as_bytes());
+        }
+        hex::encode(&digest.finalize())
     }
 }
 
 /// The newest available image of the account with these inputs.
+///
+/// # Errors
+/// Those of `DescribeImages`.
 pub fn find(client: &Client, digest: &str) -> Result<Option<Image>, Error> {
-    let _ = (client, digest);
-    pending()
+    if digest.is_empty() {
+        return Ok(None);
+    }
+    let filter = ImageFilter {
+        owners: vec!["self".to_owned()],
+        filters: vec![
+            (format!("tag:{TAG}"), vec![digest.to_owned()]),
+            ("state".to_owned(), vec!["available".to_owned()]),
+        ],
+        ..ImageFilter::default()
+    };
+    let images = describe_images(client, &filter)?;
+    // What a service makes of a filter that it does not know is not trusted.
+    let same = |image: &Image| {
+        image.state == "available" && image.tags.iter().any(|(name, value)| name == TAG && value == digest)
+    };
+    Ok(images
+        .into_iter()
+        .filter(same)
+        .max_by(|one, other| (&one.created, &one.id).cmp(&(&other.created, &other.id))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_depends_on_every_input_and_on_no_order() {
+        let of = |inputs: &[(&str, &str)]| {
+            let mut all = Inputs::default();
+            for (name, value) in inputs {
+                all.add(name, value);
+            }
+            all.digest()
+        };
+        let one = of(&[("source", "sha256:1"), ("recipe", "2")]);
+        assert_eq!(one.len(), 64);
+        assert_eq!(one, of(&[("recipe", "2"), ("source", "sha256:1")]));
+        for other in [
+            &[("source", "sha256:1"), ("recipe", "3")][..],
+            &[("source", "sha256:1")],
+            &[("source", "sha256:1"), ("recip", "e2")],
+            &[("source", "sha256:1r"), ("ecipe", "2")],
+            &[],
+        ] {
+            assert_ne!(one, of(other), "{other:?}");
+        }
+    }
 }

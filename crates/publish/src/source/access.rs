@@ -1,0 +1,125 @@
+//! A snapshot that can be read: the account's own, or a copy of somebody's.
+//!
+//! EBS direct reads no public snapshot, and one that is shared only with rights to its key (EBS user guide, "Use EBS
+//! direct APIs"). A copy is the account's own. It is in the journal before it is made, and found again by the
+//! journal's tag after a kill: `CopySnapshot` has no client token.
+
+use std::time::Duration;
+
+use hardtack_cloud::Client;
+use hardtack_cloud::ec2::{
+    CopySnapshot, Snapshot, SnapshotState, copy_snapshot, delete_snapshot, describe_snapshots,
+};
+
+use super::Resolved;
+use crate::journal::{Journal, Resource, TAG};
+use crate::{Error, Teller};
+
+/// Says of a copy which snapshot it is of.
+const COPY_OF: &str = "hardtack:copy-of";
+/// Between two looks at a copy that is being made.
+const PAUSE: Duration = Duration::from_secs(15);
+/// Looks, two days of them: a copy of a large snapshot takes hours.
+const LOOKS: u32 = 2 * 24 * 60 * 4;
+/// Looks at which a new copy may not be known yet.
+const UNKNOWN: u32 = 8;
+
+/// The copy of `resolved` in the account, completed.
+pub(super) fn copy(
+    client: &Client,
+    resolved: &Resolved,
+    journal: &Journal,
+    tell: &dyn Teller,
+) -> Result<Snapshot, Error> {
+    let region = &client.place().region;
+    let resource = Resource::SnapshotCopy { of: resolved.snapshot.clone() };
+    let known = journal.find(region, &resource);
+    let ticket = journal.intend(region, &resource)?;
+    let id = match known {
+        Some(standing) => match standing.id {
+            Some(id) if !id.is_empty() => Some(id),
+            _ => made_before(client, resolved, journal)?,
+        },
+        None => None,
+    };
+    let id = match id {
+        Some(id) => id,
+        None => {
+            tell.note(&format!(
+                "{} is another account's: it is copied to be read, and the copy is deleted afterwards",
+                resolved.snapshot
+            ));
+            let mut tags = journal.tags();
+            tags.push((COPY_OF.to_owned(), resolved.snapshot.clone()));
+            let request = CopySnapshot {
+                snapshot: resolved.snapshot.clone(),
+                from: region.clone(),
+                description: format!("copy of {}, to be read by hardtack", resolved.snapshot),
+                // Its own key is another account's; without a name of one it is this account's.
+                encrypted: resolved.encrypted,
+                kms_key: None,
+                tags,
+            };
+            copy_snapshot(client, &request)?
+        }
+    };
+    journal.made(ticket, &id)?;
+    wait(client, &id, tell)
+}
+
+/// A copy that an earlier run of this journal made and did not live to write down.
+fn made_before(client: &Client, resolved: &Resolved, journal: &Journal) -> Result<Option<String>, Error> {
+    let filters = [(format!("tag:{TAG}"), vec![journal.id()])];
+    let found = describe_snapshots(client, &[], &filters)?;
+    let is = |snapshot: &Snapshot, name: &str, value: &str| {
+        snapshot.tags.iter().any(|(tag, is)| tag == name && is == value)
+    };
+    let copy = found
+        .into_iter()
+        .find(|snapshot| is(snapshot, TAG, &journal.id()) && is(snapshot, COPY_OF, &resolved.snapshot));
+    Ok(copy.map(|copy| copy.id))
+}
+
+/// Waits until a copy is completed, for as long as it is pending: the state is told.
+fn wait(client: &Client, id: &str, tell: &dyn Teller) -> Result<Snapshot, Error> {
+    for look in 0..LOOKS {
+        let found = match describe_snapshots(client, &[id], &[]) {
+            Err(error) if error.is("InvalidSnapshot.NotFound") && look < UNKNOWN => Vec::new(),
+            answer => answer?,
+        };
+        let Some(snapshot) = found.into_iter().find(|snapshot| snapshot.id == id) else {
+            if look >= UNKNOWN {
+                return Err(Error::Refused(format!("{id}, a copy that was made for reading, is gone")));
+            }
+            (client.environment().sleep)(PAUSE);
+            continue;
+        };
+        match &snapshot.state {
+            SnapshotState::Completed => return Ok(snapshot),
+            SnapshotState::Error => {
+                return Err(Error::Refused(format!(
+                    "the copy {id} came to nothing: {}",
+                    snapshot.message.as_deref().unwrap_or("no reason is given")
+                )));
+            }
+            SnapshotState::Pending => {
+                tell.waiting(&format!("the copy {id} is pending, {}", snapshot.progress))
+            }
+            SnapshotState::Other(state) => tell.waiting(&format!("the copy {id} is in the state {state}")),
+        }
+        (client.environment().sleep)(PAUSE);
+    }
+    Err(Error::Refused(format!(
+        "the copy {id} is still not completed after two days; run it again to wait on"
+    )))
+}
+
+/// Deletes the copy that was made for reading `of`.
+pub(super) fn release(client: &Client, of: &str, id: &str, journal: &Journal) -> Result<(), Error> {
+    let region = &client.place().region;
+    delete_snapshot(client, id)?;
+    match journal.find(region, &Resource::SnapshotCopy { of: of.to_owned() }) {
+        Some(standing) => journal.removed(standing.ticket),
+        None => Ok(()),
+    }
+}
