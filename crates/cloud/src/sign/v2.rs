@@ -116,3 +116,6 @@ fn hmac_sha1(key: &[u8], text: &[u8]) -> String {
     mac.update(text);
     STANDARD.encode(mac.finalize().into_bytes())
 }
+
+#[cfg(test)]
+mod tests;

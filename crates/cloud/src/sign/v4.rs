@@ -26,10 +26,29 @@ pub(crate) struct Scope<'a> {
     pub(crate) time: SystemTime,
 }
 
+/// How a service reads what is signed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// The path is encoded once more.
+    pub(crate) encoded_again: bool,
+    /// Dot segments and empty ones are taken out of the path.
+    pub(crate) normalized: bool,
+    /// The body's digest is in a header (`x-amz-content-sha256`).
+    pub(crate) digest: bool,
+}
+
+impl Manner {
+    /// That of a service. A body that is not signed is one only where the header says so.
+    pub(crate) fn of(service: &str, payload: &Payload) -> Self {
+        let s3 = service == "s3";
+        Self { encoded_again: !s3, normalized: !s3, digest: s3 || *payload == Payload::Unsigned }
+    }
+}
+
 /// The headers that sign `method` of `url` with `headers`, which have `host`.
 ///
 /// # Errors
-/// A sentence that names no value: a header or an address that cannot be signed.
+/// A clause that names no value: a header or an address that cannot be signed.
 pub(crate) fn sign(
     method: &str,
     url: &str,
@@ -37,14 +56,14 @@ pub(crate) fn sign(
     payload: &Payload,
     credentials: &Credentials,
     scope: Scope<'_>,
+    manner: Manner,
 ) -> Result<Vec<(String, String)>, String> {
-    let s3 = scope.service == "s3";
     let mut settings = SigningSettings::default();
-    if s3 {
+    if !manner.encoded_again {
         settings.percent_encoding_mode = PercentEncodingMode::Single;
-        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
     }
-    if s3 || *payload == Payload::Unsigned {
+    settings.uri_path_normalization_mode = UriPathNormalizationMode::from(manner.normalized);
+    if manner.digest {
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
     }
     let keys = Keys::new(
@@ -76,3 +95,6 @@ pub(crate) fn sign(
         .into_parts();
     Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
+
+#[cfg(test)]
+mod tests;
