@@ -1,0 +1,28 @@
+//! A parameter: what it was before, if it is still what the run made of it.
+
+use hardtack_cloud::ssm::{delete_parameter, get_parameter, put_parameter};
+
+use super::{Fate, Task};
+use crate::Error;
+
+impl Task<'_, '_> {
+    pub(super) fn parameter(&self, name: &str, before: Option<&str>, after: &str) -> Result<Fate, Error> {
+        let text = format!("parameter {name} in {}", self.region());
+        match (get_parameter(self.client, name)?, before) {
+            (None, _) => Ok(Fate::Gone(text)),
+            (Some(now), Some(before)) if now == before => Ok(Fate::Gone(text)),
+            (Some(now), _) if now != after => {
+                Ok(Fate::Left(format!("{text}: somebody has changed it since, to {now}")))
+            }
+            (Some(_), Some(before)) => {
+                // The service refuses what is no image's id, where it is told to look.
+                put_parameter(self.client, name, before, before.starts_with("ami-"))?;
+                Ok(Fate::Removed(format!("{text}: it is {before} again")))
+            }
+            (Some(_), None) => {
+                delete_parameter(self.client, name)?;
+                Ok(Fate::Removed(text))
+            }
+        }
+    }
+}
