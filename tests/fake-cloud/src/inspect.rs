@@ -1,0 +1,453 @@
+//! What tests look at and set behind the services' backs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::FileExt as _;
+
+use crate::Cloud;
+use crate::ebs::noise;
+use crate::fault;
+use crate::world::{BLOCK, BLOCKS_OF_GIB, Block, Bucket, Image, MasterKey, Parameter, Snapshot, State};
+
+/// Who owns the objects of a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BucketOwnership {
+    /// ACLs are refused.
+    Enforced,
+    /// ACLs are taken.
+    Writer,
+    /// Nothing was ever said: a bucket of before 2023. ACLs are taken.
+    Unset,
+}
+
+/// An image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageView {
+    /// Its id.
+    pub id: String,
+    /// Its region.
+    pub region: String,
+    /// All that was said of it, by the names that `RegisterImage` has for it.
+    pub values: BTreeMap<String, String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Snapshots of its devices.
+    pub snapshots: Vec<String>,
+    /// Everybody may start it.
+    pub public: bool,
+    /// Accounts and ARNs that may start it.
+    pub launchers: BTreeSet<String>,
+    /// SHA-256 of what its bundle held.
+    pub sha256: Option<String>,
+}
+
+/// A snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotView {
+    /// Its id.
+    pub id: String,
+    /// Its region.
+    pub region: String,
+    /// `pending`, `completed`, `error`.
+    pub state: String,
+    /// GiB.
+    pub size: u64,
+    /// The key that it is encrypted with.
+    pub key: Option<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Blocks that were written into it.
+    pub written: BTreeSet<u64>,
+    /// Everybody may use it.
+    pub public: bool,
+    /// Accounts that may use it.
+    pub users: BTreeSet<String>,
+}
+
+/// An instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceView {
+    /// Its id.
+    pub id: String,
+    /// Its image.
+    pub image: String,
+    /// Its state.
+    pub state: String,
+    /// Its type.
+    pub instance_type: String,
+    /// Its user-data.
+    pub user_data: Vec<u8>,
+    /// Its key pair.
+    pub key_name: Option<String>,
+    /// `HttpTokens`.
+    pub tokens: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Reads a snapshot as a volume of it would.
+pub struct SnapshotReader(Snapshot);
+
+impl SnapshotReader {
+    /// Bytes.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> u64 {
+        self.0.size << 30
+    }
+
+    /// A block: what was written, else zeros, or noise where it is encrypted.
+    ///
+    /// # Panics
+    /// When the block is beyond the end, or the file cannot be read.
+    #[allow(clippy::expect_used)]
+    pub fn block(&self, index: u64) -> Vec<u8> {
+        assert!(index < self.0.size * BLOCKS_OF_GIB, "block {index} is beyond the end");
+        let Some(block) = self.0.blocks.get(&index) else {
+            return if self.0.key.is_some() { noise(&self.0.id, index) } else { vec![0; BLOCK] };
+        };
+        let mut bytes = vec![0; BLOCK];
+        block.file.read_exact_at(&mut bytes, index * BLOCK as u64).expect("a block cannot be read");
+        bytes
+    }
+
+    /// Blocks that it has, its parent's among them.
+    pub fn blocks(&self) -> BTreeSet<u64> {
+        self.0.blocks.keys().copied().collect()
+    }
+
+    /// `length` bytes at `offset`.
+    pub fn bytes(&self, offset: u64, length: usize) -> Vec<u8> {
+        let block = BLOCK as u64;
+        let end = offset + length as u64;
+        let mut bytes = Vec::with_capacity(length);
+        for index in offset / block..end.div_ceil(block) {
+            let (from, to) = (offset.max(index * block), end.min((index + 1) * block));
+            let range = usize::try_from(from - index * block).unwrap_or_default()
+                ..usize::try_from(to - index * block).unwrap_or_default();
+            bytes.extend_from_slice(self.block(index).get(range).unwrap_or_default());
+        }
+        bytes
+    }
+}
+
+impl std::fmt::Debug for SnapshotReader {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "SnapshotReader({})", self.0.id)
+    }
+}
+
+impl Cloud {
+    /// Everything that is there, as `REGION KIND WHAT`, sorted; buckets and objects have no region. Instances that are
+    /// terminated are not there.
+    pub fn leftovers(&self) -> BTreeSet<String> {
+        let world = self.shared.world();
+        let mut all = BTreeSet::new();
+        for bucket in world.buckets.keys() {
+            all.insert(format!("bucket {bucket}"));
+            all.extend(self.shared.store.keys(bucket).iter().map(|key| format!("object {bucket}/{key}")));
+        }
+        for (name, region) in &world.regions {
+            all.extend(region.images.keys().map(|id| format!("{name} image {id}")));
+            all.extend(region.snapshots.keys().map(|id| format!("{name} snapshot {id}")));
+            let alive = region.instances.values().filter(|instance| instance.state != "terminated");
+            all.extend(alive.map(|instance| format!("{name} instance {}", instance.id)));
+            let parameters = region.parameters.iter();
+            all.extend(parameters.map(|((_, key), value)| format!("{name} parameter {key}={}", value.value)));
+        }
+        all
+    }
+
+    /// All images of all regions.
+    pub fn images(&self) -> Vec<ImageView> {
+        let world = self.shared.world();
+        let mut views = Vec::new();
+        for (name, region) in &world.regions {
+            for image in region.images.values() {
+                let sha256 = world.unbundled.get(&image.id).cloned();
+                views.push(view(name, image, sha256));
+            }
+        }
+        views
+    }
+
+    /// All snapshots of all regions.
+    pub fn snapshots(&self) -> Vec<SnapshotView> {
+        let world = self.shared.world();
+        let mut views = Vec::new();
+        for (name, region) in &world.regions {
+            views.extend(region.snapshots.values().map(|snapshot| SnapshotView {
+                id: snapshot.id.clone(),
+                region: name.clone(),
+                state: crate::ec2::snapshot_state(snapshot).to_owned(),
+                size: snapshot.size,
+                key: snapshot.key.clone(),
+                tags: snapshot.tags.clone(),
+                written: snapshot.written.clone(),
+                public: snapshot.all_users,
+                users: snapshot.users.clone(),
+            }));
+        }
+        views
+    }
+
+    /// All instances of all regions.
+    pub fn instances(&self) -> Vec<InstanceView> {
+        let world = self.shared.world();
+        let all = world.regions.values().flat_map(|region| region.instances.values());
+        all.map(|instance| InstanceView {
+            id: instance.id.clone(),
+            image: instance.image.clone(),
+            state: instance.state.to_owned(),
+            instance_type: instance.instance_type.clone(),
+            user_data: instance.user_data.clone(),
+            key_name: instance.key_name.clone(),
+            tokens: instance.tokens.clone(),
+            tags: instance.tags.clone(),
+        })
+        .collect()
+    }
+
+    /// Reads a snapshot of any region.
+    pub fn read_snapshot(&self, id: &str) -> Option<SnapshotReader> {
+        let world = self.shared.world();
+        let found = world.regions.values().find_map(|region| region.snapshots.get(id));
+        found.cloned().map(SnapshotReader)
+    }
+
+    /// The canned ACL that an object came with.
+    pub fn acl(&self, bucket: &str, key: &str) -> Option<String> {
+        self.shared.world().acls.get(&(bucket.to_owned(), key.to_owned())).cloned()
+    }
+
+    /// An object's bytes.
+    pub fn object(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
+        self.shared.store.read(bucket, key)
+    }
+
+    /// The keys of a bucket.
+    pub fn keys(&self, bucket: &str) -> Vec<String> {
+        self.shared.store.keys(bucket)
+    }
+
+    /// Overwrites an object behind S3's back: what is known of it stays.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    #[allow(clippy::expect_used)]
+    pub fn spoil(&self, bucket: &str, key: &str, bytes: &[u8]) {
+        self.shared.store.write(bucket, key, bytes).expect("an object cannot be written");
+    }
+
+    /// A bucket of the first account, in the cloud's own region.
+    pub fn make_bucket(&self, name: &str, ownership: BucketOwnership) {
+        self.make_bucket_of(name, ownership, 0, &self.shared.options.region, false);
+    }
+
+    /// A bucket. `kms`: entity tags of its objects are no MD5.
+    ///
+    /// # Panics
+    /// When there is one, or no such account.
+    #[allow(clippy::expect_used)]
+    pub fn make_bucket_of(
+        &self,
+        name: &str,
+        ownership: BucketOwnership,
+        account: usize,
+        region: &str,
+        kms: bool,
+    ) {
+        let ownership = match ownership {
+            BucketOwnership::Enforced => Some("BucketOwnerEnforced".to_owned()),
+            BucketOwnership::Writer => Some("ObjectWriter".to_owned()),
+            BucketOwnership::Unset => None,
+        };
+        self.shared.store.make_bucket(name).expect("a bucket cannot be made");
+        let owner = self.shared.options.accounts.get(account).expect("no such account").number.clone();
+        let bucket = Bucket { owner, region: region.to_owned(), ownership, block_public: false, kms };
+        self.shared.world().buckets.insert(name.to_owned(), bucket);
+    }
+
+    /// A completed snapshot with these blocks, of the account with this number.
+    ///
+    /// # Panics
+    /// When its file cannot be written, or a block is not 512 KiB.
+    #[allow(clippy::expect_used)]
+    pub fn make_snapshot(
+        &self,
+        region: &str,
+        owner: &str,
+        size: u64,
+        key: Option<&str>,
+        public: bool,
+        blocks: &[(u64, &[u8])],
+    ) -> String {
+        use sha2::{Digest as _, Sha256};
+        let mut world = self.shared.world();
+        let id = world.id("snap", false);
+        let path = self.shared.files.path().join(format!("{id}.blocks"));
+        let file = std::fs::OpenOptions::new().read(true).write(true).create_new(true).open(path);
+        let file = std::sync::Arc::new(file.expect("a snapshot's file cannot be made"));
+        let mut map = BTreeMap::new();
+        for (index, bytes) in blocks {
+            assert_eq!(bytes.len(), BLOCK, "block {index}");
+            file.write_all_at(bytes, index * BLOCK as u64).expect("a block cannot be written");
+            map.insert(*index, Block { file: file.clone(), digest: Sha256::digest(bytes).into() });
+        }
+        let snapshot = Snapshot {
+            id: id.clone(),
+            owner: owner.to_owned(),
+            description: String::new(),
+            size,
+            tags: BTreeMap::new(),
+            state: State::Ready,
+            key: key.map(str::to_owned),
+            managed_key: key.is_some_and(|key| key.contains("aws-ebs")),
+            started: self.shared.now(),
+            blocks: map,
+            written: BTreeSet::new(),
+            open: false,
+            misses: 0,
+            file: None,
+            all_users: public,
+            users: BTreeSet::new(),
+        };
+        world.region(region).snapshots.insert(id.clone(), snapshot);
+        id
+    }
+
+    /// An available image of a snapshot, of the snapshot's owner; its root is `/dev/xvda`.
+    ///
+    /// # Panics
+    /// When there is no such snapshot.
+    #[allow(clippy::expect_used)]
+    pub fn make_image(
+        &self,
+        region: &str,
+        name: &str,
+        snapshot: &str,
+        architecture: &str,
+        public: bool,
+    ) -> String {
+        let mut world = self.shared.world();
+        let id = world.id("ami", false);
+        let number = i64::try_from(world.number()).unwrap_or_default();
+        let region = world.region(region);
+        let root = region.snapshots.get(snapshot).expect("no such snapshot");
+        let mapping = crate::world::Mapping {
+            device: "/dev/xvda".to_owned(),
+            snapshot: Some(snapshot.to_owned()),
+            size: Some(root.size),
+            encrypted: root.key.is_some(),
+            ..Default::default()
+        };
+        let image = Image {
+            id: id.clone(),
+            name: name.to_owned(),
+            description: None,
+            owner: root.owner.clone(),
+            location: format!("{}/{name}", root.owner),
+            architecture: architecture.to_owned(),
+            virtualization: "hvm".to_owned(),
+            kind: "machine",
+            root_device: Some("/dev/xvda".to_owned()),
+            root_type: "ebs",
+            mappings: vec![mapping],
+            boot_mode: None,
+            tpm: None,
+            imds: None,
+            uefi_data: None,
+            ena: Some(true),
+            sriov: None,
+            kernel: None,
+            ramdisk: None,
+            platform: None,
+            // One that is made later is newer, whatever the clock says.
+            created: self.shared.now() + number,
+            state: State::Ready,
+            tags: BTreeMap::new(),
+            all_users: public,
+            users: BTreeSet::new(),
+            organizations: BTreeSet::new(),
+            units: BTreeSet::new(),
+            source: None,
+        };
+        region.images.insert(id.clone(), image);
+        id
+    }
+
+    /// A parameter; one below `/aws/` is for all accounts.
+    pub fn make_parameter(&self, region: &str, name: &str, value: &str) {
+        let account = self.shared.options.accounts.first().map(|account| account.number.clone());
+        let owner = if name.starts_with("/aws/") { String::new() } else { account.unwrap_or_default() };
+        let parameter = Parameter {
+            value: value.to_owned(),
+            kind: "String".to_owned(),
+            data_type: "text".to_owned(),
+            version: 1,
+        };
+        self.shared.world().region(region).parameters.insert((owner, name.to_owned()), parameter);
+    }
+
+    /// A key of KMS.
+    pub fn make_key(&self, region: &str, key: MasterKey) {
+        self.shared.world().region(region).keys.push(key);
+    }
+
+    /// What a region says of encryption.
+    pub fn encrypt_by_default(&self, region: &str, enabled: bool, key: Option<&str>) {
+        let mut world = self.shared.world();
+        let region = world.region(region);
+        region.encryption_by_default = enabled;
+        region.default_key = key.map(str::to_owned);
+    }
+
+    /// What a region says of sharing with everybody.
+    pub fn block_public_access(&self, region: &str, images: bool, snapshots: bool) {
+        let mut world = self.shared.world();
+        let region = world.region(region);
+        region.image_block_public_access = images;
+        region.snapshot_block_public_access = snapshots;
+    }
+
+    /// A number at random from a seed, for tests that kill at random moments: the next one of the sequence.
+    pub fn random(seed: &mut u64) -> u64 {
+        fault::next(seed)
+    }
+}
+
+fn view(region: &str, image: &Image, sha256: Option<String>) -> ImageView {
+    let mut values = BTreeMap::new();
+    let mut set = |name: &str, value: Option<&str>| {
+        if let Some(value) = value {
+            values.insert(name.to_owned(), value.to_owned());
+        }
+    };
+    set("Name", Some(&image.name));
+    set("Description", image.description.as_deref());
+    set("OwnerId", Some(&image.owner));
+    set("ImageLocation", Some(&image.location));
+    set("Architecture", Some(&image.architecture));
+    set("VirtualizationType", Some(&image.virtualization));
+    set("RootDeviceName", image.root_device.as_deref());
+    set("RootDeviceType", Some(image.root_type));
+    set("BootMode", image.boot_mode.as_deref());
+    set("TpmSupport", image.tpm.as_deref());
+    set("ImdsSupport", image.imds.as_deref());
+    set("UefiData", image.uefi_data.as_deref());
+    set("EnaSupport", image.ena.map(|ena| if ena { "true" } else { "false" }));
+    set("SriovNetSupport", image.sriov.as_deref());
+    set("KernelId", image.kernel.as_deref());
+    set("RamdiskId", image.ramdisk.as_deref());
+    set("Platform", image.platform.as_deref());
+    set("State", Some(crate::ec2::image_state(image)));
+    let launchers = image.users.iter().chain(&image.organizations).chain(&image.units);
+    ImageView {
+        id: image.id.clone(),
+        region: region.to_owned(),
+        values,
+        tags: image.tags.clone(),
+        snapshots: image.mappings.iter().filter_map(|mapping| mapping.snapshot.clone()).collect(),
+        public: image.all_users,
+        launchers: launchers.cloned().collect(),
+        sha256,
+    }
+}

@@ -1,0 +1,7 @@
+//! The fake cloud, asked without any of our clients: requests are signed and written here.
+
+#![allow(clippy::unwrap_used)]
+
+mod ebs;
+mod raw;
+mod signatures;
