@@ -156,3 +156,6 @@ pub(crate) fn short(text: &str) -> String {
         text.trim().chars().take(LONGEST).map(|char| if char.is_control() { ' ' } else { char }).collect();
     if text.trim().chars().nth(LONGEST).is_some() { line + "…" } else { line }
 }
+
+#[cfg(test)]
+mod tests;

@@ -123,3 +123,6 @@ pub(crate) fn wait(
     let part = f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX);
     bound.mul_f64(part).max(asked.unwrap_or_default().min(LONGEST_ASKED))
 }
+
+#[cfg(test)]
+mod tests;

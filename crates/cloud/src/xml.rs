@@ -134,3 +134,6 @@ fn entity(reference: &BytesRef<'_>) -> Result<String, String> {
     let name = reference.decode().map_err(|_| unknown())?;
     escape::resolve_xml_entity(&name).map(str::to_owned).ok_or_else(unknown)
 }
+
+#[cfg(test)]
+mod tests;
