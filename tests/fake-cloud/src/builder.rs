@@ -43,11 +43,11 @@ pub struct Options {
     pub block_public_access: bool,
     /// Seconds that its clock is ahead.
     pub clock_offset: i64,
-    /// What `GetCallerIdentity` and the like need: tokens of web identities that are known.
+    /// Tokens of web identities that are known.
     pub web_identities: Vec<String>,
     /// What an instance's console shows at the first look, at the second …; the last one stays.
     pub console: Vec<String>,
-    /// `PutSnapshotBlock` without a call for so many seconds fails a snapshot. Not measured: only told by tests.
+    /// Completed snapshots end in the state `error`, for this reason.
     pub snapshots_fail: Option<String>,
     /// Copies of images end as failed, for this reason.
     pub copies_fail: Option<String>,

@@ -135,6 +135,12 @@ impl Params {
         Ok(filters)
     }
 
+    /// Everything that was sent but for signatures, to tell one call from another.
+    pub(crate) fn fingerprint(&self) -> String {
+        let own = self.values.iter().filter(|(name, _)| !COMMON.contains(&name.as_str()));
+        own.map(|(name, value)| format!("{name}={value}\n")).collect()
+    }
+
     /// Everything was asked for that was sent; and it was no trial.
     pub(crate) fn finish(&self) -> Result<(), Refusal> {
         let trial = self.flag("DryRun")? == Some(true);

@@ -46,10 +46,8 @@ pub(crate) fn start(shared: &Shared, request: &Request, caller: &Caller) -> Answ
         return Err(Refusal::bad("ConcurrentLimitExceededException", text));
     }
     let parent = wanted.parent.as_deref().map(|parent| of_parent(region, caller, parent)).transpose()?;
-    if let Some(parent) = &parent {
-        if wanted.size < parent.size {
-            return Err(invalid("INVALID_VOLUME_SIZE", "The volume is smaller than the parent's."));
-        }
+    if parent.as_ref().is_some_and(|parent| wanted.size < parent.size) {
+        return Err(invalid("INVALID_VOLUME_SIZE", "The volume is smaller than the parent's."));
     }
     let (key, managed_key) = match &parent {
         Some(parent) => (parent.key.clone(), parent.managed_key),
@@ -199,10 +197,9 @@ pub(crate) fn put(shared: &Shared, request: &Request, caller: &Caller, id: &str,
     if header("x-amz-checksum-algorithm") != "SHA256" {
         return Err(invalid("INVALID_PARAMETER_VALUE", "the checksum's algorithm is SHA256"));
     }
-    if let Some(progress) = request.header("x-amz-progress") {
-        if !progress.parse::<u8>().is_ok_and(|progress| progress <= 100) {
-            return Err(invalid("INVALID_PARAMETER_VALUE", "the progress is 0 to 100"));
-        }
+    let percent = |text: &str| text.parse::<u8>().is_ok_and(|progress| progress <= 100);
+    if !request.header("x-amz-progress").is_none_or(percent) {
+        return Err(invalid("INVALID_PARAMETER_VALUE", "the progress is 0 to 100"));
     }
     let digest: [u8; 32] = Sha256::digest(&request.body).into();
     let checksum = STANDARD.encode(digest);

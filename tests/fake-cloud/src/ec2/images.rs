@@ -98,6 +98,14 @@ pub(crate) fn describe(call: &Call<'_>) -> Answer {
             found.push(image.clone());
         }
     }
+    // A copy is there when its snapshots are.
+    for image in found.iter().filter(|image| image.source.is_some() && image.state == State::Ready) {
+        for id in image.mappings.iter().filter_map(|mapping| mapping.snapshot.as_ref()) {
+            if let Some(snapshot) = region.snapshots.get_mut(id) {
+                snapshot.state = State::Ready;
+            }
+        }
+    }
     let (page, next) = call.page(found, start, most);
     Ok(Call::answer("DescribeImages", |xml| {
         xml.items("imagesSet", &page, write).maybe("nextToken", next);

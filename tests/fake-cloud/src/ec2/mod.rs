@@ -1,8 +1,12 @@
 //! EC2's query API, as far as Hardtack speaks it (API reference 2016-11-15).
 
+mod account;
+mod copies;
 mod filter;
 mod images;
+mod instances;
 mod register;
+mod sharing;
 mod snapshots;
 
 pub(crate) use images::state as image_state;
@@ -14,7 +18,7 @@ use crate::http::{Request, Response};
 use crate::params::Params;
 use crate::refusal::{Answer, Refusal};
 use crate::route::Route;
-use crate::world::Tags;
+use crate::world::{Region, Tags};
 use crate::xml::Xml;
 
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
@@ -42,6 +46,26 @@ pub(crate) fn handle(shared: &Shared, route: &Route, request: &Request, caller: 
         "DeregisterImage" => images::deregister(&call),
         "DescribeSnapshots" => snapshots::describe(&call),
         "DeleteSnapshot" => snapshots::delete(&call),
+        "ModifyImageAttribute" => sharing::modify_image(&call),
+        "DescribeImageAttribute" => sharing::describe_image(&call),
+        "ModifySnapshotAttribute" => sharing::modify_snapshot(&call),
+        "CreateTags" | "DeleteTags" => sharing::tag(&call, action),
+        "DescribeRegions" => account::regions(&call),
+        "RunInstances" => instances::run(&call),
+        "DescribeInstances" => instances::describe(&call),
+        "TerminateInstances" => instances::terminate(&call),
+        "GetConsoleOutput" => instances::console(&call),
+        "DescribeInstanceTypes" => instances::types(&call),
+        "CopyImage" if !shared.euca() => copies::image(&call),
+        "CopySnapshot" if !shared.euca() => copies::snapshot(&call),
+        "GetEbsEncryptionByDefault"
+        | "GetEbsDefaultKmsKeyId"
+        | "GetImageBlockPublicAccessState"
+        | "GetSnapshotBlockPublicAccessState"
+            if !shared.euca() =>
+        {
+            account::setting(&call, action)
+        }
         _ => {
             let text = format!("The action {action} is not valid for this web service.");
             Err(Refusal::bad("InvalidAction", text))
@@ -63,6 +87,40 @@ impl Call<'_> {
         Ok(Self::answer(action, |xml| {
             xml.text("return", "true");
         }))
+    }
+
+    /// What an earlier call with the same client token made; another call with it is an error.
+    pub(crate) fn repeated(
+        &self,
+        region: &Region,
+        action: &'static str,
+        token: Option<&str>,
+    ) -> Result<Option<String>, Refusal> {
+        let Some(token) = token else { return Ok(None) };
+        let key = (self.caller.account.clone(), action, token.to_owned());
+        match region.tokens.get(&key) {
+            None => Ok(None),
+            Some((fingerprint, id)) if *fingerprint == self.params.fingerprint() => Ok(Some(id.clone())),
+            Some(_) => {
+                let text = "Arguments on this idempotent request are inconsistent with arguments used in previous \
+                            request(s).";
+                Err(Refusal::bad("IdempotentParameterMismatch", text))
+            }
+        }
+    }
+
+    /// Notes what a call with a client token made.
+    pub(crate) fn remember(
+        &self,
+        region: &mut Region,
+        action: &'static str,
+        token: Option<String>,
+        id: &str,
+    ) {
+        if let Some(token) = token {
+            let key = (self.caller.account.clone(), action, token);
+            region.tokens.insert(key, (self.params.fingerprint(), id.to_owned()));
+        }
     }
 
     /// Cuts a page out of a list; the number at which the next one begins. Eucalyptus has no pages.

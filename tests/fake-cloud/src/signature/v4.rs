@@ -89,6 +89,7 @@ pub(crate) fn sign(secret: &str, header: &Header, date: &str, canonical: &str) -
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
