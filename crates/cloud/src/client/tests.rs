@@ -180,6 +180,50 @@ fn what_stays_is_an_error_at_once() {
 }
 
 #[test]
+fn a_large_body_is_not_sent_to_who_refuses_its_headers() {
+    let body = vec![7; 10 << 20];
+    let mut request = get("/b/k");
+    (request.method, request.body) = ("PUT", Body::Signed(&body));
+    let refusal = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>";
+    let server = Server::new(vec![Reply::Early(refusal.to_owned()); 3]);
+    let error = client(&server).send(Service::S3, "PutObject", &request, 10).unwrap_err();
+    assert!(error.is("AccessDenied"), "{error}");
+    assert_eq!(server.seen().len(), 1);
+
+    let server = Server::new(vec![Reply::ok("")]);
+    client(&server).send(Service::S3, "PutObject", &request, 10).unwrap();
+    let seen = server.seen();
+    assert_eq!((seen[0].body.len(), seen[0].header("transfer-encoding")), (10 << 20, None));
+    let signed = seen[0].header("authorization").unwrap();
+    assert!(!signed.contains("expect"), "{signed}");
+}
+
+#[test]
+fn a_proxy_is_asked_and_named_without_its_password() {
+    let through = |proxy: &Server| {
+        let target = Server::new(Vec::new());
+        let mut with = environment();
+        let address = proxy.address().replace("http://", "http://user:hidden@");
+        with.variables.insert("HTTP_PROXY".to_owned(), address);
+        let client = client_with(&target, "", Scheme::V4, with);
+        let error = client.query_once(Service::Ec2, "RegisterImage", &Query::default()).unwrap_err();
+        assert!(target.seen().is_empty());
+        error.to_string()
+    };
+    let proxy = Server::new(vec![Reply::new(407, "no"); 3]);
+    let error = through(&proxy);
+    assert!(error.contains("status 407") && error.contains("through the proxy 127.0.0.1:"), "{error}");
+    assert!(!error.contains("hidden"), "{error}");
+    assert_eq!(proxy.seen().len(), 1);
+    assert!(proxy.seen()[0].first.starts_with("CONNECT 127.0.0.1:"));
+
+    // Nothing has arrived: even what is sent once is sent again.
+    let proxy = Server::new(vec![Reply::new(503, "no"); 3]);
+    through(&proxy);
+    assert_eq!(proxy.seen().len(), 3);
+}
+
+#[test]
 fn what_must_not_be_done_twice_is_not_sent_again_once_it_may_have_arrived() {
     for reply in [Reply::Reset, Reply::new(500, ""), Reply::Silent] {
         let server = Server::new(vec![reply]);

@@ -74,6 +74,10 @@ impl Failure {
             return Self::of(tls);
         }
         let text = error.to_string();
+        // The standard library's words; it has no kind for them.
+        if text.starts_with("failed to lookup address") {
+            return Self::of(&Error::HostNotFound);
+        }
         // `rustls`' errors come inside of those of reading.
         if error.kind() == ErrorKind::InvalidData {
             let source = error.source().map(ToString::to_string).unwrap_or_default();

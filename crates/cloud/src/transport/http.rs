@@ -48,7 +48,8 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    /// `authorities` stands for the well-known ones, as AWS' own tools take `AWS_CA_BUNDLE`.
+    /// Only the certificates of `authorities`, or of `AWS_CA_BUNDLE`, are accepted where one is given, as AWS' own
+    /// tools do it; the well-known ones (Mozilla's) otherwise.
     ///
     /// # Errors
     /// A file of authorities that cannot be read, a proxy's address that is none.
@@ -95,7 +96,13 @@ impl Transport {
         let agent = if outgoing.fresh { &self.fresh } else { &self.kept };
         let extra = u64::try_from(outgoing.body.len()).unwrap_or(u64::MAX) / SLOWEST;
         let whole = self.patience.attempt.saturating_add(Duration::from_secs(extra));
-        let answer = run(agent, outgoing, proxy.cloned(), whole).map_err(|error| Failure::of(&error))?;
+        let answer = run(agent, outgoing, proxy.cloned(), whole).map_err(|error| {
+            let mut failure = Failure::of(&error);
+            if let Some(proxy) = proxy {
+                failure.what.push_str(&format!(" (through the proxy {}:{})", proxy.host(), proxy.port()));
+            }
+            failure
+        })?;
         let (head, body) = answer.into_parts();
         let status = head.status.as_u16();
         let headers = head

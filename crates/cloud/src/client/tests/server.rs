@@ -12,6 +12,8 @@ use std::time::Duration;
 pub(super) enum Reply {
     /// Status, headers, body.
     Whole(u16, Vec<(String, String)>, String),
+    /// A refusal after the headers: the body is not read, and the connection ends.
+    Early(String),
     /// These bytes, then the end of the connection.
     Raw(String),
     /// The end of the connection.
@@ -126,7 +128,7 @@ impl Drop for Server {
 
 fn serve(stream: &TcpStream, shared: &Shared) {
     let mut reader = BufReader::new(stream);
-    while let Some(seen) = read(&mut reader, stream) {
+    while let Some(seen) = read(&mut reader, stream, shared) {
         let head = seen.first.starts_with("HEAD ");
         shared.seen.lock().unwrap().push(seen);
         let reply = shared.replies.lock().unwrap().pop();
@@ -136,7 +138,7 @@ fn serve(stream: &TcpStream, shared: &Shared) {
     }
 }
 
-fn read(reader: &mut BufReader<&TcpStream>, mut stream: &TcpStream) -> Option<Seen> {
+fn read(reader: &mut BufReader<&TcpStream>, mut stream: &TcpStream, shared: &Shared) -> Option<Seen> {
     let mut first = String::new();
     reader.read_line(&mut first).ok().filter(|length| *length > 0)?;
     let mut headers = Vec::new();
@@ -147,6 +149,9 @@ fn read(reader: &mut BufReader<&TcpStream>, mut stream: &TcpStream) -> Option<Se
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
     let mut seen = Seen { first: first.trim_end().to_owned(), headers, body: Vec::new() };
+    if matches!(shared.replies.lock().unwrap().last(), Some(Reply::Early(_))) {
+        return Some(seen);
+    }
     if seen.header("expect").is_some() {
         stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
     }
@@ -169,6 +174,11 @@ fn answer(mut stream: &TcpStream, reply: Reply, head: bool, shared: &Shared) -> 
                 text.push_str(&body);
             }
             stream.write_all(text.as_bytes()).is_ok()
+        }
+        Reply::Early(body) => {
+            let head = format!("HTTP/1.1 403 Forbidden\r\ncontent-length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all(format!("{head}{body}").as_bytes());
+            false
         }
         Reply::Raw(text) => {
             let _ = stream.write_all(text.as_bytes());
