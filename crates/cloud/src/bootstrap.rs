@@ -39,3 +39,59 @@ fn entries(root: &Element) -> Box<dyn Iterator<Item = &Element> + '_> {
         None => Box::new(root.children.iter().flat_map(entries)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kind;
+    use crate::served::{Served, ok};
+
+    fn answer(entries: &[(&str, &str, &str)]) -> crate::served::Given {
+        let entry = |(kind, usage, certificate): &(&str, &str, &str)| {
+            format!(
+                "<item><serviceType>{kind}</serviceType><certificateUsage>{usage}</certificateUsage>\
+                 <certificateFormat>pem</certificateFormat><certificate>{certificate}</certificate></item>"
+            )
+        };
+        let entries: String = entries.iter().map(entry).collect();
+        ok(format!(
+            "<DescribeServiceCertificatesResponse xmlns=\"http://msgs.eucalyptus.com\"><serviceCertificates>{entries}\
+             </serviceCertificates></DescribeServiceCertificatesResponse>"
+        ))
+    }
+
+    const PEM: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+
+    #[test]
+    fn the_certificate_for_bundles_is_found_among_others() {
+        let other = PEM.replace("MIIB", "MIIC");
+        let served = Served::new(
+            Kind::Euca,
+            [answer(&[
+                ("compute", "other", &other),
+                ("tokens", "image-bundling", &other),
+                ("compute", "image-bundling", PEM),
+            ])],
+        );
+        assert_eq!(bundling_certificate(&served.client()).unwrap(), PEM);
+        let sent = served.only();
+        assert_eq!(
+            String::from_utf8_lossy(&sent.body),
+            "Action=DescribeServiceCertificates&Version=eucalyptus&Format=pem"
+        );
+    }
+
+    #[test]
+    fn none_is_an_error() {
+        for answer in [
+            answer(&[]),
+            answer(&[("compute", "image-bundling", "")]),
+            answer(&[("compute", "image-bundling", "MIIB")]),
+            answer(&[("tokens", "image-bundling", PEM)]),
+            ok("<DescribeServiceCertificatesResponse/>"),
+        ] {
+            let error = bundling_certificate(&Served::new(Kind::Euca, [answer]).client()).unwrap_err();
+            assert!(matches!(error, Error::Answer { .. }), "{error}");
+        }
+    }
+}

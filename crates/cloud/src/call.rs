@@ -166,3 +166,125 @@ pub(crate) fn shown(text: &str) -> String {
 pub(crate) fn shown_whole(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    const CALL: Call = Call(Service::Ec2, "DescribeImages");
+
+    fn element(xml: &str) -> Element {
+        xml::parse(xml.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn what_is_no_id_is_not_taken_for_one() {
+        for good in [
+            "ami-1",
+            "arn:aws:kms:r:1:key/k",
+            "AAUBAcuWqOCnDNuKle11s7IIX6jp6FYcC/q8oT93913HhvLvA+3JRrSybp/0=",
+        ] {
+            assert_eq!(CALL.id(&element(&format!("<a><b> {good} </b></a>")), &["b"]).unwrap(), good);
+        }
+        let long = "x".repeat(LONGEST_ID + 1);
+        for bad in ["a b", "a&#10;b", "a&lt;b", "ü", &long, " ", ""] {
+            assert!(CALL.id(&element(&format!("<a><b>{bad}</b></a>")), &["b"]).is_err(), "{bad}");
+        }
+        assert!(CALL.id(&element("<a/>"), &["b"]).is_err());
+    }
+
+    #[test]
+    fn foreign_text_in_messages_is_short_and_tame() {
+        let text = shown(&format!("a\u{1b}[2J\n{}", "x".repeat(100_000)));
+        assert!(text.starts_with("a?[2J?x") && text.chars().count() == 61, "{text}");
+    }
+
+    #[test]
+    fn numbers_and_truths_are_read_or_refused() {
+        let root = element("<a><n>18446744073709551615</n><m>-1</m><t>true</t><f>0</f><x>yes</x></a>");
+        assert_eq!(CALL.number(&root, &["n"]).unwrap(), Some(u64::MAX));
+        assert!(CALL.number::<u64>(&root, &["m"]).is_err());
+        assert_eq!(CALL.number::<u64>(&root, &["o"]).unwrap(), None);
+        assert_eq!(CALL.flag(&root, &["t"]).unwrap(), Some(true));
+        assert_eq!(CALL.flag(&root, &["f"]).unwrap(), Some(false));
+        assert_eq!(CALL.flag(&root, &["o"]).unwrap(), None);
+        let error = CALL.flag(&root, &["x"]).unwrap_err().to_string();
+        assert!(error.contains("DescribeImages") && error.contains("x is \"yes\""), "{error}");
+    }
+
+    /// Service and action of each row.
+    fn documented() -> BTreeSet<(String, String)> {
+        let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/calls.md");
+        let text = std::fs::read_to_string(table).unwrap();
+        let row = |line: &str| {
+            let mut cells = line.strip_prefix("| ")?.split(" | ");
+            let (service, action) = (cells.next()?, cells.next()?);
+            Some((service.to_owned(), action.strip_prefix('`')?.strip_suffix('`')?.to_owned()))
+        };
+        text.lines().filter_map(row).collect()
+    }
+
+    /// Service and action of each `Call(Service::X, "Y")` in the sources.
+    fn called(directory: &Path, found: &mut BTreeSet<(String, String)>) {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                called(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                // In two halves, or this line would be one of them.
+                for rest in text.split(concat!(": Call = Call(", "Service::")).skip(1) {
+                    let (service, rest) = rest.split_once(", \"").unwrap();
+                    let service = match service {
+                        "Ec2" => Service::Ec2,
+                        "S3" => Service::S3,
+                        "Ebs" => Service::Ebs,
+                        "Sts" => Service::Sts,
+                        "Ssm" => Service::Ssm,
+                        "Kms" => Service::Kms,
+                        "Bootstrap" => Service::Bootstrap,
+                        other => panic!("{other}"),
+                    };
+                    let action = rest.split('"').next().unwrap();
+                    found.insert((service.name().to_owned(), action.to_owned()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_call_has_its_row_and_every_row_its_call() {
+        let mut found = BTreeSet::new();
+        called(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+        assert!(found.len() > 40, "{found:?}");
+        assert_eq!(found, documented());
+    }
+
+    /// Names of calls stand in [`Call`]s only: whoever sends one by other means is not in the table.
+    #[test]
+    fn no_call_goes_round_the_table() {
+        fn look(directory: &Path) {
+            for entry in std::fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    look(&path);
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).unwrap();
+                let name = path.display().to_string();
+                if name.ends_with("tests.rs") || name.contains("/client") || name.contains("/tests/") {
+                    continue;
+                }
+                for sent in
+                    [".query(Service::", ".query_once(Service::", ".json(Service::", ".send(Service::"]
+                {
+                    assert!(!text.replace(&format!("\"{sent}\""), "").contains(sent), "{name} has {sent}");
+                }
+            }
+        }
+        look(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    }
+}

@@ -2,6 +2,9 @@
 //!
 //! Source: the KMS API reference of 2014-11-01, and "Key policies in AWS KMS" for the language of policies.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};

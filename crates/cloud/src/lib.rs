@@ -25,6 +25,8 @@ mod query;
 mod refusal;
 mod retry;
 pub mod s3;
+#[cfg(test)]
+mod served;
 mod sign;
 pub mod ssm;
 pub mod sts;

@@ -49,3 +49,81 @@ pub fn delete_parameter(client: &Client, name: &str) -> Result<(), Error> {
         other => other.map(drop),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kind;
+    use crate::served::{Served, given, ok};
+
+    fn refused(code: &str) -> crate::served::Given {
+        given(400, json!({ "__type": code, "message": "no" }).to_string())
+    }
+
+    #[test]
+    fn a_parameter_is_read() {
+        let found = json!({ "Parameter": { "Name": "/aws/service/x", "Type": "String", "Value": "ami-1", "Version": 3 } });
+        let served = Served::new(
+            Kind::Aws,
+            [
+                ok(found.to_string()),
+                refused("ParameterNotFound"),
+                refused("com.amazonaws.ssm#ParameterVersionNotFound"),
+                refused("AccessDeniedException"),
+                ok(r#"{"Parameter":{"Name":"x"}}"#),
+                ok("{}"),
+                ok("[]"),
+                ok("<html/>"),
+            ],
+        );
+        let client = served.client();
+        assert_eq!(get_parameter(&client, "/aws/service/x").unwrap().as_deref(), Some("ami-1"));
+        assert_eq!(get_parameter(&client, "x").unwrap(), None);
+        assert_eq!(get_parameter(&client, "x:9").unwrap(), None);
+        assert!(get_parameter(&client, "x").unwrap_err().is("AccessDeniedException"));
+        for _ in 0..4 {
+            let error = get_parameter(&client, "x").unwrap_err();
+            assert!(
+                matches!(error, Error::Answer { .. }) && error.to_string().contains("GetParameter"),
+                "{error}"
+            );
+        }
+        let sent = &served.sent()[0];
+        assert_eq!(sent.header("x-amz-target"), "AmazonSSM.GetParameter");
+        assert_eq!(sent.header("content-type"), "application/x-amz-json-1.1");
+        assert_eq!(sent.json(), json!({ "Name": "/aws/service/x" }));
+    }
+
+    #[test]
+    fn a_parameter_is_written_and_removed() {
+        let served = Served::new(
+            Kind::Aws,
+            [
+                ok(r#"{"Version":1,"Tier":"Standard"}"#),
+                ok(r#"{"Version":2}"#),
+                ok("{}"),
+                ok("{}"),
+                refused("ParameterNotFound"),
+                refused("AccessDeniedException"),
+            ],
+        );
+        let client = served.client();
+        put_parameter(&client, "/images/x", "ami-1", true).unwrap();
+        put_parameter(&client, "/images/x", "v1", false).unwrap();
+        assert!(matches!(put_parameter(&client, "/images/x", "v1", false), Err(Error::Answer { .. })));
+        delete_parameter(&client, "/images/x").unwrap();
+        delete_parameter(&client, "/images/x").unwrap();
+        assert!(delete_parameter(&client, "/images/x").is_err());
+        let sent = served.sent();
+        let expected = json!({
+            "Name": "/images/x", "Value": "ami-1", "Type": "String", "Overwrite": true, "DataType": "aws:ec2:image",
+        });
+        assert_eq!(sent[0].json(), expected);
+        assert_eq!(
+            sent[1].json(),
+            json!({ "Name": "/images/x", "Value": "v1", "Type": "String", "Overwrite": true })
+        );
+        assert_eq!(sent[3].json(), json!({ "Name": "/images/x" }));
+        assert_eq!(sent[3].header("x-amz-target"), "AmazonSSM.DeleteParameter");
+    }
+}

@@ -26,6 +26,11 @@ pub fn list_objects(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<(
     loop {
         request.query = query(client.place().kind, prefix, found.last().map(|(key, _)| key.as_str()));
         let root = LIST_OBJECTS.xml(&LIST_OBJECTS.send(client, &request, PAGE)?)?;
+        if root.name != "ListBucketResult" {
+            return Err(
+                LIST_OBJECTS.wrong(format!("<{}> in the place of <ListBucketResult>", shown(&root.name)))
+            );
+        }
         let before = found.last().map(|(key, _)| key.clone());
         page(&root, prefix, &mut found)?;
         if LIST_OBJECTS.flag(&root, &["IsTruncated"])? != Some(true) {
