@@ -18,6 +18,8 @@ pub(crate) const USAGE: u8 = 2;
 pub(crate) const REFUSED: u8 = 3;
 /// Local input or output.
 pub(crate) const LOCAL_IO: u8 = 4;
+/// A remote service.
+pub(crate) const REMOTE: u8 = 5;
 
 /// An error with its exit code.
 #[derive(Debug)]
@@ -136,6 +138,18 @@ impl From<hardtack_bundle::Error> for CliError {
         };
         let message = error.to_string();
         Self { source: error.source().map(|source| source.to_string().into()), ..Self::new(code, message) }
+    }
+}
+
+impl From<hardtack_cloud::Error> for CliError {
+    fn from(error: hardtack_cloud::Error) -> Self {
+        use hardtack_cloud::Error;
+        let code = match &error {
+            Error::Usage(_) | Error::Credentials(_) => USAGE,
+            Error::File { .. } => LOCAL_IO,
+            Error::Transport { .. } | Error::Service { .. } | Error::Answer { .. } | Error::State(_) => REMOTE,
+        };
+        Self::new(code, error.to_string())
     }
 }
 

@@ -2,11 +2,12 @@
 
 use zeroize::Zeroizing;
 
-use super::Credentials;
+use super::{Credentials, time};
 use crate::{Environment, Error};
 
 const ID: &[&str] = &["AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"];
 const SECRET: &[&str] = &["AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"];
+const END: &str = "AWS_CREDENTIAL_EXPIRATION";
 const TOKEN: &[&str] = &["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"];
 
 /// The environment's keys.
@@ -20,7 +21,12 @@ pub(super) fn find(environment: &Environment) -> Result<Option<Credentials>, Err
             id: id.to_owned(),
             secret: Zeroizing::new(secret.to_owned()),
             token: environment.first(TOKEN).map(|token| Zeroizing::new(token.to_owned())),
-            expires: None,
+            expires: match environment.variable(END) {
+                Some(end) => Some(time::parse(end).ok_or_else(|| {
+                    Error::Credentials(format!("{END} is no time; one is 2026-01-31T23:59:59Z"))
+                })?),
+                None => None,
+            },
             origin: "the environment".to_owned(),
         })),
         (Some(_), None) => Err(half("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")),

@@ -1,7 +1,9 @@
 //! Which cloud, and where its services answer.
 
-mod aws;
+pub(crate) mod aws;
 mod euca;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -73,6 +75,8 @@ pub struct Place {
     pub signing_region: Option<String>,
     /// `s3-force-sigv4` of `~/.euca`: S3 is signed with version 4 whatever `scheme` is.
     pub s3_v4: bool,
+    /// AWS' addresses are those that FIPS 140 allows (`AWS_USE_FIPS_ENDPOINT`).
+    pub fips: bool,
 }
 
 /// What a command line says of the place.
@@ -104,6 +108,7 @@ impl Place {
             given: BTreeMap::new(),
             signing_region: None,
             s3_v4: false,
+            fips: false,
         }
     }
 
@@ -132,10 +137,15 @@ impl Place {
     pub fn endpoint(&self, service: Service) -> Result<Endpoint, Error> {
         let url = match (self.given.get(&service), self.kind) {
             (Some(url), _) => checked(url)?,
-            (None, Kind::Aws) => aws::address(service, &self.region)?,
+            (None, Kind::Aws) => aws::address(service, &self.region, self.fips)?,
             (None, Kind::Euca) => return Err(euca::missing(service)),
         };
         Ok(Endpoint { url, region: self.signing_region.clone().unwrap_or_else(|| self.region.clone()) })
+    }
+
+    /// The partition of AWS, as ARNs have it: `aws`, `aws-cn`, `aws-us-gov` ….
+    pub fn partition(&self) -> &'static str {
+        aws::partition(&self.region).0
     }
 
     /// How requests to `service` are signed.
@@ -177,7 +187,7 @@ impl Service {
 }
 
 /// An address of the user's: `http` or `https`, a host, maybe a path; no slash at its end.
-fn checked(url: &str) -> Result<String, Error> {
+pub(crate) fn checked(url: &str) -> Result<String, Error> {
     let trimmed = url.trim().trim_end_matches('/');
     let rest = trimmed.strip_prefix("http://").or_else(|| trimmed.strip_prefix("https://"));
     let good = rest.is_some_and(|rest| {

@@ -8,7 +8,7 @@ use hardtack_bundle::{Bundle, Check, PrivateKey, Session, Stage, Verdict, check,
 use hardtack_disk::AtomicFile;
 use serde_json::json;
 
-use super::bundle::{Settings, keys};
+use super::bundle::{keys, settings};
 use super::convert::mebibytes;
 use crate::args::UnbundleArgs;
 use crate::error::CliError;
@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &UnbundleArgs) -> Result<u8, CliError> {
     let Some(manifest) = arguments.manifest.as_ref().or(arguments.manifest_option.as_ref()) else {
         return Err(CliError::usage("a manifest is needed"));
     };
-    let found = Settings::find(&arguments.files)?;
+    let found = settings(&arguments.files)?;
     let private = arguments.privatekey.clone().or(found.private_key);
     let session = match &arguments.key_and_iv {
         Some(path) => Some(keys::session(Some(path))?),

@@ -14,7 +14,7 @@ use crate::random;
 const LARGEST: u64 = 1 << 20;
 
 /// Reads a small file; `what` is it.
-pub(in crate::run) fn read(path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
+fn read(path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
     let fail = |error| CliError::io(path, &format!("read {what}"), error);
     let mut bytes = Zeroizing::new(Vec::new());
     File::open(path).map_err(fail)?.take(LARGEST + 1).read_to_end(&mut bytes).map_err(fail)?;

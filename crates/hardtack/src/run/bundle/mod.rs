@@ -1,8 +1,5 @@
 //! `hardtack bundle`: images as bundles, hardened on the way if there is a recipe.
 
-mod euca;
-mod eucarc;
-mod ini;
 pub(super) mod keys;
 mod plain;
 
@@ -14,18 +11,19 @@ use hardtack_bundle::{
     BundleOptions, Gzip, ImageType, Manifest, PrivateKey, PublicKey, Sealed, Stage, WrittenParts,
     check_prefix, manifest_path, write_manifest, write_parts,
 };
+use hardtack_cloud::PlaceOptions;
+use hardtack_cloud::credentials::euca::Settings;
 use hardtack_disk::{BlockSource, Holes};
 use serde_json::json;
 
 use super::convert::{mebibytes, residue};
-use crate::args::{BundleArgs, GzipName, TargetArgs};
+use crate::args::{BundleArgs, FilesArgs, GzipName, TargetArgs};
+use crate::environment;
 use crate::error::{CliError, LOCAL_IO};
 use crate::progress::Progress;
 use crate::run::build;
 use crate::source::Input;
 use crate::talk;
-
-pub(super) use euca::Settings;
 
 /// Suffixes that say how a disk is stored; a bundle stores it in its own way.
 const STORED: &[&str] =
@@ -178,8 +176,18 @@ fn disk(
     Ok((edited.disk, Some(Built { changes, confirmed, left_out: edited.left_out })))
 }
 
+/// What the environment and the files of euca2ools say of account and keys.
+pub(super) fn settings(files: &FilesArgs) -> Result<Settings, CliError> {
+    let options = PlaceOptions {
+        region: files.region.clone(),
+        eucarc: files.eucarc.clone(),
+        ..PlaceOptions::default()
+    };
+    Ok(Settings::find(&options, &environment::of_process())?)
+}
+
 fn owner(arguments: &BundleArgs) -> Result<Owner, CliError> {
-    let found = Settings::find(&arguments.account.files)?;
+    let found = settings(&arguments.account.files)?;
     let options = &arguments.account;
     let account = options.user.clone().or(found.account).ok_or_else(|| {
         CliError::usage("missing account ID; please supply one with --user")

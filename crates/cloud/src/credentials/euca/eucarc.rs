@@ -6,32 +6,40 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::euca::{Settings, expand};
-use super::keys::read;
-use crate::args::FilesArgs;
-use crate::error::CliError;
+use crate::credentials::files::read;
+use crate::{Environment, Error};
 
-/// What the file says: the one that was named, else `~/.euca/eucarc`, else `~/.eucarc`.
-pub(super) fn settings(files: &FilesArgs, home: Option<&Path>) -> Result<Settings, CliError> {
-    let known = || {
-        let home = home?;
-        [".euca/eucarc", ".eucarc"].iter().map(|name| home.join(name)).find(|path| path.is_file())
-    };
-    let Some(path) = files.eucarc.clone().or_else(known) else { return Ok(Settings::default()) };
-    let bytes = read(&path, "eucarc")?;
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    let values = parse(&String::from_utf8_lossy(&bytes), &directory.to_string_lossy(), home);
-    let value = |name: &str| values.get(name).filter(|value| !value.is_empty()).cloned();
-    let path = |names: &[&str]| names.iter().find_map(|name| value(name)).map(|path| expand(&path, home));
-    Ok(Settings {
-        account: value("EC2_USER_ID").or_else(|| value("EC2_ACCOUNT_NUMBER")),
-        certificate: path(&["EC2_CERT", "EUCA_CERT"]),
-        private_key: path(&["EC2_PRIVATE_KEY", "EUCA_PRIVATE_KEY"]),
-        cloud_certificate: path(&["EUCALYPTUS_CERT"]),
-    })
+/// A file's variables. Secret keys are among them.
+pub(super) struct Eucarc {
+    /// The file.
+    pub(super) path: PathBuf,
+    values: BTreeMap<String, String>,
+}
+
+impl Eucarc {
+    /// The one that lies in the home directory: `~/.euca/eucarc`, else `~/.eucarc`.
+    pub(super) fn find(environment: &Environment) -> Result<Option<Self>, Error> {
+        let Some(home) = &environment.home else { return Ok(None) };
+        let mut paths = [".euca/eucarc", ".eucarc"].iter().map(|name| home.join(name));
+        paths.find(|path| path.is_file()).map(|path| Self::read(&path, environment)).transpose()
+    }
+
+    /// Reads a file.
+    pub(super) fn read(path: &Path, environment: &Environment) -> Result<Self, Error> {
+        let bytes = read(path, "read eucarc")?;
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let home = environment.home.as_deref();
+        let values = parse(&String::from_utf8_lossy(&bytes), &directory.to_string_lossy(), home);
+        Ok(Self { path: path.to_owned(), values })
+    }
+
+    /// The first of `names` that has a value.
+    pub(super) fn first(&self, names: &[&str]) -> Option<String> {
+        names.iter().find_map(|name| self.values.get(*name).filter(|value| !value.is_empty())).cloned()
+    }
 }
 
 fn parse(text: &str, directory: &str, home: Option<&Path>) -> BTreeMap<String, String> {
