@@ -120,7 +120,8 @@ fn is_own(name: &str) -> bool {
 
 /// An image under a key of AWS' cannot be shared.
 fn unshareable(name: &str, region: &str, is_known: bool, distribution: &Distribution) -> Option<Check> {
-    if !distribution.shares() {
+    // That it cannot be public has been said.
+    if !distribution.shares() || distribution.share.all {
         return None;
     }
     let text = format!(

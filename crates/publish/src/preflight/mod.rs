@@ -5,7 +5,7 @@ mod credentials;
 mod encryption;
 mod snapshot;
 
-pub use bundle::bundle;
+pub use bundle::{bundle, manifest};
 pub use snapshot::snapshot;
 
 use hardtack_cloud::Error as Cloud;

@@ -106,7 +106,7 @@ fn disk(size: u64) -> Check {
 }
 
 /// A name that `RegisterImage` would refuse.
-fn spelling(name: &str) -> Option<Check> {
+pub(super) fn spelling(name: &str) -> Option<Check> {
     let length = name.chars().count();
     if !(3..=128).contains(&length) {
         return Some(Check::bad(
@@ -124,7 +124,7 @@ fn spelling(name: &str) -> Option<Check> {
     ))
 }
 
-fn clash(client: &Client, name: &str, existing: Existing) -> Check {
+pub(super) fn clash(client: &Client, name: &str, existing: Existing) -> Check {
     let region = &client.place().region;
     match image::find(client, name) {
         Ok(None) => Check::good("name", format!("no image in {region} is called {name}")),

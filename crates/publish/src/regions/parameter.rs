@@ -37,7 +37,13 @@ pub(super) fn set(
             journal.intend(region, &Resource::Parameter { name, before: before.clone(), after })?
         }
     };
-    put_parameter(client, name, image, true)?;
+    match put_parameter(client, name, image, true) {
+        // A parameter that is there may be plain text, and stay so. That there is such an image is known here.
+        Err(error) if before.is_some() && error.is("ValidationException") => {
+            put_parameter(client, name, image, false)?
+        }
+        result => result?,
+    }
     let mut fresh = Fresh::new(client);
     while get_parameter(client, name)?.as_deref() != Some(image) {
         tell.waiting(&format!("parameter {name} in {region} is not {image} yet"));

@@ -15,8 +15,15 @@ impl Task<'_, '_> {
                 Ok(Fate::Left(format!("{text}: somebody has changed it since, to {now}")))
             }
             (Some(_), Some(before)) => {
-                // The service refuses what is no image's id, where it is told to look.
-                put_parameter(self.client, name, before, before.starts_with("ami-"))?;
+                // The service refuses what is no image's id, where it is told to look: also that of an image that
+                // was deregistered since.
+                let image = before.starts_with("ami-");
+                match put_parameter(self.client, name, before, image) {
+                    Err(error) if image && error.is("ValidationException") => {
+                        put_parameter(self.client, name, before, false)?;
+                    }
+                    result => result?,
+                }
                 Ok(Fate::Removed(format!("{text}: it is {before} again")))
             }
             (Some(_), None) => {

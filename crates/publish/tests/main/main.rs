@@ -1,0 +1,13 @@
+//! From a disk to an image and back, against a cloud in this process.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+mod bundle;
+mod facts;
+mod image;
+mod preflight_bundle;
+mod preflight_snapshot;
+mod regions;
+mod snapshot;
+mod source;
+mod undo;
+mod world;

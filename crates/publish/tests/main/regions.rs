@@ -1,0 +1,128 @@
+//! Copies, sharing and parameters, in all regions.
+
+use std::collections::BTreeSet;
+
+use hardtack_cloud::ec2::Launchers;
+use hardtack_fake_cloud::{Cloud, Fault, FaultKind, MasterKey, Service};
+use hardtack_publish::image::{Existing, register};
+use hardtack_publish::regions::{Distribution, Placed, distribute};
+use hardtack_publish::{Error, Silent, undo};
+
+use crate::image::{request, snapshot};
+use crate::world::World;
+
+const OTHER: &str = "210987654321";
+
+fn distribution() -> Distribution {
+    Distribution {
+        copies: vec![("eu-west-1".to_owned(), None), ("eu-central-1".to_owned(), None)],
+        encrypted: false,
+        share: Launchers { accounts: vec![OTHER.to_owned()], ..Launchers::default() },
+        tags: vec![("team".to_owned(), "web".to_owned())],
+        parameter: Some("/images/web".to_owned()),
+    }
+}
+
+fn run(world: &World, distribution: &Distribution) -> Result<Vec<Placed>, Error> {
+    let journal = world.journal();
+    let found = journal.kept("snapshot").and_then(|kept| kept.as_str().map(str::to_owned));
+    let snapshot = found.unwrap_or_else(|| snapshot(world));
+    journal.keep("snapshot", &serde_json::json!(snapshot)).unwrap();
+    let made = register(&world.client, &request(&snapshot), Existing::Refuse, &journal, &Silent)?;
+    distribute(&world.client, &made.id, "web", distribution, &journal, &Silent)
+}
+
+#[test]
+fn copies_are_shared_and_announced_everywhere() {
+    let world = World::new();
+    world.cloud.make_parameter("eu-west-1", "/images/web", "ami-before");
+    let placed = run(&world, &distribution()).unwrap();
+    let regions: Vec<&str> = placed.iter().map(|placed| placed.region.as_str()).collect();
+    assert_eq!(regions, ["us-east-1", "eu-central-1", "eu-west-1"]);
+    let images = world.cloud.images();
+    assert_eq!(images.len(), 3);
+    for image in &images {
+        assert!(placed.iter().any(|placed| placed.id == image.id && placed.region == image.region));
+        assert_eq!(image.launchers, BTreeSet::from([OTHER.to_owned()]));
+        assert!(!image.public);
+        assert_eq!(image.tags.get("team").map(String::as_str), Some("web"), "{}", image.region);
+        let snapshots = world.cloud.snapshots();
+        let of_image = snapshots.iter().find(|snapshot| image.snapshots.contains(&snapshot.id)).unwrap();
+        assert_eq!(of_image.users, BTreeSet::from([OTHER.to_owned()]));
+    }
+    let leftovers = world.cloud.leftovers();
+    for placed in &placed {
+        assert!(
+            leftovers.contains(&format!("{} parameter /images/web={}", placed.region, placed.id)),
+            "{leftovers:?}"
+        );
+    }
+    // Parameters come when all is shared, and images are shared when all are copied.
+    let log = world.cloud.log();
+    let first = |action: &str| log.iter().position(|entry| entry.action == action).unwrap();
+    let last = |action: &str| log.iter().rposition(|entry| entry.action == action).unwrap();
+    assert!(last("CopyImage") < first("ModifySnapshotAttribute"));
+    assert!(last("ModifyImageAttribute") < first("PutParameter"));
+    // Once more: nothing is done twice.
+    assert_eq!(run(&world, &distribution()).unwrap(), placed);
+    assert_eq!((world.done("CopyImage").len(), world.done("PutParameter").len()), (2, 3));
+    // And back.
+    let journal = world.journal();
+    undo::undo(&journal, Some(&world.client), &Silent).unwrap();
+    let left: Vec<String> =
+        world.cloud.leftovers().into_iter().filter(|what| !what.contains("us-east-1 snapshot")).collect();
+    assert_eq!(left, ["eu-west-1 parameter /images/web=ami-before"]);
+}
+
+#[test]
+fn a_region_that_fails_hides_no_other_and_nothing_is_announced() {
+    let world = World::new();
+    let fault = Fault::new(Service::Ec2, "CopyImage", FaultKind::Status(403));
+    world.cloud.inject(fault);
+    let error = run(&world, &distribution()).unwrap_err().to_string();
+    assert!(
+        error.contains("UnauthorizedOperation")
+            && error.contains("eu-west-1: ")
+            && error.contains("eu-central-1: "),
+        "{error}"
+    );
+    assert!(error.contains(": ami-") && error.contains("hardtack undo"), "{error}");
+    assert_eq!((world.asked("ModifyImageAttribute"), world.asked("PutParameter")), (0, 0));
+    // The next run makes what is missing.
+    run(&world, &distribution()).unwrap();
+    assert_eq!((world.cloud.images().len(), world.done("CopyImage").len()), (3, 2));
+}
+
+#[test]
+fn a_copy_whose_answer_is_lost_is_the_same_copy() {
+    let world = World::new();
+    world.cloud.inject(Fault::new(Service::Ec2, "CopyImage", FaultKind::CloseAfterRequest).times(5));
+    let _ = run(&world, &distribution());
+    run(&world, &distribution()).unwrap();
+    assert_eq!(world.cloud.images().len(), 3);
+}
+
+#[test]
+fn a_copy_that_fails_says_why() {
+    let reason = "the key cannot be used".to_owned();
+    let world = World::of(Cloud::builder().with(|options| options.copies_fail = Some(reason)));
+    let error = run(&world, &distribution()).unwrap_err().to_string();
+    assert!(error.contains("the key cannot be used"), "{error}");
+}
+
+#[test]
+fn each_region_has_its_key() {
+    let world = World::new();
+    let arn = "arn:aws:kms:eu-west-1:123456789012:key/2222".to_owned();
+    let key = MasterKey { arn: arn.clone(), state: "Enabled".to_owned(), ..MasterKey::default() };
+    world.cloud.make_key("eu-west-1", key);
+    let distribution = Distribution {
+        copies: vec![("eu-west-1".to_owned(), Some(arn.clone())), ("eu-central-1".to_owned(), None)],
+        ..Distribution::default()
+    };
+    run(&world, &distribution).unwrap();
+    for snapshot in world.cloud.snapshots() {
+        let expected = (snapshot.region == "eu-west-1").then(|| arn.clone());
+        assert_eq!(snapshot.key, expected, "{}", snapshot.region);
+    }
+}
