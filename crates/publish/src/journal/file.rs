@@ -160,6 +160,13 @@ impl JournalFile {
     }
 }
 
+impl Drop for JournalFile {
+    fn drop(&mut self) {
+        // Closing is not enough: a process that is just being started has this file too until it runs its program.
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
 /// Refuses what others can read or have written: a journal holds keys, and what it says is deleted.
 fn private(path: &Path, found: &std::fs::Metadata) -> Result<(), Error> {
     let what = if !found.is_file() {
