@@ -3,8 +3,8 @@
 //! | code | meaning |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | the answer is no (a verb that asks a question: no block was found, a check has findings) |
-//! | 2 | wrong usage, or a recipe that does not check |
+//! | 1 | the answer is no (a verb that asks a question: no block was found, a check has findings, a test failed) |
+//! | 2 | wrong usage, a recipe that does not check, or no credentials |
 //! | 3 | the input is refused: damaged, unsupported, or a step that cannot be done on it |
 //! | 4 | local input or output: a missing file, a full disk, an existing output |
 //! | 5 | a remote service |
@@ -12,6 +12,8 @@
 use std::error::Error;
 use std::path::Path;
 
+/// The answer is no.
+pub(crate) const NO: u8 = 1;
 /// Wrong usage.
 pub(crate) const USAGE: u8 = 2;
 /// The input is refused.
@@ -26,7 +28,7 @@ pub(crate) const REMOTE: u8 = 5;
 pub(crate) struct CliError {
     code: u8,
     message: String,
-    hint: Option<String>,
+    hints: Vec<String>,
     source: Option<Box<dyn Error>>,
     broken_pipe: bool,
     /// The message is a picture of its own (a recipe's findings), and is printed as it is.
@@ -58,7 +60,19 @@ impl CliError {
 
     /// Any error, with its exit code.
     pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, source: None, broken_pipe: false, rendered: false }
+        Self {
+            code,
+            message: message.into(),
+            hints: Vec::new(),
+            source: None,
+            broken_pipe: false,
+            rendered: false,
+        }
+    }
+
+    /// A picture of findings, which is printed as it is (exit code 2).
+    pub(crate) fn rendered(picture: impl Into<String>) -> Self {
+        Self { rendered: true, ..Self::new(USAGE, picture) }
     }
 
     /// Names the file that an error is about, unless it does already.
@@ -73,13 +87,15 @@ impl CliError {
     /// Takes secrets out of the message.
     pub(crate) fn redacted(mut self, secrets: &[String]) -> Self {
         self.message = hardtack_recipe::redact(&self.message, secrets);
-        self.hint = self.hint.map(|hint| hardtack_recipe::redact(&hint, secrets));
+        for hint in &mut self.hints {
+            *hint = hardtack_recipe::redact(hint, secrets);
+        }
         self
     }
 
-    /// Says what to do about it.
+    /// Says what to do about it; what was said before stands before it.
     pub(crate) fn hint(mut self, text: impl Into<String>) -> Self {
-        self.hint = Some(text.into());
+        self.hints.push(text.into());
         self
     }
 
@@ -109,7 +125,7 @@ impl CliError {
             source = error.source();
         }
         text.push('\n');
-        if let Some(hint) = &self.hint {
+        for hint in &self.hints {
             text.push_str("hint: ");
             text.push_str(hint);
             text.push('\n');
@@ -143,13 +159,35 @@ impl From<hardtack_bundle::Error> for CliError {
 
 impl From<hardtack_cloud::Error> for CliError {
     fn from(error: hardtack_cloud::Error) -> Self {
-        use hardtack_cloud::Error;
-        let code = match &error {
-            Error::Usage(_) | Error::Credentials(_) => USAGE,
+        Self::new(code_of(&error), error.to_string())
+    }
+}
+
+/// The exit code of a cloud's error.
+fn code_of(error: &hardtack_cloud::Error) -> u8 {
+    use hardtack_cloud::Error;
+    match error {
+        Error::Usage(_) | Error::Credentials(_) => USAGE,
+        Error::File { .. } => LOCAL_IO,
+        Error::Transport { .. } | Error::Service { .. } | Error::Answer { .. } | Error::State(_) => REMOTE,
+    }
+}
+
+impl From<hardtack_publish::Error> for CliError {
+    fn from(error: hardtack_publish::Error) -> Self {
+        use hardtack_publish::Error;
+        let message = error.to_string();
+        let code = match error {
+            Error::Cloud(error) => return error.into(),
+            Error::Disk(error) => return error.into(),
+            Error::Bundle(error) => return error.into(),
+            Error::Usage(_) => USAGE,
+            Error::Refused(_) => REFUSED,
+            Error::Object { source, .. } => code_of(&source),
+            Error::No(_) => NO,
             Error::File { .. } => LOCAL_IO,
-            Error::Transport { .. } | Error::Service { .. } | Error::Answer { .. } | Error::State(_) => REMOTE,
         };
-        Self::new(code, error.to_string())
+        Self::new(code, message)
     }
 }
 
@@ -179,7 +217,7 @@ impl From<hardtack_recipe::StepError> for CliError {
             StepError::Local { hint, .. } => (LOCAL_IO, hint),
             _ => (REFUSED, None),
         };
-        Self { hint, ..Self::new(code, message) }
+        Self { hints: hint.into_iter().collect(), ..Self::new(code, message) }
     }
 }
 

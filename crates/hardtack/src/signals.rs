@@ -3,17 +3,31 @@
 //! Where the file system has unnamed temporary files nothing can be left anyway; elsewhere
 //! [`hardtack_disk::temporary_files`] knows the names.
 //!
+//! What a run has made in a cloud or in the catalog stays, and its journal is named.
+//!
 //! A limit on the size of files (`ulimit -f`) is told by a signal that ends programs. It is caught,
 //! so that the write fails instead and its error is told.
 
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
+use crate::talk;
+
 /// What a shell reports for a process that a signal ended.
 const SIGNALLED: i32 = 128;
+
+/// The journal of the run, if it has one.
+static JOURNAL: OnceLock<PathBuf> = OnceLock::new();
+
+/// A run that is told to stop says which journal has what it made.
+pub(crate) fn name_journal(path: &Path) {
+    // A process makes one run; a second journal would have nobody to be named by.
+    let _ = JOURNAL.set(path.to_owned());
+}
 
 /// Removes temporary files when the program is told to stop, and stops it.
 pub(crate) fn clean_up_when_interrupted() {
@@ -28,6 +42,12 @@ pub(crate) fn clean_up_when_interrupted() {
             for file in hardtack_disk::temporary_files().into_iter().chain(parts) {
                 // It may be gone already; there is nobody left to tell.
                 let _ = std::fs::remove_file(file);
+            }
+            if let Some(journal) = JOURNAL.get() {
+                let journal = journal.display();
+                talk::line("hardtack: stopped");
+                talk::line("hint: run the same command again to go on where it was");
+                talk::line(&format!("hint: or take away what was made: hardtack undo {journal}"));
             }
             std::process::exit(SIGNALLED + signal);
         }

@@ -125,9 +125,22 @@ pub(crate) struct BundleArgs {
 }
 
 /// Whose bundle it is.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Account and keys")]
 pub(crate) struct AccountArgs {
+    /// Account and keys.
+    #[command(flatten)]
+    pub(crate) keys: KeysArgs,
+
+    /// How the files of euca2ools are read.
+    #[command(flatten)]
+    pub(crate) files: FilesArgs,
+}
+
+/// Account and keys that are given.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Account and keys")]
+pub(crate) struct KeysArgs {
     /// The account's number.
     #[arg(long, short, value_name = "ACCOUNT")]
     pub(crate) user: Option<String>,
@@ -143,10 +156,6 @@ pub(crate) struct AccountArgs {
     /// The cloud's certificate: it can unbundle.
     #[arg(long, value_name = "FILE")]
     pub(crate) ec2cert: Option<PathBuf>,
-
-    /// How the files of euca2ools are read.
-    #[command(flatten)]
-    pub(crate) files: FilesArgs,
 }
 
 /// Where account and keys stand.
@@ -180,6 +189,21 @@ pub(crate) enum Architecture {
     Ppc64,
     /// 64-bit PowerPC, little-endian.
     Ppc64le,
+}
+
+impl Architecture {
+    /// As manifests and EC2 write it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::I386 => "i386",
+            Self::X86_64 => "x86_64",
+            Self::Armhf => "armhf",
+            Self::Arm64 => "arm64",
+            Self::Ppc => "ppc",
+            Self::Ppc64 => "ppc64",
+            Self::Ppc64le => "ppc64le",
+        }
+    }
 }
 
 /// How the archive is packed.

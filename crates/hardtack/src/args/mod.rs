@@ -6,21 +6,33 @@ mod console;
 mod convert;
 mod demo;
 mod enroll;
+mod image;
+mod install;
+mod place;
+mod register;
 mod size;
 mod source;
 mod target;
 mod unbundle;
+mod undo;
+mod upload;
 mod user_data;
 
 pub(crate) use build::BuildArgs;
-pub(crate) use bundle::{BundleArgs, FilesArgs, GzipName};
+pub(crate) use bundle::{AccountArgs, Architecture, BundleArgs, FilesArgs, GzipName};
 pub(crate) use console::ConsoleArgs;
 pub(crate) use convert::ConvertArgs;
 pub(crate) use demo::DemoArgs;
 pub(crate) use enroll::EnrollArgs;
+pub(crate) use image::{Boot, ExistingName, ImageArgs, Imds};
+pub(crate) use install::{InstallArgs, SnapshotArgs};
+pub(crate) use place::{Auth, On, PlaceArgs};
+pub(crate) use register::RegisterArgs;
 pub(crate) use source::SourceArgs;
 pub(crate) use target::{CompressionName, Format, TargetArgs};
 pub(crate) use unbundle::UnbundleArgs;
+pub(crate) use undo::UndoArgs;
+pub(crate) use upload::UploadArgs;
 pub(crate) use user_data::{
     CheckArgs, CloudName, GzipWhen, PackArgs, PlanArgs, ReadArgs, ShowArgs, TotpArgs, UserDataArgs,
     UserDataVerb,
@@ -32,8 +44,8 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  the answer is no (no credentials block was found, user-data has errors, a
-     bundle is damaged)
-  2  wrong usage, or a recipe that does not check
+     bundle is damaged, an image failed its test)
+  2  wrong usage, a recipe that does not check, or no credentials
   3  the input is refused: damaged, unsupported, or a step that cannot be done on it
   4  local input or output: a missing file, a full disk, an existing output
   5  a remote service";
@@ -58,6 +70,14 @@ pub(crate) enum Verb {
     Bundle(Box<BundleArgs>),
     /// Make an image of a bundle again, or check the bundle.
     Unbundle(UnbundleArgs),
+    /// Make a registered image of a disk, in one pass: here, on AWS, on Eucalyptus.
+    Install(Box<InstallArgs>),
+    /// Send the files of a bundle into a bucket.
+    Upload(Box<UploadArgs>),
+    /// Register a bundle in a bucket, or a snapshot, as an image.
+    Register(Box<RegisterArgs>),
+    /// Take away what install, upload or register made.
+    Undo(UndoArgs),
     /// Read the credentials block that a machine printed on its console.
     Console(ConsoleArgs),
     /// Give a user of an image a new second factor, offline, or none.
@@ -66,4 +86,75 @@ pub(crate) enum Verb {
     UserData(UserDataArgs),
     /// Show the main job on a small sample image.
     Demo(DemoArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/publish.md");
+
+    /// Short options of a verb with the long ones that they are, hidden ones too.
+    fn shorts(verb: &str) -> BTreeMap<char, String> {
+        let cli = Cli::command();
+        let verb = cli.find_subcommand(verb).unwrap();
+        let of = |arg: &clap::Arg| {
+            let long = arg.get_long().unwrap_or_default().to_owned();
+            let aliases = arg.get_all_short_aliases().unwrap_or_default();
+            aliases
+                .into_iter()
+                .chain(arg.get_short())
+                .map(move |short| (short, long.clone()))
+                .collect::<Vec<_>>()
+        };
+        let all: Vec<_> = verb.get_arguments().flat_map(of).collect();
+        let map: BTreeMap<_, _> = all.iter().cloned().collect();
+        assert_eq!(map.len(), all.len(), "{all:?}");
+        map
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_table_of_short_options_is_the_command_line() {
+        let text = std::fs::read_to_string(DOCUMENT).unwrap();
+        let mut rows = text.lines().skip_while(|line| !line.starts_with("| short |"));
+        let cells = |line: &str| -> Vec<String> {
+            line.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`').to_owned()).collect()
+        };
+        let verbs = cells(rows.next().unwrap()).split_off(1);
+        let rows: Vec<_> = rows.skip(1).take_while(|line| line.starts_with('|')).map(cells).collect();
+        let documented: BTreeSet<char> = rows.iter().map(|row| row[0].chars().nth(1).unwrap()).collect();
+        for (column, verb) in verbs.iter().enumerate() {
+            let shorts = shorts(verb);
+            for short in shorts.keys() {
+                assert!(documented.contains(short), "-{short} of {verb} is not in the table");
+            }
+            for row in &rows {
+                let short = row[0].chars().nth(1).unwrap();
+                let cell = row[column + 1].split('`').next().unwrap();
+                let expected = shorts.get(&short).map_or("–".to_owned(), |long| format!("--{long}"));
+                assert_eq!(cell, expected, "-{short} of {verb}");
+            }
+        }
+        assert!(shorts("undo").is_empty());
+    }
+
+    #[test]
+    fn every_verb_of_publishing_shows_examples() {
+        for verb in ["install", "upload", "register", "undo"] {
+            let mut cli = Cli::command();
+            let help = cli.find_subcommand_mut(verb).unwrap().render_long_help().to_string();
+            assert!(help.contains(&format!("\n  hardtack {verb} ")), "{help}");
+        }
+    }
 }

@@ -1,10 +1,10 @@
 //! `hardtack build`: a recipe applied to a copy of an image.
 
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hardtack_guest::{Edit, Stage};
-use hardtack_recipe::{Facts, Note, Options, Plan, RealFiles, Recipe, Surroundings, Weight};
+use hardtack_recipe::{Facts, HostFiles, Note, Options, Plan, RealFiles, Recipe, Surroundings, Weight};
 use hardtack_recipe::{load_recipe, redact, stage_recipe};
 use serde_json::json;
 
@@ -89,16 +89,27 @@ fn surroundings(
 
 /// The image of `input` and what the recipe changes in it, for a verb that writes it in its own way.
 pub(super) fn prepare(
-    recipe: &PathBuf,
+    recipe: &Path,
     input: Input,
     agent: Option<&Path>,
     grow: Option<u64>,
 ) -> Result<(Image, Vec<Edit>, usize), CliError> {
     let loaded = read_recipe(recipe)?;
+    prepare_loaded(&loaded, recipe, input, agent, grow)
+}
+
+/// The same with a recipe that was read before.
+pub(super) fn prepare_loaded(
+    loaded: &Recipe,
+    recipe: &Path,
+    input: Input,
+    agent: Option<&Path>,
+    grow: Option<u64>,
+) -> Result<(Image, Vec<Edit>, usize), CliError> {
     let image = open_image(input, grow)?;
     let surroundings = surroundings(&image, recipe, agent, false)?;
     let mut stage = Stage::new(&image.guest);
-    let notes = stage_recipe(&loaded, &mut stage, &surroundings)
+    let notes = stage_recipe(loaded, &mut stage, &surroundings)
         .map_err(|error| CliError::from(error).redacted(stage.secrets()))?;
     let changes = Plan::new(&stage)?.changes().len();
     eprint_text(&notes_text(&notes, stage.secrets()));
@@ -161,7 +172,17 @@ fn show(text: &str) -> Result<u8, CliError> {
     Ok(0)
 }
 
-fn read_recipe(path: &PathBuf) -> Result<Recipe, CliError> {
+fn read_recipe(path: &Path) -> Result<Recipe, CliError> {
+    let environment = |name: &str| std::env::var(name).ok();
+    read_recipe_with(path, &environment, &RealFiles)
+}
+
+/// Reads a recipe; `environment` and `files` are asked for what it refers to.
+pub(super) fn read_recipe_with(
+    path: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+    files: &dyn HostFiles,
+) -> Result<Recipe, CliError> {
     let fail = |error| CliError::io(path, "read the recipe", error);
     let mut bytes = Vec::new();
     // The size that a pipe or a device names is not what comes out of it.
@@ -178,8 +199,7 @@ fn read_recipe(path: &PathBuf) -> Result<Recipe, CliError> {
             .count();
         CliError::usage(format!("{}:{}: the recipe is not UTF-8 text", path.display(), line + 1))
     })?;
-    let environment = |name: &str| std::env::var(name).ok();
-    let recipe = load_recipe(path, &text, &environment, &RealFiles)?;
+    let recipe = load_recipe(path, &text, environment, files)?;
     if !recipe.warnings.is_empty() {
         talk::line(hardtack_yaml::render(&text, &recipe.warnings).trim_end());
     }
@@ -187,7 +207,7 @@ fn read_recipe(path: &PathBuf) -> Result<Recipe, CliError> {
 }
 
 /// `SOURCE_DATE_EPOCH` (reproducible-builds.org), if it is set.
-fn epoch_from_environment() -> Result<Option<i64>, CliError> {
+pub(super) fn epoch_from_environment() -> Result<Option<i64>, CliError> {
     let Ok(text) = std::env::var("SOURCE_DATE_EPOCH") else { return Ok(None) };
     match text.parse::<u32>() {
         Ok(seconds) => Ok(Some(i64::from(seconds))),

@@ -1,7 +1,7 @@
 //! `hardtack bundle`: images as bundles, hardened on the way if there is a recipe.
 
 pub(super) mod keys;
-mod plain;
+pub(super) mod plain;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use hardtack_disk::{BlockSource, Holes};
 use serde_json::json;
 
 use super::convert::{mebibytes, residue};
-use crate::args::{BundleArgs, FilesArgs, GzipName, TargetArgs};
+use crate::args::{AccountArgs, BundleArgs, FilesArgs, GzipName, TargetArgs};
 use crate::environment;
 use crate::error::{CliError, LOCAL_IO};
 use crate::progress::Progress;
@@ -30,11 +30,11 @@ const STORED: &[&str] =
     &["gz", "xz", "zst", "bz2", "tar", "tgz", "txz", "ova", "rpm", "qcow2", "vmdk", "vhd", "vpc"];
 
 /// What all bundles of one run have in common.
-struct Owner {
-    account: String,
-    signer: Option<PrivateKey>,
-    user: Option<PublicKey>,
-    cloud: PublicKey,
+pub(super) struct Owner {
+    pub(super) account: String,
+    pub(super) signer: Option<PrivateKey>,
+    pub(super) user: Option<PublicKey>,
+    pub(super) cloud: PublicKey,
 }
 
 /// Runs `hardtack bundle`.
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &BundleArgs) -> Result<u8, CliError> {
         return Err(CliError::usage(text).hint("give one image at a time"));
     }
     let devices = devices(&arguments.block_device_mapping)?;
-    let owner = owner(arguments)?;
+    let owner = owner(&arguments.account)?;
     make_directory(&arguments.output)?;
     for image in images {
         bundle(image, arguments, &owner, &devices)?;
@@ -61,7 +61,7 @@ fn bundle(
 ) -> Result<(), CliError> {
     let name = match &arguments.prefix {
         Some(prefix) => prefix.clone(),
-        None => name_of(image, image_type(arguments))?,
+        None => name_of(image, image_type(arguments.kernel.as_deref(), arguments.ramdisk.as_deref()))?,
     };
     check_prefix(&name)?;
     let manifest = manifest_path(&arguments.output, &name);
@@ -107,16 +107,14 @@ fn bundle(
     }
     let text = Manifest {
         bundler: ("hardtack".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-        architecture: clap::ValueEnum::to_possible_value(&arguments.arch)
-            .map(|value| value.get_name().to_owned())
-            .unwrap_or_default(),
+        architecture: arguments.arch.name().to_owned(),
         devices: devices.to_vec(),
         product_codes: arguments.productcodes.clone(),
         kernel: arguments.kernel.clone(),
         ramdisk: arguments.ramdisk.clone(),
         name: name.clone(),
         user: owner.account.clone(),
-        image_type: image_type(arguments),
+        image_type: image_type(arguments.kernel.as_deref(), arguments.ramdisk.as_deref()),
         digest: written.digest,
         size: written.size,
         bundled_size: written.bundled_size,
@@ -150,7 +148,7 @@ fn disk(
     arguments: &BundleArgs,
     manifest: &Path,
 ) -> Result<(Arc<dyn BlockSource>, Option<Built>), CliError> {
-    if image_type(arguments) != ImageType::Machine {
+    if image_type(arguments.kernel.as_deref(), arguments.ramdisk.as_deref()) != ImageType::Machine {
         return match arguments.recipe {
             Some(_) => Err(CliError::usage("--recipe is for disks, and a kernel or RAM disk is none")),
             None => Ok((Arc::new(plain::Plain::open(image)?), None)),
@@ -186,9 +184,9 @@ pub(super) fn settings(files: &FilesArgs) -> Result<Settings, CliError> {
     Ok(Settings::find(&options, &environment::of_process())?)
 }
 
-fn owner(arguments: &BundleArgs) -> Result<Owner, CliError> {
-    let found = settings(&arguments.account.files)?;
-    let options = &arguments.account;
+fn owner(arguments: &AccountArgs) -> Result<Owner, CliError> {
+    let found = settings(&arguments.files)?;
+    let options = &arguments.keys;
     let account = options.user.clone().or(found.account).ok_or_else(|| {
         CliError::usage("missing account ID; please supply one with --user")
             .hint("or set EC2_USER_ID, or have an account-id in ~/.euca/*.ini")
@@ -220,7 +218,7 @@ fn owner(arguments: &BundleArgs) -> Result<Owner, CliError> {
     })
 }
 
-fn devices(given: &[String]) -> Result<Vec<(String, String)>, CliError> {
+pub(super) fn devices(given: &[String]) -> Result<Vec<(String, String)>, CliError> {
     let device = |text: &String| match text.split_once('=') {
         Some((name, device)) if !name.is_empty() && !device.is_empty() => {
             Ok((name.to_owned(), device.to_owned()))
@@ -230,8 +228,9 @@ fn devices(given: &[String]) -> Result<Vec<(String, String)>, CliError> {
     given.iter().map(device).collect()
 }
 
-fn image_type(arguments: &BundleArgs) -> ImageType {
-    match (arguments.kernel.as_deref(), arguments.ramdisk.as_deref()) {
+/// `true` says that the image is a kernel, or a RAM disk.
+pub(super) fn image_type(kernel: Option<&str>, ramdisk: Option<&str>) -> ImageType {
+    match (kernel, ramdisk) {
         (Some("true"), _) => ImageType::Kernel,
         (_, Some("true")) => ImageType::Ramdisk,
         _ => ImageType::Machine,

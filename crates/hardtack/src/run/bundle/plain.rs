@@ -11,14 +11,14 @@ use hardtack_disk::{BlockSource, Error};
 use crate::error::CliError;
 
 /// A file's bytes.
-pub(super) struct Plain {
+pub(in crate::run) struct Plain {
     file: File,
     path: PathBuf,
     length: u64,
 }
 
 impl Plain {
-    pub(super) fn open(path: &Path) -> Result<Self, CliError> {
+    pub(in crate::run) fn open(path: &Path) -> Result<Self, CliError> {
         let fail = |error| CliError::io(path, "open the image", error);
         let found = std::fs::metadata(path).map_err(fail)?;
         // Opening a FIFO would wait for its writer.

@@ -1,0 +1,60 @@
+//! Checks that are made before anything else, and how they are told.
+
+use std::io::Write as _;
+
+use hardtack_publish::preflight::{Check, Outcome};
+use serde_json::json;
+
+use crate::error::{CliError, NO};
+use crate::talk;
+
+fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Good => "good",
+        Outcome::Doubtful => "doubtful",
+        Outcome::Bad => "bad",
+    }
+}
+
+fn is_bad(check: &Check) -> bool {
+    check.outcome == Outcome::Bad
+}
+
+/// Tells what is doubtful. When anything is bad everything is told, and nothing goes on.
+pub(super) fn pass(checks: &[Check]) -> Result<(), CliError> {
+    let bad = checks.iter().filter(|check| is_bad(check)).count();
+    for check in checks {
+        let line = format!("{}: {}: {}", check.subject, word(check.outcome), check.text);
+        match (bad > 0, check.outcome) {
+            (true, _) => talk::line(&line),
+            (false, Outcome::Doubtful) => talk::note(&format!("{}: {}", check.subject, check.text)),
+            (false, _) => {}
+        }
+    }
+    match bad {
+        0 => Ok(()),
+        1 => Err(CliError::refused("nothing was sent: a check is bad, see above")),
+        _ => Err(CliError::refused(format!("nothing was sent: {bad} checks are bad, see above"))),
+    }
+}
+
+/// The answer of `--dry-run`: all checks, and 1 when one is bad.
+pub(super) fn answer(checks: &[Check], json: bool) -> Result<u8, CliError> {
+    let mut out = std::io::stdout().lock();
+    let bad = checks.iter().any(is_bad);
+    let told = if json {
+        let checks: Vec<_> = checks
+            .iter()
+            .map(
+                |check| json!({"subject": check.subject, "outcome": word(check.outcome), "text": check.text}),
+            )
+            .collect();
+        writeln!(out, "{}", json!({"good": !bad, "checks": checks}))
+    } else {
+        checks
+            .iter()
+            .try_for_each(|check| writeln!(out, "{}\t{}\t{}", word(check.outcome), check.subject, check.text))
+    };
+    told.map_err(CliError::stream)?;
+    Ok(if bad { NO } else { 0 })
+}

@@ -1,0 +1,66 @@
+//! The journal of a run: opened, named when the run ends badly, finished.
+
+use std::path::{Path, PathBuf};
+
+use hardtack_cloud::Environment;
+use hardtack_publish::journal::{Header, Journal};
+use serde_json::Value;
+
+use crate::error::CliError;
+use crate::signals;
+
+/// A journal that is open.
+pub(crate) struct Session {
+    /// The journal.
+    pub(crate) journal: Journal,
+    path: PathBuf,
+}
+
+/// `NAME` and `suffix` in the current directory, when no other file is named.
+pub(crate) fn default_path(given: Option<&Path>, name: &str, suffix: &str) -> PathBuf {
+    let file: String = name.chars().map(|char| if matches!(char, '/' | '\0') { '-' } else { char }).collect();
+    // A name may begin with a hyphen or a dot; a path that begins with a directory does not look like an option.
+    given.map_or_else(|| Path::new(".").join(format!("{file}.{suffix}")), Path::to_owned)
+}
+
+impl Session {
+    /// Opens or begins the journal. From now on Ctrl-C names it.
+    pub(crate) fn open(path: &Path, header: &Header, environment: &Environment) -> Result<Self, CliError> {
+        let journal = Journal::open(path, header, environment)?;
+        signals::name_journal(path);
+        Ok(Self { journal, path: path.to_owned() })
+    }
+
+    /// What an earlier run with this journal came to.
+    pub(crate) fn result(&self) -> Option<Value> {
+        self.journal.result()
+    }
+
+    /// Runs `work`, and finishes the journal with what it gives. When it fails: without anything made the journal is
+    /// removed again, else the error says how to go on.
+    pub(crate) fn run(
+        self,
+        work: impl FnOnce(&Journal) -> Result<Value, CliError>,
+    ) -> Result<Value, CliError> {
+        let done = work(&self.journal).and_then(|result| {
+            self.journal.finish(&result)?;
+            Ok(result)
+        });
+        match done {
+            Ok(result) => Ok(result),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    fn failed(self, error: CliError) -> CliError {
+        if self.journal.standing().is_empty() {
+            // A run that has made nothing leaves nothing; that the file could not be removed is no news.
+            let _ = self.journal.remove();
+            return error;
+        }
+        let path = self.path.display();
+        error
+            .hint("run the same command again to go on where it was")
+            .hint(format!("or take away what was made: hardtack undo {path}"))
+    }
+}

@@ -1,0 +1,136 @@
+//! Where an image goes: the local catalog, or a client of a cloud.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hardtack_cloud::credentials::Provider;
+use hardtack_cloud::{Client, Environment, Kind, Patience, Place, PlaceOptions, Scheme, Service};
+use hardtack_publish::catalog::Catalog;
+use hardtack_publish::journal::Header;
+
+use crate::args::{Auth, On, PlaceArgs};
+use crate::error::CliError;
+
+/// Where an image goes.
+pub(crate) enum Site {
+    /// A directory of this machine.
+    Local(Catalog),
+    /// A cloud.
+    Cloud(Client),
+}
+
+impl Site {
+    /// The header of a journal of it.
+    pub(crate) fn header(&self, name: &str, inputs: &str) -> Header {
+        let (place, region, ec2_url, s3_url) = match self {
+            Self::Local(_) => ("local", String::new(), None, None),
+            Self::Cloud(client) => {
+                let place = client.place();
+                let given = |service| place.given.get(&service).cloned();
+                let kind = match place.kind {
+                    Kind::Aws => "aws",
+                    Kind::Euca => "euca",
+                };
+                (kind, place.region.clone(), given(Service::Ec2), given(Service::S3))
+            }
+        };
+        Header {
+            place: place.to_owned(),
+            region,
+            ec2_url,
+            s3_url,
+            name: name.to_owned(),
+            inputs: inputs.to_owned(),
+        }
+    }
+}
+
+/// The place that the options name. `-U` is the address of `url_is`.
+pub(crate) fn find(
+    arguments: &PlaceArgs,
+    url_is: Service,
+    environment: &Arc<Environment>,
+) -> Result<Site, CliError> {
+    let kind = match arguments.on {
+        On::Local => return Ok(Site::Local(Catalog::new(&local(arguments, environment)?))),
+        On::Aws => Kind::Aws,
+        On::Euca => Kind::Euca,
+    };
+    if arguments.catalog.is_some() {
+        return Err(CliError::usage("--catalog is for the local catalog, and --on names a cloud"));
+    }
+    let (mut ec2_url, mut s3_url) = (arguments.ec2_url.clone(), arguments.s3_url.clone());
+    if let Some(url) = &arguments.url {
+        let (slot, name) =
+            if url_is == Service::S3 { (&mut s3_url, "--s3-url") } else { (&mut ec2_url, "--ec2-url") };
+        if slot.is_some() {
+            return Err(CliError::usage(format!("-U and {name} are the same here: give one of them")));
+        }
+        *slot = Some(url.clone());
+    }
+    let options = PlaceOptions {
+        region: arguments.region.clone(),
+        profile: arguments.profile.clone(),
+        ec2_url,
+        s3_url,
+        ..place_options(arguments.auth, arguments.eucarc.as_deref())
+    };
+    let mut place = Place::find(kind, &options, environment)?;
+    let bootstrap = arguments.bootstrap_url.as_deref().or_else(|| environment.variable("EUCA_BOOTSTRAP_URL"));
+    if let Some(url) = bootstrap {
+        place.given.insert(Service::Bootstrap, url.to_owned());
+    }
+    let provider = Provider::find(kind, &options, environment.clone(), arguments.instance_metadata);
+    Ok(Site::Cloud(Client::new(place, provider, environment.clone(), Patience::default())))
+}
+
+/// What signature and eucarc say of a place.
+pub(crate) fn place_options(auth: Option<Auth>, eucarc: Option<&Path>) -> PlaceOptions {
+    PlaceOptions {
+        scheme: auth.map(|auth| match auth {
+            Auth::V2 => Scheme::V2,
+            Auth::V4 => Scheme::V4,
+        }),
+        eucarc: eucarc.map(Path::to_owned),
+        ..PlaceOptions::default()
+    }
+}
+
+/// An option that does nothing here was meant for elsewhere.
+fn local(arguments: &PlaceArgs, environment: &Environment) -> Result<PathBuf, CliError> {
+    let stray = [
+        ("--region", arguments.region.is_some()),
+        ("--profile", arguments.profile.is_some()),
+        ("--url", arguments.url.is_some()),
+        ("--ec2-url", arguments.ec2_url.is_some()),
+        ("--s3-url", arguments.s3_url.is_some()),
+        ("--auth", arguments.auth.is_some()),
+        ("--instance-metadata", arguments.instance_metadata),
+        ("--bootstrap-url", arguments.bootstrap_url.is_some()),
+    ];
+    if let Some((name, _)) = stray.iter().find(|(_, given)| *given) {
+        return Err(CliError::usage(format!(
+            "{name} is for clouds, and the image goes into the local catalog"
+        ))
+        .hint("--on aws and --on euca name a cloud"));
+    }
+    catalog_directory(arguments.catalog.as_deref(), environment)
+}
+
+/// Where the local catalog is.
+pub(crate) fn catalog_directory(
+    given: Option<&Path>,
+    environment: &Environment,
+) -> Result<PathBuf, CliError> {
+    let variable = |name| environment.variable(name).map(PathBuf::from);
+    given
+        .map(Path::to_owned)
+        .or_else(|| variable("HARDTACK_CATALOG"))
+        // The XDG specification wants relative paths there to be ignored.
+        .or_else(|| Some(variable("XDG_DATA_HOME").filter(|path| path.is_absolute())?.join("hardtack")))
+        .or_else(|| Some(environment.home.as_ref()?.join(".local/share/hardtack")))
+        .ok_or_else(|| {
+            CliError::usage("there is no home directory, and so no place for the local catalog")
+                .hint("--catalog DIR or HARDTACK_CATALOG names one")
+        })
+}
