@@ -51,6 +51,19 @@ impl Xml {
         })
     }
 
+    /// The same, of texts.
+    pub(crate) fn texts<T: AsRef<str>>(
+        &mut self,
+        name: &str,
+        list: impl IntoIterator<Item = T>,
+    ) -> &mut Self {
+        self.nest(name, |xml| {
+            for text in list {
+                xml.text("item", text);
+            }
+        })
+    }
+
     /// The text.
     pub(crate) fn finish(self) -> String {
         format!("{}</{}>", self.text, self.root)

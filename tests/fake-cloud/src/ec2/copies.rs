@@ -141,7 +141,7 @@ pub(crate) fn image(call: &Call<'_>) -> Answer {
         })?;
         let mut copied = copy(call, &mut world, &found, &encryption)?;
         copied.description = format!("Copied for DestinationAmi {id} from SourceAmi {source}");
-        copied.tags = tags.remove("snapshot").unwrap_or_default();
+        copied.tags = tags.get("snapshot").cloned().unwrap_or_default();
         mapping.snapshot = Some(copied.id.clone());
         mapping.encrypted = copied.key.is_some();
         made.push(copied);
@@ -185,9 +185,13 @@ pub(crate) fn snapshot(call: &Call<'_>) -> Answer {
     let params = &call.params;
     let (from, source) = (params.need("SourceRegion")?, params.need("SourceSnapshotId")?);
     let (description, url) = (params.get("Description"), params.get("PresignedUrl"));
+    let destination = params.get("DestinationRegion");
     let encryption = Encryption::parse(call)?;
     let mut tags = params.specified_tags(&["snapshot"])?;
     params.finish()?;
+    if destination.is_some_and(|destination| destination != call.caller.region) {
+        return Err(Refusal::bad("InvalidParameterValue", "The destination is the region that is asked"));
+    }
     check_region(call, &from)?;
     let mut world = call.shared.world();
     let found = world.region(&from).snapshots.get(&source).cloned();

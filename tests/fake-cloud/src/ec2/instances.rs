@@ -262,13 +262,9 @@ pub(crate) fn types(call: &Call<'_>) -> Answer {
     Ok(Call::answer("DescribeInstanceTypes", |xml| {
         xml.items("instanceTypeSet", list, |xml, (name, architecture, hypervisor, modes)| {
             xml.text("instanceType", name).text("hypervisor", hypervisor).nest("processorInfo", |xml| {
-                xml.items("supportedArchitectures", [architecture], |xml, name| {
-                    xml.text("architecture", name);
-                });
+                xml.texts("supportedArchitectures", [architecture]);
             });
-            xml.items("supportedBootModes", *modes, |xml, mode| {
-                xml.text("bootMode", mode);
-            });
+            xml.texts("supportedBootModes", *modes);
         });
     }))
 }

@@ -3,5 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod ebs;
+mod euca;
 mod raw;
+mod regions;
 mod signatures;

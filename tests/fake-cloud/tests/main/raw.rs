@@ -42,6 +42,9 @@ pub(crate) struct Ask<'a> {
     pub(crate) id: &'a str,
     pub(crate) secret: &'a str,
     pub(crate) ahead: i64,
+    /// `x-amz-content-sha256`; `None`: the body's.
+    pub(crate) payload: Option<&'a str>,
+    pub(crate) token: Option<&'a str>,
 }
 
 impl Default for Ask<'_> {
@@ -57,6 +60,8 @@ impl Default for Ask<'_> {
             id: "AKIDEXAMPLE",
             secret: "secret/of+the-first+account",
             ahead: 0,
+            payload: None,
+            token: None,
         }
     }
 }
@@ -80,12 +85,14 @@ impl Ask<'_> {
     pub(crate) fn send(&self, cloud: &Cloud) -> Answer {
         let date = date(self.ahead);
         let digest = hex::encode(Sha256::digest(self.body).as_slice());
+        let digest = self.payload.map_or(digest, str::to_owned);
         let host = cloud.url().trim_start_matches("http://").to_owned();
         let mut headers: Vec<(String, String)> =
             self.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         headers.push(("host".to_owned(), host));
         headers.push(("x-amz-content-sha256".to_owned(), digest.clone()));
         headers.push(("x-amz-date".to_owned(), date.clone()));
+        headers.extend(self.token.map(|token| ("x-amz-security-token".to_owned(), token.to_owned())));
         headers.sort();
         let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
         let names = names.join(";");
