@@ -33,8 +33,8 @@ pub fn free_gaps(disk: &dyn BlockSource, table: &Table) -> Result<Vec<Range<u64>
         return Ok(Vec::new());
     }
     let (usable, mut used) = match table.kind {
-        Kind::Gpt => match gpt_table::usable(disk)? {
-            Some(found) => found,
+        Kind::Gpt => match gpt_table::layout(disk)? {
+            Some(gpt) => (gpt.usable, gpt.own),
             None => return Ok(Vec::new()),
         },
         _ => (SECTOR..disk.len(), Vec::new()),

@@ -114,9 +114,16 @@ fn signed(disk: &dyn BlockSource) -> Result<Option<LogicalBlockSize>, Error> {
     Ok(None)
 }
 
-/// What a GPT leaves to partitions, in bytes, and what its own halves take of the disk. `None` unless both halves
-/// are sound and say the same.
-pub(crate) fn usable(disk: &dyn BlockSource) -> Result<Option<(Range<u64>, Vec<Range<u64>>)>, Error> {
+/// Bytes of a disk that a GPT speaks of.
+pub(crate) struct Layout {
+    /// What it leaves to partitions.
+    pub(crate) usable: Range<u64>,
+    /// What its own halves take.
+    pub(crate) own: Vec<Range<u64>>,
+}
+
+/// What a GPT takes and leaves. `None` unless both halves are sound and say the same.
+pub(crate) fn layout(disk: &dyn BlockSource) -> Result<Option<Layout>, Error> {
     let size = sector_size(disk)?;
     let sector = size.as_u64();
     let half = |lba| match attempt(disk, size, lba) {
@@ -138,7 +145,7 @@ pub(crate) fn usable(disk: &dyn BlockSource) -> Result<Option<(Range<u64>, Vec<R
         own.push(entries..entries + u64::from(header.num_parts) * u64::from(ENTRY));
     }
     own.push(0..sector);
-    Ok(Some((primary.first_usable * sector..(primary.last_usable + 1) * sector, own)))
+    Ok(Some(Layout { usable: primary.first_usable * sector..(primary.last_usable + 1) * sector, own }))
 }
 
 pub(crate) fn read(disk: &dyn BlockSource) -> Result<Table, Error> {

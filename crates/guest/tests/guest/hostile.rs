@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hardtack_disk::{BlockWrite, Overlay};
-use hardtack_guest::{FileType, Guest, GuestPath, Tree};
+use hardtack_guest::{FileType, Guest, GuestPath, Tree, free_map};
 
 use crate::disk::{Bench, EPOCH, ESP, Part, ROOT_X86_64, tools};
 
@@ -51,11 +51,54 @@ fn mutated_fat_and_fstab_never_panic_or_hang() {
                 disk.write_at(1024 * 1024 + at, &value[..1 + random.below(4) as usize]).unwrap();
             }
             let begun = Instant::now();
+            let free = free_map(disk.clone()).unwrap().ranges;
+            assert!(free.last().is_none_or(|last| last.end <= source.len() as u64));
+            assert!(free.windows(2).all(|pair| pair[0].end < pair[1].start));
             if let Ok(guest) = Guest::open(disk, EPOCH) {
                 walk(&guest, &GuestPath::new("/boot/efi"), 0);
             }
             assert!(begun.elapsed() < Duration::from_secs(30), "FAT{bits}: round {round}");
         }
+    }
+}
+
+#[test]
+fn no_damage_of_a_table_or_an_ext4_makes_a_map_of_nonsense() {
+    if !tools() {
+        return;
+    }
+    let bench = Bench::new();
+    let root = bench.root("root", &["-b", "1024"], "");
+    let path = bench.gpt("disk", &[Part { number: 1, kind: ROOT_X86_64, name: "", content: Some(root) }]);
+    let source: Arc<[u8]> = std::fs::read(&path).unwrap().into();
+    let length = source.len() as u64;
+    let mut random = Random(0xbeef);
+    for round in 0..400 {
+        let disk = Arc::new(Overlay::new(Shared(source.clone())));
+        for _ in 0..1 + random.below(3) {
+            // The tables, the superblock, descriptors and bitmaps.
+            let at = match random.below(5) {
+                0 => random.below(1536),
+                1 => length - 1 - random.below(1536),
+                2 => 1024 * 1024 + 1024 + random.below(1024),
+                3 => 1024 * 1024 + 2048 + random.below(2048),
+                _ => 1024 * 1024 + random.below(length / 8),
+            };
+            let value = [[0xff; 4], [0; 4], [1, 0, 0, 0], [0x0f; 4]][random.below(4) as usize];
+            let count = (1 + random.below(4)).min(length - at) as usize;
+            disk.write_at(at, &value[..count]).unwrap();
+        }
+        let begun = Instant::now();
+        let free = free_map(disk).unwrap().ranges;
+        assert!(free.last().is_none_or(|last| last.end <= length), "round {round}");
+        assert!(free.windows(2).all(|pair| pair[0].end < pair[1].start), "round {round}");
+        // The primary table, the boot sector, the superblock.
+        let used = [0..34 * 512, 1024 * 1024 + 1024..1024 * 1024 + 2048, length - 512..length];
+        assert!(
+            !free.iter().any(|free| used.iter().any(|used| free.start < used.end && used.start < free.end)),
+            "round {round}: {free:?}"
+        );
+        assert!(begun.elapsed() < Duration::from_secs(30), "round {round}");
     }
 }
 
