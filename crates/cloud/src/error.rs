@@ -32,7 +32,7 @@ pub enum Error {
         what: String,
     },
     /// The service says no.
-    #[error("{service} refuses {call}: {message} ({code}{}{}, status {status}{}{request_id})", if reason.is_some() { ", " } else { "" }, reason.as_deref().unwrap_or_default(), if request_id.is_empty() { "" } else { ", request " })]
+    #[error("{service} refuses {call}: {message} ({code}, status {status}{}{request_id})", if request_id.is_empty() { "" } else { ", request " })]
     Service {
         /// The service's name.
         service: &'static str,
@@ -40,12 +40,11 @@ pub enum Error {
         call: String,
         /// HTTP status.
         status: u16,
-        /// The service's code of the error, as `InvalidAMIName.Duplicate`; the status' text where it gave none.
+        /// The service's code of the error, as `InvalidAMIName.Duplicate`; the status' text where it gave none. Where
+        /// there is a reason beside the code it stands behind a slash: `ResourceNotFoundException/SNAPSHOT_NOT_FOUND`.
         code: String,
         /// Its message.
         message: String,
-        /// Why, in one word, where the service has one beside the code: EBS' `SNAPSHOT_NOT_FOUND`.
-        reason: Option<String>,
         /// The request's id, for support; may be empty.
         request_id: String,
     },
@@ -70,10 +69,10 @@ impl Error {
         Self::File { path: path.to_owned(), what, source }
     }
 
-    /// The service's code, where a service refused.
+    /// The service's code, where a service refused; without the reason.
     pub fn code(&self) -> Option<&str> {
         match self {
-            Self::Service { code, .. } => Some(code),
+            Self::Service { code, .. } => Some(code.split_once('/').map_or(code, |(code, _)| code)),
             _ => None,
         }
     }
@@ -86,7 +85,7 @@ impl Error {
     /// The reason that EBS gives beside the code, as `SNAPSHOT_NOT_FOUND`.
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Self::Service { reason, .. } => reason.as_deref(),
+            Self::Service { code, .. } => code.split_once('/').map(|(_, reason)| reason),
             _ => None,
         }
     }
@@ -101,6 +100,7 @@ impl Error {
 }
 
 /// What has a signature already, and is being written.
+#[allow(dead_code)]
 pub(crate) fn pending<T>() -> Result<T, Error> {
     Err(Error::State("not written yet".to_owned()))
 }

@@ -33,7 +33,10 @@ pub(crate) fn error(service: Service, call: &str, method: &str, region: &str, re
     if !known {
         return Error::Answer { service: service.name(), call: call.to_owned(), what: strange(response) };
     }
-    let code = said.code.unwrap_or_else(|| name(response.status));
+    let mut code = said.code.unwrap_or_else(|| name(response.status));
+    if let Some(reason) = said.reason {
+        code = format!("{code}/{reason}");
+    }
     let mut message = said.message.unwrap_or_else(|| "it does not say why".to_owned());
     if let (Service::S3, Some(other)) = (service, elsewhere)
         && (300..400).contains(&response.status) | (response.status == 400)
@@ -46,7 +49,6 @@ pub(crate) fn error(service: Service, call: &str, method: &str, region: &str, re
         status: response.status,
         code: short(&code),
         message: short(&message),
-        reason: said.reason.map(|reason| short(&reason)),
         request_id: short(&said.request_id.unwrap_or_default()),
     }
 }
@@ -145,7 +147,6 @@ pub(crate) fn hidden(service: Service, call: &str, status: u16, root: &Element) 
         status,
         code: short(&said.code?),
         message: short(&said.message.unwrap_or_default()),
-        reason: None,
         request_id: short(&said.request_id.unwrap_or_default()),
     })
 }

@@ -61,14 +61,13 @@ const EXPIRED: [&str; 5] =
 pub(crate) fn class(error: &Error) -> Retry {
     match error {
         Error::Transport { .. } => Retry::Again,
-        Error::Service { status, code, reason, .. } => {
-            service(*status, code.trim_end_matches("Exception"), code, reason.as_deref())
-        }
+        Error::Service { status, .. } => service(*status, error.code().unwrap_or_default(), error.reason()),
         _ => Retry::Never,
     }
 }
 
-fn service(status: u16, short: &str, code: &str, reason: Option<&str>) -> Retry {
+fn service(status: u16, code: &str, reason: Option<&str>) -> Retry {
+    let short = code.trim_end_matches("Exception");
     // A quota is not there again in a minute.
     if status == 402 {
         return Retry::Never;

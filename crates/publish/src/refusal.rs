@@ -44,7 +44,6 @@ mod tests {
             status,
             code: code.to_owned(),
             message: String::new(),
-            reason: None,
             request_id: String::new(),
         }
     }

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::{Client, Inner};
+use crate::credentials::Credentials;
 use crate::retry::{self, Retry};
 use crate::sign::{self, Payload, v4::Manner};
 use crate::transport::{Body, Failure, Outgoing, Request, Response, Transport};
@@ -33,31 +34,33 @@ pub(super) enum Content<'a> {
 /// A try that did not end well.
 pub(super) struct Trouble {
     pub(super) error: Error,
-    pub(super) retry: Retry,
+    retry: Retry,
     /// The service may have done what it was asked.
     reached: bool,
     /// How long the service asks to wait.
     after: Option<Duration>,
-    /// The answer, where there is one.
-    pub(super) answer: Option<Response>,
 }
 
 impl Client {
     /// Tries until it ends well, or another try is not worth it.
-    pub(super) fn call(&self, call: &Call<'_>, content: Content<'_>) -> Result<Response, Trouble> {
+    pub(super) fn call(&self, call: &Call<'_>, content: Content<'_>) -> Result<Response, Box<Trouble>> {
         let Inner { provider, environment, patience, .. } = &*self.inner;
         let (mut failed, mut renewed) = (0_u32, false);
         loop {
+            let credentials = match call.unsigned {
+                true => None,
+                false => Some(provider.get().map_err(Trouble::lasting)?),
+            };
             let begun = (environment.now)();
-            let ended = self.attempt(call, content, begun);
+            let ended = self.attempt(call, content, credentials.as_ref(), begun);
             self.trace(call, failed + 1, begun, &ended);
             let trouble = match ended {
                 Ok(answer) => return Ok(answer),
                 Err(trouble) => trouble,
             };
-            if retry::expired(&trouble.error) && !renewed && !call.unsigned {
+            if let Some(credentials) = credentials.filter(|_| !renewed && retry::expired(&trouble.error)) {
                 renewed = true;
-                provider.forget();
+                provider.forget(&credentials.id);
                 continue;
             }
             failed += 1;
@@ -74,7 +77,13 @@ impl Client {
     }
 
     /// One try.
-    fn attempt(&self, call: &Call<'_>, content: Content<'_>, now: SystemTime) -> Result<Response, Trouble> {
+    fn attempt(
+        &self,
+        call: &Call<'_>,
+        content: Content<'_>,
+        credentials: Option<&Credentials>,
+        now: SystemTime,
+    ) -> Result<Response, Box<Trouble>> {
         let place = self.place();
         let endpoint = place.endpoint(call.service).map_err(Trouble::lasting)?;
         let (method, path, query, payload) = match content {
@@ -89,10 +98,6 @@ impl Client {
                 call.service.name()
             )))
         })?;
-        let credentials = match call.unsigned {
-            true => None,
-            false => Some(self.provider().get().map_err(Trouble::lasting)?),
-        };
         let scheme = place.scheme(call.service);
         let mut headers = vec![("host".to_owned(), url.authority.clone())];
         let form;
@@ -106,7 +111,7 @@ impl Client {
                     "content-type".to_owned(),
                     "application/x-www-form-urlencoded; charset=utf-8".to_owned(),
                 ));
-                form = match &credentials {
+                form = match credentials {
                     Some(credentials) if scheme == Scheme::V2 => {
                         crate::url::form(&sign::v2::sign_query(method, &url, pairs, credentials, now))
                     }
@@ -115,7 +120,7 @@ impl Client {
                 form.as_bytes()
             }
         };
-        if let Some(credentials) = &credentials {
+        if let Some(credentials) = credentials {
             let added = match (scheme, content) {
                 (Scheme::V2, Content::Form(_)) => Vec::new(),
                 (Scheme::V2, Content::Request(_)) => {
@@ -154,16 +159,17 @@ impl Client {
             direct: false,
         };
         let answer = self.transport().and_then(|transport| transport.send(&outgoing));
-        let answer = answer.map_err(|failure| Trouble {
-            retry: if failure.again { Retry::Again } else { Retry::Never },
-            reached: failure.reached,
-            after: None,
-            answer: None,
-            error: Error::Transport {
-                service: call.service.name(),
-                address: url.address(),
-                what: failure.what,
-            },
+        let answer = answer.map_err(|failure| {
+            Box::new(Trouble {
+                retry: if failure.again { Retry::Again } else { Retry::Never },
+                reached: failure.reached,
+                after: None,
+                error: Error::Transport {
+                    service: call.service.name(),
+                    address: url.address(),
+                    what: failure.what,
+                },
+            })
         })?;
         if answer.status < 300 {
             return Ok(answer);
@@ -171,7 +177,7 @@ impl Client {
         Err(self.refused(call, method, answer, now))
     }
 
-    fn refused(&self, call: &Call<'_>, method: &str, answer: Response, now: SystemTime) -> Trouble {
+    fn refused(&self, call: &Call<'_>, method: &str, answer: Response, now: SystemTime) -> Box<Trouble> {
         let mut error = refusal::error(call.service, call.name, method, &self.place().region, &answer);
         let retry = match &error {
             Error::Answer { .. } => retry::by_status(answer.status),
@@ -183,14 +189,13 @@ impl Client {
             message.push_str(&note);
         }
         let after = answer.header("retry-after").and_then(|value| value.trim().parse().ok());
-        Trouble {
+        Box::new(Trouble {
             // What is not there at the moment has done nothing; what failed inside may have.
             reached: !(answer.status == 503 && matches!(error, Error::Service { .. })),
             retry,
             after: after.map(Duration::from_secs),
             error,
-            answer: Some(answer),
-        }
+        })
     }
 
     fn transport(&self) -> Result<&Transport, Failure> {
@@ -203,13 +208,13 @@ impl Client {
             .map_err(Clone::clone)
     }
 
-    fn trace(&self, call: &Call<'_>, number: u32, begun: SystemTime, ended: &Result<Response, Trouble>) {
+    fn trace(&self, call: &Call<'_>, number: u32, begun: SystemTime, ended: &Result<Response, Box<Trouble>>) {
         let environment = self.environment();
         let Some(trace) = environment.trace else { return };
         let took = (environment.now)().duration_since(begun).unwrap_or_default().as_millis();
         let result = match ended {
             Ok(answer) => format!("status {}", answer.status),
-            Err(Trouble { error, .. }) => match error {
+            Err(trouble) => match &trouble.error {
                 Error::Service { status, code, .. } => format!("status {status}, {code}"),
                 Error::Transport { what, .. } | Error::Answer { what, .. } => what.clone(),
                 _ => "not sent".to_owned(),
@@ -221,8 +226,8 @@ impl Client {
 
 impl Trouble {
     /// Nothing that another try would change.
-    fn lasting(error: Error) -> Self {
-        Self { error, retry: Retry::Never, reached: false, after: None, answer: None }
+    fn lasting(error: Error) -> Box<Self> {
+        Box::new(Self { error, retry: Retry::Never, reached: false, after: None })
     }
 }
 

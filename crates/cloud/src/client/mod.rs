@@ -8,7 +8,6 @@ use std::time::Duration;
 use self::attempt::{Call, Content};
 use crate::credentials::Provider;
 use crate::query::Query;
-use crate::retry::Retry;
 use crate::transport::{Body, Failure, Request, Response, Transport};
 use crate::xml::{self, Element};
 use crate::{Environment, Error, Place, Service, refusal};
@@ -105,34 +104,6 @@ impl Client {
     ) -> Result<Response, Error> {
         let call = Call { service, name: call, once: false, unsigned: false, limit };
         self.call(&call, Content::Request(request)).map_err(|trouble| trouble.error)
-    }
-
-    /// The same for what must not be done twice: it is sent again only where the service cannot have done it.
-    pub(crate) fn send_once(
-        &self,
-        service: Service,
-        call: &str,
-        request: &Request<'_>,
-        limit: usize,
-    ) -> Result<Response, Error> {
-        let call = Call { service, name: call, once: true, unsigned: false, limit };
-        self.call(&call, Content::Request(request)).map_err(|trouble| trouble.error)
-    }
-
-    /// The same as [`Client::send`], and the answer of every status that another try would not change: callers
-    /// look at it themselves.
-    pub(crate) fn send_any(
-        &self,
-        service: Service,
-        call: &str,
-        request: &Request<'_>,
-        limit: usize,
-    ) -> Result<Response, Error> {
-        let call = Call { service, name: call, once: false, unsigned: false, limit };
-        self.call(&call, Content::Request(request)).or_else(|trouble| match trouble.answer {
-            Some(answer) if trouble.retry == Retry::Never => Ok(answer),
-            _ => Err(trouble.error),
-        })
     }
 
     /// A call of the query protocol; the answer's root element.

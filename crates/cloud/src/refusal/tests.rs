@@ -88,7 +88,7 @@ fn json_refuses_by_header_or_type_with_reasons() {
     assert_eq!((ebs.code(), ebs.reason()), (Some("ResourceNotFoundException"), Some("SNAPSHOT_NOT_FOUND")));
     assert_eq!(
         ebs.to_string(),
-        "EBS refuses Call: The snapshot snap-1 does not exist. (ResourceNotFoundException, SNAPSHOT_NOT_FOUND, \
+        "EBS refuses Call: The snapshot snap-1 does not exist. (ResourceNotFoundException/SNAPSHOT_NOT_FOUND, \
          status 404, request r)"
     );
     let kms = refused(

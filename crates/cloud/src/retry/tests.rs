@@ -5,9 +5,8 @@ fn error(status: u16, code: &str, reason: Option<&str>) -> Error {
         service: "EC2",
         call: "Call".to_owned(),
         status,
-        code: code.to_owned(),
+        code: reason.map_or_else(|| code.to_owned(), |reason| format!("{code}/{reason}")),
         message: String::new(),
-        reason: reason.map(str::to_owned),
         request_id: String::new(),
     }
 }

@@ -1,5 +1,7 @@
 //! Published examples.
 
+#![allow(clippy::unwrap_used)]
+
 use std::time::Duration;
 
 use zeroize::Zeroizing;
