@@ -9,6 +9,7 @@
 //! Keys and tokens are in no error and no `Debug` text.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod bootstrap;
 mod call;

@@ -1,7 +1,5 @@
 //! Calls against a server that answers by a script.
 
-#![allow(clippy::unwrap_used)]
-
 mod server;
 
 use std::sync::Mutex;

@@ -1,7 +1,5 @@
 //! Answers as services send them, and what nobody should send.
 
-#![allow(clippy::unwrap_used)]
-
 use super::*;
 
 const IMAGES: &str = r#"<?xml version="1.0" encoding="UTF-8"?>

@@ -1,7 +1,5 @@
 //! Published examples.
 
-#![allow(clippy::unwrap_used)]
-
 use std::time::Duration;
 
 use zeroize::Zeroizing;

@@ -1,7 +1,5 @@
 //! The public vectors (`tests/data/aws-signing-test-suite.json`) through our function, and S3's examples.
 
-#![allow(clippy::unwrap_used)]
-
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
