@@ -150,7 +150,7 @@ impl Fetch for Numbered {
         if block == 13 && self.failed.fetch_add(1, Ordering::Relaxed) == 0 {
             return Err(Error::Refused("no".to_owned()));
         }
-        Ok((block % 10 != 0).then(|| vec![u8::try_from(block % 251).unwrap(); 4]))
+        Ok((!block.is_multiple_of(10)).then(|| vec![u8::try_from(block % 251).unwrap(); 4]))
     }
 }
 
@@ -175,7 +175,7 @@ fn blocks_come_to_many_readers_and_few_are_fetched_twice() {
                 scope.spawn(move || {
                     for block in reader * 500..reader * 500 + 500 {
                         let bytes = cache.get(block, block + 1..(block + 9).min(2000)).unwrap();
-                        let wanted = (block % 10 != 0).then(|| vec![(block % 251) as u8; 4]);
+                        let wanted = (!block.is_multiple_of(10)).then(|| vec![(block % 251) as u8; 4]);
                         assert_eq!(bytes.as_deref(), wanted.as_ref(), "{block}");
                     }
                 })
