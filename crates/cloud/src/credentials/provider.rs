@@ -115,10 +115,13 @@ impl Provider {
 }
 
 impl Provider {
-    /// Forgets what was found: a service says that it has ended. The next [`Provider::get`] finds it anew.
-    pub fn forget(&self) {
+    /// Forgets the key `id`, which has ended before its time as a service says: [`Provider::get`] looks for others.
+    /// Another thread may have found those already: they stay.
+    pub fn forget(&self, id: &str) {
         let mut kept = self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        *kept = Kept::default();
+        if kept.credentials.as_ref().is_some_and(|credentials| credentials.id == id) {
+            *kept = Kept::default();
+        }
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn find(options: &PlaceOptions, environment: &Environment) -> Result<
     }
     if place.given.is_empty() {
         return Err(Error::Usage(
-            "no address of a Eucalyptus cloud is given: --url and --s3-url, the file of --eucarc, EC2_URL and \
+            "no address of a Eucalyptus cloud is given: --ec2-url and --s3-url, the file of --eucarc, EC2_URL and \
              S3_URL, the region's ec2-url and s3-url in ~/.euca/*.ini, and ~/.euca/eucarc are looked at"
                 .to_owned(),
         ));
@@ -107,7 +107,7 @@ fn beside(url: &str, from: usize, to: usize) -> Option<String> {
 /// Nobody said where it is.
 pub(super) fn missing(service: Service) -> Error {
     let how = match service {
-        Service::Ec2 => "give --url, or set EC2_URL",
+        Service::Ec2 => "give --ec2-url, or set EC2_URL",
         Service::S3 => "give --s3-url, or set S3_URL",
         Service::Sts => "set TOKEN_URL",
         Service::Bootstrap => "set EUCA_BOOTSTRAP_URL, or give the cloud's certificate with --ec2cert",

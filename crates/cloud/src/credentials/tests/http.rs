@@ -144,6 +144,54 @@ fn single_sign_on() {
     }
 }
 
+#[test]
+fn a_session_of_single_sign_on_is_renewed() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let oidc = Server::start(|request| {
+        let good = request.starts_with("POST /token ")
+            && [
+                "refresh_token",
+                "\"clientId\":\"c\"",
+                "\"clientSecret\":\"s3cret\"",
+                "\"refreshToken\":\"r1\"",
+            ]
+            .iter()
+            .all(|part| request.contains(part));
+        match good {
+            true => (200, r#"{"accessToken": "n3w", "expiresIn": 3600, "refreshToken": "r2"}"#.to_owned()),
+            false => (400, r#"{"error": "invalid_grant"}"#.to_owned()),
+        }
+    });
+    let portal = Server::start(|request| {
+        let keys = r#"{"accessKeyId": "AKID", "secretAccessKey": "SECRET", "sessionToken": "T",
+            "expiration": 1767247200000}"#;
+        match request.contains("x-amz-sso_bearer_token: n3w\r\n") {
+            true => (200, format!(r#"{{"roleCredentials": {keys}}}"#)),
+            false => (401, String::new()),
+        }
+    });
+    let cache = r#"{"accessToken": "t0ken", "expiresAt": "2025-12-31T23:00:00Z", "clientId": "c",
+        "clientSecret": "s3cret", "refreshToken": "r1", "registrationExpiresAt": "2026-02-01T00:00:00Z"}"#;
+    let home = home(&[(".aws/config", SSO), (CACHE[0], cache)]);
+    let variables = [("AWS_ENDPOINT_URL_SSO", &*portal.url), ("AWS_ENDPOINT_URL_SSO_OIDC", &*oidc.url)];
+    let environment = Arc::new(environment(home.path(), &variables));
+    let get = || Provider::find(Kind::Aws, &PlaceOptions::default(), environment.clone(), false).get();
+    assert_eq!(get().unwrap().id, "AKID");
+    let path = home.path().join(CACHE[0]);
+    let kept = std::fs::read_to_string(&path).unwrap();
+    for part in ["\"n3w\"", "\"r2\"", "2026-01-01T01:00:00Z", "s3cret"] {
+        assert!(kept.contains(part), "{part}: {kept}");
+    }
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    get().unwrap();
+    assert_eq!(oidc.asked().len(), 1);
+    for (from, to) in [("r1", "r0"), ("2026-02-01", "2025-12-01")] {
+        std::fs::write(&path, cache.replace(from, to)).unwrap();
+        let error = get().unwrap_err().to_string();
+        assert!(error.contains("too long ago") && error.contains("aws sso login"), "{error}");
+    }
+}
+
 fn sts(request: &str) -> (u16, String) {
     let (call, id) = if request.contains("Action=AssumeRoleWithWebIdentity") {
         ("AssumeRoleWithWebIdentity", "WEB".to_owned())

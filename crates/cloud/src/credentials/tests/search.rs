@@ -8,6 +8,9 @@ use super::{environment, home, now};
 use crate::credentials::{Credentials, Provider};
 use crate::{Error, Kind, PlaceOptions};
 
+/// Variables of the environment.
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
 const CONFIG: &str = "[default]\naws_access_key_id = OFCONFIG\naws_secret_access_key = SECRET\n\
     [profile both]\naws_access_key_id = BOTHCONFIG\naws_secret_access_key = SECRET\n\
     credential_process = /bin/echo '{\"Version\": 1, \"AccessKeyId\": \"PROCESS\", \"SecretAccessKey\": \"SECRET\"}'\n\
@@ -57,7 +60,7 @@ const VARIABLES: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "VARIABLE"), ("AWS_S
 
 #[test]
 fn sources_of_aws_by_precedence() {
-    let rows: [(&str, &[(&str, &str)], &str); 10] = [
+    let rows: [(&str, Variables<'_>, &str); 10] = [
         ("", &[], "SHARED"),
         ("", &VARIABLES, "VARIABLE"),
         ("default", &VARIABLES, "SHARED"),
@@ -87,7 +90,7 @@ fn sources_of_aws_by_precedence() {
 
 #[test]
 fn what_is_wrong_is_told_without_secrets() {
-    let rows: [(&str, &[(&str, &str)], &[&str]); 19] = [
+    let rows: [(&str, Variables<'_>, &[&str]); 19] = [
         ("", &VARIABLES[..1], &["AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not"]),
         ("", &VARIABLES[1..], &["AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not"]),
         ("half", &[], &["profile half", "aws_secret_access_key is not"]),
@@ -133,7 +136,7 @@ fn sources_of_eucalyptus_by_precedence() {
         ("keys", "AWSAccessKeyId=FILE\nAWSSecretKey=SECRET\n"),
         (".aws/credentials", SHARED),
     ];
-    let rows: [(&str, &str, &[(&str, &str)], &str); 7] = [
+    let rows: [(&str, &str, Variables<'_>, &str); 7] = [
         ("", "", &[], "INI"),
         ("", "", &VARIABLES, "VARIABLE"),
         ("", "", &[("AWS_CREDENTIAL_FILE", "HOME/keys")], "FILE"),

@@ -2,15 +2,13 @@
 //!
 //! Sources: botocore 1.44 (`SSOCredentialFetcher`, `SSOTokenLoader`), the model of `sso` (`GetRoleCredentials`).
 
-use std::fmt::Write as _;
+mod token;
 
 use serde_json::Value;
-use sha1::{Digest as _, Sha1};
-use zeroize::Zeroizing;
 
+use super::Credentials;
 use super::fetch::{Names, Question, keys};
 use super::profile::{Profile, Profiles, configured_endpoint};
-use super::{Credentials, files, time};
 use crate::place::{aws, checked};
 use crate::url::encode;
 use crate::{Environment, Error};
@@ -48,7 +46,9 @@ pub(super) fn find(
     let (account, role) = (setting("sso_account_id")?, setting("sso_role_name")?);
     let (url, region) = (setting("sso_start_url")?, setting("sso_region")?);
     aws::check_region(region)?;
-    let token = token(session.map_or(url, |session| session.name), name, environment)?;
+    let session = session.map(|session| session.name);
+    let signed_in = token::SignedIn { profile: name, session, url, region };
+    let token = signed_in.token(profiles, environment)?;
 
     let usual = format!("https://portal.sso.{region}.{}", aws::partition(region).1);
     let endpoint = match configured_endpoint(profiles, "sso", environment)? {
@@ -68,36 +68,6 @@ pub(super) fn find(
         401 => Err(sign_in(name, "AWS does not take its token any more")),
         _ => Err(question.refused(&answer)),
     }
-}
-
-/// The token that was left for a session's name, or for the address where one signs in.
-fn token(key: &str, profile: &str, environment: &Environment) -> Result<Zeroizing<String>, Error> {
-    let Some(home) = &environment.home else {
-        return Err(Error::Credentials(format!(
-            "the profile {profile} signs in by SSO, and no home directory is known that would have the token"
-        )));
-    };
-    let mut name = String::new();
-    for byte in Sha1::digest(key.as_bytes()) {
-        // Writing to a text cannot fail.
-        let _ = write!(name, "{byte:02x}");
-    }
-    let path = home.join(".aws/sso/cache").join(name).with_extension("json");
-    let Some(bytes) = files::read_if_there(&path, "read the token of aws sso login")? else {
-        return Err(sign_in(profile, "nobody has signed in"));
-    };
-    let json: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-    let text = |name: &str| json.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let (Some(token), Some(end)) = (text("accessToken"), text("expiresAt").and_then(time::parse)) else {
-        return Err(sign_in(profile, &format!("{} has no token and its end", path.display())));
-    };
-    if end <= (environment.now)() {
-        return Err(sign_in(profile, "that was too long ago"));
-    }
-    if !token.chars().all(|char| char.is_ascii_graphic()) {
-        return Err(sign_in(profile, &format!("{} has a token that cannot be one", path.display())));
-    }
-    Ok(Zeroizing::new(token.to_owned()))
 }
 
 fn sign_in(profile: &str, why: &str) -> Error {
