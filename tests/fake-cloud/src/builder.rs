@@ -33,6 +33,9 @@ pub struct Options {
     pub instance_polls: u32,
     /// After `StartSnapshot`, so many calls of EBS direct answer `SNAPSHOT_NOT_FOUND`.
     pub start_misses: u32,
+    /// Images, snapshots and instances that were just made are not found by so many `Describe…` calls that would
+    /// give them: EC2 is "eventually consistent".
+    pub describe_misses: u32,
     /// Entries of a page, at most.
     pub page: usize,
     /// New snapshots are encrypted without being asked to, in all regions.
@@ -68,6 +71,7 @@ impl Default for Options {
             image_polls: 1,
             instance_polls: 1,
             start_misses: 0,
+            describe_misses: 0,
             page: 1000,
             encryption_by_default: false,
             default_key: None,

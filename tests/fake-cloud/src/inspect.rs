@@ -306,6 +306,7 @@ impl Cloud {
             written: BTreeSet::new(),
             open: false,
             misses: 0,
+            unseen: 0,
             file: None,
             all_users: public,
             users: BTreeSet::new(),
@@ -369,9 +370,29 @@ impl Cloud {
             organizations: BTreeSet::new(),
             units: BTreeSet::new(),
             source: None,
+            unseen: 0,
         };
         region.images.insert(id.clone(), image);
         id
+    }
+
+    /// A snapshot comes to nothing, as one that nobody wrote to for too long.
+    pub fn fail_snapshot(&self, id: &str, reason: &str) {
+        for region in self.shared.world().regions.values_mut() {
+            if let Some(snapshot) = region.snapshots.get_mut(id) {
+                snapshot.open = false;
+                snapshot.state = State::Failed(reason.to_owned());
+            }
+        }
+    }
+
+    /// An image comes to nothing.
+    pub fn fail_image(&self, id: &str, reason: &str) {
+        for region in self.shared.world().regions.values_mut() {
+            if let Some(image) = region.images.get_mut(id) {
+                image.state = State::Failed(reason.to_owned());
+            }
+        }
     }
 
     /// A parameter; one below `/aws/` is for all accounts.

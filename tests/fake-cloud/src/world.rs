@@ -87,6 +87,13 @@ impl State {
     }
 }
 
+/// True for something that a description does not have yet.
+pub(crate) fn hidden(unseen: &mut u32) -> bool {
+    let hidden = *unseen > 0;
+    *unseen = unseen.saturating_sub(1);
+    hidden
+}
+
 /// A block that was written.
 #[derive(Clone)]
 pub(crate) struct Block {
@@ -113,6 +120,8 @@ pub(crate) struct Snapshot {
     pub(crate) written: BTreeSet<u64>,
     /// Begun by EBS direct, and not completed.
     pub(crate) open: bool,
+    /// So many descriptions do not have it yet.
+    pub(crate) unseen: u32,
     /// So many calls of EBS direct do not find it yet.
     pub(crate) misses: u32,
     /// Where its blocks are written.
@@ -167,6 +176,8 @@ pub(crate) struct Image {
     pub(crate) units: BTreeSet<String>,
     /// Where it was copied from.
     pub(crate) source: Option<(String, String)>,
+    /// So many descriptions do not have it yet.
+    pub(crate) unseen: u32,
 }
 
 /// An instance.
@@ -184,6 +195,8 @@ pub(crate) struct Instance {
     pub(crate) polls: u32,
     pub(crate) tags: Tags,
     pub(crate) launched: i64,
+    /// So many descriptions do not have it yet.
+    pub(crate) unseen: u32,
     /// Console outputs that were asked for.
     pub(crate) looks: usize,
 }

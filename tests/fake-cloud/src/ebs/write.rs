@@ -70,6 +70,7 @@ pub(crate) fn start(shared: &Shared, request: &Request, caller: &Caller) -> Answ
         written: BTreeSet::new(),
         open: true,
         misses: shared.options.start_misses,
+        unseen: shared.options.describe_misses,
         file: Some(Arc::new(file)),
         all_users: false,
         users: BTreeSet::new(),

@@ -88,6 +88,7 @@ fn copy(
         written: BTreeSet::new(),
         open: false,
         misses: 0,
+        unseen: call.shared.options.describe_misses,
         file: None,
         all_users: false,
         users: BTreeSet::new(),
@@ -169,6 +170,7 @@ pub(crate) fn image(call: &Call<'_>) -> Answer {
         organizations: BTreeSet::new(),
         units: BTreeSet::new(),
         source: Some((source, from)),
+        unseen: call.shared.options.describe_misses,
         ..original
     };
     let region = world.region(&call.caller.region);

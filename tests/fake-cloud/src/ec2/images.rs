@@ -3,7 +3,7 @@
 use super::{Call, filter, tag_set};
 use crate::refusal::{Answer, Refusal};
 use crate::time;
-use crate::world::{Image, Mapping, State};
+use crate::world::{Image, Mapping, State, hidden};
 use crate::xml::Xml;
 
 /// The state's name.
@@ -72,7 +72,8 @@ pub(crate) fn describe(call: &Call<'_>) -> Answer {
     let region = world.region(&call.caller.region);
     for id in &ids {
         check_id(id)?;
-        if !region.images.get(id).is_some_and(|image| visible(image, account)) {
+        let found = region.images.get_mut(id).filter(|image| visible(image, account));
+        if found.is_none_or(|image| hidden(&mut image.unseen)) {
             return Err(missing(id));
         }
     }
@@ -93,7 +94,7 @@ pub(crate) fn describe(call: &Call<'_>) -> Answer {
             && (owners.is_empty() || owners.iter().any(owner))
             && (executable.is_empty() || executable.iter().any(may))
             && filter::holds(&filters, &image.tags, |name| field(image, name))?;
-        if wanted {
+        if wanted && !hidden(&mut image.unseen) {
             image.state.look();
             found.push(image.clone());
         }

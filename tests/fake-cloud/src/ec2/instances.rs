@@ -7,7 +7,7 @@ use super::{Call, filter, tag_set};
 use crate::params::wrong;
 use crate::refusal::{Answer, Refusal};
 use crate::time;
-use crate::world::{Instance, State};
+use crate::world::{Instance, State, hidden};
 use crate::xml::Xml;
 
 /// Bytes of user-data, before base64, at most.
@@ -88,6 +88,7 @@ pub(crate) fn run(call: &Call<'_>) -> Answer {
         polls: call.shared.options.instance_polls,
         tags,
         launched: call.shared.now(),
+        unseen: call.shared.options.describe_misses,
         looks: 0,
     };
     let answer = started(&account, Some(&instance));
@@ -155,7 +156,11 @@ pub(crate) fn describe(call: &Call<'_>) -> Answer {
     let mut world = call.shared.world();
     let region = world.region(&call.caller.region);
     for id in &ids {
-        region.instances.get(id).filter(|have| have.owner == *account).ok_or_else(|| missing(id))?;
+        let found = region.instances.get_mut(id).filter(|have| have.owner == *account);
+        let found = found.ok_or_else(|| missing(id))?;
+        if hidden(&mut found.unseen) {
+            return Err(missing(id));
+        }
     }
     let mut found = Vec::new();
     for instance in region.instances.values_mut().filter(|have| have.owner == *account) {
@@ -169,7 +174,7 @@ pub(crate) fn describe(call: &Call<'_>) -> Answer {
             }])
         };
         let wanted = ids.is_empty() || ids.contains(&instance.id);
-        if !wanted || !filter::holds(&filters, &instance.tags, field)? {
+        if !wanted || !filter::holds(&filters, &instance.tags, field)? || hidden(&mut instance.unseen) {
             continue;
         }
         match (instance.state, instance.polls) {

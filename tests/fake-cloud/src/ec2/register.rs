@@ -160,6 +160,7 @@ fn parse(call: &Call<'_>) -> Result<(Image, crate::world::Tags), Refusal> {
         organizations: BTreeSet::new(),
         units: BTreeSet::new(),
         source: None,
+        unseen: call.shared.options.describe_misses,
     };
     Ok((image, tags))
 }

@@ -3,7 +3,7 @@
 use super::{Call, filter, tag_set};
 use crate::refusal::{Answer, Refusal};
 use crate::time;
-use crate::world::{Region, Snapshot, State};
+use crate::world::{Region, Snapshot, State, hidden};
 use crate::xml::Xml;
 
 /// The state's name.
@@ -68,7 +68,8 @@ pub(crate) fn describe(call: &Call<'_>) -> Answer {
     let region = world.region(&call.caller.region);
     for id in &ids {
         check_id(id)?;
-        if !region.snapshots.get(id).is_some_and(|snapshot| visible(snapshot, account)) {
+        let found = region.snapshots.get_mut(id).filter(|snapshot| visible(snapshot, account));
+        if found.is_none_or(|snapshot| hidden(&mut snapshot.unseen)) {
             return Err(missing(id));
         }
     }
@@ -86,7 +87,7 @@ pub(crate) fn describe(call: &Call<'_>) -> Answer {
             && (owners.is_empty() || owners.iter().any(owner))
             && (restorable.is_empty() || restorable.iter().any(may))
             && filter::holds(&filters, &snapshot.tags, |name| field(snapshot, name))?;
-        if wanted {
+        if wanted && !hidden(&mut snapshot.unseen) {
             snapshot.state.look();
             found.push(snapshot.clone());
         }

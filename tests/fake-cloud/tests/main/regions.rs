@@ -104,3 +104,24 @@ fn the_same_seed_gives_the_same_faults() {
     assert_eq!(run(), statuses);
     assert!([0, 200, 500].iter().all(|status| statuses.contains(status)), "{statuses:?}");
 }
+
+#[test]
+fn what_was_just_made_may_not_be_seen_yet() {
+    let cloud = Cloud::builder().with(|options| options.describe_misses = 1).start();
+    let snapshot = cloud.make_snapshot("us-east-1", "123456789012", 1, None, false, &[]);
+    let register = format!(
+        "Action=RegisterImage&Architecture=x86_64&BlockDeviceMapping.1.DeviceName=%2Fdev%2Fsda1\
+         &BlockDeviceMapping.1.Ebs.SnapshotId={snapshot}&Name=image&VirtualizationType=hvm"
+    );
+    let id = ec2(&cloud, &register).element("imageId");
+    let describe = format!("Action=DescribeImages&ImageId.1={id}");
+    assert_eq!(ec2(&cloud, &describe).element("Code"), "InvalidAMIID.NotFound");
+    assert_eq!(ec2(&cloud, &describe).element("imageState"), "pending");
+    assert_eq!(ec2(&cloud, &describe).element("imageState"), "available");
+    cloud.fail_image(&id, "Client.Why");
+    let answer = ec2(&cloud, &describe);
+    assert_eq!(
+        (answer.element("imageState"), answer.element("message")),
+        ("failed".to_owned(), "Client.Why".to_owned())
+    );
+}
