@@ -27,7 +27,8 @@ pub fn check_bucket_name(kind: Kind, bucket: &str) -> Result<(), Error> {
 /// Whether `key` can be an object's key.
 ///
 /// # Errors
-/// It is empty or too long, or a part of it is `.` or `..`, which is resolved away on the way to some servers.
+/// It is empty or too long; a part of it is `.` or `..`, which is resolved away on the way to some servers; it has
+/// control characters, which lists cannot hold.
 pub fn check_key(key: &str) -> Result<(), Error> {
     let rule = if key.is_empty() {
         "it is empty"
@@ -35,6 +36,8 @@ pub fn check_key(key: &str) -> Result<(), Error> {
         "it has more than 1024 bytes"
     } else if key.split('/').any(|part| part == "." || part == "..") {
         "a part of it is \".\" or \"..\""
+    } else if key.chars().any(char::is_control) {
+        "it has control characters"
     } else {
         return Ok(());
     };

@@ -224,11 +224,8 @@ fn all_pages_of_a_list_are_read_by_markers() {
     let expected = ["a b/ü+.1", "a b/ü+.2", "a b/ü+.3"].map(|key| (key.to_owned(), 7));
     assert_eq!(found, expected);
     let sent = served.sent();
-    assert_eq!(sent[0].target, "/images?max-keys=1000&encoding-type=url&prefix=a%20b%2F%C3%BC");
-    assert_eq!(
-        sent[1].target,
-        "/images?max-keys=1000&encoding-type=url&prefix=a%20b%2F%C3%BC&marker=a%20b%2F%C3%BC%2B.2"
-    );
+    assert_eq!(sent[0].target, "/images?max-keys=1000&prefix=a%20b%2F%C3%BC");
+    assert_eq!(sent[1].target, "/images?max-keys=1000&prefix=a%20b%2F%C3%BC&marker=a%20b%2F%C3%BC%2B.2");
 }
 
 #[test]
@@ -278,10 +275,10 @@ fn names_are_looked_at_before_anything_is_sent() {
     for good in ["Old_Images", long.as_str()] {
         check_bucket_name(Kind::Euca, good).unwrap();
     }
-    for bad in ["", "a/../b", ".", "./a", &"k".repeat(1025)] {
+    for bad in ["", "a/../b", ".", "./a", "a\tb", &"k".repeat(1025)] {
         assert!(check_key(bad).is_err(), "{bad}");
     }
-    for good in ["a", "/a", "a//b", "a/.b", "a\tb", &"k".repeat(1024)] {
+    for good in ["a", "/a", "a//b", "a/.b", "a b", &"k".repeat(1024)] {
         check_key(good).unwrap();
     }
     let served = aws([]);
