@@ -65,7 +65,7 @@ pub struct Place {
     pub region: String,
     /// How requests are signed.
     pub scheme: Scheme,
-    /// Certificates that its servers may have besides the well-known ones.
+    /// Authorities that vouch for its servers, in the place of the well-known ones, as in `AWS_CA_BUNDLE`.
     pub authorities: Option<PathBuf>,
     /// False: servers' certificates are not looked at (`verify-ssl` of `~/.euca`, whose default this is).
     pub verify: bool,
