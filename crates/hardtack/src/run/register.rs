@@ -34,7 +34,9 @@ pub(crate) fn run(arguments: &RegisterArgs) -> Result<u8, CliError> {
         Site::Cloud(client) => {
             client.provider().get()?;
             let request = complete(arguments, request, client.place().kind)?;
-            let inputs = format!("{:?} {:?}", request.location, request.mappings);
+            let mut inputs = fingerprint::Inputs::default();
+            inputs.add("request", &format!("{request:?}"));
+            let inputs = inputs.digest();
             let session = Session::open(&path, &site.header(&request.name, &inputs), &environment)?;
             match session.result() {
                 Some(result) => result,

@@ -60,8 +60,10 @@ fn client(arguments: &UndoArgs, header: &Header) -> Result<Option<Client>, CliEr
         }
     };
     let environment = environment::of_process();
+    // A Eucalyptus that nobody named is called so; its addresses are in the journal.
+    let nowhere = |region: &String| region.is_empty() || kind == Kind::Euca && region == "eucalyptus";
     let options = PlaceOptions {
-        region: Some(header.region.clone()).filter(|region| !region.is_empty()),
+        region: Some(header.region.clone()).filter(|region| !nowhere(region)),
         profile: arguments.profile.clone(),
         ec2_url: header.ec2_url.clone(),
         s3_url: header.s3_url.clone(),

@@ -8,6 +8,7 @@ use hardtack_cloud::Service;
 use hardtack_publish::Teller as _;
 use hardtack_publish::bundle::{Destination, UploadOptions, upload_files};
 use hardtack_publish::catalog::Catalog;
+use hardtack_publish::fingerprint::Inputs;
 use serde_json::{Value, json};
 
 use super::install::file_digest;
@@ -40,7 +41,13 @@ pub(crate) fn run(arguments: &UploadArgs) -> Result<u8, CliError> {
             let name = file_name(manifest)?;
             let name = name.strip_suffix(".manifest.xml").unwrap_or(&name).to_owned();
             let path = default_path(arguments.journal.as_deref(), &name, "upload.journal");
-            let inputs = format!("{} {} {}", file_digest(manifest)?, destination.bucket, destination.path);
+            let mut inputs = Inputs::default();
+            inputs
+                .add("manifest", &file_digest(manifest)?)
+                .add("bucket", &destination.bucket)
+                .add("path", &destination.path)
+                .add("options", &format!("{options:?}"));
+            let inputs = inputs.digest();
             let session = Session::open(&path, &site.header(&name, &inputs), &environment)?;
             match session.result() {
                 Some(result) => result,

@@ -1,5 +1,9 @@
 //! `hardtack install`, `upload`, `register` and `undo` as people and programs run them.
 #![allow(clippy::unwrap_used)]
 
+mod aws;
+mod euca;
+mod killed;
 mod local;
+mod source;
 mod workshop;

@@ -82,3 +82,59 @@ impl Ran {
         id.to_owned()
     }
 }
+
+/// A cloud where nothing is waited for.
+pub(crate) fn cloud(euca: bool) -> hardtack_fake_cloud::Cloud {
+    let builder = hardtack_fake_cloud::Cloud::builder();
+    let builder = if euca { builder.eucalyptus() } else { builder };
+    builder
+        .with(|options| {
+            options.completion_polls = 0;
+            options.copy_polls = 0;
+            options.image_polls = 0;
+            options.instance_polls = 0;
+        })
+        .start()
+}
+
+impl Folder {
+    pub(crate) fn command_at(&self, cloud: &hardtack_fake_cloud::Cloud, arguments: &str) -> Command {
+        let mut command = self.command(arguments);
+        command.envs(cloud.environment());
+        command
+    }
+
+    /// Runs it with the cloud's keys, and expects `code`.
+    pub(crate) fn expect_at(&self, cloud: &hardtack_fake_cloud::Cloud, code: i32, arguments: &str) -> Ran {
+        let ran = Ran::of(&self.command_at(cloud, arguments).output().unwrap());
+        assert_eq!(ran.code, Some(code), "{arguments}: {}{}", ran.out, ran.err);
+        for secret in ["secret/of+the-first+account", "password-of-the-test"] {
+            assert!(!ran.out.contains(secret) && !ran.err.contains(secret), "{arguments}: a secret is shown");
+        }
+        ran
+    }
+
+    /// A disk with an MBR and `mebibytes` of noise.
+    pub(crate) fn noise(&self, name: &str, mebibytes: usize) {
+        let mut bytes = vec![0_u8; mebibytes << 20];
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        for chunk in bytes.chunks_exact_mut(8) {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            chunk.copy_from_slice(&state.to_le_bytes());
+        }
+        bytes[..446].fill(0);
+        bytes[446..510].fill(0);
+        bytes[446..462].copy_from_slice(&[0x80, 0, 33, 0, 0x83, 9, 9, 9, 0, 8, 0, 0, 0, 0x10, 0, 0]);
+        bytes[510..512].copy_from_slice(&[0x55, 0xaa]);
+        std::fs::write(self.path(name), bytes).unwrap();
+    }
+
+    /// Key and certificate of a user, and the cloud's certificate.
+    pub(crate) fn keys(&self) {
+        self.write("user.pem", hardtack_fake_cloud::USER_KEY);
+        self.write("user.crt", hardtack_fake_cloud::USER_CERTIFICATE);
+        self.write("cloud.crt", hardtack_fake_cloud::CLOUD_CERTIFICATE);
+    }
+}

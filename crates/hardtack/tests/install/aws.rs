@@ -1,0 +1,166 @@
+//! AWS, as far as a strict copy of it goes.
+
+use hardtack_fake_cloud::{Fault, FaultKind, Service};
+use serde_json::Value;
+
+use crate::workshop::{Folder, cloud};
+
+const ON: &str = "--on aws --region us-east-1";
+
+#[test]
+fn an_image_is_hardened_into_a_snapshot_registered_copied_shared_and_announced() {
+    let (folder, cloud) = (Folder::new(), cloud(false));
+    let line = format!(
+        "install sample.qcow2 --recipe x.yaml -n web-1 -d test {ON} --copy-to eu-west-1 --share 210987654321 \
+         --ssm /images/web --tag team=a"
+    );
+    let ran = folder.expect_at(&cloud, 0, &line);
+    let id = ran.image();
+    assert_eq!(ran.out, format!("IMAGE\t{id}\n"));
+    let images = cloud.images();
+    assert_eq!(images.len(), 2, "{images:?}");
+    for image in &images {
+        assert!(image.launchers.contains("210987654321"), "{image:?}");
+        assert_eq!(image.tags.get("team").map(String::as_str), Some("a"), "{image:?}");
+        assert_eq!(image.tags["hardtack:inputs"].len(), 64);
+    }
+    // What the snapshot has is the disk that a build makes.
+    folder.expect(0, "build x.yaml --source sample.qcow2 --output built.raw");
+    let built = std::fs::read(folder.path("built.raw")).unwrap();
+    let home = images.iter().find(|image| image.id == id).unwrap();
+    let snapshot = cloud.read_snapshot(&home.snapshots[0]).unwrap();
+    assert!(snapshot.bytes(0, built.len()) == built);
+    assert!(cloud.leftovers().contains(&format!("us-east-1 parameter /images/web={id}")));
+    // The same again asks, and makes nothing.
+    let before = cloud.leftovers();
+    assert_eq!(folder.expect_at(&cloud, 0, &line).image(), id);
+    assert_eq!(cloud.leftovers(), before);
+    let unchanged = line.replace("web-1", "web-2") + " --if-changed --json";
+    let unchanged: Value = serde_json::from_str(&folder.expect_at(&cloud, 0, &unchanged).out).unwrap();
+    assert_eq!(unchanged["image"], *id);
+    assert_eq!(cloud.leftovers(), before);
+    // The name is taken.
+    let taken = folder.expect_at(&cloud, 3, &format!("install sample.qcow2 -n web-1 {ON} --journal other"));
+    assert!(taken.err.contains(&id) && taken.out.is_empty(), "{}", taken.err);
+    assert!(!folder.path("other").exists());
+    folder.expect_at(&cloud, 0, "undo web-1.journal");
+    assert_eq!(cloud.leftovers().into_iter().collect::<Vec<_>>(), [""; 0]);
+    assert!(!folder.path("web-1.journal").exists());
+}
+
+#[test]
+fn a_dry_run_sends_nothing() {
+    let (folder, cloud) = (Folder::new(), cloud(false));
+    let ran = folder.expect_at(&cloud, 0, &format!("install sample.qcow2 -n web-1 {ON} --dry-run"));
+    assert!(ran.out.contains("good\tcredentials"), "{}", ran.out);
+    cloud.block_public_access("us-east-1", true, true);
+    let ran = folder.expect_at(&cloud, 1, &format!("install sample.qcow2 -n web-1 {ON} --public --dry-run"));
+    assert!(ran.out.contains("bad\t"), "{}", ran.out);
+    let ran = folder.expect_at(&cloud, 3, &format!("install sample.qcow2 -n web-1 {ON} --public"));
+    assert!(ran.err.contains("bad") && ran.out.is_empty(), "{}", ran.err);
+    assert!(cloud.leftovers().is_empty());
+    assert_eq!(folder.names("."), ["sample.qcow2", "x.yaml"]);
+    // Without keys nothing is asked.
+    cloud.clear_log();
+    let mut command = folder.command_at(&cloud, &format!("install sample.qcow2 -n web-1 {ON}"));
+    let output =
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(cloud.log().is_empty());
+}
+
+#[test]
+fn a_refusal_is_told_at_once_and_the_run_goes_on_later() {
+    let (folder, cloud) = (Folder::new(), cloud(false));
+    cloud.inject(
+        Fault::new(Service::Ec2, "RegisterImage", FaultKind::Code(403, "UnauthorizedOperation")).always(),
+    );
+    let line = format!("install sample.qcow2 --recipe x.yaml -n web-1 {ON}");
+    let ran = folder.expect_at(&cloud, 5, &line);
+    assert!(ran.err.contains("UnauthorizedOperation"), "{}", ran.err);
+    assert!(ran.err.contains("hint: run the same command again"), "{}", ran.err);
+    assert!(ran.err.contains("hardtack undo ./web-1.journal"), "{}", ran.err);
+    let tries = |action: &str| cloud.log().iter().filter(|entry| entry.action == action).count();
+    assert_eq!(tries("RegisterImage"), 1);
+    let sent = tries("PutSnapshotBlock");
+    assert!(sent > 0);
+    cloud.heal();
+    let id = folder.expect_at(&cloud, 0, &line).image();
+    assert_eq!(tries("PutSnapshotBlock"), sent, "a block was sent twice");
+    assert_eq!(cloud.snapshots().len(), 1);
+    assert_eq!(cloud.images()[0].id, id);
+}
+
+#[test]
+fn an_image_of_the_cloud_is_a_source() {
+    let (folder, cloud) = (Folder::new(), cloud(false));
+    let base = folder.expect_at(&cloud, 0, &format!("install sample.qcow2 -n base {ON}")).image();
+    let line = format!("install --source {base} --recipe x.yaml -n web-1 {ON} --lock web.lock");
+    let ran = folder.expect_at(&cloud, 0, &format!("{line} --json"));
+    let result: Value = serde_json::from_str(&ran.out).unwrap();
+    let lock = std::fs::read_to_string(folder.path("web.lock")).unwrap();
+    assert!(lock.contains(&base), "{lock}");
+    folder.expect(0, "build x.yaml --source sample.qcow2 --output built.raw");
+    let built = std::fs::read(folder.path("built.raw")).unwrap();
+    let snapshot = cloud.read_snapshot(result["snapshot"].as_str().unwrap()).unwrap();
+    assert!(snapshot.bytes(0, built.len()) == built);
+    // Only what has changed travels.
+    assert!(result["sent"].as_u64().unwrap() < snapshot.blocks().len() as u64, "{result}");
+    assert_eq!(cloud.snapshots().len(), 2);
+    let missing = format!("install --source ami-0123456789abcdef0 -n web-2 {ON}");
+    let missing = folder.run(&missing);
+    assert_eq!(missing.code, Some(2), "no keys: {}", missing.err);
+    folder.expect_at(
+        &cloud,
+        2,
+        &format!("install --source ssm:/images/x -n web-2 {ON} --lock no.lock --locked"),
+    );
+}
+
+#[test]
+fn an_image_that_fails_its_test_is_taken_back() {
+    let (folder, cloud) = (Folder::new(), cloud(false));
+    folder.write("t.yaml", "user-data: password-of-the-test\ntimeout: 1\nchecks:\n  - console: never\n");
+    let line = format!("install sample.qcow2 -n web-1 {ON} --test t.yaml --ssm /images/web");
+    let ran = folder.expect_at(&cloud, 1, &line);
+    assert!(
+        ran.out.is_empty() && ran.err.contains("never") && ran.err.contains("web-1.console"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(cloud.leftovers().into_iter().collect::<Vec<_>>(), [""; 0]);
+    assert_eq!(cloud.instances()[0].user_data, b"password-of-the-test");
+    assert!(!cloud.log().iter().any(|entry| entry.action == "PutParameter"));
+    assert!(!folder.path("web-1.journal").exists());
+    folder.write(
+        "t.yaml",
+        "checks:\n  - console: Linux version\n  - run: [sh, -c, 'grep -q Linux $HARDTACK_CONSOLE']\n",
+    );
+    let id = folder.expect_at(&cloud, 0, &line).image();
+    assert!(cloud.leftovers().contains(&format!("us-east-1 parameter /images/web={id}")));
+    assert!(!folder.path("web-1.console").exists());
+    assert!(cloud.instances().iter().all(|instance| instance.state == "terminated"));
+}
+
+#[test]
+fn snapshots_and_bundles_are_registered_by_themselves() {
+    let (folder, cloud) = (Folder::new(), cloud(false));
+    folder.keys();
+    let block = vec![1_u8; 512 << 10];
+    let snapshot = cloud.make_snapshot("us-east-1", "123456789012", 1, None, false, &[(0, &block)]);
+    let id =
+        folder.expect_at(&cloud, 0, &format!("register -s {snapshot} -n web-1 {ON} -b /dev/sdb=:5")).image();
+    assert_eq!(cloud.images()[0].snapshots, [snapshot]);
+    assert_eq!(cloud.images()[0].id, id);
+    folder.expect_at(&cloud, 0, "undo web-1.register.journal");
+    assert!(cloud.images().is_empty());
+    folder.expect_at(
+        &cloud,
+        0,
+        &format!("install sample.qcow2 -n web-2 {ON} --bundle -b images/2026 -k user.pem -c user.crt --ec2cert cloud.crt"),
+    );
+    assert!(cloud.keys("images").contains(&"2026/web-2.manifest.xml".to_owned()));
+    folder.expect_at(&cloud, 0, "undo web-2.journal");
+    let left = cloud.leftovers();
+    assert!(left.iter().all(|what| what.contains("snapshot")), "{left:?}");
+}
