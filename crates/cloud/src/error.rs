@@ -98,9 +98,3 @@ impl Error {
         }
     }
 }
-
-/// What has a signature already, and is being written.
-#[allow(dead_code)]
-pub(crate) fn pending<T>() -> Result<T, Error> {
-    Err(Error::State("not written yet".to_owned()))
-}
