@@ -51,8 +51,3 @@ impl Error {
         Self::File { path: path.to_owned(), what, source }
     }
 }
-
-/// What has a signature already, and is being written.
-pub(crate) fn pending<T>() -> Result<T, Error> {
-    Err(Error::Refused("not written yet".to_owned()))
-}

@@ -13,6 +13,8 @@
 //! Nothing here prints: a [`Teller`] is told. Environment and clock come with the client.
 
 #![forbid(unsafe_code)]
+// What a service says of an error is worth its bytes, and errors are rare here.
+#![allow(clippy::result_large_err)]
 
 pub mod bundle;
 pub mod catalog;

@@ -8,10 +8,8 @@ mod snapshot;
 pub use bundle::{bundle, manifest};
 pub use snapshot::snapshot;
 
-use hardtack_cloud::Error as Cloud;
-
 use crate::Error;
-use crate::refusal::denied;
+use crate::refusal::{denied, transient};
 
 /// How a check went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,13 +46,12 @@ impl Check {
         Self { subject, outcome: Outcome::Bad, text: text.into() }
     }
 
-    /// A question that was not answered: doubtful where the account may not ask it, and bad where the service says no
-    /// for another reason.
+    /// A question that was not answered: doubtful where the account may not ask it or nobody was there, and bad where
+    /// the service says no for another reason.
     fn unknown(subject: &'static str, question: &str, error: &Error) -> Self {
         let text = format!("{question} cannot be known: {error}");
         match error {
-            Error::Cloud(error) if denied(error) => Self::doubtful(subject, text),
-            Error::Cloud(Cloud::Transport { .. }) => Self::doubtful(subject, text),
+            Error::Cloud(error) if denied(error) || transient(error) => Self::doubtful(subject, text),
             _ => Self::bad(subject, text),
         }
     }

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use hardtack_cloud::Client;
 use hardtack_cloud::ec2::{PublicAccess, image_public_access, regions};
+use hardtack_cloud::{Client, Kind};
 
 use super::Check;
 use super::encryption::{self, Wish};
@@ -30,6 +30,10 @@ pub fn snapshot(
     kms_key: Option<&str>,
     distribution: &Distribution,
 ) -> Result<Vec<Check>, Error> {
+    if client.place().kind == Kind::Euca {
+        let text = "Eucalyptus has no EBS direct: install a bundle, without --ebs";
+        return Ok(vec![Check::bad("snapshot", text)]);
+    }
     let home = client.place().region.clone();
     let targets = distribution.targets(&home)?;
     let mut checks = vec![disk(size)];

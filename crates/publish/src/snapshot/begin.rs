@@ -27,6 +27,8 @@ const TIMEOUT: u32 = 60;
 const ATTEMPTS: u64 = 3;
 /// The number of the snapshot that is being written, in the journal.
 const ATTEMPT: &str = "snapshot/attempt";
+/// The service has refused the parent.
+const NO_PARENT: &str = "snapshot/no-parent";
 
 /// A snapshot that is begun.
 #[derive(Clone, Debug)]
@@ -117,6 +119,12 @@ fn try_token(
             let started = match start_snapshot(client, &terms.start(client, token, request, journal)?) {
                 // An earlier run asked for something else with it. `undo` finds that by its tag.
                 Err(error) if error.status() == Some(409) => return Ok(None),
+                // Where the account may not ask what it encrypts by default, this is how it gets to know.
+                Err(error) if terms.parent.is_some() && error.is("ValidationException") => {
+                    tell.note(&format!("{error}; it is begun without a parent, and all blocks are sent"));
+                    journal.keep(NO_PARENT, &json!(true))?;
+                    return Ok(None);
+                }
                 result => result?,
             };
             journal.made(ticket, &started.id)?;
@@ -195,8 +203,10 @@ impl Terms {
             return Ok(Self { size, parent: parent.zip(number("parent_size")) });
         }
         let parent = match &request.parent {
-            Some((parent, _)) => usable_parent(client, parent, request, tell)?,
-            None => None,
+            Some((parent, _)) if journal.kept(NO_PARENT).is_none() => {
+                usable_parent(client, parent, request, tell)?
+            }
+            _ => None,
         };
         // A volume of a snapshot is never smaller than that of its parent.
         let size = parent.as_ref().map_or(size, |(_, of_parent)| size.max(*of_parent));

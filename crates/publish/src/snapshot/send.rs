@@ -85,6 +85,7 @@ pub(super) fn send(
         failed: Mutex::new(None),
         stop: AtomicBool::new(false),
         sent: AtomicU64::new(0),
+        position: AtomicU64::new(0),
     };
     tell.progress(STEP, 0, disk.len());
     std::thread::scope(|scope| {
@@ -117,6 +118,7 @@ struct Line<'a> {
     failed: Mutex<Option<Error>>,
     stop: AtomicBool,
     sent: AtomicU64,
+    position: AtomicU64,
 }
 
 impl Line<'_> {
@@ -147,6 +149,8 @@ impl Line<'_> {
         let turn = plan.0;
         plan.0 += 1;
         drop(plan);
+        // Who comes second does not tell of less.
+        let position = self.position.fetch_max(position, Ordering::Relaxed).max(position);
         self.tell.progress(STEP, position, self.disk.len());
         Ok(Some((turn, candidate)))
     }

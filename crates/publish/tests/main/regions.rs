@@ -6,10 +6,11 @@ use hardtack_cloud::ec2::Launchers;
 use hardtack_fake_cloud::{Cloud, Fault, FaultKind, MasterKey, Service};
 use hardtack_publish::image::{Existing, register};
 use hardtack_publish::regions::{Distribution, Placed, distribute};
+use hardtack_publish::snapshot::{SnapshotRequest, write_snapshot};
 use hardtack_publish::{Error, Silent, undo};
 
 use crate::image::{request, snapshot};
-use crate::world::World;
+use crate::world::{World, disk};
 
 const OTHER: &str = "210987654321";
 
@@ -100,6 +101,47 @@ fn a_copy_whose_answer_is_lost_is_the_same_copy() {
     let _ = run(&world, &distribution());
     run(&world, &distribution()).unwrap();
     assert_eq!(world.cloud.images().len(), 3);
+}
+
+/// A whole run: snapshot, image, copies, sharing, parameters.
+fn whole(world: &World, disk: &Vec<u8>) -> Result<Vec<Placed>, Error> {
+    let journal = world.journal();
+    let wanted = SnapshotRequest { parallel: 4, ..SnapshotRequest::default() };
+    let written = write_snapshot(&world.client, disk, &[], &wanted, &journal, &Silent)?;
+    let made = register(&world.client, &request(&written.id), Existing::Refuse, &journal, &Silent)?;
+    distribute(&world.client, &made.id, "web", &distribution(), &journal, &Silent)
+}
+
+#[test]
+fn a_run_that_ends_anywhere_goes_on_or_leaves_nothing() {
+    let disk = disk(8, 3, &[0, 1, 2, 5, 7]);
+    let world = World::new();
+    whole(&world, &disk).unwrap();
+    let calls = world.cloud.log().len();
+    assert!(calls > 30, "{calls}");
+    for at in 0..calls {
+        // Refused, or done without an answer, however often it is tried.
+        let (answered, goes_on) = (at % 2 == 0, at / 2 % 2 == 0);
+        let fault = match answered {
+            true => Fault::any(FaultKind::Code(403, "AccessDenied")),
+            false => Fault::any(FaultKind::CloseAfterRequest).times(4),
+        };
+        let world = World::new();
+        world.cloud.inject(fault.after(at));
+        let first = whole(&world, &disk);
+        world.cloud.heal();
+        if goes_on || first.is_ok() {
+            let placed = whole(&world, &disk).unwrap();
+            let counts = (placed.len(), world.cloud.images().len(), world.cloud.snapshots().len());
+            assert_eq!(counts, (3, 3, 3), "call {at}");
+            let puts = world.done("PutSnapshotBlock");
+            let blocks: BTreeSet<&str> = puts.iter().map(|entry| entry.key.as_str()).collect();
+            assert_eq!(blocks.len(), 5);
+            assert!(!answered || puts.len() == 5, "call {at}: a block went twice");
+        }
+        undo::undo(&world.journal(), Some(&world.client), &Silent).unwrap();
+        assert_eq!(world.cloud.leftovers(), BTreeSet::new(), "call {at}");
+    }
 }
 
 #[test]

@@ -150,6 +150,22 @@ fn a_parent_that_is_encrypted_otherwise_is_none() {
 }
 
 #[test]
+fn a_parent_that_the_service_refuses_is_none() {
+    let world = World::new();
+    let parent = world.cloud.make_snapshot("us-east-1", "123456789012", 1, None, false, &[]);
+    world.cloud.inject(Fault::new(
+        Service::Ebs,
+        "StartSnapshot",
+        FaultKind::Code(400, "ValidationException"),
+    ));
+    let disk = disk(4, 0, &[1, 2]);
+    let request = SnapshotRequest { parent: Some((parent, vec![])), ..request() };
+    let written = write_snapshot(&world.client, &disk, &[], &request, &world.journal(), &Silent).unwrap();
+    assert_holds(&world, &written.id, &disk);
+    assert_eq!(world.asked("StartSnapshot"), 2);
+}
+
+#[test]
 fn what_passes_is_waited_out() {
     let kinds = [
         FaultKind::Status(400),
