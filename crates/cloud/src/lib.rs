@@ -4,6 +4,7 @@
 //! - [`credentials`]: where access keys come from, in the order of AWS' tools and of euca2ools.
 //! - [`Client`]: signs, sends, tries again what is worth it.
 //! - [`s3`], [`ec2`], [`ebs`], [`sts`], [`ssm`], [`kms`], [`bootstrap`]: the calls that Hardtack makes, typed.
+//!   `docs/calls.md` has a row for each; `call` holds their names and reads what answers must hold.
 //!
 //! Nothing here prints, or reads the environment, the clock or the home directory: [`Environment`] brings them.
 //! Keys and tokens are in no error and no `Debug` text.

@@ -106,6 +106,9 @@ pub fn delete_snapshot(client: &Client, snapshot: &str) -> Result<(), Error> {
 /// There is no client token: an answer that did not arrive may stand for a copy that was begun. The call is sent
 /// once, and who gets [`Error::Transport`] looks for the tags.
 ///
+/// An encrypted snapshot of another region would need an address signed for that region (`PresignedUrl`), which is not
+/// sent: EC2 refuses it (`MissingParameter`). Copies between regions are made of images, by `CopyImage`.
+///
 /// # Errors
 /// No such snapshot, no right to it, a key that cannot be used; no answer; an answer without an id.
 pub fn copy_snapshot(client: &Client, request: &CopySnapshot) -> Result<String, Error> {
