@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod arrange;
 mod builder;
 mod bundle;
 mod cloud;
@@ -40,10 +41,11 @@ mod world;
 mod xml;
 
 pub use account::Account;
+pub use arrange::BucketOwnership;
 pub use builder::{Builder, Dialect, Options};
 pub use cloud::Cloud;
 pub use fault::{Fault, FaultKind, RandomFaults};
-pub use inspect::{BucketOwnership, ImageView, InstanceView, SnapshotReader, SnapshotView};
+pub use inspect::{ImageView, InstanceView, SnapshotReader, SnapshotView};
 pub use log::Entry;
 pub use route::Service;
 pub use world::MasterKey;
