@@ -124,6 +124,9 @@ fn eucalyptus_by_options_variables_and_files() {
     assert_eq!(url(&place, Service::Ec2), "http://rc:8773/services/Eucalyptus");
     let place = find(&options(""), &[("EC2_URL", "http://127.0.0.1:8000")]);
     assert!(place.endpoint(Service::S3).unwrap_err().to_string().contains("S3_URL"));
+    assert!(Place::find(Kind::Euca, &options("unknown"), &environment(files.path(), &[])).is_err());
+    let given = PlaceOptions { ec2_url: Some("http://x".to_owned()), ..options("unknown") };
+    assert_eq!(find(&given, &[]).endpoint(Service::Ec2).unwrap().region, "unknown");
     let none = Place::find(Kind::Euca, &options(""), &environment(files.path(), &[])).unwrap_err();
     assert!(none.to_string().contains("EC2_URL"), "{none}");
 }

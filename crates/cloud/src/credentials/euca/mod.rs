@@ -66,7 +66,9 @@ impl Euca {
         let region =
             region.or_else(|| ini.get("global", "default-region").filter(|name| !name.contains('@')));
         let mut this = Self { ini, region, user, asked, named, found };
-        if let (true, Some(region)) = (asked.region, &this.region)
+        // With addresses of its own it needs none of the files.
+        let addressed = options.ec2_url.is_some() || options.s3_url.is_some();
+        if let (true, Some(region)) = (asked.region && !addressed, &this.region)
             && !this.ini.knows(&format!("region {region}"))
         {
             return Err(Error::Usage(format!(
