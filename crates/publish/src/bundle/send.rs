@@ -89,6 +89,7 @@ impl<'a> Sender<'a> {
                 let ticket = self.journal.intend(region, &resource)?;
                 let acls = self.client.place().kind == Kind::Aws && self.destination.acl != "private";
                 let location = self.destination.location.as_deref();
+                // Sent again where the answer was lost: one that is ours already is no error.
                 s3::create_bucket(&self.client, bucket, location, acls).map_err(fail("make the bucket"))?;
                 self.journal.made(ticket, bucket)?;
                 tell.note(&format!("made the bucket {bucket}"));

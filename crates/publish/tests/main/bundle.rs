@@ -200,6 +200,55 @@ fn a_bad_connection_changes_nothing() {
 }
 
 #[test]
+fn a_run_that_ends_anywhere_goes_on_or_is_undone() {
+    let disk = noise().split_off(9 << 20);
+    for (kind, after) in [FaultKind::Status(403), FaultKind::CloseAfterRequest, FaultKind::Reset]
+        .into_iter()
+        .flat_map(|kind| [0, 1, 3, 4].map(|after| (kind.clone(), after)))
+    {
+        let world = World::new();
+        let nothing = world.cloud.leftovers();
+        let stop = || world.cloud.inject(Fault::any(kind.clone()).after(after).always());
+        let run = |file: &str| send(&world, &disk, None, &world.journal_of(file, "aa"), &Listener::default());
+        stop();
+        let first = run("journal");
+        world.cloud.heal();
+        // What was sent and never acknowledged may be asked for again, but not sent.
+        let had = objects_or_none(&world);
+        world.cloud.clear_log();
+        let second = run("journal").unwrap();
+        assert!(sent(&world).keys().all(|key| !had.contains(key)), "{kind:?} {after}: {first:?}");
+        assert!(sent(&world).values().all(|count| *count == 1), "{kind:?} {after}");
+        assert_eq!(objects(&world).len(), second.parts + 1, "{kind:?} {after}");
+        undo(&world.journal_of("journal", "aa"), Some(&world.client), &Silent).unwrap();
+        assert_eq!(world.cloud.leftovers(), nothing, "{kind:?} {after}");
+
+        stop();
+        let _ = run("another");
+        world.cloud.heal();
+        undo(&world.journal_of("another", "aa"), Some(&world.client), &Silent).unwrap();
+        assert_eq!(world.cloud.leftovers(), nothing, "{kind:?} {after}");
+    }
+}
+
+/// `BUCKET/KEY` of what is there.
+fn objects_or_none(world: &World) -> Vec<String> {
+    let leftovers = world.cloud.leftovers().into_iter();
+    leftovers.filter_map(|text| Some(text.strip_prefix("object ")?.to_owned())).collect()
+}
+
+#[test]
+fn a_bucket_whose_making_was_not_answered_is_ours() {
+    for kind in [FaultKind::CloseAfterRequest, FaultKind::Reset, FaultKind::Status(503)] {
+        let (world, disk) = (World::new(), noise().split_off(11 << 20));
+        world.cloud.inject(Fault::new(Service::S3, "CreateBucket", kind.clone()));
+        send(&world, &disk, None, &world.journal(), &Listener::default()).unwrap();
+        undo(&world.journal(), Some(&world.client), &Silent).unwrap();
+        assert_eq!(world.cloud.leftovers().len(), 0, "{kind:?}");
+    }
+}
+
+#[test]
 fn a_bundle_that_is_not_ours_is_left_alone() {
     let (world, disk) = (World::new(), noise());
     let first = send(&world, &disk, Some(session()), &world.journal(), &Listener::default()).unwrap();
