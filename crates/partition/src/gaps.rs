@@ -14,6 +14,8 @@ use hardtack_disk::ranges::{merge, uncovered};
 use crate::mbr::{SECTOR, entries};
 use crate::{Error, FsKind, Kind, Table, gpt_table};
 
+/// Bytes at the end of a disk in which signatures are looked for.
+const LOOKED_AT: u64 = 1 << 20;
 /// Bytes of sector 0 that are boot code.
 const CODE: usize = 440;
 
@@ -32,12 +34,12 @@ pub fn free_gaps(disk: &dyn BlockSource, table: &Table) -> Result<Vec<Range<u64>
     if FsKind::detect(disk)?.kind != FsKind::Unknown || entries.iter().any(|entry| entry.is_dynamic()) {
         return Ok(Vec::new());
     }
-    let (usable, mut used) = match table.kind {
+    let (usable, behind, mut used) = match table.kind {
         Kind::Gpt => match gpt_table::layout(disk)? {
-            Some(gpt) => (gpt.usable, gpt.own),
+            Some(gpt) => (gpt.usable, gpt.behind, gpt.own),
             None => return Ok(Vec::new()),
         },
-        _ => (SECTOR..disk.len(), Vec::new()),
+        _ => (SECTOR..disk.len(), 0..0, Vec::new()),
     };
     used.extend(table.partitions.iter().map(|partition| partition.range.clone()));
     // An extended partition, or what a hybrid MBR has beside the GPT.
@@ -49,5 +51,12 @@ pub fn free_gaps(disk: &dyn BlockSource, table: &Table) -> Result<Vec<Range<u64>
         let starts = table.partitions.iter().map(|partition| partition.range.start);
         used.push(0..starts.min().unwrap_or(disk.len()));
     }
-    Ok(uncovered(&merge(used), usable))
+    let used = merge(used);
+    // At a disk's end a backup table, and members of a RAID, are looked for.
+    let behind = behind.start..behind.end.saturating_sub(LOOKED_AT);
+    let mut free = uncovered(&used, usable);
+    if !behind.is_empty() {
+        free.extend(uncovered(&used, behind));
+    }
+    Ok(free)
 }

@@ -120,6 +120,8 @@ pub(crate) struct Layout {
     pub(crate) usable: Range<u64>,
     /// What its own halves take.
     pub(crate) own: Vec<Range<u64>>,
+    /// What lies behind both halves, on a disk that was enlarged.
+    pub(crate) behind: Range<u64>,
 }
 
 /// What a GPT takes and leaves. `None` unless both halves are sound and say the same.
@@ -145,7 +147,9 @@ pub(crate) fn layout(disk: &dyn BlockSource) -> Result<Option<Layout>, Error> {
         own.push(entries..entries + u64::from(header.num_parts) * u64::from(ENTRY));
     }
     own.push(0..sector);
-    Ok(Some(Layout { usable: primary.first_usable * sector..(primary.last_usable + 1) * sector, own }))
+    let usable = primary.first_usable * sector..(primary.last_usable + 1) * sector;
+    let end = own.iter().map(|range| range.end).fold(usable.end, u64::max);
+    Ok(Some(Layout { behind: end..disk.len().max(end), usable, own }))
 }
 
 pub(crate) fn read(disk: &dyn BlockSource) -> Result<Table, Error> {

@@ -232,6 +232,12 @@ fn gaps_that_somebody_may_read_are_in_use() {
     assert!(found.ranges.iter().all(|range| range.start >= 5 * MIB && range.end <= root + 100 * MIB));
     assert!(!found.ranges.is_empty());
 
+    // On a disk that was enlarged the table stays where it is, and nothing lies behind it.
+    let disk = whole(&bench);
+    let (length, before) = (disk.metadata().unwrap().len(), map(&disk).ranges);
+    File::options().write(true).open(&disk).unwrap().set_len(length + 9 * MIB).unwrap();
+    assert_eq!(map(&disk).ranges, merge([before, vec![length..length + 8 * MIB]].concat()));
+
     // Logical partitions have their tables in between.
     let disk = bench.path("extended");
     File::create(&disk).unwrap().set_len(64 * MIB).unwrap();

@@ -76,6 +76,6 @@ fn a_public_image_becomes_an_encrypted_one_that_reads_the_same() {
     let plan = folder.expect(0, "build x.yaml --source result.raw --plan");
     assert!(plan.out.contains("Nothing to change"), "{}", plan.out);
     // Nothing but the undo of it is left to do.
-    folder.expect_at(&cloud, 0, "undo web.journal --on aws");
+    folder.expect_at(&cloud, 0, "undo web.journal");
     assert_eq!(cloud.snapshots().len(), 1);
 }
