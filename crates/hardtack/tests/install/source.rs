@@ -79,3 +79,29 @@ fn a_public_image_becomes_an_encrypted_one_that_reads_the_same() {
     folder.expect_at(&cloud, 0, "undo web.journal");
     assert_eq!(cloud.snapshots().len(), 1);
 }
+
+#[test]
+fn what_a_recipe_refers_to_counts_and_where_it_lies_does_not() {
+    let folder = Folder::new();
+    let recipe = |path: &str| {
+        format!("recipe: 1\nname: x\nsteps:\n  - files:\n      - {{copy: {path}, to: /etc/motd}}\n")
+    };
+    for place in ["one", "two"] {
+        std::fs::create_dir(folder.path(place)).unwrap();
+        folder.write(&format!("{place}/motd"), "hard\n");
+        folder.write(&format!("{place}/x.yaml"), &recipe("motd"));
+    }
+    let run = |place: &str, name: &str| {
+        let recipe = folder.path(&format!("{place}/x.yaml"));
+        let run = format!("install sample.qcow2 --recipe {} -n image-{name} --if-changed", recipe.display());
+        folder.expect(0, &run).image()
+    };
+    let first = run("one", "a");
+    assert_eq!(run("two", "b"), first);
+    // A time is nothing, a byte is.
+    let times = std::fs::FileTimes::new().set_modified(std::time::SystemTime::UNIX_EPOCH);
+    std::fs::File::options().write(true).open(folder.path("two/motd")).unwrap().set_times(times).unwrap();
+    assert_eq!(run("two", "c"), first);
+    folder.write("two/motd", "harder\n");
+    assert_ne!(run("two", "d"), first);
+}

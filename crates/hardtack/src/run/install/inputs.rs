@@ -31,8 +31,9 @@ impl Witness {
         };
         let recipe = build::read_recipe_with(path, &environment, self)?;
         self.see("recipe".to_owned(), Some(file(path)?));
+        self.see("name".to_owned(), Some(digest(recipe.name.as_bytes())));
         for deb in recipe.packages().into_iter().flat_map(|packages| &packages.debs) {
-            self.see(format!("package {}", deb.name), Some(file(&deb.path)?));
+            self.see("package".to_owned(), Some(file(&deb.path)?));
         }
         Ok(recipe)
     }
@@ -45,7 +46,8 @@ impl Witness {
 impl HostFiles for Witness {
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         let content = RealFiles.read(path, limit)?;
-        self.see(format!("file {}", path.display()), Some(digest(&content)));
+        // Without its path: a runner has its files elsewhere each time, and the recipe says what they are for.
+        self.see("file".to_owned(), Some(digest(&content)));
         Ok(content)
     }
 
@@ -82,8 +84,9 @@ pub(super) fn of_order(order: &Order<'_>, source: &str, form: &str) -> Result<St
     let arguments = order.arguments;
     let mut inputs = Inputs::default();
     inputs.add("tool", env!("CARGO_PKG_VERSION")).add("source", source).add("form", form);
-    for (name, digest) in order.witness.seen.borrow().iter() {
-        inputs.add(name, digest);
+    // In the order in which the recipe asks for them: two packages may have one name.
+    for (place, (name, digest)) in order.witness.seen.borrow().iter().enumerate() {
+        inputs.add(&format!("recipe {place:06} {name}"), digest);
     }
     if order.recipe.is_some()
         && let Some(agent) = agent_file::find(arguments.agent.as_deref())?
