@@ -22,5 +22,6 @@ mod layouts;
 mod replaced;
 mod residue;
 mod sealed;
+mod trial;
 mod variants;
 mod workshop;

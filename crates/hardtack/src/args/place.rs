@@ -111,7 +111,8 @@ pub(crate) struct BucketArgs {
     pub(crate) parallel: u8,
 }
 
-/// Canned ACLs that bundles are stored with.
+/// Canned ACLs that bundles are stored with, by their names in S3.
+#[allow(clippy::enum_variant_names)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Acl {
     /// Everybody may read it.

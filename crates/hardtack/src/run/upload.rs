@@ -1,7 +1,7 @@
 //! `hardtack upload`: the files of a bundle into a bucket, of a cloud or of the local catalog.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hardtack_bundle::{Bundle, check};
 use hardtack_cloud::Service;
@@ -120,7 +120,7 @@ fn same(one: &Path, other: &Path) -> Result<bool, CliError> {
     Ok(other.is_file() && file_digest(one)? == file_digest(other)?)
 }
 
-fn copy(from: &Path, to: &PathBuf) -> Result<(), CliError> {
+fn copy(from: &Path, to: &Path) -> Result<(), CliError> {
     use std::os::unix::fs::DirBuilderExt as _;
     if let Some(parent) = to.parent() {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use hardtack_bundle::{BundleOptions, Gzip, ImageType, Manifest, PrivateKey, PublicKey, check_prefix};
 use hardtack_cloud::ec2::RegisterImage;
-use hardtack_cloud::{Client, Environment, Kind, bootstrap, sts};
+use hardtack_cloud::{Client, Kind, bootstrap, sts};
 use hardtack_publish::bundle::{Destination, Identity, upload_disk};
 use hardtack_publish::journal::Journal;
 use serde_json::{Value, json};
@@ -39,11 +39,7 @@ fn kind(arguments: &InstallArgs) -> ImageType {
 }
 
 /// Reads keys and options. Account and the cloud's certificate are asked of the cloud where nobody gave them.
-pub(super) fn plan(
-    order: &Order<'_>,
-    client: &Client,
-    environment: &Environment,
-) -> Result<BundlePlan, CliError> {
+pub(super) fn plan(order: &Order<'_>, client: &Client) -> Result<BundlePlan, CliError> {
     let arguments = order.arguments;
     let bucket = &arguments.bucket;
     let mut destination =
@@ -67,7 +63,7 @@ pub(super) fn plan(
     let account = account.replace('-', "");
     let cloud = match given.ec2cert.clone().or(found.cloud_certificate) {
         Some(path) => keys::certificate(&path)?,
-        None if client.place().kind == Kind::Euca => fetched(client, environment)?,
+        None if client.place().kind == Kind::Euca => fetched(client)?,
         None => {
             return Err(CliError::usage("missing cloud certificate; please supply one with --ec2cert")
                 .hint("or set EUCALYPTUS_CERT; AWS' own comes with ec2-ami-tools (cert-ec2.pem)"));
@@ -93,7 +89,7 @@ pub(super) fn plan(
 }
 
 /// The cloud's certificate, as its bootstrap service has it.
-fn fetched(client: &Client, _: &Environment) -> Result<PublicKey, CliError> {
+fn fetched(client: &Client) -> Result<PublicKey, CliError> {
     let missing = "missing cloud certificate; please supply one with --ec2cert or use --bootstrap-url and access \
                    keys to fetch one automatically";
     let text = bootstrap::bundling_certificate(client).map_err(|error| match error {

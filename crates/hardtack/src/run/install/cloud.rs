@@ -48,7 +48,7 @@ pub(super) fn install(order: &mut Order<'_>, site: Site, environment: &Environme
     let (kms_key, distribution) =
         distribution(&arguments.snapshot, &client.place().region, &order.request.tags)?;
     let by_bundle = arguments.bundle || client.place().kind == Kind::Euca;
-    let bundle = if by_bundle { Some(bundle::plan(order, client, environment)?) } else { None };
+    let bundle = if by_bundle { Some(bundle::plan(order, client)?) } else { None };
     let (source, resolved) = source(order, client)?;
     let form = if by_bundle { "bundle" } else { "ebs" };
     let inputs = inputs::of_order(order, &source, form)?;

@@ -37,7 +37,7 @@ pub(super) fn install(
         return Ok(0);
     }
     let resumed = order.journal.exists();
-    let checks = checks(order, catalog, resumed)?;
+    let checks = checks(order, catalog, resumed, environment)?;
     if arguments.dry_run {
         return preflight::answer(&checks, arguments.json);
     }
@@ -120,7 +120,12 @@ fn result(catalog: &Catalog, entry: &Entry, found: bool, changes: Option<(usize,
     })
 }
 
-fn checks(order: &Order<'_>, catalog: &Catalog, resumed: bool) -> Result<Vec<Check>, CliError> {
+fn checks(
+    order: &Order<'_>,
+    catalog: &Catalog,
+    resumed: bool,
+    environment: &Environment,
+) -> Result<Vec<Check>, CliError> {
     let name = &order.request.name;
     let mut checks = Vec::new();
     let place = catalog.directory().display();
@@ -145,6 +150,15 @@ fn checks(order: &Order<'_>, catalog: &Catalog, resumed: bool) -> Result<Vec<Che
             text: format!("{place} cannot be written to: {error}"),
         },
     });
+    if order.trial.is_some() {
+        let arch = order.arguments.arch.map_or("x86_64", crate::args::Architecture::name);
+        let uefi = order.request.boot_mode == Some(hardtack_cloud::ec2::BootMode::Uefi);
+        let (outcome, text) = match trial::check_qemu(arch, uefi, environment) {
+            Ok(()) => (Outcome::Good, "QEMU is there".to_owned()),
+            Err(error) => (Outcome::Bad, error.to_string()),
+        };
+        checks.push(Check { subject: "test", outcome, text });
+    }
     Ok(checks)
 }
 
