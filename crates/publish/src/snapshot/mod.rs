@@ -114,7 +114,8 @@ fn left(error: Error, snapshot: &str, tell: &dyn Teller) -> Error {
     );
     match error {
         Error::Cloud(
-            error @ (Cloud::Service { .. } | Cloud::Transport { .. } | Cloud::Answer { .. } | Cloud::State(_)),
+            error
+            @ (Cloud::Service { .. } | Cloud::Transport { .. } | Cloud::Answer { .. } | Cloud::State(_)),
         ) => Cloud::State(format!("{error}; {what}")).into(),
         error => {
             tell.note(&what);

@@ -179,7 +179,7 @@ fn what_passes_is_waited_out() {
     ];
     let disk = disk(30, 5, &(0..30).step_by(2).collect::<Vec<_>>());
     for kind in kinds.clone() {
-        let world = World::of(Cloud::builder().with(|options| options.start_misses = 20));
+        let world = World::of(Cloud::builder().with(|options| options.start_misses = 10));
         for action in ["StartSnapshot", "PutSnapshotBlock", "CompleteSnapshot"] {
             world.cloud.inject(Fault::new(Service::Ebs, action, kind.clone()).times(2));
         }
