@@ -224,10 +224,8 @@ impl Journal {
     /// written: a later run does that work again.
     pub fn keep(&self, key: &str, value: &serde_json::Value) -> Result<(), Error> {
         let mut state = self.state();
-        if state.contents.kept_text(key).is_some_and(|kept| kept == value.to_string()) {
-            return Ok(());
-        }
-        if state.file.length() > KEPT {
+        let text = value.to_string();
+        if state.contents.kept_text(key) == Some(text.as_str()) || state.file.length() > KEPT {
             return Ok(());
         }
         state.write(vec![Record::Keep { key: key.to_owned(), value: value.clone() }], false)

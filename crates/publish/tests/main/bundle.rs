@@ -186,7 +186,7 @@ fn a_bad_connection_changes_nothing() {
         FaultKind::CloseAfterRequest,
         FaultKind::Html502,
     ] {
-        let (world, disk) = (World::new(), noise());
+        let (world, disk) = (World::new(), noise().split_off(9 << 20));
         world.cloud.inject(Fault::new(Service::S3, "PutObject", kind.clone()).after(1).times(2));
         let uploaded = send(&world, &disk, Some(session()), &world.journal(), &Listener::default());
         assert!(uploaded.is_ok(), "{kind:?}: {uploaded:?}");
