@@ -23,6 +23,11 @@ pub(crate) fn of_process() -> Arc<Environment> {
     })
 }
 
+/// The same, that says each call to a cloud on standard error.
+pub(crate) fn traced(environment: &Environment) -> Arc<Environment> {
+    Arc::new(Environment { trace: Some(crate::talk::line), ..environment.clone() })
+}
+
 /// Random bytes. They make client tokens and names: nothing goes on without them.
 fn fill(buffer: &mut [u8]) {
     if let Err(error) = random::fill(buffer) {

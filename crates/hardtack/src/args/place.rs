@@ -51,6 +51,10 @@ pub(crate) struct PlaceArgs {
     /// Where Eucalyptus' bootstrap service answers, which has the cloud's certificate; else EUCA_BOOTSTRAP_URL.
     #[arg(long, value_name = "URL")]
     pub(crate) bootstrap_url: Option<String>,
+
+    /// Say each call to a cloud on standard error, without secrets.
+    #[arg(long)]
+    pub(crate) debug: bool,
 }
 
 /// Places.

@@ -43,4 +43,8 @@ pub(crate) struct UndoArgs {
     /// Ask the machine that this runs on for its role's keys, too.
     #[arg(long)]
     pub(crate) instance_metadata: bool,
+
+    /// Say each call to a cloud on standard error, without secrets.
+    #[arg(long)]
+    pub(crate) debug: bool,
 }

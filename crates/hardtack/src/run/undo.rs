@@ -59,7 +59,10 @@ fn client(arguments: &UndoArgs, header: &Header) -> Result<Option<Client>, CliEr
             return Err(CliError::refused(text));
         }
     };
-    let environment = environment::of_process();
+    let mut environment = environment::of_process();
+    if arguments.debug {
+        environment = environment::traced(&environment);
+    }
     // A Eucalyptus that nobody named is called so; its addresses are in the journal.
     let nowhere = |region: &String| region.is_empty() || kind == Kind::Euca && region == "eucalyptus";
     let options = PlaceOptions {

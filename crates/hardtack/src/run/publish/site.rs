@@ -9,6 +9,7 @@ use hardtack_publish::catalog::Catalog;
 use hardtack_publish::journal::Header;
 
 use crate::args::{Auth, On, PlaceArgs};
+use crate::environment;
 use crate::error::CliError;
 
 /// Where an image goes.
@@ -80,6 +81,8 @@ pub(crate) fn find(
     if let Some(url) = bootstrap {
         place.given.insert(Service::Bootstrap, url.to_owned());
     }
+    let traced = arguments.debug.then(|| environment::traced(environment));
+    let environment = traced.as_ref().unwrap_or(environment);
     let provider = Provider::find(kind, &options, environment.clone(), arguments.instance_metadata);
     Ok(Site::Cloud(Client::new(place, provider, environment.clone(), Patience::default())))
 }
