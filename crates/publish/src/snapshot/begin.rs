@@ -113,6 +113,18 @@ fn try_token(
     let known = journal.find(&region, &resource).and_then(|standing| standing.id);
     let terms = Terms::find(client, token, size, request, journal, tell)?;
     let ticket = journal.intend(&region, &resource)?;
+    let parent = request.parent.as_ref().map(|(parent, _)| parent);
+    if terms.parent.as_ref().is_some_and(|(begun, _)| Some(begun) != parent) {
+        // What has changed since that parent nobody says any more: blocks that are left out would be the parent's.
+        tell.note(
+            "the snapshot of an earlier run has another parent than this run can use: a new one is begun",
+        );
+        if let Some(id) = known {
+            delete_snapshot(client, &id)?;
+            journal.removed(ticket)?;
+        }
+        return Ok(None);
+    }
     let (id, key) = match known {
         Some(id) => (id, None),
         None => {

@@ -22,6 +22,8 @@ use crate::{Error, Teller};
 const KEPT: usize = 64;
 /// Blocks that are fetched ahead of who reads one after the other.
 const AHEAD: usize = 32;
+/// By how much a block that nobody has read yet counts as younger: the clock goes some steps on with each block.
+const UNREAD: u64 = 4 * KEPT as u64;
 /// Threads that fetch.
 const THREADS: usize = 24;
 /// Tries of a block that comes damaged, or whose token has expired.
@@ -155,7 +157,8 @@ impl<F: Fetch> Cache<F> {
             state = self.lock();
             state.clock += 1;
             let slot = match fetched {
-                Ok(bytes) => Slot::Here(bytes.map(Arc::new), state.clock),
+                // Who asked for it has not read it yet: what was read goes first.
+                Ok(bytes) => Slot::Here(bytes.map(Arc::new), state.clock + UNREAD),
                 Err(error) => Slot::Failed(error.to_string()),
             };
             state.slots.insert(block, slot);

@@ -28,8 +28,10 @@ pub(super) struct Index {
     pub(super) size: u64,
     /// Runs of blocks; between them there is nothing.
     pub(super) runs: Vec<Range<u64>>,
-    /// The first block of each page, and the token that lists it.
-    pages: Vec<(u64, Option<String>)>,
+    /// Between the blocks of a run there may be others that the snapshot lacks.
+    joined: bool,
+    /// The first and the last block of each page, and the token that lists it.
+    pages: Vec<(u64, u64, Option<String>)>,
 }
 
 impl Index {
@@ -56,12 +58,12 @@ impl Index {
             }
             index.size = page.size;
             let blocks = page.size * ((1 << 30) / BLOCK as u64);
-            match page.blocks.first() {
-                Some(first) => {
-                    index.pages.push((first.index, next));
+            match (page.blocks.first(), page.blocks.last()) {
+                (Some(first), Some(last)) => {
+                    index.pages.push((first.index, last.index, next));
                     empty = 0;
                 }
-                None => empty += 1,
+                _ => empty += 1,
             }
             for block in &page.blocks {
                 if block.index < end || block.index >= blocks {
@@ -90,6 +92,7 @@ impl Index {
             let pairs = self.runs.chunks(2);
             let joined = pairs.filter_map(|pair| Some(pair.first()?.start..pair.last()?.end));
             self.runs = joined.collect();
+            self.joined = true;
         }
     }
 
@@ -103,7 +106,7 @@ impl Index {
     pub(super) fn after(&self, block: u64, count: usize) -> impl Iterator<Item = u64> + '_ {
         let from = self.runs.partition_point(|run| run.end <= block + 1);
         let rest = self.runs.get(from..).unwrap_or_default();
-        rest.iter().flat_map(|run| run.clone()).filter(move |next| *next > block).take(count)
+        rest.iter().flat_map(move |run| run.start.max(block + 1)..run.end).take(count)
     }
 }
 
@@ -116,24 +119,32 @@ pub(super) struct Tokens {
 
 impl Tokens {
     /// What reads `block`; `None`: the snapshot does not hold it.
+    ///
+    /// # Errors
+    /// The snapshot held it when it was listed first, and now it does not: nothing must be read as zeros for that.
     pub(super) fn find(
         &mut self,
         index: &Index,
         block: u64,
-        list: impl FnOnce(Option<&str>) -> Result<BlockPage, Error>,
+        mut list: impl FnMut(Option<&str>) -> Result<BlockPage, Error>,
     ) -> Result<Option<BlockEntry>, Error> {
-        let after = index.pages.partition_point(|(first, _)| *first <= block);
-        let Some((place, (_, token))) =
+        let after = index.pages.partition_point(|(first, ..)| *first <= block);
+        let Some((place, (_, last, token))) =
             after.checked_sub(1).and_then(|place| Some((place, index.pages.get(place)?)))
         else {
             return Ok(None);
         };
         let entries = match self.held.iter().position(|(held, _)| *held == place) {
             Some(at) => self.held.remove(at).1,
-            None => list(token.as_deref())?.blocks,
+            None => relist(token.as_deref(), *last, &mut list)?,
         };
         let found = entries.binary_search_by_key(&block, |entry| entry.index).ok();
         let entry = found.and_then(|at| entries.get(at)).cloned();
+        if entry.is_none() && !index.joined && index.may_hold(block) {
+            return Err(Error::Refused(format!(
+                "block {block} was in the snapshot's list of blocks, and now it is not; run it again"
+            )));
+        }
         if self.held.len() >= PAGES {
             self.held.remove(0);
         }
@@ -145,4 +156,26 @@ impl Tokens {
     pub(super) fn forget(&mut self) {
         self.held.clear();
     }
+}
+
+/// The blocks of a page up to `last`: a page may be shorter than it was when it was listed first.
+fn relist(
+    token: Option<&str>,
+    last: u64,
+    list: &mut impl FnMut(Option<&str>) -> Result<BlockPage, Error>,
+) -> Result<Vec<BlockEntry>, Error> {
+    let mut page = list(token)?;
+    let mut entries = page.blocks;
+    for _ in 0..EMPTY_PAGES {
+        if entries.last().is_some_and(|entry| entry.index >= last) {
+            return Ok(entries);
+        }
+        let Some(next) = page.next.filter(|next| !next.is_empty()) else { return Ok(entries) };
+        page = list(Some(&next))?;
+        // A list that does not ascend is none, and what cannot be found in it is an error.
+        entries.append(&mut page.blocks);
+    }
+    Err(Error::Refused(format!(
+        "the snapshot's list of blocks goes on for {EMPTY_PAGES} pages without {last}"
+    )))
 }

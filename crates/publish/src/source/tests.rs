@@ -88,6 +88,40 @@ fn three_pages(next: Option<&str>) -> Result<BlockPage, Error> {
 }
 
 #[test]
+fn a_page_that_is_shorter_later_hides_no_block() {
+    let index = Index::walk("snap-1", three_pages).unwrap();
+    let shorter = |next: Option<&str>| {
+        Ok(match next {
+            None => page(&[0], Some("x")),
+            Some("x") => page(&[], Some("y")),
+            Some("y") => page(&[1, 2, 7, 8], Some("z")),
+            other => panic!("{other:?} is not asked for"),
+        })
+    };
+    for block in [0, 1, 7] {
+        let entry = Tokens::default().find(&index, block, shorter).unwrap();
+        assert_eq!(entry.map(|entry| entry.index), Some(block));
+    }
+    // A block that was there is never read as zeros, and a list without an end ends.
+    let gone = |_: Option<&str>| Ok(page(&[0, 1, 7], None));
+    let error = Tokens::default().find(&index, 2, gone).unwrap_err().to_string();
+    assert!(error.contains("block 2"), "{error}");
+    assert!(Tokens::default().find(&index, 3, gone).unwrap().is_none());
+    let endless = |_: Option<&str>| Ok(page(&[0], Some("on")));
+    assert!(Tokens::default().find(&index, 7, endless).is_err());
+}
+
+#[test]
+fn reading_ahead_in_a_full_disk_begins_where_one_is() {
+    let full = BlockPage { size: 65536, ..page(&[], None) };
+    let mut index = Index::walk("snap-1", |_| Ok(full.clone())).unwrap();
+    index.runs = vec![0..u64::MAX / 2];
+    // From the run's beginning this would take for ever.
+    let block = u64::MAX / 4;
+    assert_eq!(index.after(block, 2).collect::<Vec<_>>(), [block + 1, block + 2]);
+}
+
+#[test]
 fn a_list_of_blocks_becomes_runs_and_tokens_are_listed_again() {
     let index = Index::walk("snap-1", three_pages).unwrap();
     assert_eq!((index.size, &index.runs[..]), (1, &[0..3, 7..10, 100..101, 2047..2048][..]));

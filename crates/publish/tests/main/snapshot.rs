@@ -107,6 +107,26 @@ fn a_key_may_be_called_by_its_alias() {
 }
 
 #[test]
+fn a_run_that_has_lost_its_parent_begins_anew() {
+    let world = World::new();
+    let old = disk(30, 0, &[0, 4, 9, 20]);
+    let parent =
+        write_snapshot(&world.client, &old, &[], &request(), &world.journal_of("old", "o"), &Silent).unwrap();
+    // Block 4 is emptied: the parent has something else there.
+    let new = disk(30, 0, &[0, 9, 20]);
+    let with = SnapshotRequest { parent: Some((parent.id.clone(), vec![4 * SIZE..5 * SIZE])), ..request() };
+    world.cloud.inject(Fault::new(Service::Ebs, "PutSnapshotBlock", FaultKind::Status(403)));
+    write_snapshot(&world.client, &new, &[], &with, &world.journal(), &Silent).unwrap_err();
+    assert_eq!(world.cloud.snapshots().len(), 2);
+    // The account may not be asked any more what it encrypts: no parent is given.
+    let written = write(&world, &new, &[]).unwrap();
+    assert_holds(&world, &written.id, &new);
+    assert_eq!(world.cloud.snapshots().len(), 2, "the one with the parent is gone");
+    undo::undo(&world.journal(), Some(&world.client), &Silent).unwrap();
+    assert_eq!(world.cloud.snapshots().len(), 1);
+}
+
+#[test]
 fn of_a_parent_only_what_changed_travels() {
     let world = World::new();
     let old = disk(30, 0, &[0, 4, 9, 20]);

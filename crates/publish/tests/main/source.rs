@@ -91,7 +91,8 @@ fn an_own_snapshot_is_read_in_pages_with_each_block_once() {
     assert_eq!(disk.parent(REGION, true, None), None, "what is encrypted has no parent that is not");
     assert_eq!(disk.parent("eu-west-1", false, None), None);
     let gets = cloud.log().iter().filter(|entry| entry.action == "GetSnapshotBlock").count();
-    assert!((blocks.len()..blocks.len() + 10).contains(&gets), "{gets} of {}", blocks.len());
+    // Reading a second time at odd places fetches again what was dropped, and what lies ahead.
+    assert!((blocks.len()..blocks.len() + 10 + 32).contains(&gets), "{gets} of {}", blocks.len());
     disk.release(&journal).unwrap();
     assert_eq!(cloud.snapshots().len(), 1, "what is not a copy stays");
     assert!(journal.standing().is_empty());
