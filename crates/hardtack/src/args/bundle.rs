@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::SourceArgs;
-use super::size::disk_size;
+use super::harden::HardenArgs;
 
 const EXAMPLE: &str = "\
 Examples:
@@ -46,17 +46,17 @@ pub(crate) struct BundleArgs {
     #[arg(long, short, value_name = "NAME")]
     pub(crate) prefix: Option<String>,
 
-    /// Apply this recipe to the image, as `hardtack build` does.
-    #[arg(long, value_name = "RECIPE")]
-    pub(crate) recipe: Option<PathBuf>,
+    /// What is done to it on its way.
+    #[command(flatten)]
+    pub(crate) harden: HardenArgs,
 
     /// What the image runs on.
     #[arg(long, short = 'r', value_enum, default_value_t = Architecture::X86_64)]
     pub(crate) arch: Architecture,
 
-    /// Devices by their names in the guest (ami=sda1,root=/dev/sda1,ephemeral0=sdb).
-    #[arg(long, short = 'B', value_name = "NAME=DEVICE", value_delimiter = ',')]
-    pub(crate) block_device_mapping: Vec<String>,
+    /// How the bundle is made.
+    #[command(flatten)]
+    pub(crate) packing: PackingArgs,
 
     /// The kernel's id (eki-…), or `true`: the image is a kernel.
     #[arg(long, value_name = "ID")]
@@ -65,42 +65,6 @@ pub(crate) struct BundleArgs {
     /// The RAM disk's id (eri-…), or `true`: the image is a RAM disk.
     #[arg(long, value_name = "ID")]
     pub(crate) ramdisk: Option<String>,
-
-    /// Product codes.
-    #[arg(long, alias = "product-codes", value_name = "CODE", value_delimiter = ',')]
-    pub(crate) productcodes: Vec<String>,
-
-    /// Store zeros too, for readers that know no sparse archives.
-    #[arg(long)]
-    pub(crate) dense: bool,
-
-    /// How the archive is packed.
-    #[arg(long, value_enum, default_value_t = GzipName::Members)]
-    pub(crate) gzip: GzipName,
-
-    /// How hard to pack: 1 is fast, 12 small (9 with --gzip single).
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u8).range(1..=12))]
-    pub(crate) level: u8,
-
-    /// A file with the AES key and the vector, 32 hexadecimal digits each; else both are random.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key_and_iv: Option<PathBuf>,
-
-    /// Make the disk this large (10G), and let the root partition and its file system fill it.
-    #[arg(long, value_name = "SIZE", value_parser = disk_size, requires = "recipe")]
-    pub(crate) grow: Option<u64>,
-
-    /// The first-boot program; else hardtack-agent beside this program or in ../lib/hardtack/.
-    #[arg(long, value_name = "PATH", requires = "recipe")]
-    pub(crate) agent: Option<PathBuf>,
-
-    /// Leave out what no file owns: deleted files, and the copies in the journal.
-    #[arg(long)]
-    pub(crate) sparsify: bool,
-
-    /// Take over what no file owns.
-    #[arg(long, conflicts_with = "sparsify")]
-    pub(crate) no_sparsify: bool,
 
     /// Do not wait until the output is on the disk: faster, and a power failure may take parts of it.
     #[arg(long)]
@@ -122,6 +86,34 @@ pub(crate) struct BundleArgs {
     /// How the source is opened.
     #[command(flatten)]
     pub(crate) open: SourceArgs,
+}
+
+/// How a bundle is made.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PackingArgs {
+    /// Devices by their names in the guest (ami=sda1,root=/dev/sda1,ephemeral0=sdb).
+    #[arg(long, short = 'B', value_name = "NAME=DEVICE", value_delimiter = ',')]
+    pub(crate) block_device_mapping: Vec<String>,
+
+    /// Product codes.
+    #[arg(long, alias = "product-codes", value_name = "CODE", value_delimiter = ',')]
+    pub(crate) productcodes: Vec<String>,
+
+    /// Store zeros too, for readers that know no sparse archives.
+    #[arg(long)]
+    pub(crate) dense: bool,
+
+    /// How the archive is packed.
+    #[arg(long, value_enum, default_value_t = GzipName::Members)]
+    pub(crate) gzip: GzipName,
+
+    /// How hard to pack: 1 is fast, 12 small (9 with --gzip single).
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u8).range(1..=12))]
+    pub(crate) level: u8,
+
+    /// A file with the AES key and the vector, 32 hexadecimal digits each; else both are random.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_and_iv: Option<PathBuf>,
 }
 
 /// Whose bundle it is.

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 
 use super::SourceArgs;
-use super::bundle::{Architecture, GzipName, KeysArgs};
+use super::bundle::{Architecture, KeysArgs, PackingArgs};
+use super::harden::HardenArgs;
 use super::image::ImageArgs;
 use super::place::{BucketArgs, PlaceArgs};
-use super::size::disk_size;
 
 const EXAMPLE: &str = "\
 Examples:
@@ -47,29 +47,13 @@ pub(crate) struct InstallArgs {
     #[arg(long, value_name = "SOURCE")]
     pub(crate) source: Option<String>,
 
-    /// Apply this recipe to the image, as `hardtack build` does.
-    #[arg(long, value_name = "RECIPE")]
-    pub(crate) recipe: Option<PathBuf>,
-
-    /// Make the disk this large (10G), and let the root partition and its file system fill it.
-    #[arg(long, value_name = "SIZE", value_parser = disk_size, requires = "recipe")]
-    pub(crate) grow: Option<u64>,
-
-    /// The first-boot program; else hardtack-agent beside this program or in ../lib/hardtack/.
-    #[arg(long, value_name = "PATH", requires = "recipe")]
-    pub(crate) agent: Option<PathBuf>,
+    /// What is done to it on its way.
+    #[command(flatten)]
+    pub(crate) harden: HardenArgs,
 
     /// What the image runs on; else what the disk says, else x86_64.
     #[arg(long, short = 'r', alias = "architecture", value_enum)]
     pub(crate) arch: Option<Architecture>,
-
-    /// Leave out what no file owns: deleted files, and the copies in the journal.
-    #[arg(long)]
-    pub(crate) sparsify: bool,
-
-    /// Take over what no file owns.
-    #[arg(long, conflicts_with = "sparsify")]
-    pub(crate) no_sparsify: bool,
 
     /// By a snapshot, through EBS direct: AWS unless told otherwise.
     #[arg(long)]
@@ -120,9 +104,13 @@ pub(crate) struct InstallArgs {
     #[command(flatten)]
     pub(crate) snapshot: SnapshotArgs,
 
+    /// The prefix of the bundle's files; else the image's name.
+    #[arg(long, short, value_name = "PREFIX", help_heading = "Bundle")]
+    pub(crate) prefix: Option<String>,
+
     /// Bundles.
-    #[command(flatten)]
-    pub(crate) options: BundleOptionArgs,
+    #[command(flatten, next_help_heading = "Bundle")]
+    pub(crate) packing: PackingArgs,
 
     /// Buckets.
     #[command(flatten)]
@@ -168,37 +156,4 @@ pub(crate) struct SnapshotArgs {
     /// The parameter of Systems Manager that gets the image's id, in each region.
     #[arg(long, value_name = "PARAMETER")]
     pub(crate) ssm: Option<String>,
-}
-
-/// How a bundle is made.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Bundle")]
-pub(crate) struct BundleOptionArgs {
-    /// The prefix of the bundle's files; else the image's name.
-    #[arg(long, short, value_name = "PREFIX")]
-    pub(crate) prefix: Option<String>,
-
-    /// Devices by their names in the guest (ami=sda1,root=/dev/sda1,ephemeral0=sdb).
-    #[arg(long, short = 'B', value_name = "NAME=DEVICE", value_delimiter = ',')]
-    pub(crate) block_device_mapping: Vec<String>,
-
-    /// Product codes.
-    #[arg(long, alias = "product-codes", value_name = "CODE", value_delimiter = ',')]
-    pub(crate) productcodes: Vec<String>,
-
-    /// Store zeros too, for readers that know no sparse archives.
-    #[arg(long)]
-    pub(crate) dense: bool,
-
-    /// How the archive is packed.
-    #[arg(long, value_enum, default_value_t = GzipName::Members)]
-    pub(crate) gzip: GzipName,
-
-    /// How hard to pack: 1 is fast, 12 small (9 with --gzip single).
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u8).range(1..=12))]
-    pub(crate) level: u8,
-
-    /// A file with the AES key and the vector, 32 hexadecimal digits each; else both are random.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key_and_iv: Option<PathBuf>,
 }

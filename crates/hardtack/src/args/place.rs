@@ -16,10 +16,6 @@ pub(crate) struct PlaceArgs {
     #[arg(long, value_name = "REGION")]
     pub(crate) region: Option<String>,
 
-    /// The profile of ~/.aws/config and ~/.aws/credentials; else AWS_PROFILE.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
-
     /// Where the service answers, as euca2ools has it: S3 in upload and install, EC2 elsewhere.
     #[arg(long, short = 'U', value_name = "URL")]
     pub(crate) url: Option<String>,
@@ -32,6 +28,26 @@ pub(crate) struct PlaceArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) s3_url: Option<String>,
 
+    /// The local catalog; else HARDTACK_CATALOG, else hardtack in XDG_DATA_HOME or ~/.local/share.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) catalog: Option<PathBuf>,
+
+    /// Where Eucalyptus' bootstrap service answers, which has the cloud's certificate; else EUCA_BOOTSTRAP_URL.
+    #[arg(long, value_name = "URL")]
+    pub(crate) bootstrap_url: Option<String>,
+
+    /// Who asks, and how.
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
+}
+
+/// Who asks a cloud, and how.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct AccessArgs {
+    /// The profile of ~/.aws/config and ~/.aws/credentials; else AWS_PROFILE.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+
     /// How requests are signed: v2 is for old Eucalyptus.
     #[arg(long, value_enum, value_name = "VERSION")]
     pub(crate) auth: Option<Auth>,
@@ -43,14 +59,6 @@ pub(crate) struct PlaceArgs {
     /// Ask the machine that this runs on for its role's keys, too.
     #[arg(long)]
     pub(crate) instance_metadata: bool,
-
-    /// The local catalog; else HARDTACK_CATALOG, else hardtack in XDG_DATA_HOME or ~/.local/share.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) catalog: Option<PathBuf>,
-
-    /// Where Eucalyptus' bootstrap service answers, which has the cloud's certificate; else EUCA_BOOTSTRAP_URL.
-    #[arg(long, value_name = "URL")]
-    pub(crate) bootstrap_url: Option<String>,
 
     /// Say each call to a cloud on standard error, without secrets.
     #[arg(long)]

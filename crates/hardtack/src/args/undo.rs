@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::place::Auth;
+use super::place::AccessArgs;
 
 const EXAMPLE: &str = "\
 Examples:
@@ -28,23 +28,7 @@ pub(crate) struct UndoArgs {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// The profile of ~/.aws/config and ~/.aws/credentials; else AWS_PROFILE.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
-
-    /// How requests are signed: v2 is for old Eucalyptus.
-    #[arg(long, value_enum, value_name = "VERSION")]
-    pub(crate) auth: Option<Auth>,
-
-    /// An eucarc file. It is read, not run.
-    #[arg(long, alias = "config", value_name = "FILE")]
-    pub(crate) eucarc: Option<PathBuf>,
-
-    /// Ask the machine that this runs on for its role's keys, too.
-    #[arg(long)]
-    pub(crate) instance_metadata: bool,
-
-    /// Say each call to a cloud on standard error, without secrets.
-    #[arg(long)]
-    pub(crate) debug: bool,
+    /// Who asks, and how.
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
 }

@@ -170,7 +170,7 @@ enum Made {
 
 fn bundled(arguments: &RegisterArgs, catalog: &Catalog, manifest: &Path) -> Result<Made, CliError> {
     let bundle = Bundle::open(manifest, None)?;
-    let files = FilesArgs { region: None, eucarc: arguments.place.eucarc.clone() };
+    let files = FilesArgs { region: None, eucarc: arguments.place.access.eucarc.clone() };
     let private = arguments.privatekey.clone().or(settings(&files)?.private_key).ok_or_else(|| {
         CliError::usage("missing private key, which opens the bundle; please supply one with --privatekey")
             .hint(format!("or set EC2_PRIVATE_KEY; the catalog is {}", catalog.directory().display()))

@@ -2,13 +2,12 @@
 
 use std::io::Write as _;
 
-use hardtack_cloud::credentials::Provider;
-use hardtack_cloud::{Client, Kind, Patience, Place, PlaceOptions};
+use hardtack_cloud::{Client, Kind, Place, PlaceOptions};
 use hardtack_publish::journal::{Header, Journal};
 use hardtack_publish::undo::undo;
 use serde_json::json;
 
-use super::publish::{Talker, place_options};
+use super::publish::{self, Talker, place_options};
 use crate::args::UndoArgs;
 use crate::environment;
 use crate::error::CliError;
@@ -59,21 +58,17 @@ fn client(arguments: &UndoArgs, header: &Header) -> Result<Option<Client>, CliEr
             return Err(CliError::refused(text));
         }
     };
-    let mut environment = environment::of_process();
-    if arguments.debug {
-        environment = environment::traced(&environment);
-    }
+    let environment = environment::of_process();
     // A Eucalyptus that nobody named is called so; its addresses are in the journal.
     let nowhere = |region: &String| region.is_empty() || kind == Kind::Euca && region == "eucalyptus";
     let options = PlaceOptions {
         region: Some(header.region.clone()).filter(|region| !nowhere(region)),
-        profile: arguments.profile.clone(),
         ec2_url: header.ec2_url.clone(),
         s3_url: header.s3_url.clone(),
-        ..place_options(arguments.auth, arguments.eucarc.as_deref())
+        ..place_options(&arguments.access)
     };
     let place = Place::find(kind, &options, &environment)?;
-    let provider = Provider::find(kind, &options, environment.clone(), arguments.instance_metadata);
-    provider.get()?;
-    Ok(Some(Client::new(place, provider, environment, Patience::default())))
+    let client = publish::client(place, &options, &arguments.access, &environment);
+    client.provider().get()?;
+    Ok(Some(client))
 }

@@ -17,7 +17,7 @@ use hardtack_disk::{BlockSource, Holes};
 use serde_json::json;
 
 use super::convert::{mebibytes, residue};
-use crate::args::{AccountArgs, BundleArgs, FilesArgs, GzipName, TargetArgs};
+use crate::args::{AccountArgs, BundleArgs, FilesArgs, GzipName, KeysArgs, PackingArgs};
 use crate::environment;
 use crate::error::{CliError, LOCAL_IO};
 use crate::progress::Progress;
@@ -29,7 +29,7 @@ use crate::talk;
 const STORED: &[&str] =
     &["gz", "xz", "zst", "bz2", "tar", "tgz", "txz", "ova", "rpm", "qcow2", "vmdk", "vhd", "vpc"];
 
-/// What all bundles of one run have in common.
+/// Whose bundles they are: what all of one run have in common.
 pub(super) struct Owner {
     pub(super) account: String,
     pub(super) signer: Option<PrivateKey>,
@@ -40,11 +40,11 @@ pub(super) struct Owner {
 /// Runs `hardtack bundle`.
 pub(crate) fn run(arguments: &BundleArgs) -> Result<u8, CliError> {
     let images: Vec<&PathBuf> = arguments.images.iter().chain(&arguments.image).collect();
-    if images.len() > 1 && (arguments.prefix.is_some() || arguments.recipe.is_some()) {
+    if images.len() > 1 && (arguments.prefix.is_some() || arguments.harden.recipe.is_some()) {
         let text = "--prefix and --recipe are for one image, and there are several";
         return Err(CliError::usage(text).hint("give one image at a time"));
     }
-    let devices = devices(&arguments.block_device_mapping)?;
+    let devices = devices(&arguments.packing.block_device_mapping)?;
     let owner = owner(&arguments.account)?;
     make_directory(&arguments.output)?;
     for image in images {
@@ -69,7 +69,7 @@ fn bundle(
         return Err(CliError::new(LOCAL_IO, format!("{}: exists already", manifest.display()))
             .hint("--force replaces the bundle"));
     }
-    let session = keys::session(arguments.key_and_iv.as_deref())?;
+    let session = keys::session(arguments.packing.key_and_iv.as_deref())?;
     let (disk, built) = disk(image, arguments, &manifest)?;
     if arguments.force {
         // It would tell of parts that are replaced one after the other.
@@ -81,15 +81,9 @@ fn bundle(
         }
     }
     let options = BundleOptions {
-        gzip: match arguments.gzip {
-            GzipName::Members => Gzip::Members,
-            GzipName::Single => Gzip::Single,
-        },
-        level: arguments.level,
-        dense: arguments.dense,
         replace: arguments.force,
         durable: !arguments.no_sync,
-        ..BundleOptions::new(&name, &arguments.output)
+        ..packed(&arguments.packing, &name, &arguments.output)
     };
     let (scan, write) = (OnceLock::new(), OnceLock::new());
     let mut written = write_parts(&*disk, &session, &options, &|stage, done, total| {
@@ -109,7 +103,7 @@ fn bundle(
         bundler: ("hardtack".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         architecture: arguments.arch.name().to_owned(),
         devices: devices.to_vec(),
-        product_codes: arguments.productcodes.clone(),
+        product_codes: arguments.packing.productcodes.clone(),
         kernel: arguments.kernel.clone(),
         ramdisk: arguments.ramdisk.clone(),
         name: name.clone(),
@@ -149,24 +143,20 @@ fn disk(
     manifest: &Path,
 ) -> Result<(Arc<dyn BlockSource>, Option<Built>), CliError> {
     if image_type(arguments.kernel.as_deref(), arguments.ramdisk.as_deref()) != ImageType::Machine {
-        return match arguments.recipe {
+        return match arguments.harden.recipe {
             Some(_) => Err(CliError::usage("--recipe is for disks, and a kernel or RAM disk is none")),
             None => Ok((Arc::new(plain::Plain::open(image)?), None)),
         };
     }
     let input = Input::open(image, &arguments.open, Some(manifest))?;
-    let Some(recipe) = &arguments.recipe else {
+    let Some(recipe) = &arguments.harden.recipe else {
         input.note_snapshots();
-        let residue = if arguments.sparsify { residue(&input)? } else { Vec::new() };
+        let residue = if arguments.harden.sparsify { residue(&input)? } else { Vec::new() };
         return Ok((Arc::new(Holes::new(input.disk.clone(), residue)), None));
     };
-    let (image, edits, changes) = build::prepare(recipe, input, arguments.agent.as_deref(), arguments.grow)?;
-    let options = TargetArgs {
-        sparsify: arguments.sparsify,
-        no_sparsify: arguments.no_sparsify,
-        ..TargetArgs::default()
-    };
-    let edited = image.edited(&edits, &options)?;
+    let harden = &arguments.harden;
+    let (image, edits, changes) = build::prepare(recipe, input, harden.agent.as_deref(), harden.grow)?;
+    let edited = image.edited(&edits, &harden.target())?;
     for unread in &edited.confirmation.unread {
         talk::note(&format!("not read back by a second implementation: {unread}"));
     }
@@ -187,35 +177,60 @@ pub(super) fn settings(files: &FilesArgs) -> Result<Settings, CliError> {
 fn owner(arguments: &AccountArgs) -> Result<Owner, CliError> {
     let found = settings(&arguments.files)?;
     let options = &arguments.keys;
-    let account = options.user.clone().or(found.account).ok_or_else(|| {
+    let account = options.user.clone().or_else(|| found.account.clone()).ok_or_else(|| {
         CliError::usage("missing account ID; please supply one with --user")
             .hint("or set EC2_USER_ID, or have an account-id in ~/.euca/*.ini")
     })?;
-    // People write 1234-5678-9012; the manifest has digits.
-    let account = account.replace('-', "");
-    if account.is_empty() || !account.chars().all(|char| char.is_ascii_alphanumeric()) {
-        return Err(CliError::usage(format!("{account:?} is no account's number")));
-    }
-    let cloud = options.ec2cert.clone().or(found.cloud_certificate).ok_or_else(|| {
+    let cloud = options.ec2cert.clone().or_else(|| found.cloud_certificate.clone()).ok_or_else(|| {
         CliError::usage("missing cloud certificate; please supply one with --ec2cert")
             .hint("or set EUCALYPTUS_CERT; no cloud can open a bundle that is not sealed for it")
     })?;
-    let certificate = options.cert.clone().or(found.certificate);
-    let private = options.privatekey.clone().or(found.private_key);
-    for (missing, what) in [
-        (certificate.is_none(), "without --cert you cannot unbundle it yourself"),
-        (private.is_none(), "without --privatekey it is not signed"),
-    ] {
-        if missing {
-            talk::note(what);
+    Owner::new(options, found, &account, keys::certificate(&cloud)?)
+}
+
+impl Owner {
+    /// With the keys that are given, else those that were found.
+    pub(super) fn new(
+        given: &KeysArgs,
+        found: Settings,
+        account: &str,
+        cloud: PublicKey,
+    ) -> Result<Self, CliError> {
+        // People write 1234-5678-9012; the manifest has digits.
+        let account = account.replace('-', "");
+        if account.is_empty() || !account.chars().all(|char| char.is_ascii_alphanumeric()) {
+            return Err(CliError::usage(format!("{account:?} is no account's number")));
         }
+        let certificate = given.cert.clone().or(found.certificate);
+        let private = given.privatekey.clone().or(found.private_key);
+        for (missing, what) in [
+            (certificate.is_none(), "without --cert you cannot unbundle it yourself"),
+            (private.is_none(), "without --privatekey it is not signed"),
+        ] {
+            if missing {
+                talk::note(what);
+            }
+        }
+        Ok(Self {
+            account,
+            signer: private.map(|path| keys::private(&path)).transpose()?,
+            user: certificate.map(|path| keys::certificate(&path)).transpose()?,
+            cloud,
+        })
     }
-    Ok(Owner {
-        account,
-        signer: private.map(|path| keys::private(&path)).transpose()?,
-        user: certificate.map(|path| keys::certificate(&path)).transpose()?,
-        cloud: keys::certificate(&cloud)?,
-    })
+}
+
+/// How the options have a bundle of that name made.
+pub(super) fn packed<'a>(chosen: &PackingArgs, name: &'a str, directory: &'a Path) -> BundleOptions<'a> {
+    BundleOptions {
+        gzip: match chosen.gzip {
+            GzipName::Members => Gzip::Members,
+            GzipName::Single => Gzip::Single,
+        },
+        level: chosen.level,
+        dense: chosen.dense,
+        ..BundleOptions::new(name, directory)
+    }
 }
 
 pub(super) fn devices(given: &[String]) -> Result<Vec<(String, String)>, CliError> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hardtack_bundle::{BundleOptions, Gzip, ImageType, Manifest, PrivateKey, PublicKey, check_prefix};
+use hardtack_bundle::{ImageType, Manifest, PublicKey, check_prefix};
 use hardtack_cloud::ec2::RegisterImage;
 use hardtack_cloud::{Client, Kind, bootstrap, sts};
 use hardtack_publish::bundle::{Destination, Identity, upload_disk};
@@ -11,22 +11,18 @@ use serde_json::{Value, json};
 
 use super::Order;
 use super::disk::Ready;
-use crate::args::{FilesArgs, GzipName, InstallArgs};
+use crate::args::{FilesArgs, InstallArgs};
 use crate::error::CliError;
-use crate::run::bundle::{devices, image_type, keys, settings};
-use crate::talk;
+use crate::run::bundle::{Owner, devices, image_type, keys, packed, settings};
 
 /// A bundle that is going to be made.
 pub(super) struct BundlePlan {
     /// Where it goes.
     pub(super) destination: Destination,
-    /// The account that it belongs to.
-    pub(super) account: String,
+    /// Whose it is.
+    pub(super) owner: Owner,
     prefix: String,
     devices: Vec<(String, String)>,
-    signer: Option<PrivateKey>,
-    user: Option<PublicKey>,
-    cloud: PublicKey,
 }
 
 /// The image is a kernel or a RAM disk.
@@ -46,7 +42,7 @@ pub(super) fn plan(order: &Order<'_>, client: &Client) -> Result<BundlePlan, Cli
         Destination::parse(bucket.bucket.as_deref().unwrap_or_default(), bucket.acl.name())?;
     destination.location.clone_from(&bucket.location);
     destination.parallel = bucket.parallel.into();
-    let prefix = match &arguments.options.prefix {
+    let prefix = match &arguments.prefix {
         Some(prefix) => prefix.clone(),
         None => arguments.register.name.replace(['/', ' '], "-"),
     };
@@ -54,14 +50,13 @@ pub(super) fn plan(order: &Order<'_>, client: &Client) -> Result<BundlePlan, Cli
     let place = &arguments.place;
     // Options of AWS' region mean nothing in euca2ools' files.
     let region = place.region.clone().filter(|_| client.place().kind == Kind::Euca);
-    let found = settings(&FilesArgs { region, eucarc: place.eucarc.clone() })?;
+    let found = settings(&FilesArgs { region, eucarc: place.access.eucarc.clone() })?;
     let given = &arguments.keys;
-    let account = match given.user.clone().or(found.account) {
+    let account = match given.user.clone().or_else(|| found.account.clone()) {
         Some(account) => account,
         None => sts::caller_identity(client)?.account,
     };
-    let account = account.replace('-', "");
-    let cloud = match given.ec2cert.clone().or(found.cloud_certificate) {
+    let cloud = match given.ec2cert.clone().or_else(|| found.cloud_certificate.clone()) {
         Some(path) => keys::certificate(&path)?,
         None if client.place().kind == Kind::Euca => fetched(client)?,
         None => {
@@ -69,22 +64,11 @@ pub(super) fn plan(order: &Order<'_>, client: &Client) -> Result<BundlePlan, Cli
                 .hint("or set EUCALYPTUS_CERT; AWS' own comes with ec2-ami-tools (cert-ec2.pem)"));
         }
     };
-    let certificate = given.cert.clone().or(found.certificate);
-    let private = given.privatekey.clone().or(found.private_key);
-    if certificate.is_none() {
-        talk::note("without --cert you cannot unbundle it yourself");
-    }
-    if private.is_none() {
-        talk::note("without --privatekey it is not signed");
-    }
     Ok(BundlePlan {
         destination,
-        account,
+        owner: Owner::new(given, found, &account, cloud)?,
         prefix,
-        devices: devices(&arguments.options.block_device_mapping)?,
-        signer: private.map(|path| keys::private(&path)).transpose()?,
-        user: certificate.map(|path| keys::certificate(&path)).transpose()?,
-        cloud,
+        devices: devices(&arguments.packing.block_device_mapping)?,
     })
 }
 
@@ -109,20 +93,12 @@ pub(super) fn upload(
     journal: &Journal,
 ) -> Result<Value, CliError> {
     let arguments = order.arguments;
-    let chosen = &arguments.options;
+    let chosen = &arguments.packing;
     let given = match &chosen.key_and_iv {
         Some(path) => Some(keys::session(Some(path))?),
         None => None,
     };
-    let options = BundleOptions {
-        gzip: match chosen.gzip {
-            GzipName::Members => Gzip::Members,
-            GzipName::Single => Gzip::Single,
-        },
-        level: chosen.level,
-        dense: chosen.dense,
-        ..BundleOptions::new(&plan.prefix, Path::new(""))
-    };
+    let options = packed(chosen, &plan.prefix, Path::new(""));
     let manifest = Manifest {
         bundler: ("hardtack".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         architecture: request.architecture.clone(),
@@ -131,12 +107,16 @@ pub(super) fn upload(
         kernel: arguments.register.kernel.clone(),
         ramdisk: arguments.register.ramdisk.clone(),
         name: plan.prefix.clone(),
-        user: plan.account.clone(),
+        user: plan.owner.account.clone(),
         image_type: kind(arguments),
         ..Manifest::default()
     };
-    let identity =
-        Identity { manifest, signer: plan.signer.as_ref(), user: plan.user.as_ref(), cloud: &plan.cloud };
+    let identity = Identity {
+        manifest,
+        signer: plan.owner.signer.as_ref(),
+        user: plan.owner.user.as_ref(),
+        cloud: &plan.owner.cloud,
+    };
     let uploaded = upload_disk(
         client,
         &*ready.disk,

@@ -77,7 +77,7 @@ pub(super) fn install(order: &mut Order<'_>, site: Site, environment: &Environme
         From::File(path) => Some(Opened::Input(Input::open(path, &arguments.open, None)?)),
         From::Name(..) => None,
     };
-    let size = arguments.grow.unwrap_or(match (&file, &resolved) {
+    let size = arguments.harden.grow.unwrap_or(match (&file, &resolved) {
         (Some(Opened::Input(input)), _) => input.disk.len(),
         (Some(Opened::Ready(ready)), _) => ready.disk.len(),
         (None, Some(resolved)) => resolved.size.saturating_mul(1 << 30),
@@ -199,7 +199,7 @@ fn look_ahead(
     // A run that goes on may have made the image already.
     let name = (!resumed).then_some((order.request.name.as_str(), order.existing));
     Ok(match &plan.bundle {
-        Some(bundle) => checks::bundle(client, &bundle.destination, name, &bundle.account, size)?,
+        Some(bundle) => checks::bundle(client, &bundle.destination, name, &bundle.owner.account, size)?,
         None => {
             let encrypted = order.arguments.snapshot.encrypted;
             checks::snapshot(client, name, size, encrypted, plan.kms_key.as_deref(), &plan.distribution)?

@@ -10,7 +10,6 @@ use hardtack_guest::{FreeMap, free_map};
 use hardtack_publish::facts;
 
 use super::{Order, build};
-use crate::args::TargetArgs;
 use crate::error::CliError;
 use crate::run::bundle::plain::Plain;
 use crate::run::convert::residue;
@@ -29,27 +28,18 @@ pub(super) struct Ready {
     pub(super) changes: Option<(usize, usize)>,
 }
 
-/// How an output of this order is written.
-pub(super) fn target(order: &Order<'_>) -> TargetArgs {
-    TargetArgs {
-        sparsify: order.arguments.sparsify,
-        no_sparsify: order.arguments.no_sparsify,
-        ..TargetArgs::default()
-    }
-}
-
 /// The disk of `input`, with the recipe carried out in it.
 pub(super) fn ready(order: &Order<'_>, input: Input) -> Result<Ready, CliError> {
-    let Some((recipe, path)) = order.recipe.as_ref().zip(order.arguments.recipe.as_deref()) else {
+    let Some((recipe, path)) = order.recipe.as_ref().zip(order.arguments.harden.recipe.as_deref()) else {
         input.note_snapshots();
-        let residue = if order.arguments.sparsify { residue(&input)? } else { Vec::new() };
+        let residue = if order.arguments.harden.sparsify { residue(&input)? } else { Vec::new() };
         let disk: Arc<dyn BlockSource> = Arc::new(Holes::new(input.disk.clone(), residue.clone()));
         return Ok(Ready { disk, changed: residue, free: None, changes: None });
     };
     let arguments = order.arguments;
     let (image, edits, changes) =
-        build::prepare_loaded(recipe, path, input, arguments.agent.as_deref(), arguments.grow)?;
-    let edited = image.edited(&edits, &target(order))?;
+        build::prepare_loaded(recipe, path, input, arguments.harden.agent.as_deref(), arguments.harden.grow)?;
+    let edited = image.edited(&edits, &order.arguments.harden.target())?;
     for unread in &edited.confirmation.unread {
         talk::note(&format!("not read back by a second implementation: {unread}"));
     }

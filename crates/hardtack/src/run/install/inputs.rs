@@ -89,15 +89,15 @@ pub(super) fn of_order(order: &Order<'_>, source: &str, form: &str) -> Result<St
         inputs.add(&format!("recipe {place:06} {name}"), digest);
     }
     if order.recipe.is_some()
-        && let Some(agent) = agent_file::find(arguments.agent.as_deref())?
+        && let Some(agent) = agent_file::find(arguments.harden.agent.as_deref())?
     {
         inputs.add("agent", &digest(&agent));
     }
     let request = &order.request;
     let options = [
         ("member", arguments.open.member.clone()),
-        ("grow", arguments.grow.map(|size| size.to_string())),
-        ("sparsify", Some(format!("{} {}", arguments.sparsify, arguments.no_sparsify))),
+        ("grow", arguments.harden.grow.map(|size| size.to_string())),
+        ("sparsify", Some(format!("{} {}", arguments.harden.sparsify, arguments.harden.no_sparsify))),
         ("epoch", build::epoch_from_environment()?.map(|epoch| epoch.to_string())),
         ("architecture", arguments.arch.map(|arch| arch.name().to_owned())),
         ("virtualization", request.virtualization.clone()),
@@ -108,8 +108,8 @@ pub(super) fn of_order(order: &Order<'_>, source: &str, form: &str) -> Result<St
         ("root device", request.root_device.clone()),
         ("metadata", Some(format!("{} {} {}", request.imds_v2, request.tpm, arguments.register.no_ena))),
         ("volume", Some(format!("{} {:?}", arguments.register.volume_type, arguments.register.volume_size))),
-        ("devices", Some(arguments.options.block_device_mapping.join(","))),
-        ("product codes", Some(arguments.options.productcodes.join(","))),
+        ("devices", Some(arguments.packing.block_device_mapping.join(","))),
+        ("product codes", Some(arguments.packing.productcodes.join(","))),
         ("encrypted", Some(format!("{} {:?}", arguments.snapshot.encrypted, arguments.snapshot.kms_keys))),
     ];
     for (name, value) in options {

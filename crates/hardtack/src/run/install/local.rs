@@ -210,7 +210,7 @@ fn work(
                 description: order.request.description.clone(),
                 architecture: looks.architecture,
                 boot_mode: looks.boot_mode.map(|mode| mode.name().to_owned()),
-                size: order.arguments.grow.unwrap_or(input.disk.len()),
+                size: order.arguments.harden.grow.unwrap_or(input.disk.len()),
                 created: (environment.now)().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
                 tags,
             };
@@ -248,11 +248,11 @@ fn work(
 
 /// Writes the disk, with the recipe carried out in it, as qcow2.
 fn write(order: &Order<'_>, input: Input, path: &Path) -> Result<Option<(usize, usize)>, CliError> {
-    let options = TargetArgs { format: Some(Format::Qcow2), ..disk::target(order) };
+    let options = TargetArgs { format: Some(Format::Qcow2), ..order.arguments.harden.target() };
     let arguments = order.arguments;
-    let Some((recipe, recipe_path)) = order.recipe.as_ref().zip(arguments.recipe.as_deref()) else {
+    let Some((recipe, recipe_path)) = order.recipe.as_ref().zip(arguments.harden.recipe.as_deref()) else {
         input.note_snapshots();
-        let residue = if arguments.sparsify { residue(&input)? } else { Vec::new() };
+        let residue = if arguments.harden.sparsify { residue(&input)? } else { Vec::new() };
         let mut out = AtomicFile::create(path)?;
         let progress = Progress::start("writing the image");
         let job = Job { input: &input, disk: &*input.disk, changed: Vec::new(), residue };
@@ -261,8 +261,13 @@ fn write(order: &Order<'_>, input: Input, path: &Path) -> Result<Option<(usize, 
         progress.finish(written.written.data);
         return Ok(None);
     };
-    let (image, edits, changes) =
-        build::prepare_loaded(recipe, recipe_path, input, arguments.agent.as_deref(), arguments.grow)?;
+    let (image, edits, changes) = build::prepare_loaded(
+        recipe,
+        recipe_path,
+        input,
+        arguments.harden.agent.as_deref(),
+        arguments.harden.grow,
+    )?;
     let finished = image.write(&edits, path, &options)?;
     for unread in &finished.confirmation.unread {
         talk::note(&format!("not read back by a second implementation: {unread}"));

@@ -67,7 +67,7 @@ impl<'a> Order<'a> {
             _ => return Err(CliError::usage("an image is needed, or --source")),
         };
         let witness = Witness::default();
-        let recipe = match &arguments.recipe {
+        let recipe = match &arguments.harden.recipe {
             Some(path) => Some(witness.recipe(path)?),
             None => None,
         };
@@ -137,7 +137,7 @@ fn check_options(arguments: &InstallArgs) -> Result<(), CliError> {
     if plain && !bundle {
         return Err(CliError::usage("kernels and RAM disks are images of bundles only"));
     }
-    if plain && arguments.recipe.is_some() {
+    if plain && arguments.harden.recipe.is_some() {
         return Err(CliError::usage("--recipe is for disks, and a kernel or RAM disk is none"));
     }
     Ok(())

@@ -8,7 +8,7 @@ use hardtack_cloud::{Client, Environment, Kind, Patience, Place, PlaceOptions, S
 use hardtack_publish::catalog::Catalog;
 use hardtack_publish::journal::Header;
 
-use crate::args::{Auth, On, PlaceArgs};
+use crate::args::{AccessArgs, Auth, On, PlaceArgs};
 use crate::environment;
 use crate::error::CliError;
 
@@ -71,44 +71,53 @@ pub(crate) fn find(
     }
     let options = PlaceOptions {
         region: arguments.region.clone(),
-        profile: arguments.profile.clone(),
         ec2_url,
         s3_url,
-        ..place_options(arguments.auth, arguments.eucarc.as_deref())
+        ..place_options(&arguments.access)
     };
     let mut place = Place::find(kind, &options, environment)?;
     let bootstrap = arguments.bootstrap_url.as_deref().or_else(|| environment.variable("EUCA_BOOTSTRAP_URL"));
     if let Some(url) = bootstrap {
         place.given.insert(Service::Bootstrap, url.to_owned());
     }
-    let traced = arguments.debug.then(|| environment::traced(environment));
-    let environment = traced.as_ref().unwrap_or(environment);
-    let provider = Provider::find(kind, &options, environment.clone(), arguments.instance_metadata);
-    Ok(Site::Cloud(Client::new(place, provider, environment.clone(), Patience::default())))
+    Ok(Site::Cloud(client(place, &options, &arguments.access, environment)))
 }
 
-/// What signature and eucarc say of a place.
-pub(crate) fn place_options(auth: Option<Auth>, eucarc: Option<&Path>) -> PlaceOptions {
+/// What profile, signature and eucarc say of a place.
+pub(crate) fn place_options(access: &AccessArgs) -> PlaceOptions {
     PlaceOptions {
-        scheme: auth.map(|auth| match auth {
+        profile: access.profile.clone(),
+        scheme: access.auth.map(|auth| match auth {
             Auth::V2 => Scheme::V2,
             Auth::V4 => Scheme::V4,
         }),
-        eucarc: eucarc.map(Path::to_owned),
+        eucarc: access.eucarc.clone(),
         ..PlaceOptions::default()
     }
+}
+
+/// A client of `place`. Nothing is asked yet.
+pub(crate) fn client(
+    place: Place,
+    options: &PlaceOptions,
+    access: &AccessArgs,
+    environment: &Arc<Environment>,
+) -> Client {
+    let environment = if access.debug { environment::traced(environment) } else { environment.clone() };
+    let provider = Provider::find(place.kind, options, environment.clone(), access.instance_metadata);
+    Client::new(place, provider, environment, Patience::default())
 }
 
 /// An option that does nothing here was meant for elsewhere.
 fn local(arguments: &PlaceArgs, environment: &Environment) -> Result<PathBuf, CliError> {
     let stray = [
         ("--region", arguments.region.is_some()),
-        ("--profile", arguments.profile.is_some()),
+        ("--profile", arguments.access.profile.is_some()),
         ("--url", arguments.url.is_some()),
         ("--ec2-url", arguments.ec2_url.is_some()),
         ("--s3-url", arguments.s3_url.is_some()),
-        ("--auth", arguments.auth.is_some()),
-        ("--instance-metadata", arguments.instance_metadata),
+        ("--auth", arguments.access.auth.is_some()),
+        ("--instance-metadata", arguments.access.instance_metadata),
         ("--bootstrap-url", arguments.bootstrap_url.is_some()),
     ];
     if let Some((name, _)) = stray.iter().find(|(_, given)| *given) {
