@@ -19,6 +19,8 @@ pub use files::{UploadOptions, upload_files};
 
 /// Metadata with the SHA-1 of an object, hexadecimal.
 pub const SHA1: &str = "hardtack-sha1";
+/// Metadata with the id of the journal whose run sent an object.
+pub const JOURNAL: &str = "hardtack-journal";
 
 /// A bundle that is in its bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]

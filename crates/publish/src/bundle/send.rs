@@ -9,7 +9,7 @@ use md5::Digest as _;
 use md5::Md5;
 use sha1::Sha1;
 
-use super::{Destination, SHA1};
+use super::{Destination, JOURNAL, SHA1};
 use crate::journal::{Journal, Resource};
 use crate::{Error, Teller};
 
@@ -162,7 +162,7 @@ impl<'a> Sender<'a> {
         let ticket = self.journal.intend(self.region(), &Resource::Object { bucket, key: key.clone() })?;
         let options = PutOptions {
             acl: Some(self.destination.acl.clone()),
-            metadata: vec![(SHA1.to_owned(), hex::encode(digest))],
+            metadata: vec![(SHA1.to_owned(), hex::encode(digest)), (JOURNAL.to_owned(), self.journal.id())],
             content_type: Some(
                 match kept {
                     Kept::Part => "application/octet-stream",

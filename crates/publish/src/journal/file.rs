@@ -17,7 +17,7 @@ use super::record::{Contents, Record};
 use crate::Error;
 
 /// Bytes of a line. The longest are parameters of Systems Manager, of 8 KiB.
-const LONGEST: u64 = 1 << 20;
+pub(super) const LONGEST: u64 = 1 << 20;
 /// Bytes of a journal: of a few million blocks.
 pub(super) const LARGEST: u64 = 1 << 30;
 /// How often a file may be replaced while it is being opened.
@@ -95,6 +95,12 @@ impl JournalFile {
             }
             contents.read(&line).map_err(|what| wrong(number, &what))?;
         }
+        if contents.head.is_none() && !line.is_empty() && !begins_a_journal(&line) {
+            return Err(Error::Refused(format!(
+                "{}: this is no journal, and nothing in it is changed; give another name",
+                self.path.display()
+            )));
+        }
         let all = self.file.metadata().map_err(fail)?.len();
         if all > LARGEST {
             return Err(Error::Refused(format!("{}: larger than 1 GiB, so no journal", self.path.display())));
@@ -165,6 +171,13 @@ impl Drop for JournalFile {
         // Closing is not enough: a process that is just being started has this file too until it runs its program.
         let _ = flock(&self.file, FlockOperation::Unlock);
     }
+}
+
+/// Whether a text without an end is a header whose writing was cut off. Whatever else somebody has named is his.
+fn begins_a_journal(text: &[u8]) -> bool {
+    const BEGIN: &[u8] = br#"{"record":"header""#;
+    // After a power failure a file may have its length and not its bytes.
+    BEGIN.starts_with(text) || text.starts_with(BEGIN) || text.iter().all(|byte| *byte == 0)
 }
 
 /// Refuses what others can read or have written: a journal holds keys, and what it says is deleted.

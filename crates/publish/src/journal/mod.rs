@@ -21,7 +21,7 @@ use hardtack_cloud::Environment;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use self::file::{JournalFile, LARGEST};
+use self::file::{JournalFile, LARGEST, LONGEST};
 use self::record::{Contents, Record};
 pub use self::resource::Resource;
 use crate::Error;
@@ -220,15 +220,21 @@ impl Journal {
     }
 
     /// Keeps a value for a later run: state, not something to undo. Values may be secret: the file is 0600. It
-    /// outlives the process, not a power failure. One that has no room any more (hundreds of MiB of them) is not
-    /// written: a later run does that work again.
+    /// outlives the process, not a power failure. One that has no room (more than 1 MiB, or hundreds of MiB of them) is
+    /// not written: a later run does that work again.
     pub fn keep(&self, key: &str, value: &serde_json::Value) -> Result<(), Error> {
         let mut state = self.state();
         let text = value.to_string();
         if state.contents.kept_text(key) == Some(text.as_str()) || state.file.length() > KEPT {
             return Ok(());
         }
-        state.write(vec![Record::Keep { key: key.to_owned(), value: value.clone() }], false)
+        let record = Record::Keep { key: key.to_owned(), value: value.clone() };
+        let line =
+            record.line().map_err(|error| Error::file(state.file.path(), "write to the journal", error))?;
+        if line.len() as u64 > LONGEST {
+            return Ok(());
+        }
+        state.write(vec![record], false)
     }
 
     /// A value that was kept last under `key`.
@@ -277,7 +283,15 @@ impl State {
         let mut lines = Vec::new();
         for record in &records {
             let line = record.line();
-            lines.extend(line.map_err(|error| Error::file(self.file.path(), "write to the journal", error))?);
+            let line = line.map_err(|error| Error::file(self.file.path(), "write to the journal", error))?;
+            if line.len() as u64 > LONGEST {
+                // It could never be read again.
+                return Err(Error::Refused(format!(
+                    "{}: a record of more than 1 MiB; shorten names and tags",
+                    self.file.path().display()
+                )));
+            }
+            lines.extend(line);
         }
         self.file.append(&lines, synced)?;
         for record in records {

@@ -269,3 +269,32 @@ fn threads_write_whole_lines() {
     assert_eq!((journal.kept_all("block/").len(), journal.standing().len()), (2000, 20));
     assert!(journal.standing().iter().all(|standing| standing.id.as_deref() == Some("")));
 }
+
+#[test]
+fn a_file_that_is_no_journal_is_not_touched() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("token");
+    for content in ["secret-token-without-an-end", "{\"record\":\"keep\"", "{\"a\": 1}", "\u{1}\u{0}"] {
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        for refused in [refusal(open(&path)), refusal(Journal::existing(&path))] {
+            assert!(refused.contains("this is no journal") && !refused.contains("secret"), "{refused}");
+            assert_eq!(text(&path), content);
+        }
+    }
+}
+
+#[test]
+fn what_no_line_holds_is_not_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("journal");
+    let journal = open(&path).unwrap();
+    let long = "x".repeat(2 << 20);
+    assert!(journal.intend("r", &object(&long)).unwrap_err().to_string().contains("1 MiB"));
+    journal.keep("long", &json!(long)).unwrap();
+    let first = journal.intend("r", &object("a")).unwrap();
+    journal.made(first, "id").unwrap();
+    drop(journal);
+    let journal = open(&path).unwrap();
+    assert_eq!((journal.standing().len(), journal.kept("long")), (1, None));
+}

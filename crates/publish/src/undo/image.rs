@@ -1,9 +1,11 @@
 //! Images and their copies: deregistered, if they are this journal's.
 //!
-//! A name alone says nothing: somebody else may have registered an image of it since. An image is ours if it has the
+//! A name alone says nothing: somebody else may have registered an image of it since; nor does an id in a file that
+//! can be edited. An image is ours if it has the
 //! journal's tag; where it has none (Eucalyptus takes tags in a call of their own, which may not have been made), if it
 //! is made of our manifest or of our snapshot.
 
+use hardtack_cloud::Kind;
 use hardtack_cloud::ec2::{Image, ImageFilter, deregister_image, describe_images, describe_snapshots};
 
 use super::{Fate, Task};
@@ -73,35 +75,44 @@ impl Task<'_, '_> {
                 filters: vec![("name".to_owned(), vec![name.to_owned()])],
             },
         };
-        let mut others = None;
         loop {
+            let mut others = None;
             let found = match describe_images(self.client, &filter) {
                 Err(error) if missing(&error) => Vec::new(),
                 other => other?,
             };
             for image in found.into_iter().filter(|image| image.state != "deregistered") {
-                match id {
-                    Some(id) if image.id == id => return Ok(Found::Ours(Box::new(image))),
-                    None if image.name == name && self.is_ours(&image) => {
-                        return Ok(Found::Ours(Box::new(image)));
-                    }
-                    None if image.name == name => others = Some(image.id),
-                    _ => {}
+                if id.is_some_and(|id| image.id != id) || id.is_none() && image.name != name {
+                    continue;
                 }
+                if self.is_ours(&image) || id.is_some() && image.name == name && self.is_untagged(&image) {
+                    return Ok(Found::Ours(Box::new(image)));
+                }
+                others = Some((image.id, tags::value(&image.tags, journal::TAG).is_some()));
             }
-            // A name that somebody else has is none that ours could have got.
-            if let Some(image) = others {
-                return Ok(Found::Others(image));
-            }
-            if !self.fresh.again() {
-                return Ok(Found::Nothing);
+            match others {
+                // A name that somebody else has is none that ours could have got.
+                Some((image, true)) => return Ok(Found::Others(image)),
+                // Tags may be seen later than what they are of.
+                others if !self.fresh.again() => {
+                    return Ok(others.map_or(Found::Nothing, |(image, _)| Found::Others(image)));
+                }
+                _ => {}
             }
         }
+    }
+
+    /// Eucalyptus: the call that tags what was registered may not have been made.
+    fn is_untagged(&self, image: &Image) -> bool {
+        self.client.place().kind == Kind::Euca && tags::value(&image.tags, journal::TAG).is_none()
     }
 
     fn is_ours(&self, image: &Image) -> bool {
         if let Some(id) = tags::value(&image.tags, journal::TAG) {
             return id == self.journal.id();
+        }
+        if !self.is_untagged(image) {
+            return false;
         }
         let location = image.location.trim_start_matches('/');
         self.journal.standing().iter().any(|standing| match (&standing.resource, &standing.id) {

@@ -5,16 +5,31 @@ use hardtack_cloud::{Error as Cloud, Kind};
 
 use super::{Fate, Task};
 use crate::Error;
+use crate::journal::TAG;
 use crate::poll::Poll;
 use crate::refusal::missing;
+use crate::tags;
 
 impl Task<'_, '_> {
     pub(super) fn instance(&mut self, token: &str, id: Option<&str>) -> Result<Fate, Error> {
         let region = self.region().to_owned();
         let found = loop {
             let found = self.find(token, id)?;
-            if !found.is_empty() || !self.fresh.again() {
-                break found;
+            let (ours, others): (Vec<_>, Vec<_>) =
+                found.into_iter().partition(|instance| self.is_our_instance(instance));
+            if !ours.is_empty() {
+                break ours;
+            }
+            // Tags may be seen later than what they are of.
+            if !self.fresh.again() {
+                match others.first().filter(|other| !is_over(other)) {
+                    Some(other) => {
+                        let text =
+                            format!("instance {} in {region}: it has not this journal's tag", other.id);
+                        return Ok(Fate::Left(text));
+                    }
+                    None => break ours,
+                }
             }
         };
         let ids: Vec<String> =
@@ -42,6 +57,12 @@ impl Task<'_, '_> {
             }
         };
         nothing(found)
+    }
+
+    /// Eucalyptus tags in a call of its own, which may not have been made.
+    fn is_our_instance(&self, instance: &Instance) -> bool {
+        let tag = tags::value(&instance.tags, TAG);
+        self.is_tagged(&instance.tags) || self.client.place().kind == Kind::Euca && tag.is_none()
     }
 
     fn wait(&self, id: &str) -> Result<(), Error> {

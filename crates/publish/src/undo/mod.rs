@@ -120,7 +120,14 @@ fn one(
 ) -> Result<Fate, Error> {
     if let Resource::Local { catalog, id } = &standing.resource {
         let text = format!("image {id} in {catalog}");
-        let removed = Catalog::new(Path::new(catalog)).remove(id)?;
+        let place = Catalog::new(Path::new(catalog));
+        // One that is damaged cannot say whose it is: its id is random, and stands in this journal.
+        if let Ok(Some(entry)) = place.find(id)
+            && entry.tags.get(crate::journal::TAG).is_some_and(|of| *of != journal.id())
+        {
+            return Ok(Fate::Left(format!("{text}: it is not of this journal")));
+        }
+        let removed = place.remove(id)?;
         return Ok(if removed { Fate::Removed(text) } else { Fate::Gone(text) });
     }
     let (Some(client), Some(fresh)) = (client, fresh) else {
@@ -140,8 +147,10 @@ fn one(
         Resource::Image { name } => task.image(name, id),
         Resource::ImageCopy { name, .. } => task.copy(name, id),
         Resource::Snapshot { .. } | Resource::SnapshotCopy { .. } => task.snapshot(id),
-        Resource::Parameter { name, before, after } => task.parameter(name, before.as_deref(), after),
-        Resource::Object { bucket, key } => task.object(bucket, key),
+        Resource::Parameter { name, before, after } => {
+            task.parameter(name, before.as_deref(), after, standing.id.is_some())
+        }
+        Resource::Object { bucket, key } => task.object(bucket, key, standing.id.is_some()),
         Resource::Bucket { name } => task.bucket(name),
         Resource::Local { id, .. } => Ok(Fate::Gone(id.clone())),
     }
@@ -164,6 +173,11 @@ impl Task<'_, '_> {
     /// The filter of the journal's tag.
     fn tag(&self) -> Vec<(String, Vec<String>)> {
         vec![(format!("tag:{}", crate::journal::TAG), vec![self.journal.id()])]
+    }
+
+    /// Whether these are tags of what the journal's run made.
+    fn is_tagged(&self, tags: &[(String, String)]) -> bool {
+        crate::tags::value(tags, crate::journal::TAG) == Some(&self.journal.id())
     }
 
     /// Ids that the journal knows, of what stands in this region.

@@ -4,10 +4,25 @@ use hardtack_cloud::s3::{self, Bucket};
 
 use super::{Fate, Task};
 use crate::Error;
+use crate::bundle::JOURNAL;
 
 impl Task<'_, '_> {
-    pub(super) fn object(&self, bucket: &str, key: &str) -> Result<Fate, Error> {
+    /// Deletes it if its metadata say that it is of this journal: a run may have ended before it sent it, and somebody
+    /// may have written over it since. `made`: the run knows that it has sent it.
+    pub(super) fn object(&self, bucket: &str, key: &str, made: bool) -> Result<Fate, Error> {
         let object = format!("{bucket}/{key}");
+        match s3::head_object(self.client, bucket, key) {
+            Ok(None) => return Ok(Fate::Gone(format!("object {object}"))),
+            Ok(Some(head)) => {
+                let of = head.metadata.iter().find(|(name, _)| name == JOURNAL);
+                if of.is_none_or(|(_, id)| *id != self.journal.id()) {
+                    return Ok(Fate::Left(format!("object {object}: it is not of this journal")));
+                }
+            }
+            // Keys that may write and delete, and not read.
+            Err(error) if made && error.status() == Some(403) => {}
+            Err(source) => return Err(Error::Object { object, what: "look whose it is", source }),
+        }
         match s3::delete_object(self.client, bucket, key) {
             Ok(()) => Ok(Fate::Removed(format!("object {object}"))),
             // The bucket is gone, and everything with it.

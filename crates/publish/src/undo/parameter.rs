@@ -6,9 +6,20 @@ use super::{Fate, Task};
 use crate::Error;
 
 impl Task<'_, '_> {
-    pub(super) fn parameter(&self, name: &str, before: Option<&str>, after: &str) -> Result<Fate, Error> {
+    /// `made`: the run has seen its value. Else the service may still be looking at it, and store it later.
+    pub(super) fn parameter(
+        &mut self,
+        name: &str,
+        before: Option<&str>,
+        after: &str,
+        made: bool,
+    ) -> Result<Fate, Error> {
         let text = format!("parameter {name} in {}", self.region());
-        match (get_parameter(self.client, name)?, before) {
+        let mut now = get_parameter(self.client, name)?;
+        while !made && now.as_deref() == before && before != Some(after) && self.fresh.again() {
+            now = get_parameter(self.client, name)?;
+        }
+        match (now, before) {
             (None, _) => Ok(Fate::Gone(text)),
             (Some(now), Some(before)) if now == before => Ok(Fate::Gone(text)),
             (Some(now), _) if now != after => {

@@ -1,4 +1,4 @@
-//! Snapshots: those with the journal's tag.
+//! Snapshots: those with the journal's tag, whatever ids a journal has.
 
 use hardtack_cloud::ec2::{delete_snapshot, describe_snapshots};
 
@@ -20,11 +20,24 @@ impl Task<'_, '_> {
                 Err(error) if missing(&error) => Vec::new(),
                 other => other?,
             };
-            let mut ids: Vec<String> = found.into_iter().map(|snapshot| snapshot.id).collect();
+            let (ours, others): (Vec<_>, Vec<_>) =
+                found.into_iter().partition(|snapshot| self.is_tagged(&snapshot.tags));
+            let mut ids: Vec<String> = ours.into_iter().map(|snapshot| snapshot.id).collect();
             // Another record knows these, and they are told with it.
             ids.retain(|found| id.is_some() || !known.contains(found));
-            if !ids.is_empty() || !self.fresh.again() {
+            if !ids.is_empty() {
                 break ids;
+            }
+            // Tags may be seen later than what they are of.
+            if !self.fresh.again() {
+                match others.into_iter().find(|snapshot| Some(snapshot.id.as_str()) == id) {
+                    Some(other) => {
+                        let text =
+                            format!("snapshot {} in {region}: it has not this journal's tag", other.id);
+                        return Ok(Fate::Left(text));
+                    }
+                    None => break ids,
+                }
             }
         };
         if found.is_empty() {

@@ -141,3 +141,61 @@ fn what_cannot_be_removed_still_stands_and_all_else_goes() {
     assert!(matches!(&error, Error::Usage(text) if text.contains(REGION)), "{error}");
     assert_eq!(journal.standing().len(), 1);
 }
+
+/// Somebody has edited the journal, or written over what it names.
+#[test]
+fn what_is_not_of_this_journal_is_left_whatever_the_journal_says() {
+    let world = World::new();
+    let theirs = snapshot(&world);
+    let image_of_theirs = register_image(&world.client, &request(&theirs)).unwrap();
+    world.cloud.make_bucket("images", BucketOwnership::Writer);
+    let options = PutOptions {
+        metadata: vec![("hardtack-journal".to_owned(), "00".repeat(16))],
+        ..PutOptions::default()
+    };
+    put_object(&world.client, "images", "disk.part.00", b"x", &PutOptions::default()).unwrap();
+    put_object(&world.client, "images", "disk.part.01", b"x", &options).unwrap();
+    let before = world.cloud.leftovers();
+    let journal = world.journal();
+    let says = |resource: Resource, id: &str| {
+        let ticket = journal.intend(REGION, &resource).unwrap();
+        journal.made(ticket, id).unwrap();
+    };
+    says(image(), &image_of_theirs);
+    says(Resource::ImageCopy { name: "web".to_owned(), token: "t".to_owned() }, &image_of_theirs);
+    says(Resource::Snapshot { token: "t".to_owned() }, &theirs);
+    says(Resource::SnapshotCopy { of: "snap-1".to_owned() }, &theirs);
+    for key in ["disk.part.00", "disk.part.01"] {
+        says(Resource::Object { bucket: "images".to_owned(), key: key.to_owned() }, "");
+    }
+    // Intended, and never sent: what is there is somebody else's.
+    let undone = undo(&journal, Some(&world.client), &Silent).unwrap();
+    assert_eq!((undone.left.len(), undone.removed.len()), (6, 0), "{undone:?}");
+    assert_eq!(world.cloud.leftovers(), before);
+}
+
+#[test]
+fn an_image_of_the_catalog_that_another_journal_made_is_left() {
+    use hardtack_publish::catalog::{Catalog, Entry};
+    let world = World::new();
+    let journal = world.journal();
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = Catalog::new(folder.path());
+    let add = |id: &str, of: &str| {
+        let tags = [("hardtack:journal".to_owned(), of.to_owned())].into();
+        let (id, name) = (id.to_owned(), id.replace('-', " "));
+        let entry = Entry { id, name, architecture: "x86_64".to_owned(), tags, ..Entry::default() };
+        catalog
+            .add(&entry, |path| {
+                std::fs::write(path, "disk").map_err(|error| Error::file(path, "write", error))
+            })
+            .unwrap();
+        let catalog = folder.path().display().to_string();
+        journal.intend("", &Resource::Local { catalog, id: entry.id }).unwrap();
+    };
+    add("ami-00000000000000001", "another");
+    add("ami-00000000000000002", &journal.id());
+    let undone = undo(&journal, None, &Silent).unwrap();
+    assert!(undone.left[0].contains("ami-00000000000000001") && undone.removed.len() == 1, "{undone:?}");
+    assert_eq!(catalog.images().unwrap().len(), 1);
+}
