@@ -8,6 +8,7 @@ mod args;
 mod environment;
 mod error;
 mod image;
+mod keys;
 mod progress;
 mod random;
 mod run;

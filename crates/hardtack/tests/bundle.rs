@@ -175,6 +175,57 @@ fn what_is_missing_is_said_in_the_words_people_know() {
 }
 
 #[test]
+fn private_keys_may_have_a_passphrase() {
+    let folder = Folder::new();
+    folder.sh("printf 'correct horse\\nnot this\\n' > phrase; echo wrong > other
+        openssl rsa -in user.pem -traditional -aes128 -passout file:phrase -out legacy.pem 2>/dev/null ||
+          openssl rsa -in user.pem -aes128 -passout file:phrase -out legacy.pem 2>/dev/null
+        openssl pkcs8 -topk8 -in user.pem -v2 aes-256-cbc -passout file:phrase -out sealed.pem
+        openssl genpkey -algorithm ed25519 -aes128 -pass file:phrase -out ed.pem
+        openssl pkcs8 -topk8 -in user.pem -v1 PBE-SHA1-3DES -passout file:phrase -out old.pem");
+    for key in ["legacy.pem", "sealed.pem"] {
+        let with = |verb: &str| format!("{verb} -k {key} --passphrase-file phrase");
+        folder.expect(0, &with(&format!("bundle disk.raw -o {key}.b")), ENVIRONMENT);
+        let manifest = format!("{key}.b/disk.raw.manifest.xml");
+        let (out, _) = folder.expect(0, &format!("unbundle --check {manifest}"), ENVIRONMENT);
+        assert!(out.contains("signature good"), "{out}");
+        let (out, _) = folder.expect(0, &with(&format!("unbundle --check {manifest}")), &[]);
+        assert!(out.contains("private key good, image good"), "{out}");
+        folder.expect(0, &with(&format!("unbundle {manifest} -o {key}.raw")), &[]);
+        folder.sh(&format!("cmp disk.raw {key}.raw; mkdir -p cat/buckets/x; cp -r {key}.b/* cat/buckets/x/"));
+        let register = format!("register x/disk.raw.manifest.xml -n of-{key} --catalog cat");
+        let (out, _) = folder.expect(0, &with(&register), &[]);
+        assert!(out.starts_with("IMAGE\tami-"), "{out}");
+        let wrong = format!("unbundle {manifest} -o no.raw -k {key} --passphrase-file other");
+        let (_, err) = folder.expect(2, &wrong, &[]);
+        assert!(err.contains(key) && err.contains("the passphrase in other is not this key's"), "{err}");
+        // A session of its own has no terminal.
+        let output = Command::new("setsid")
+            .args([
+                "--wait",
+                env!("CARGO_BIN_EXE_hardtack"),
+                "unbundle",
+                &manifest,
+                "-o",
+                "no.raw",
+                "-k",
+                key,
+            ])
+            .current_dir(folder.0.path())
+            .output()
+            .unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && err.contains("--passphrase-file"), "{err}");
+    }
+    for (key, why) in [("ed.pem", "no RSA key"), ("old.pem", "openssl rsa -in old.pem")] {
+        let (_, err) =
+            folder.expect(2, &format!("bundle disk.raw -o n -k {key} --passphrase-file phrase"), ENVIRONMENT);
+        assert!(err.contains(why) && !err.contains("correct horse"), "{err}");
+    }
+    assert!(!folder.path("no.raw").exists());
+}
+
+#[test]
 fn kernels_and_eucarc() {
     let folder = Folder::new();
     std::fs::create_dir(folder.path(".euca")).unwrap();

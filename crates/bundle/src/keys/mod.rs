@@ -103,6 +103,11 @@ impl PrivateKey {
         }
     }
 
+    /// Reads a key in DER form, PKCS#1 or PKCS#8: what a passphrase was taken off. `None`: it is no RSA key.
+    pub fn from_der(der: &[u8]) -> Option<Self> {
+        Self::of_pkcs1(der).or_else(|| Self::of_pkcs1(pkcs8::PrivateKeyInfo::from_der(der).ok()?.private_key))
+    }
+
     fn of_pkcs1(der: &[u8]) -> Option<Self> {
         let key = pkcs1::RsaPrivateKey::from_der(der).ok()?;
         let bits = |number: &pkcs1::UintRef<'_>| number.as_bytes().len() * 8;

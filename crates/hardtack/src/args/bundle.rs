@@ -145,6 +145,10 @@ pub(crate) struct KeysArgs {
     #[arg(long, short = 'k', value_name = "FILE")]
     pub(crate) privatekey: Option<PathBuf>,
 
+    /// The passphrase of your private key is the first line of this file, instead of asking on the terminal.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+
     /// The cloud's certificate: it can unbundle.
     #[arg(long, value_name = "FILE")]
     pub(crate) ec2cert: Option<PathBuf>,

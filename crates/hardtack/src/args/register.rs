@@ -46,6 +46,10 @@ pub(crate) struct RegisterArgs {
     #[arg(long, short = 'k', value_name = "FILE")]
     pub(crate) privatekey: Option<PathBuf>,
 
+    /// The passphrase of your private key is the first line of this file, instead of asking on the terminal.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+
     /// What was made so far; else NAME.register.journal here.
     #[arg(long, value_name = "FILE")]
     pub(crate) journal: Option<PathBuf>,

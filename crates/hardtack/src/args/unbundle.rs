@@ -54,6 +54,10 @@ pub(crate) struct UnbundleArgs {
     #[arg(long, short = 'k', value_name = "FILE")]
     pub(crate) privatekey: Option<PathBuf>,
 
+    /// The passphrase of your private key is the first line of this file, instead of asking on the terminal.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+
     /// Your certificate, for the signature; else EC2_CERT, or euca2ools' files.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) cert: Option<PathBuf>,

@@ -175,9 +175,10 @@ fn bundled(arguments: &RegisterArgs, catalog: &Catalog, manifest: &Path) -> Resu
         CliError::usage("missing private key, which opens the bundle; please supply one with --privatekey")
             .hint(format!("or set EC2_PRIVATE_KEY; the catalog is {}", catalog.directory().display()))
     })?;
-    let session = bundle.session(&keys::private(&private)?).ok_or_else(|| {
-        CliError::usage(format!("{}: this key does not open the bundle", private.display()))
-    })?;
+    let session =
+        bundle.session(&keys::private(&private, arguments.passphrase_file.as_deref())?).ok_or_else(|| {
+            CliError::usage(format!("{}: this key does not open the bundle", private.display()))
+        })?;
     Ok(Made::Bundle(Box::new(bundle), session))
 }
 

@@ -29,6 +29,7 @@ pub(crate) fn run(arguments: &UnbundleArgs) -> Result<u8, CliError> {
         Some(path) => Some(keys::session(Some(path))?),
         None => None,
     };
+    let passphrase_file = arguments.passphrase_file.as_deref();
     if arguments.check {
         let certificate = arguments.cert.clone().or(found.certificate);
         return check_bundle(arguments, manifest, certificate, private, session);
@@ -38,7 +39,7 @@ pub(crate) fn run(arguments: &UnbundleArgs) -> Result<u8, CliError> {
     target::check_output(&output, arguments.force, &[(manifest, "manifest")])?;
     let session = match (session, private) {
         (Some(session), _) => session,
-        (None, Some(path)) => bundle.session(&keys::private(&path)?).ok_or_else(|| {
+        (None, Some(path)) => bundle.session(&keys::private(&path, passphrase_file)?).ok_or_else(|| {
             CliError::usage(format!("{}: this key does not open the bundle", path.display()))
                 .hint("the user's private key does, for whose certificate it was made, and the cloud's")
         })?,
@@ -123,7 +124,9 @@ fn check_bundle(
     session: Option<Session>,
 ) -> Result<u8, CliError> {
     let certificate = certificate.map(|path| keys::certificate(&path)).transpose()?;
-    let private: Option<PrivateKey> = private.map(|path| keys::private(&path)).transpose()?;
+    let passphrase_file = arguments.passphrase_file.as_deref();
+    let private: Option<PrivateKey> =
+        private.map(|path| keys::private(&path, passphrase_file)).transpose()?;
     let bundle = match open(arguments, manifest) {
         Ok(bundle) => bundle,
         // A damaged manifest is an answer; a missing one is not.

@@ -213,7 +213,7 @@ impl Owner {
         }
         Ok(Self {
             account,
-            signer: private.map(|path| keys::private(&path)).transpose()?,
+            signer: private.map(|path| keys::private(&path, given.passphrase_file.as_deref())).transpose()?,
             user: certificate.map(|path| keys::certificate(&path)).transpose()?,
             cloud,
         })

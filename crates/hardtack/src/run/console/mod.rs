@@ -4,7 +4,6 @@ mod identity;
 mod input;
 mod keys;
 mod open;
-mod passphrase;
 mod picture;
 mod show;
 
@@ -17,9 +16,9 @@ use hardtack_credentials::{Block, UserCredentials, UserPart, base32, time, totp}
 
 use crate::args::ConsoleArgs;
 use crate::error::CliError;
+use crate::keys::passphrase::{Ask, Source, Tty};
 use crate::terminal::Terminal;
 use identity::Identity;
-use passphrase::{Ask, Source, Tty};
 
 pub(crate) use picture::Picture;
 pub(crate) use show::user as show_user;

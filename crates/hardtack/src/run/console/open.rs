@@ -7,13 +7,10 @@ use hardtack_credentials::console::Reading;
 use hardtack_credentials::seal::{OpenError, Stanza, stanzas};
 use hardtack_credentials::{Block, HostKey, SealedCredentials, UserCredentials, UserPart};
 
-use super::identity::{Half, Identity, Key, Lock, Unlock};
-use super::passphrase::{Answer, Source};
+use super::identity::{Half, Identity, Key, Lock};
 use super::{NO, TRUST_NEITHER};
 use crate::error::CliError;
-
-/// How often a person is asked for one passphrase.
-const TRIES: usize = 3;
+use crate::keys::passphrase::Source;
 
 /// The newest block with what the keys open in place of the sealed parts, those of `wanted` alone.
 ///
@@ -240,52 +237,10 @@ impl Opening<'_, '_> {
     /// Takes the passphrase off a key, or gives it up.
     fn unlock(&mut self, key: &mut Key, path: &Path) -> Result<(), CliError> {
         let Lock::Locked(locked) = &key.lock else { return Ok(()) };
-        let shown = path.display().to_string();
-        let mut wrong = 0;
-        let outcome = loop {
-            let passphrase = match &mut *self.source {
-                Source::File(file, _) if wrong > 0 => {
-                    let what = format!("the passphrase in {} is not this key's", file.display());
-                    break Err((what, "the passphrase stands on the file's first line, alone".to_owned()));
-                }
-                Source::File(_, passphrase) => passphrase.clone(),
-                Source::Person(_) if wrong == TRIES => {
-                    let what = format!("wrong passphrase, {TRIES} times");
-                    break Err((what, "ssh-keygen -y -f KEY asks for it as often as you like".to_owned()));
-                }
-                Source::Person(person) => {
-                    let again = if wrong > 0 { "wrong passphrase, try again; " } else { "" };
-                    let prompt = format!("{again}passphrase of {}: ", shown.escape_debug());
-                    let fail = |error| CliError::io(path, "ask for the key's passphrase", error);
-                    match person.passphrase(&prompt).map_err(fail)? {
-                        Answer::Given(passphrase) => passphrase,
-                        Answer::Nothing => {
-                            break Err((
-                                "no passphrase was given".to_owned(),
-                                "give it, or another key".to_owned(),
-                            ));
-                        }
-                        Answer::Stopped => {
-                            return Err(CliError::new(NO, format!("{shown}: no passphrase was given")));
-                        }
-                        Answer::NoTerminal => {
-                            let what = "encrypted, and there is no terminal to ask for its passphrase";
-                            let advice = "--passphrase-file FILE reads it from a file's first line";
-                            break Err((what.to_owned(), advice.to_owned()));
-                        }
-                    }
-                }
-            };
-            match locked.unlock(&passphrase) {
-                Unlock::Opened(opener) => break Ok(opener),
-                Unlock::WrongPassphrase => wrong += 1,
-                Unlock::Unusable(unusable) => break Err((unusable.what, unusable.advice)),
-            }
-        };
-        key.lock = match outcome {
+        key.lock = match self.source.unlock(path, |passphrase| locked.unlock(passphrase))? {
             Ok(opener) => Lock::Open(opener),
-            Err((what, advice)) => {
-                self.problem(path, &what, &advice);
+            Err(unusable) => {
+                self.problem(path, &unusable, &unusable.advice);
                 Lock::GivenUp
             }
         };

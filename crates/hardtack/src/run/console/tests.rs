@@ -8,6 +8,7 @@ use std::time::Duration;
 use hardtack_credentials::{HostKey, Root, Surroundings as Printed, otpauth};
 
 use super::*;
+use crate::keys::passphrase::Answer;
 
 const ED25519: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKOqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq";
 const SECRET: &str = "5EENRV74MYRS6G4UYZMKTKSGKM";
@@ -56,8 +57,8 @@ fn later(seconds: i64) -> SystemTime {
 struct Nobody;
 
 impl Ask for Nobody {
-    fn passphrase(&mut self, _: &str) -> std::io::Result<passphrase::Answer> {
-        Ok(passphrase::Answer::NoTerminal)
+    fn passphrase(&mut self, _: &str) -> std::io::Result<Answer> {
+        Ok(Answer::NoTerminal)
     }
 }
 

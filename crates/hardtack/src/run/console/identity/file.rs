@@ -7,8 +7,8 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::Unusable;
 use crate::error::CliError;
+use crate::keys::Unusable;
 
 /// An RSA key of 16384 bits has 13 kB in PEM; a text may stand before it.
 const LIMIT: u64 = 256 * 1024;

@@ -9,8 +9,10 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ssh_key::{Algorithm, HashAlg, Kdf, LineEnding, PrivateKey};
 use zeroize::Zeroizing;
 
-use super::legacy::LegacyPem;
-use super::{Unusable, pem, pkcs};
+use super::pkcs;
+use crate::keys::legacy::LegacyPem;
+use crate::keys::passphrase::Unlock;
+use crate::keys::{Unusable, pem, pkcs8, wants_openssh};
 
 /// `ssh-keygen -a`; the default is 16, and each round takes some milliseconds.
 const BCRYPT_ROUNDS: u32 = 20_000;
@@ -85,16 +87,9 @@ pub(in super::super) enum Locked {
     Pkcs8(Zeroizing<Vec<u8>>),
 }
 
-/// What a passphrase did.
-pub(in super::super) enum Unlock {
-    Opened(Opener),
-    WrongPassphrase,
-    Unusable(Unusable),
-}
-
 impl Locked {
     /// Tries a passphrase.
-    pub(in super::super) fn unlock(&self, passphrase: &[u8]) -> Unlock {
+    pub(in super::super) fn unlock(&self, passphrase: &[u8]) -> Unlock<Opener> {
         let key = match self {
             Self::OpenSsh(key) => match key.decrypt(passphrase) {
                 Ok(key) => Ok(key),
@@ -105,8 +100,8 @@ impl Locked {
                 Some(Ok(key)) => Ok(key),
                 _ => return Unlock::WrongPassphrase,
             },
-            Self::Pkcs8(der) => match pkcs::decrypt(der, passphrase) {
-                Some(key) => key,
+            Self::Pkcs8(der) => match pkcs8::decrypt(der, passphrase) {
+                Some(document) => pkcs::pkcs8(document.as_bytes()),
                 None => return Unlock::WrongPassphrase,
             },
         };
@@ -115,11 +110,6 @@ impl Locked {
             Err(unusable) => Unlock::Unusable(unusable),
         }
     }
-}
-
-/// "write a copy that …": the sentence for keys in the wrong clothes.
-pub(super) fn wants_openssh() -> &'static str {
-    "write a copy in OpenSSH's format: cp KEY KEY.openssh; ssh-keygen -p -f KEY.openssh"
 }
 
 /// The sentence for keys that sign and cannot decrypt.
@@ -164,7 +154,7 @@ fn from_pem(pem: &pem::Pem) -> Result<Key, Unusable> {
         },
         "PRIVATE KEY" => open(&pkcs::pkcs8(&pem.body)?),
         "ENCRYPTED PRIVATE KEY" => {
-            pkcs::check_encrypted(&pem.body)?;
+            pkcs8::check_encrypted(&pem.body)?;
             Ok(Key {
                 half: Half::Unknown(&["ssh-rsa", "ssh-ed25519"]),
                 lock: Lock::Locked(Locked::Pkcs8(pem.body.clone())),

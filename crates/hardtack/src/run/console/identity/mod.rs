@@ -7,40 +7,17 @@
 
 mod file;
 mod key;
-mod legacy;
-mod pem;
 mod pkcs;
 
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::error::CliError;
+use crate::keys::Unusable;
 
-pub(super) use key::{Half, Key, Lock, Unlock};
-
-/// Why a file opens nothing, in words that a person can act on. Never holds a byte of the key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Unusable {
-    /// What was found and what is wrong.
-    pub(super) what: String,
-    /// What to do.
-    pub(super) advice: String,
-}
-
-impl Unusable {
-    fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { what: what.into(), advice: advice.into() }
-    }
-}
-
-impl fmt::Display for Unusable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
+pub(super) use key::{Half, Key, Lock};
 
 /// One `--identity`: where it is, and the keys in it (an age identity file may hold several).
 pub(super) struct Identity {

@@ -7,7 +7,6 @@ use hardtack_credentials::{SealedCredentials, WithheldCredentials};
 use zeroize::Zeroizing;
 
 use super::*;
-use passphrase::Answer;
 
 const PASSPHRASE: &str = "correct horse";
 

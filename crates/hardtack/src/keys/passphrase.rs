@@ -9,10 +9,13 @@ use std::path::{Path, PathBuf};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
-use crate::error::CliError;
+use super::Unusable;
+use crate::error::{CliError, NO};
 
 /// Bytes of a passphrase; OpenSSH reads 1023.
 const LIMIT: usize = 4096;
+/// How often a person is asked for one passphrase.
+const TRIES: usize = 3;
 
 /// What somebody answered.
 pub(crate) enum Answer {
@@ -101,15 +104,22 @@ fn line(terminal: &mut impl Read) -> std::io::Result<Answer> {
     }
 }
 
+/// What a passphrase did.
+pub(crate) enum Unlock<T> {
+    Opened(T),
+    WrongPassphrase,
+    Unusable(Unusable),
+}
+
 /// Where passphrases come from.
-pub(super) enum Source<'a> {
+pub(crate) enum Source<'a> {
     File(PathBuf, Zeroizing<Vec<u8>>),
     Person(&'a mut dyn Ask),
 }
 
 impl<'a> Source<'a> {
     /// The first line of `--passphrase-file`, else the person.
-    pub(super) fn new(file: Option<&Path>, person: &'a mut dyn Ask) -> Result<Self, CliError> {
+    pub(crate) fn new(file: Option<&Path>, person: &'a mut dyn Ask) -> Result<Self, CliError> {
         let Some(path) = file else { return Ok(Self::Person(person)) };
         let fail = |error| CliError::io(path, "read the passphrase", error);
         let mut text = Zeroizing::new(Vec::with_capacity(LIMIT + 64));
@@ -130,6 +140,59 @@ impl<'a> Source<'a> {
                 .hint("the passphrase stands on the first line"));
         }
         Ok(Self::File(path.to_owned(), text))
+    }
+
+    /// Takes the passphrase off the key in `path`: `attempt` tries one.
+    ///
+    /// # Errors
+    /// The person does not want to go on; the terminal cannot be read. A key that stays locked is no error.
+    pub(crate) fn unlock<T>(
+        &mut self,
+        path: &Path,
+        attempt: impl Fn(&[u8]) -> Unlock<T>,
+    ) -> Result<Result<T, Unusable>, CliError> {
+        let shown = path.display().to_string();
+        let mut wrong = 0;
+        loop {
+            let passphrase = match self {
+                Self::File(file, _) if wrong > 0 => {
+                    let what = format!("the passphrase in {} is not this key's", file.display());
+                    let advice = "the passphrase stands on the file's first line, alone";
+                    return Ok(Err(Unusable::new(what, advice)));
+                }
+                Self::File(_, passphrase) => passphrase.clone(),
+                Self::Person(_) if wrong == TRIES => {
+                    let what = format!("wrong passphrase, {TRIES} times");
+                    let advice = "ssh-keygen -y -f KEY asks for it as often as you like";
+                    return Ok(Err(Unusable::new(what, advice)));
+                }
+                Self::Person(person) => {
+                    let again = if wrong > 0 { "wrong passphrase, try again; " } else { "" };
+                    let prompt = format!("{again}passphrase of {}: ", shown.escape_debug());
+                    let fail = |error| CliError::io(path, "ask for the key's passphrase", error);
+                    match person.passphrase(&prompt).map_err(fail)? {
+                        Answer::Given(passphrase) => passphrase,
+                        Answer::Nothing => {
+                            let advice = "give it, or another key";
+                            return Ok(Err(Unusable::new("no passphrase was given", advice)));
+                        }
+                        Answer::Stopped => {
+                            return Err(CliError::new(NO, format!("{shown}: no passphrase was given")));
+                        }
+                        Answer::NoTerminal => {
+                            let what = "encrypted, and there is no terminal to ask for its passphrase";
+                            let advice = "--passphrase-file FILE reads it from a file's first line";
+                            return Ok(Err(Unusable::new(what, advice)));
+                        }
+                    }
+                }
+            };
+            match attempt(&passphrase) {
+                Unlock::Opened(key) => return Ok(Ok(key)),
+                Unlock::WrongPassphrase => wrong += 1,
+                Unlock::Unusable(unusable) => return Ok(Err(unusable)),
+            }
+        }
     }
 }
 

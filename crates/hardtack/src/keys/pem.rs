@@ -10,24 +10,24 @@ use zeroize::Zeroizing;
 use super::Unusable;
 
 /// What stands between the two marker lines.
-pub(super) struct Pem {
+pub(crate) struct Pem {
     /// "RSA PRIVATE KEY".
-    pub(super) label: String,
+    pub(crate) label: String,
     /// "Proc-Type", "4,ENCRYPTED".
-    pub(super) headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// The bytes.
-    pub(super) body: Zeroizing<Vec<u8>>,
+    pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
 impl Pem {
     /// A header's value.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(have, _)| have.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
 
 /// The file as text; `None` when it is none.
-pub(super) fn text(bytes: &[u8]) -> Option<Zeroizing<String>> {
+pub(crate) fn text(bytes: &[u8]) -> Option<Zeroizing<String>> {
     let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let units: Zeroizing<Vec<u16>> =
             Zeroizing::new(bytes.chunks_exact(2).filter_map(|pair| pair.try_into().ok()).map(unit).collect());
@@ -45,7 +45,7 @@ pub(super) fn text(bytes: &[u8]) -> Option<Zeroizing<String>> {
 }
 
 /// The first envelope whose label `wanted` accepts; `None` when there is none.
-pub(super) fn find(text: &str, wanted: impl Fn(&str) -> bool) -> Result<Option<Pem>, Unusable> {
+pub(crate) fn find(text: &str, wanted: impl Fn(&str) -> bool) -> Result<Option<Pem>, Unusable> {
     let mut lines = text.lines().map(str::trim);
     let label = |line: &str, word: &str| {
         line.strip_prefix("-----")?

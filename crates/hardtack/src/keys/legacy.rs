@@ -25,7 +25,7 @@ enum Cipher {
 }
 
 /// An encrypted body with what is known about it.
-pub(in super::super) struct LegacyPem {
+pub(crate) struct LegacyPem {
     cipher: Cipher,
     iv: Vec<u8>,
     body: Zeroizing<Vec<u8>>,
@@ -33,7 +33,7 @@ pub(in super::super) struct LegacyPem {
 
 impl LegacyPem {
     /// `None` when the file is not encrypted.
-    pub(super) fn of(pem: &Pem) -> Result<Option<Self>, Unusable> {
+    pub(crate) fn of(pem: &Pem) -> Result<Option<Self>, Unusable> {
         if pem.header("Proc-Type").is_none_or(|value| !value.contains("ENCRYPTED")) {
             return Ok(None);
         }
@@ -59,7 +59,7 @@ impl LegacyPem {
     }
 
     /// The bytes in the clear; `None` when the padding says that the passphrase was another one.
-    pub(super) fn decrypt(&self, passphrase: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    pub(crate) fn decrypt(&self, passphrase: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         fn cbc<C>(cipher: &LegacyPem, passphrase: &[u8]) -> Option<Zeroizing<Vec<u8>>>
         where
             cbc::Decryptor<C>: KeyIvInit + BlockDecryptMut,
