@@ -12,8 +12,8 @@ use hardtack_cloud::ec2::{
 use hardtack_cloud::{Client, Error as Cloud, Kind};
 
 use crate::journal::{self, Journal, Resource, Ticket};
-use crate::poll::{Fresh, Poll};
-use crate::refusal::{maybe_done, missing};
+use crate::poll::{self, Poll};
+use crate::refusal::maybe_done;
 use crate::{Error, Teller, fingerprint, tags};
 
 /// Calls of `RegisterImage` whose answers were lost, before it is given up.
@@ -225,23 +225,9 @@ pub(crate) fn refusal(client: &Client, found: &Image) -> Error {
 /// What EC2 says of an image; `None` when it is not there, and two minutes later neither.
 pub(crate) fn look(client: &Client, id: &str, tell: &dyn Teller) -> Result<Option<Image>, Error> {
     let filter = ImageFilter { ids: vec![id.to_owned()], ..ImageFilter::default() };
-    let mut fresh = Fresh::new(client);
-    let mut poll = Poll::new(client, tell);
-    loop {
-        match describe_images(client, &filter) {
-            Ok(found) => match found.into_iter().find(|image| image.id == id) {
-                Some(image) => return Ok(Some(image)),
-                None if fresh.again() => {}
-                None => return Ok(None),
-            },
-            Err(error) if missing(&error) => {
-                if !fresh.again() {
-                    return Ok(None);
-                }
-            }
-            Err(error) => poll.endure(error)?,
-        }
-    }
+    poll::look(client, tell, || {
+        Ok(describe_images(client, &filter)?.into_iter().find(|image| image.id == id))
+    })
 }
 
 /// Waits until an image is available, for as long as it is pending: the state is told. An image that fails is an

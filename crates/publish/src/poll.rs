@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hardtack_cloud::{Client, Environment};
 
-use crate::refusal::transient;
+use crate::refusal::{missing, transient};
 use crate::{Error, Teller};
 
 /// The first pause, and the longest.
@@ -96,6 +96,29 @@ impl<'a> Fresh<'a> {
         self.pause = (self.pause * 2).min(Duration::from_secs(10));
         (self.environment.sleep)(pause);
         true
+    }
+}
+
+/// What `ask` finds, however long the service does not answer it; `None` when there is no such thing, and two minutes
+/// later neither.
+pub(crate) fn look<T>(
+    client: &Client,
+    tell: &dyn Teller,
+    mut ask: impl FnMut() -> Result<Option<T>, hardtack_cloud::Error>,
+) -> Result<Option<T>, Error> {
+    let mut fresh = Fresh::new(client);
+    let mut poll = Poll::new(client, tell);
+    loop {
+        let found = match ask() {
+            Err(error) if !missing(&error) => {
+                poll.endure(error)?;
+                continue;
+            }
+            found => found.ok().flatten(),
+        };
+        if found.is_some() || !fresh.again() {
+            return Ok(found);
+        }
     }
 }
 

@@ -35,7 +35,7 @@ const SESSION: &str = "bundle/session";
 /// Where it has what was made, once the manifest is there.
 const DONE: &str = "bundle/done";
 
-/// What a bundle's manifest says besides its parts.
+/// What a bundle's manifest says besides its parts, and what they are encrypted with.
 #[derive(Debug)]
 pub struct Identity<'a> {
     /// All that is known before bundling; digests, sizes, keys and parts are put in.
@@ -46,6 +46,8 @@ pub struct Identity<'a> {
     pub user: Option<&'a PublicKey>,
     /// The cloud.
     pub cloud: &'a PublicKey,
+    /// Key and vector where they are given; else the journal's, or new ones.
+    pub session: Option<Session>,
 }
 
 /// Bundles `disk` and sends parts while later ones are still being packed; nothing is written on this machine.
@@ -53,24 +55,22 @@ pub struct Identity<'a> {
 /// goes on makes the same parts, and those that are there with the right digest are not sent again.
 ///
 /// # Errors
-/// The bucket cannot be used; a manifest of that name is there and not of this journal (unless `given` makes the very
+/// The bucket cannot be used; a manifest of that name is there and not of this journal (unless the given key makes the very
 /// same one); reading, packing or sending fails.
-#[allow(clippy::too_many_arguments)]
 pub fn upload_disk(
     client: &Client,
     disk: &dyn BlockSource,
     options: &BundleOptions<'_>,
     identity: &Identity<'_>,
-    given: Option<Session>,
     destination: &Destination,
     journal: &Journal,
     tell: &dyn Teller,
 ) -> Result<Uploaded, Error> {
     hardtack_bundle::check_prefix(options.name)?;
     let manifest = format!("{}.manifest.xml", options.name);
-    let may_be_there = given.is_some() || journal.resumed();
-    let has_given = given.is_some();
-    let session = session(client, journal, given)?;
+    let has_given = identity.session.is_some();
+    let may_be_there = has_given || journal.resumed();
+    let session = session(client, journal, identity.session.clone())?;
     let sender = Sender::new(client, destination, journal, options.name, may_be_there, tell)?;
     if !has_given {
         // With a key that nobody else has, nothing that is there can be the same.

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::SnapshotRequest;
 use crate::journal::{Journal, Resource, Ticket};
-use crate::poll::{Fresh, Poll};
+use crate::poll;
 use crate::refusal::missing;
 use crate::{Error, Teller, tags};
 
@@ -159,23 +159,9 @@ fn try_token(
 
 /// What EC2 says of a snapshot; `None` when it is not there, and two minutes later neither.
 pub(super) fn look(client: &Client, id: &str, tell: &dyn Teller) -> Result<Option<Snapshot>, Error> {
-    let mut fresh = Fresh::new(client);
-    let mut poll = Poll::new(client, tell);
-    loop {
-        match describe_snapshots(client, &[id], &[]) {
-            Ok(found) => match found.into_iter().find(|snapshot| snapshot.id == id) {
-                Some(snapshot) => return Ok(Some(snapshot)),
-                None if fresh.again() => {}
-                None => return Ok(None),
-            },
-            Err(error) if missing(&error) => {
-                if !fresh.again() {
-                    return Ok(None);
-                }
-            }
-            Err(error) => poll.endure(error)?,
-        }
-    }
+    poll::look(client, tell, || {
+        Ok(describe_snapshots(client, &[id], &[])?.into_iter().find(|snapshot| snapshot.id == id))
+    })
 }
 
 /// A snapshot that came to nothing is deleted, so that nothing is left of it.

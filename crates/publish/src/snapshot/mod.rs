@@ -96,7 +96,9 @@ fn write(
             }
             let plan = plan::Plan::new(disk, rules);
             let parallel = if request.parallel == 0 { send::MOST } else { request.parallel };
-            let sent = send::send(client, disk, plan, &begun.id, parallel, &earlier, journal, tell)?;
+            let snapshot = &*begun.id;
+            let task = send::Task { client, disk, snapshot, earlier: &earlier, journal, tell };
+            let sent = send::send(&task, plan, parallel)?;
             finish::complete(client, &begun.id, &sent, journal)?;
             (sent.blocks, sent.sent)
         }

@@ -59,26 +59,28 @@ pub(super) struct Sent {
     pub(super) digest: [u8; 32],
 }
 
+/// What is sent, and where to.
+pub(super) struct Task<'a> {
+    /// Whom it is sent to.
+    pub(super) client: &'a Client,
+    /// The disk.
+    pub(super) disk: &'a dyn BlockSource,
+    /// The snapshot that gets it.
+    pub(super) snapshot: &'a str,
+    /// Blocks that it has already.
+    pub(super) earlier: &'a Earlier,
+    /// Gets each block's digest.
+    pub(super) journal: &'a Journal,
+    /// Is told how far it is.
+    pub(super) tell: &'a dyn Teller,
+}
+
 /// Sends what `plan` says, `parallel` blocks at a time. The first error ends it.
-#[allow(clippy::too_many_arguments)]
-pub(super) fn send(
-    client: &Client,
-    disk: &dyn BlockSource,
-    plan: Plan<'_>,
-    snapshot: &str,
-    parallel: usize,
-    earlier: &Earlier,
-    journal: &Journal,
-    tell: &dyn Teller,
-) -> Result<Sent, Error> {
+pub(super) fn send(task: &Task<'_>, plan: Plan<'_>, parallel: usize) -> Result<Sent, Error> {
+    let Task { disk, tell, .. } = *task;
     let parallel = parallel.clamp(1, MOST);
     let line = Line {
-        client,
-        disk,
-        snapshot,
-        earlier,
-        journal,
-        tell,
+        task,
         plan: Mutex::new((0, plan)),
         order: Mutex::new(Order::default()),
         gate: Gate::new(parallel),
@@ -106,12 +108,7 @@ const STEP: &str = "writing the snapshot";
 
 /// What workers share.
 struct Line<'a> {
-    client: &'a Client,
-    disk: &'a dyn BlockSource,
-    snapshot: &'a str,
-    earlier: &'a Earlier,
-    journal: &'a Journal,
-    tell: &'a dyn Teller,
+    task: &'a Task<'a>,
     plan: Mutex<(u64, Plan<'a>)>,
     order: Mutex<Order>,
     gate: Gate,
@@ -151,14 +148,14 @@ impl Line<'_> {
         drop(plan);
         // Who comes second does not tell of less.
         let position = self.position.fetch_max(position, Ordering::Relaxed).max(position);
-        self.tell.progress(STEP, position, self.disk.len());
+        self.task.tell.progress(STEP, position, self.task.disk.len());
         Ok(Some((turn, candidate)))
     }
 
     fn block(&self, turn: u64, candidate: Candidate, buffer: &mut [u8]) -> Result<(), Error> {
         let data = match buffer.split_at_mut_checked(candidate.length) {
             Some((content, rest)) if candidate.length > 0 => {
-                self.disk.read_at(candidate.index * SIZE, content)?;
+                self.task.disk.read_at(candidate.index * SIZE, content)?;
                 // The disk may end within its last block.
                 rest.fill(0);
                 &*buffer
@@ -171,23 +168,23 @@ impl Line<'_> {
         }
         let digest: [u8; 32] = Sha256::digest(data).into();
         lock(&self.order).put(turn, Some(digest));
-        if self.earlier.0.get(&candidate.index) == Some(&Some(digest)) {
+        if self.task.earlier.0.get(&candidate.index) == Some(&Some(digest)) {
             return Ok(());
         }
-        let key = format!("{}{}", prefix(self.snapshot), candidate.index);
-        self.journal.keep(&key, &Value::Null)?;
+        let key = format!("{}{}", prefix(self.task.snapshot), candidate.index);
+        self.task.journal.keep(&key, &Value::Null)?;
         self.put(candidate.index, data, &digest)?;
         self.sent.fetch_add(1, Ordering::Relaxed);
-        self.journal.keep(&key, &json!(hex::encode(&digest)))
+        self.task.journal.keep(&key, &json!(hex::encode(&digest)))
     }
 
     /// Sends a block; to a snapshot that was just begun for two minutes, although it is not known yet.
     fn put(&self, index: u64, data: &[u8], digest: &[u8; 32]) -> Result<(), Error> {
-        let environment = self.client.environment();
-        let mut fresh = Fresh::new(self.client);
+        let environment = self.task.client.environment();
+        let mut fresh = Fresh::new(self.task.client);
         let mut rounds = 0;
         loop {
-            let call = || put_block(self.client, self.snapshot, index, data, digest);
+            let call = || put_block(self.task.client, self.task.snapshot, index, data, digest);
             let result = self.gate.through(call, |result| result.as_ref().is_err_and(throttled));
             let Err(error) = result else { return Ok(()) };
             if self.stop.load(Ordering::Relaxed) {

@@ -70,7 +70,13 @@ pub(crate) fn send(
     teller: &Listener,
 ) -> Result<Uploaded, Error> {
     let (signer, user, cloud) = keys();
-    let identity = Identity { manifest: manifest(), signer: Some(&signer), user: Some(&user), cloud: &cloud };
+    let identity = Identity {
+        manifest: manifest(),
+        signer: Some(&signer),
+        user: Some(&user),
+        cloud: &cloud,
+        session: given,
+    };
     let options = BundleOptions {
         part_size: PART,
         threads: 2,
@@ -78,7 +84,7 @@ pub(crate) fn send(
         ..BundleOptions::new("disk", Path::new("/nowhere"))
     };
     let disk = disk.to_vec();
-    upload_disk(&world.client, &disk, &options, &identity, given, &destination(), journal, teller)
+    upload_disk(&world.client, &disk, &options, &identity, &destination(), journal, teller)
 }
 
 /// The files that `hardtack bundle` would write of `disk`.

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use hardtack_bundle::{ImageType, Manifest, PublicKey, check_prefix};
+use hardtack_bundle::{ImageType, Manifest, check_prefix};
 use hardtack_cloud::ec2::RegisterImage;
-use hardtack_cloud::{Client, Kind, bootstrap, sts};
+use hardtack_cloud::{Client, Kind, Service, sts};
 use hardtack_publish::bundle::{Destination, Identity, upload_disk};
 use hardtack_publish::journal::Journal;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use super::Order;
 use super::disk::Ready;
 use crate::args::{FilesArgs, InstallArgs};
 use crate::error::CliError;
-use crate::run::bundle::{Owner, devices, image_type, keys, packed, settings};
+use crate::run::bundle::{Owner, certificate, devices, image_type, keys, packed, settings};
 
 /// A bundle that is going to be made.
 pub(super) struct BundlePlan {
@@ -58,11 +58,8 @@ pub(super) fn plan(order: &Order<'_>, client: &Client) -> Result<BundlePlan, Cli
     };
     let cloud = match given.ec2cert.clone().or_else(|| found.cloud_certificate.clone()) {
         Some(path) => keys::certificate(&path)?,
-        None if client.place().kind == Kind::Euca => fetched(client)?,
-        None => {
-            return Err(CliError::usage("missing cloud certificate; please supply one with --ec2cert")
-                .hint("or set EUCALYPTUS_CERT; AWS' own comes with ec2-ami-tools (cert-ec2.pem)"));
-        }
+        None if client.place().given.contains_key(&Service::Bootstrap) => certificate::fetched(client)?,
+        None => return Err(certificate::missing(client.place().kind)),
     };
     Ok(BundlePlan {
         destination,
@@ -70,17 +67,6 @@ pub(super) fn plan(order: &Order<'_>, client: &Client) -> Result<BundlePlan, Cli
         prefix,
         devices: devices(&arguments.packing.block_device_mapping)?,
     })
-}
-
-/// The cloud's certificate, as its bootstrap service has it.
-fn fetched(client: &Client) -> Result<PublicKey, CliError> {
-    let missing = "missing cloud certificate; please supply one with --ec2cert or use --bootstrap-url and access \
-                   keys to fetch one automatically";
-    let text = bootstrap::bundling_certificate(client).map_err(|error| match error {
-        hardtack_cloud::Error::Usage(_) => CliError::usage(missing),
-        other => CliError::from(other).hint("--ec2cert names the certificate's file, and nothing is fetched"),
-    })?;
-    Ok(PublicKey::from_certificate(text.as_bytes(), Path::new("the cloud's certificate"))?)
 }
 
 /// Sends the bundle, and says where the image is registered from.
@@ -94,10 +80,6 @@ pub(super) fn upload(
 ) -> Result<Value, CliError> {
     let arguments = order.arguments;
     let chosen = &arguments.packing;
-    let given = match &chosen.key_and_iv {
-        Some(path) => Some(keys::session(Some(path))?),
-        None => None,
-    };
     let options = packed(chosen, &plan.prefix, Path::new(""));
     let manifest = Manifest {
         bundler: ("hardtack".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
@@ -116,17 +98,10 @@ pub(super) fn upload(
         signer: plan.owner.signer.as_ref(),
         user: plan.owner.user.as_ref(),
         cloud: &plan.owner.cloud,
+        session: chosen.key_and_iv.as_deref().map(|path| keys::session(Some(path))).transpose()?,
     };
-    let uploaded = upload_disk(
-        client,
-        &*ready.disk,
-        &options,
-        &identity,
-        given,
-        &plan.destination,
-        journal,
-        &order.tell,
-    )?;
+    let uploaded =
+        upload_disk(client, &*ready.disk, &options, &identity, &plan.destination, journal, &order.tell)?;
     request.location = Some(uploaded.location.clone());
     if client.place().kind == Kind::Euca {
         // It knows none of them.
