@@ -2,7 +2,8 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Seek as _, SeekFrom};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use hardtack_bundle::hex;
@@ -14,6 +15,9 @@ use super::Order;
 use crate::agent_file;
 use crate::error::CliError;
 use crate::run::build;
+
+/// What a file's digest is made of.
+const BLOCK: usize = 1 << 20;
 
 /// Remembers what a recipe has read of the host.
 #[derive(Default)]
@@ -64,18 +68,32 @@ fn digest(bytes: &[u8]) -> String {
     hex::encode(&Sha256::digest(bytes))
 }
 
-/// A file's digest.
+/// A file's digest: of its blocks that have something in them, with their places, and of its length. Holes are not
+/// read, for a disk may be terabytes of them; where they are makes no difference.
 pub(in crate::run) fn file(path: &Path) -> Result<String, CliError> {
     let fail = |error| CliError::io(path, "read it", error);
     let mut file = File::open(path).map_err(fail)?;
-    let (mut sum, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
-    loop {
-        let count = file.read(&mut buffer).map_err(fail)?;
-        if count == 0 {
-            return Ok(hex::encode(&sum.finalize()));
+    let length = file.seek(SeekFrom::End(0)).map_err(fail)?;
+    let (mut sum, zeros, mut buffer) = (Sha256::new(), vec![0; BLOCK], vec![0; BLOCK]);
+    let mut at = 0;
+    while at < length {
+        at = match rustix::fs::seek(&file, rustix::fs::SeekFrom::Data(at)) {
+            Ok(data) => at.max(data - data % BLOCK as u64),
+            Err(rustix::io::Errno::NXIO) => break,
+            // No hole is known here: a file system without them, or a device.
+            Err(_) => at,
+        };
+        let count = length.saturating_sub(at).min(BLOCK as u64);
+        let block = buffer.get_mut(..usize::try_from(count).unwrap_or(BLOCK)).unwrap_or_default();
+        file.read_exact_at(block, at).map_err(fail)?;
+        if zeros.get(..block.len()) != Some(&*block) {
+            sum.update(at.to_be_bytes());
+            sum.update(block);
         }
-        sum.update(buffer.get(..count).unwrap_or_default());
+        at += count;
     }
+    sum.update(length.to_be_bytes());
+    Ok(hex::encode(&sum.finalize()))
 }
 
 /// The digest of everything that the image is made of. `source` says all of the disk that it begins with; `form` is
@@ -118,4 +136,52 @@ pub(super) fn of_order(order: &Order<'_>, source: &str, form: &str) -> Result<St
         }
     }
     Ok(inputs.digest())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_files_digest_depends_on_its_content_and_on_no_hole() {
+        let directory = tempfile::tempdir().unwrap();
+        let of = |length: u64, pieces: &[(u64, &[u8])]| {
+            let path = directory.path().join("disk");
+            let file = File::create(&path).unwrap();
+            file.set_len(length).unwrap();
+            for (place, bytes) in pieces {
+                file.write_all_at(bytes, *place).unwrap();
+            }
+            super::file(&path).unwrap()
+        };
+        let length = 5 * BLOCK as u64 + 512;
+        let (late, zeros) = (3 * BLOCK as u64 + 7, vec![0; 4 * BLOCK]);
+        let one = of(length, &[(late, b"x"), (length - 1, b"y")]);
+        assert_eq!(
+            one,
+            of(length, &[(0, &zeros), (late, b"x"), (length - 1, b"y")]),
+            "zeros that are stored"
+        );
+        for (length, pieces) in [
+            (length, &[(late, &b"x"[..])][..]),
+            (length, &[(late + 1, b"x"), (length - 1, b"y")]),
+            (length, &[(late + BLOCK as u64, b"x"), (length - 1, b"y")]),
+            (length + 512, &[(late, b"x"), (length - 1, b"y")]),
+            (length, &[]),
+            (0, &[]),
+        ] {
+            assert_ne!(one, of(length, pieces), "{length} {pieces:?}");
+        }
+    }
+
+    /// Reading all of it would take the better part of an hour.
+    #[test]
+    fn holes_are_not_read_for_a_digest() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("disk");
+        let file = File::create(&path).unwrap();
+        file.set_len(8 << 40).unwrap();
+        file.write_all_at(b"x", 4 << 40).unwrap();
+        assert_eq!(super::file(&path).unwrap().len(), 64);
+    }
 }
