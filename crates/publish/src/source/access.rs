@@ -13,6 +13,9 @@ use hardtack_cloud::ec2::{
 
 use super::Resolved;
 use crate::journal::{Journal, Resource, TAG};
+use crate::poll::Fresh;
+use crate::poll::Fresh;
+use crate::refusal::maybe_done;
 use crate::{Error, Teller};
 
 /// Says of a copy which snapshot it is of.
@@ -60,24 +63,38 @@ pub(super) fn copy(
                 kms_key: None,
                 tags,
             };
-            copy_snapshot(client, &request)?
+            copy_snapshot(client, &request).inspect_err(|error| {
+                // Nothing was made, so a later run need not look for it. That it does all the same harms nobody.
+                if !maybe_done(error) {
+                    let _ = journal.removed(ticket);
+                }
+            })?
         }
     };
     journal.made(ticket, &id)?;
     wait(client, &id, tell)
 }
 
-/// A copy that an earlier run of this journal made and did not live to write down.
+/// A copy that an earlier run of this journal made and did not live to write down. It may not be seen everywhere yet.
 fn made_before(client: &Client, resolved: &Resolved, journal: &Journal) -> Result<Option<String>, Error> {
+    let mut fresh = Fresh::new(client);
+    loop {
+        let mut found = copies(client, &resolved.snapshot, journal)?;
+        if !found.is_empty() || !fresh.again() {
+            return Ok(found.pop());
+        }
+    }
+}
+
+/// All copies of `of` with the journal's tag.
+fn copies(client: &Client, of: &str, journal: &Journal) -> Result<Vec<String>, Error> {
     let filters = [(format!("tag:{TAG}"), vec![journal.id()])];
-    let found = describe_snapshots(client, &[], &filters)?;
     let is = |snapshot: &Snapshot, name: &str, value: &str| {
         snapshot.tags.iter().any(|(tag, is)| tag == name && is == value)
     };
-    let copy = found
-        .into_iter()
-        .find(|snapshot| is(snapshot, TAG, &journal.id()) && is(snapshot, COPY_OF, &resolved.snapshot));
-    Ok(copy.map(|copy| copy.id))
+    let copies =
+        found.into_iter().filter(|snapshot| is(snapshot, TAG, &journal.id()) && is(snapshot, COPY_OF, of));
+    Ok(copies.map(|copy| copy.id).collect())
 }
 
 /// Waits until a copy is completed, for as long as it is pending: the state is told.
@@ -114,10 +131,13 @@ fn wait(client: &Client, id: &str, tell: &dyn Teller) -> Result<Snapshot, Error>
     )))
 }
 
-/// Deletes the copy that was made for reading `of`.
+/// Deletes the copy that was made for reading `of`, and any other that a lost answer has left.
 pub(super) fn release(client: &Client, of: &str, id: &str, journal: &Journal) -> Result<(), Error> {
     let region = &client.place().region;
     delete_snapshot(client, id)?;
+    for other in copies(client, of, journal)?.iter().filter(|other| *other != id) {
+        delete_snapshot(client, other)?;
+    }
     match journal.find(region, &Resource::SnapshotCopy { of: of.to_owned() }) {
         Some(standing) => journal.removed(standing.ticket),
         None => Ok(()),

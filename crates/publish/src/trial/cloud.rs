@@ -8,8 +8,11 @@ use hardtack_cloud::ec2::{
 };
 use hardtack_cloud::{Client, Kind};
 
+use serde_json::json;
+
 use super::{Machine, Trial, watch};
-use crate::journal::{Journal, Resource};
+use crate::journal::{Journal, Resource, TAG, Ticket};
+use crate::poll::Fresh;
 use crate::{Error, Teller};
 
 /// What is waited for an instance that is being terminated; its image can be removed before that is over.
@@ -17,6 +20,8 @@ const END: Duration = Duration::from_secs(300);
 const PAUSE: Duration = Duration::from_secs(5);
 /// EC2 forgets for some seconds that an instance was begun.
 const UNKNOWN: u32 = 24;
+/// The number of the instance that is tried, in the journal.
+const ATTEMPT: &str = "trial/attempt";
 
 /// Starts an instance of `image`, looks at it, and terminates it.
 ///
@@ -31,12 +36,108 @@ pub fn on_cloud(
     journal: &Journal,
     tell: &dyn Teller,
 ) -> Result<(), Error> {
-    let token = journal.token("trial");
+    let (instance, ticket) = begin(client, image, trial, imds_v2, journal)?;
+    tell.note(&format!("{} is started of {image}", instance.id));
+    let mut machine = CloudMachine { client, id: instance.id.clone(), last: Some(instance), unknown: 0 };
+    let watched = watch(&mut machine, trial, console, client.environment(), tell);
+    terminate_instance(client, &machine.id)?;
+    let gone = wait_for_end(&mut machine, tell);
+    match (&watched, gone) {
+        // It is on its way; what the checks say counts.
+        (_, Ok(true)) => {
+            // A run that goes on tries it with a new instance.
+            let attempt = journal.kept(ATTEMPT).and_then(|kept| kept.as_u64()).unwrap_or(1);
+            journal.keep(ATTEMPT, &json!(attempt.saturating_add(1)))?;
+            journal.removed(ticket)?;
+        }
+        (Ok(()), Err(error)) => return Err(error),
+        _ => {}
+    }
+    watched
+}
+
+/// An instance that looks can be taken at: that of an earlier run with this journal as long as it runs, or a new one.
+///
+/// A token means one instance for ever: after it has ended the next has another.
+fn begin(
+    client: &Client,
+    image: &str,
+    trial: &Trial,
+    imds_v2: bool,
+    journal: &Journal,
+) -> Result<(Instance, Ticket), Error> {
     let region = client.place().region.clone();
-    let ticket = journal.intend(&region, &Resource::Instance { token: token.clone() })?;
+    let mut attempt = journal.kept(ATTEMPT).and_then(|kept| kept.as_u64()).unwrap_or(1);
+    loop {
+        let purpose = if attempt == 1 { "trial".to_owned() } else { format!("trial#{attempt}") };
+        let token = journal.token(&purpose);
+        let resource = Resource::Instance { token: token.clone() };
+        let earlier = journal.find(&region, &resource);
+        let ticket = journal.intend(&region, &resource)?;
+        let request = request(image, trial, imds_v2, journal, token);
+        let ended = match earlier.as_ref().and_then(|earlier| earlier.id.clone()) {
+            Some(id) => {
+                let mut fresh = Fresh::new(client);
+                let mut found = find(client, &id)?;
+                while found.is_none() && fresh.again() {
+                    found = find(client, &id)?;
+                }
+                match found.filter(|instance| runs(instance) && instance.image == image) {
+                    Some(instance) => return Ok((instance, ticket)),
+                    None => vec![id],
+                }
+            }
+            None => match run_instance(client, &request) {
+                Ok(instance) => {
+                    journal.made(ticket, &instance.id)?;
+                    if earlier.is_none() || runs(&instance) {
+                        return Ok((instance, ticket));
+                    }
+                    vec![instance.id]
+                }
+                // The earlier run asked for something else with this token: its instance is of no use.
+                Err(error) if earlier.is_some() && error.is("IdempotentParameterMismatch") => {
+                    begun(client, &request.token, journal)?
+                }
+                Err(error) => {
+                    // A refusal of the request itself has started nothing. A transport's error, or an earlier run, may
+                    // have.
+                    if earlier.is_none() && error.status().is_some_and(|status| (400..500).contains(&status))
+                    {
+                        journal.removed(ticket)?;
+                    }
+                    return Err(error.into());
+                }
+            },
+        };
+        for id in &ended {
+            terminate_instance(client, id)?;
+        }
+        attempt = attempt.saturating_add(1);
+        journal.keep(ATTEMPT, &json!(attempt))?;
+        journal.removed(ticket)?;
+    }
+}
+
+/// What an earlier run began with this token; it may not be seen everywhere yet.
+fn begun(client: &Client, token: &str, journal: &Journal) -> Result<Vec<String>, Error> {
+    let filter = match client.place().kind {
+        Kind::Aws => (format!("tag:{TAG}"), vec![journal.id()]),
+        Kind::Euca => ("client-token".to_owned(), vec![token.to_owned()]),
+    };
+    let mut fresh = Fresh::new(client);
+    loop {
+        let found = describe_instances(client, &[], std::slice::from_ref(&filter))?;
+        if !found.is_empty() || !fresh.again() {
+            return Ok(found.into_iter().map(|instance| instance.id).collect());
+        }
+    }
+}
+
+fn request(image: &str, trial: &Trial, imds_v2: bool, journal: &Journal, token: String) -> RunInstance {
     let mut tags = journal.tags();
     tags.push(("Name".to_owned(), format!("test of {image}")));
-    let request = RunInstance {
+    RunInstance {
         image: image.to_owned(),
         instance_type: trial.instance_type.clone(),
         user_data: trial.user_data.clone(),
@@ -47,30 +148,19 @@ pub fn on_cloud(
         token,
         imds_v2,
         tags,
-    };
-    let instance = match run_instance(client, &request) {
-        Ok(instance) => instance,
-        Err(error) => {
-            // A refusal of the request itself has started nothing. A transport's error may have.
-            if error.status().is_some_and(|status| (400..500).contains(&status)) {
-                journal.removed(ticket)?;
-            }
-            return Err(error.into());
-        }
-    };
-    journal.made(ticket, &instance.id)?;
-    tell.note(&format!("{} is started of {image}", instance.id));
-    let mut machine = CloudMachine { client, id: instance.id.clone(), last: Some(instance), unknown: 0 };
-    let watched = watch(&mut machine, trial, console, client.environment(), tell);
-    terminate_instance(client, &machine.id)?;
-    let gone = wait_for_end(&mut machine, tell);
-    match (&watched, gone) {
-        // It is on its way; what the checks say counts.
-        (_, Ok(true)) => journal.removed(ticket)?,
-        (Ok(()), Err(error)) => return Err(error),
-        _ => {}
     }
-    watched
+}
+
+fn runs(instance: &Instance) -> bool {
+    matches!(instance.state.name.as_str(), "pending" | "running")
+}
+
+fn find(client: &Client, id: &str) -> Result<Option<Instance>, Error> {
+    match describe_instances(client, &[id], &[]) {
+        Ok(found) => Ok(found.into_iter().find(|instance| instance.id == id)),
+        Err(error) if error.is("InvalidInstanceID.NotFound") => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Waits until the instance has ended; false when that takes too long.
@@ -98,11 +188,7 @@ struct CloudMachine<'a> {
 
 impl CloudMachine<'_> {
     fn look(&mut self) -> Result<(), Error> {
-        let found = match describe_instances(self.client, &[&self.id], &[]) {
-            Ok(found) => found.into_iter().find(|instance| instance.id == self.id),
-            Err(error) if error.is("InvalidInstanceID.NotFound") => None,
-            Err(error) => return Err(error.into()),
-        };
+        let found = find(self.client, &self.id)?;
         self.unknown = if found.is_some() { 0 } else { self.unknown + 1 };
         self.last = found;
         Ok(())

@@ -10,7 +10,7 @@ mod seed;
 
 use std::io::Read as _;
 use std::net::{TcpStream, ToSocketAddrs as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -149,6 +149,15 @@ pub(crate) fn watch(
     Ok(())
 }
 
+/// Where the console's text is kept during a run with this journal: beside it, and never in its place.
+pub fn console_of(journal: &Path) -> PathBuf {
+    let extension = journal.extension().and_then(|extension| extension.to_str());
+    match extension {
+        Some("console" | "seed" | "serial") => journal.with_extension("test.console"),
+        _ => journal.with_extension("console"),
+    }
+}
+
 fn failed(id: &str, what: &str, console: &Path) -> Error {
     Error::No(format!("{id} fails the test: {what}; its console is in {}", console.display()))
 }
@@ -190,14 +199,17 @@ fn answers(host: &str, port: u16, speaks_first: bool) -> bool {
 /// Writes the console's text where people find it.
 fn keep(path: &Path, text: &str) -> Result<(), Error> {
     use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
     let fail = |error| Error::file(path, "write the console's text", error);
     let options = || {
         let mut options = std::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
+        let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+        options.write(true).create(true).truncate(true).mode(0o600).custom_flags(flags);
         options
     };
     let mut file = options().open(path).map_err(fail)?;
+    // One that an earlier program left may be open to all.
+    file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(fail)?;
     file.write_all(text.as_bytes()).map_err(fail)
 }
 

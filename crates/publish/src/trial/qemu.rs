@@ -134,6 +134,9 @@ impl Qemu {
             }
             None => Command::new(QEMU),
         };
+        for name in environment.variables.keys().filter(|name| is_secret(name)) {
+            command.env_remove(name);
+        }
         let accel = if spec.accel == "tcg" { "tcg,thread=multi" } else { spec.accel };
         command
             .args([
@@ -165,6 +168,13 @@ impl Qemu {
         let child = command.spawn().map_err(|error| Error::file(Path::new(QEMU), "start it", error))?;
         Ok(Self { child, id: spec.id.to_owned(), serial, ports })
     }
+}
+
+/// A variable of the environment that may hold a key or a password, which QEMU needs none of.
+fn is_secret(name: &str) -> bool {
+    ["SECRET", "TOKEN", "PASSW", "PASSPHRASE", "ACCESS_KEY", "PRIVATE_KEY", "CREDENTIAL"]
+        .iter()
+        .any(|part| name.to_ascii_uppercase().contains(part))
 }
 
 /// A drive's option. A comma in a path is doubled.

@@ -21,15 +21,14 @@ impl Seed {
         let fail = |error| Error::file(path, "write the seed", error);
         let size =
             (user_data.len() as u64).saturating_mul(2).saturating_add(SMALLEST).next_multiple_of(SMALLEST);
+        // One that a killed run left, or a link that somebody has laid there: what is opened is new.
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fail(error)),
+            _ => {}
+        }
         let mut options = OpenOptions::new();
-        let mut file = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(fail)?;
+        let mut file =
+            options.read(true).write(true).create_new(true).mode(0o600).open(path).map_err(fail)?;
         let seed = Self(path.to_owned());
         file.set_len(size).map_err(fail)?;
         let format = fatfs::FormatVolumeOptions::new().volume_label(*b"CIDATA     ");
@@ -67,7 +66,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("web.seed");
         let user_data = b"#cloud-config\n".repeat(100_000);
+        let elsewhere = folder.path().join("elsewhere");
+        std::fs::write(&elsewhere, "mine").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
         let seed = Seed::write(&path, "ami-1", &user_data).unwrap();
+        assert_eq!(std::fs::read(&elsewhere).unwrap(), b"mine");
+        let found = std::fs::symlink_metadata(&path).unwrap();
+        assert_eq!((found.is_file(), std::os::unix::fs::MetadataExt::mode(&found) & 0o777), (true, 0o600));
         let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
         let volume = fatfs::FileSystem::new(file, fatfs::FsOptions::new()).unwrap();
         assert_eq!(volume.volume_label(), "CIDATA");

@@ -130,3 +130,21 @@ fn machines_that_cannot_be_started_are_refused_before() {
     assert!(matches!(check_qemu("arm64", false, &environment), Err(Error::Refused(_))));
     assert!(matches!(check_qemu("x86_64", false, &environment), Err(Error::Usage(_))));
 }
+
+#[test]
+fn a_console_is_never_written_over_the_journal_or_through_a_link() {
+    let name = |journal: &str| console_of(Path::new(journal)).display().to_string();
+    assert_eq!(
+        (name("a/web.journal"), name("web.console")),
+        ("a/web.console".into(), "web.test.console".into())
+    );
+    assert_eq!((name("web.seed"), name("web")), ("web.test.console".into(), "web.console".into()));
+    let folder = tempfile::tempdir().unwrap();
+    let (link, file) = (folder.path().join("link"), folder.path().join("file"));
+    std::fs::write(&file, "mine").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    assert!(keep(&link, "login:").is_err());
+    assert_eq!(std::fs::read(&file).unwrap(), b"mine");
+    keep(&file, "login:").unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::mode(&file.metadata().unwrap()) & 0o777, 0o600);
+}

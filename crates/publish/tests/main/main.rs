@@ -9,5 +9,6 @@ mod preflight_snapshot;
 mod regions;
 mod snapshot;
 mod source;
+mod trial;
 mod undo;
 mod world;
