@@ -40,6 +40,7 @@ pub(super) fn find(options: &PlaceOptions, environment: &Environment) -> Result<
         let option = match service {
             Service::Ec2 => options.ec2_url.clone(),
             Service::S3 => options.s3_url.clone(),
+            Service::Bootstrap => options.bootstrap_url.clone(),
             _ => None,
         };
         if let Some(url) = option.or_else(|| euca.address(environment, variables, settings)) {
@@ -110,7 +111,7 @@ pub(super) fn missing(service: Service) -> Error {
         Service::Ec2 => "give --ec2-url, or set EC2_URL",
         Service::S3 => "give --s3-url, or set S3_URL",
         Service::Sts => "set TOKEN_URL",
-        Service::Bootstrap => "set EUCA_BOOTSTRAP_URL, or give the cloud's certificate with --ec2cert",
+        Service::Bootstrap => "give --bootstrap-url, or set EUCA_BOOTSTRAP_URL",
         Service::Ebs | Service::Ssm | Service::Kms => {
             return Error::Usage(format!("Eucalyptus has no such service as {}", service.name()));
         }

@@ -90,6 +90,8 @@ pub struct PlaceOptions {
     pub ec2_url: Option<String>,
     /// `--s3-url`.
     pub s3_url: Option<String>,
+    /// `--bootstrap-url`.
+    pub bootstrap_url: Option<String>,
     /// `--auth v2`.
     pub scheme: Option<Scheme>,
     /// `--eucarc`.

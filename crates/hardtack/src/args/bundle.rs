@@ -19,12 +19,13 @@ Examples:
 Account and keys come from the options, else from EC2_USER_ID, EC2_CERT (or EUCA_CERT), EC2_PRIVATE_KEY
 (or EUCA_PRIVATE_KEY) and EUCALYPTUS_CERT, else from euca2ools' files: ~/.euca/*.ini (EUCA_CONFIG_PATH names
 others), then the file of --eucarc, or ~/.euca/eucarc or ~/.eucarc. Without a private key the manifest is
-UNSIGNED, without a certificate the cloud alone opens the bundle.
+UNSIGNED, without a certificate the cloud alone opens the bundle. Without the cloud's certificate there is none;
+with --bootstrap-url (or EUCA_BOOTSTRAP_URL, or bootstrap-url of ~/.euca/*.ini) and access keys it is fetched.
 
 DIR gets NAME.part.00, NAME.part.01 … and, when all of them are there, NAME.manifest.xml. After an error
 none of them is left. The same image, options, key and vector give the same bytes.
 
-Exit codes: 0 done, 2 wrong usage, recipe or key, 3 image refused, 4 local input or output.";
+Exit codes: 0 done, 2 wrong usage, recipe or key, 3 image refused, 4 local input or output, 5 a remote service.";
 
 /// Make a bundle of an image, for the instance store of Eucalyptus or EC2.
 #[derive(Args, Debug)]
@@ -123,6 +124,11 @@ pub(crate) struct AccountArgs {
     /// Account and keys.
     #[command(flatten)]
     pub(crate) keys: KeysArgs,
+
+    /// Without the cloud's certificate, fetch it from this bootstrap service of Eucalyptus, by your access keys;
+    /// else EUCA_BOOTSTRAP_URL.
+    #[arg(long, value_name = "URL")]
+    pub(crate) bootstrap_url: Option<String>,
 
     /// How the files of euca2ools are read.
     #[command(flatten)]

@@ -3,7 +3,7 @@
 use hardtack_fake_cloud::{Fault, FaultKind, Service};
 use serde_json::Value;
 
-use crate::workshop::{Folder, cloud};
+use crate::workshop::{Folder, Ran, cloud};
 
 const KEYS: &str = "-k user.pem -c user.crt";
 
@@ -30,6 +30,53 @@ fn an_image_is_bundled_sent_and_registered_in_one_pass() {
     assert_eq!(folder.expect_at(&cloud, 0, &line).image(), id);
     folder.expect_at(&cloud, 0, "undo web-1.journal");
     assert_eq!(cloud.leftovers().into_iter().collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
+fn the_clouds_certificate_is_fetched_where_somebody_says_from_where() {
+    let (folder, cloud) = (Folder::new(), cloud(true));
+    folder.keys();
+    let environment = cloud.environment();
+    let url = environment["EC2_URL"].replace("/services/compute", "/services/Empyrean");
+    let bare = |line: &str| {
+        let mut command = folder.command(line);
+        for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+            command.env(name, &environment[name]);
+        }
+        command
+    };
+    let check = |directory: &str| {
+        folder.expect(0, &format!("unbundle --check {directory}/sample.manifest.xml -k user.pem"));
+        std::fs::read_to_string(folder.path(&format!("{directory}/sample.manifest.xml"))).unwrap()
+    };
+    let line = |to: &str| format!("bundle sample.qcow2 -o {to} -u 123456789012 --key-and-iv key-iv {KEYS}");
+    folder.write("key-iv", "000102030405060708090a0b0c0d0e0f\n000102030405060708090a0b0c0d0e0f\n");
+    folder.expect(0, &format!("{} --ec2cert cloud.crt", line("given")));
+    let given = check("given");
+    let ran = Ran::of(&bare(&format!("{} --bootstrap-url {url}", line("option"))).output().unwrap());
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_eq!(check("option"), given, "sealed for the same cloud");
+    let ran = Ran::of(&bare(&line("variable")).env("EUCA_BOOTSTRAP_URL", &url).output().unwrap());
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_eq!(check("variable"), given);
+    std::fs::create_dir_all(folder.path(".euca")).unwrap();
+    folder.write(".euca/a.ini", &format!("[region here]\nbootstrap-url = {url}\n"));
+    let ran = Ran::of(&bare(&format!("{} --region here", line("file"))).output().unwrap());
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_eq!(check("file"), given);
+    // Nobody says it; nobody has keys; somebody says no.
+    let ran = Ran::of(&bare(&line("no")).output().unwrap());
+    let words =
+        "missing cloud certificate; please supply one with --ec2cert or use --bootstrap-url and access keys";
+    assert!(ran.code == Some(2) && ran.err.contains(words), "{}", ran.err);
+    let ran = folder.run(&format!("{} --bootstrap-url {url}", line("no")));
+    assert!(ran.code == Some(2) && ran.err.contains("AWS_ACCESS_KEY_ID"), "{}", ran.err);
+    cloud.inject(
+        Fault::new(Service::Bootstrap, "DescribeServiceCertificates", FaultKind::Status(403)).always(),
+    );
+    let ran = Ran::of(&bare(&format!("{} --bootstrap-url {url}", line("no"))).output().unwrap());
+    assert!(ran.code == Some(5) && ran.err.contains("--ec2cert"), "{}", ran.err);
+    assert!(!folder.path("no").exists());
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub struct Settings {
     pub private_key: Option<PathBuf>,
     /// The cloud's certificate.
     pub cloud_certificate: Option<PathBuf>,
+    /// Where the cloud's certificate can be asked for.
+    pub bootstrap_url: Option<String>,
 }
 
 impl Settings {
@@ -43,6 +45,7 @@ impl Settings {
             certificate: path(&["EC2_CERT", "EUCA_CERT"], euca.of_user("certificate")),
             private_key: path(&["EC2_PRIVATE_KEY", "EUCA_PRIVATE_KEY"], euca.of_user("private-key")),
             cloud_certificate: path(&["EUCALYPTUS_CERT"], euca.of_region("certificate")),
+            bootstrap_url: euca.address(environment, &["EUCA_BOOTSTRAP_URL"], &["bootstrap-url"]),
         })
     }
 }
@@ -55,12 +58,12 @@ mod tests {
     use crate::credentials::tests::environment;
 
     const INI: &str = "# a cloud\n[global]\ndefault-region = here\n\n[region here]\nuser = 1234:me\n\
-        certificate = ~/cloud.pem\nec2-url = http://x\n[user 1234*]\naccount-id: 1234\n\
+        certificate = ~/cloud.pem\nbootstrap-url = http://b\n[user 1234*]\naccount-id: 1234\n\
         private-key = /k.pem\n[user 1234:me]\ncertificate = /c.pem\n[region other]\nuser=you\n\
         [user you]\naccount-id = 5678\n";
     const EUCARC: &str = "EUCA_KEY_DIR=$(cd $(dirname ${BASH_SOURCE:-$0}); pwd -P)\n\
         export EC2_CERT=${EUCA_KEY_DIR}/euca2-cert.pem\nexport EC2_PRIVATE_KEY=\"$EUCA_KEY_DIR/pk.pem\"\n\
-        export EUCALYPTUS_CERT='/cloud-cert.pem'\nexport EC2_USER_ID='000123'\n\
+        export EUCALYPTUS_CERT='/cloud-cert.pem'\nexport EUCA_BOOTSTRAP_URL=http://e\nexport EC2_USER_ID='000123'\n\
         alias ec2-bundle-image=\"ec2-bundle-image --cert ${EC2_CERT}\"\nexport X=$(rm -rf /)\n";
 
     #[test]
@@ -80,6 +83,7 @@ mod tests {
             certificate: Some("/c.pem".into()),
             private_key: Some("/k.pem".into()),
             cloud_certificate: Some(at("cloud.pem")),
+            bootstrap_url: Some("http://b".to_owned()),
         };
         assert_eq!(find(&PlaceOptions::default(), &[]), expected);
         let other = region("other");
@@ -89,6 +93,8 @@ mod tests {
         let found = find(&PlaceOptions::default(), &[("EC2_PRIVATE_KEY", "k"), ("EUCA_CERT", "c")]);
         assert_eq!(found.private_key, Some("k".into()));
         assert_eq!(found.certificate, Some("c".into()));
+        let found = find(&PlaceOptions::default(), &[("EUCA_BOOTSTRAP_URL", "http://v")]);
+        assert_eq!(found.bootstrap_url.as_deref(), Some("http://v"));
         let missing = region("nowhere");
         assert!(try_find(&missing, &[]).is_err());
 
@@ -100,6 +106,7 @@ mod tests {
             certificate: Some(at("euca2-cert.pem")),
             private_key: Some(at("pk.pem")),
             cloud_certificate: Some("/cloud-cert.pem".into()),
+            bootstrap_url: Some("http://e".to_owned()),
         };
         assert_eq!(find(&given, &[]), expected);
         std::fs::rename(at("eucarc"), at(".euca/eucarc")).unwrap();

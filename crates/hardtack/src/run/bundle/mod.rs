@@ -1,5 +1,6 @@
 //! `hardtack bundle`: images as bundles, hardened on the way if there is a recipe.
 
+pub(super) mod certificate;
 pub(super) mod keys;
 pub(super) mod plain;
 
@@ -181,11 +182,11 @@ fn owner(arguments: &AccountArgs) -> Result<Owner, CliError> {
         CliError::usage("missing account ID; please supply one with --user")
             .hint("or set EC2_USER_ID, or have an account-id in ~/.euca/*.ini")
     })?;
-    let cloud = options.ec2cert.clone().or_else(|| found.cloud_certificate.clone()).ok_or_else(|| {
-        CliError::usage("missing cloud certificate; please supply one with --ec2cert")
-            .hint("or set EUCALYPTUS_CERT; no cloud can open a bundle that is not sealed for it")
-    })?;
-    Owner::new(options, found, &account, keys::certificate(&cloud)?)
+    let cloud = match options.ec2cert.as_ref().or(found.cloud_certificate.as_ref()) {
+        Some(path) => keys::certificate(path)?,
+        None => certificate::fetched(&certificate::client(arguments, &found)?)?,
+    };
+    Owner::new(options, found, &account, cloud)
 }
 
 impl Owner {

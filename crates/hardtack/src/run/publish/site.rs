@@ -73,12 +73,13 @@ pub(crate) fn find(
         region: arguments.region.clone(),
         ec2_url,
         s3_url,
+        bootstrap_url: arguments.bootstrap_url.clone(),
         ..place_options(&arguments.access)
     };
     let mut place = Place::find(kind, &options, environment)?;
-    let bootstrap = arguments.bootstrap_url.as_deref().or_else(|| environment.variable("EUCA_BOOTSTRAP_URL"));
-    if let Some(url) = bootstrap {
-        place.given.insert(Service::Bootstrap, url.to_owned());
+    if let (Kind::Aws, Some(url)) = (kind, &arguments.bootstrap_url) {
+        // AWS has none of its own.
+        place.given.insert(Service::Bootstrap, url.clone());
     }
     Ok(Site::Cloud(client(place, &options, &arguments.access, environment)))
 }
