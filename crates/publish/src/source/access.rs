@@ -14,7 +14,6 @@ use hardtack_cloud::ec2::{
 use super::Resolved;
 use crate::journal::{Journal, Resource, TAG};
 use crate::poll::Fresh;
-use crate::poll::Fresh;
 use crate::refusal::maybe_done;
 use crate::{Error, Teller};
 
@@ -89,6 +88,7 @@ fn made_before(client: &Client, resolved: &Resolved, journal: &Journal) -> Resul
 /// All copies of `of` with the journal's tag.
 fn copies(client: &Client, of: &str, journal: &Journal) -> Result<Vec<String>, Error> {
     let filters = [(format!("tag:{TAG}"), vec![journal.id()])];
+    let found = describe_snapshots(client, &[], &filters)?;
     let is = |snapshot: &Snapshot, name: &str, value: &str| {
         snapshot.tags.iter().any(|(tag, is)| tag == name && is == value)
     };
