@@ -12,7 +12,7 @@ use hardtack_cloud::ec2::{
 use hardtack_cloud::{Client, Error as Cloud, Kind};
 
 use crate::journal::{self, Journal, Resource, Ticket};
-use crate::poll::{self, Poll};
+use crate::poll::{self, Fresh, Poll};
 use crate::refusal::maybe_done;
 use crate::{Error, Teller, fingerprint, tags};
 
@@ -122,7 +122,15 @@ fn call(
             tell.waiting(&format!("{error}; whether image {} was made is looked at", request.name));
             (client.environment().sleep)(SETTLE);
         }
-        match find(client, &request.name)? {
+        // An image that has the name is there, also where it is not yet known everywhere.
+        let mut fresh = Fresh::new(client);
+        let found = loop {
+            match find(client, &request.name)? {
+                None if taken && fresh.again() => {}
+                found => break found,
+            }
+        };
+        match found {
             Some(found) if is_ours(&found, request, journal) => {
                 journal.made(ticket, &found.id)?;
                 return Ok(found.id);

@@ -28,11 +28,15 @@ impl Task<'_> {
     /// The copy in the client's region: that of an earlier run, one of the same inputs, or a new one.
     pub(super) fn copy(&self, client: &Client, key: Option<&str>) -> Result<Image, Error> {
         let region = client.place().region.clone();
-        let attempts = format!("copy/{region}/attempt");
+        // A token means one request: an image that was made anew is copied by another one.
+        let image = self.image;
+        let attempts = format!("copy/{region}/{image}/attempt");
         let mut attempt = self.journal.kept(&attempts).and_then(|kept| kept.as_u64()).unwrap_or(1);
         let (token, resource, standing) = loop {
-            let purpose =
-                if attempt == 1 { format!("copy/{region}") } else { format!("copy/{region}#{attempt}") };
+            let purpose = match attempt {
+                1 => format!("copy/{region}/{image}"),
+                _ => format!("copy/{region}/{image}#{attempt}"),
+            };
             let token = self.journal.token(&purpose);
             let resource = Resource::ImageCopy { name: self.name.to_owned(), token: token.clone() };
             let standing = self.journal.find(&region, &resource);

@@ -7,6 +7,7 @@
 
 use hardtack_cloud::Kind;
 use hardtack_cloud::ec2::{Image, ImageFilter, deregister_image, describe_images, describe_snapshots};
+use serde_json::{Value, json};
 
 use super::{Fate, Task};
 use crate::Error;
@@ -39,6 +40,15 @@ impl Task<'_, '_> {
             }
             _ => Vec::new(),
         };
+        // An undo that is ended between the image and its snapshots: these are found by nobody's mapping any more.
+        let key = format!("undo/{}/{name}", self.region());
+        let kept = self.journal.kept(&key).unwrap_or_default();
+        let kept: Vec<String> = kept.as_array().into_iter().flatten().filter_map(text_of).collect();
+        for snapshot in kept {
+            if !snapshots.contains(&snapshot) {
+                snapshots.push(snapshot);
+            }
+        }
         let known = self.known();
         let tagged = describe_snapshots(self.client, &[], &self.tag())?;
         for snapshot in tagged.into_iter().map(|snapshot| snapshot.id) {
@@ -49,6 +59,7 @@ impl Task<'_, '_> {
         let region = self.region().to_owned();
         let text = |id: &str| format!("image {id} ({name}) in {region}");
         if let Found::Ours(image) = &found {
+            self.journal.keep(&key, &json!(snapshots))?;
             deregister_image(self.client, &image.id)?;
         }
         for snapshot in &snapshots {
@@ -125,6 +136,10 @@ impl Task<'_, '_> {
             _ => false,
         })
     }
+}
+
+fn text_of(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
 }
 
 enum Found {
