@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
+            signals::hold();
             // Nothing can be done about an error stream that is gone.
             let _ = write!(std::io::stderr(), "{}", error.report());
             ExitCode::from(error.exit_code())

@@ -3,13 +3,14 @@
 //! Where the file system has unnamed temporary files nothing can be left anyway; elsewhere
 //! [`hardtack_disk::temporary_files`] knows the names.
 //!
-//! What a run has made in a cloud or in the catalog stays, and its journal is named.
+//! What a run has made in a cloud or in the catalog stays, and its journal is named. An image that is half written in
+//! the catalog goes.
 //!
 //! A limit on the size of files (`ulimit -f`) is told by a signal that ends programs. It is caught,
 //! so that the write fails instead and its error is told.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
@@ -22,6 +23,17 @@ const SIGNALLED: i32 = 128;
 
 /// The journal of the run, if it has one.
 static JOURNAL: OnceLock<PathBuf> = OnceLock::new();
+
+/// The program was told to stop.
+static STOPPING: AtomicBool = AtomicBool::new(false);
+
+/// Waits for the end of a program that was told to stop: what fails now fails because its files were removed, and
+/// nobody is to hear of that, nor is the journal to go.
+pub(crate) fn hold() {
+    while STOPPING.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
+}
 
 /// A run that is told to stop says which journal has what it made.
 pub(crate) fn name_journal(path: &Path) {
@@ -37,11 +49,16 @@ pub(crate) fn clean_up_when_interrupted() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
+            STOPPING.store(true, Ordering::SeqCst);
             // Parts of a bundle have their names before its manifest is there.
             let parts = hardtack_bundle::unfinished_files();
             for file in hardtack_disk::temporary_files().into_iter().chain(parts) {
                 // It may be gone already; there is nobody left to tell.
                 let _ = std::fs::remove_file(file);
+            }
+            for image in hardtack_publish::catalog::unfinished_images() {
+                // Once more where a file was made in it meanwhile.
+                let _ = std::fs::remove_dir_all(&image).or_else(|_| std::fs::remove_dir_all(&image));
             }
             if let Some(journal) = JOURNAL.get() {
                 let journal = journal.display();

@@ -8,6 +8,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,30 @@ const LARGEST_ENTRY: u64 = 1 << 20;
 const DIGITS: usize = 17;
 /// What an image of EC2 may be called at most.
 const LONGEST_NAME: usize = 128;
+
+/// Directories of images that this process is writing.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Directories of images that are half written now: a program that is told to stop removes them.
+pub fn unfinished_images() -> Vec<PathBuf> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// A directory that is in the list of unfinished ones.
+struct Unfinished(PathBuf);
+
+impl Unfinished {
+    fn note(path: &Path) -> Self {
+        UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).push(path.to_owned());
+        Self(path.to_owned())
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).retain(|path| *path != self.0);
+    }
+}
 
 /// An image of the catalog.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,6 +145,7 @@ impl Catalog {
         let unfinished = self.unfinished(&entry.id);
         drop(self.free_name(&entry.name)?);
         self.clear(&unfinished)?;
+        let _noted = Unfinished::note(&unfinished);
         make_directory(&unfinished)?;
         let written = write(&unfinished.join("disk.qcow2")).and_then(|()| {
             write_entry(&unfinished.join("image.json"), entry)?;
@@ -316,9 +342,11 @@ mod tests {
         let one = entry('1', "web");
         let failed = catalog.add(&one, |path| {
             assert_eq!(catalog.images().unwrap(), []);
+            assert!(unfinished_images().contains(&catalog.unfinished(&one.id)));
             Err(Error::file(path, "write", std::io::Error::from(ErrorKind::StorageFull)))
         });
         assert!(failed.is_err());
+        assert!(!unfinished_images().contains(&catalog.unfinished(&one.id)));
         assert_eq!(std::fs::read_dir(folder.path().join("images")).unwrap().count(), 0);
         // As after a SIGKILL: it is begun anew, or removed.
         std::fs::create_dir(catalog.unfinished(&one.id)).unwrap();

@@ -53,6 +53,7 @@ impl Session {
     }
 
     fn failed(self, error: CliError) -> CliError {
+        signals::hold();
         if self.journal.standing().is_empty() {
             // A run that has made nothing leaves nothing; that the file could not be removed is no news.
             let _ = self.journal.remove();
