@@ -180,6 +180,22 @@ impl Cloud {
         self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// Waits until all that programs which were killed have sent is answered; false after `patience`.
+    pub fn settle(&self, patience: Duration) -> bool {
+        let end = Instant::now() + patience;
+        let mut quiet = 0;
+        while quiet < 3 {
+            if Instant::now() > end {
+                return false;
+            }
+            // The kernel may have a connection that the listener has not seen yet.
+            std::thread::sleep(Duration::from_millis(1));
+            let open = self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner).len();
+            quiet = if open == 0 { quiet + 1 } else { 0 };
+        }
+        true
+    }
+
     /// Waits until the log is as wanted; false after `patience`.
     pub fn wait_until(&self, patience: Duration, mut wanted: impl FnMut(&[Entry]) -> bool) -> bool {
         let end = Instant::now() + patience;
