@@ -3,33 +3,48 @@
 use super::{Call, images, snapshots};
 use crate::refusal::{Answer, Refusal};
 
-/// `LaunchPermission.Add.1.UserId` and the like.
-fn entries(
-    call: &Call<'_>,
-    name: &str,
-    kinds: &[&'static str],
-) -> Result<Vec<(&'static str, String)>, Refusal> {
-    let mut entries = Vec::new();
-    for prefix in call.params.structures(name) {
-        for kind in kinds {
-            let Some(value) = call.params.get(&format!("{prefix}.{kind}")) else { continue };
-            let good = match *kind {
-                "UserId" => value.len() == 12 && value.bytes().all(|digit| digit.is_ascii_digit()),
-                "Group" => value == "all",
-                _ => value.starts_with("arn:"),
-            };
-            if !good {
-                let code =
-                    if *kind == "UserId" { "InvalidAMIAttributeItemValue" } else { "InvalidParameterValue" };
-                return Err(Refusal::bad(
-                    code,
-                    format!("Invalid attribute item value \"{value}\" for {kind}"),
-                ));
+type Entries = Vec<(&'static str, String)>;
+
+/// What is added and what removed: `LaunchPermission.Add.1.UserId` and the like, or as of old (`aws ec2
+/// modify-snapshot-attribute --operation-type add --user-ids …`) `OperationType`, `UserId.1`, `UserGroup.1`.
+fn changes(call: &Call<'_>, name: &str, kinds: &[&'static str]) -> Result<(Entries, Entries), Refusal> {
+    let of = |operation: &str| {
+        let mut entries = Vec::new();
+        for prefix in call.params.structures(&format!("{name}.{operation}")) {
+            for kind in kinds {
+                if let Some(value) = call.params.get(&format!("{prefix}.{kind}")) {
+                    entries.push((*kind, checked(kind, value)?));
+                }
             }
-            entries.push((*kind, value));
+        }
+        Ok(entries)
+    };
+    let (mut add, mut remove) = (of("Add")?, of("Remove")?);
+    let operation = call.params.one_of("OperationType", &["add", "remove"])?;
+    let entries = if operation.as_deref() == Some("remove") { &mut remove } else { &mut add };
+    for (list, kind) in [("UserId", "UserId"), ("UserGroup", "Group")] {
+        for value in call.params.list(list) {
+            if operation.is_none() {
+                let text = format!("The request must contain the parameter OperationType for {list}");
+                return Err(Refusal::bad("MissingParameter", text));
+            }
+            entries.push((kind, checked(kind, value)?));
         }
     }
-    Ok(entries)
+    Ok((add, remove))
+}
+
+fn checked(kind: &str, value: String) -> Result<String, Refusal> {
+    let good = match kind {
+        "UserId" => value.len() == 12 && value.bytes().all(|digit| digit.is_ascii_digit()),
+        "Group" => value == "all",
+        _ => value.starts_with("arn:"),
+    };
+    if good {
+        return Ok(value);
+    }
+    let code = if kind == "UserId" { "InvalidAMIAttributeItemValue" } else { "InvalidParameterValue" };
+    Err(Refusal::bad(code, format!("Invalid attribute item value \"{value}\" for {kind}")))
 }
 
 /// `ModifyImageAttribute`: launch permissions and descriptions.
@@ -41,8 +56,7 @@ pub(crate) fn modify_image(call: &Call<'_>) -> Answer {
     } else {
         &["UserId", "Group", "OrganizationArn", "OrganizationalUnitArn"]
     };
-    let add = entries(call, "LaunchPermission.Add", kinds)?;
-    let remove = entries(call, "LaunchPermission.Remove", kinds)?;
+    let (add, remove) = changes(call, "LaunchPermission", kinds)?;
     let description = params.get("Description.Value");
     let _ = params.one_of("Attribute", &["launchPermission", "description"])?;
     params.finish()?;
@@ -129,8 +143,7 @@ pub(crate) fn modify_snapshot(call: &Call<'_>) -> Answer {
     let id = params.need("SnapshotId")?;
     let _ = params.one_of("Attribute", &["createVolumePermission"])?;
     let kinds: &[&'static str] = &["UserId", "Group"];
-    let add = entries(call, "CreateVolumePermission.Add", kinds)?;
-    let remove = entries(call, "CreateVolumePermission.Remove", kinds)?;
+    let (add, remove) = changes(call, "CreateVolumePermission", kinds)?;
     params.finish()?;
     if add.is_empty() && remove.is_empty() {
         return Err(Refusal::bad("InvalidParameterCombination", "No attributes specified."));

@@ -66,6 +66,28 @@ fn what_is_encrypted_with_awss_own_key_is_not_shared() {
     assert_eq!(ec2(&cloud, &text).element("Code"), "OperationNotPermitted");
 }
 
+/// As `aws ec2 modify-snapshot-attribute` asks with `--operation-type add --user-ids …`.
+#[test]
+fn sharing_may_be_asked_for_as_of_old() {
+    let cloud = Cloud::start();
+    let snapshot = cloud.make_snapshot("us-east-1", "123456789012", 1, None, false, &[]);
+    let image = cloud.make_image("us-east-1", "an image", &snapshot, "x86_64", false);
+    let ask = |what: &str, rest: &str| ec2(&cloud, &format!("Action={what}&{rest}")).element("Code");
+    let snapshot = format!("Attribute=createVolumePermission&SnapshotId={snapshot}&UserId.1=210987654321");
+    assert_eq!(ask("ModifySnapshotAttribute", &snapshot), "MissingParameter");
+    assert_eq!(ask("ModifySnapshotAttribute", &format!("{snapshot}&OperationType=more")), "InvalidParameterValue");
+    assert_eq!(ask("ModifySnapshotAttribute", &format!("{snapshot}&OperationType=add")), "");
+    let permissions = || {
+        let query = format!("Action=DescribeImageAttribute&Attribute=launchPermission&ImageId={image}");
+        ec2(&cloud, &query).element("userId")
+    };
+    let user = format!("Attribute=launchPermission&ImageId={image}&UserId.1=210987654321&UserGroup.1=all");
+    assert_eq!(ask("ModifyImageAttribute", &format!("{user}&OperationType=add")), "");
+    assert_eq!(permissions(), "210987654321");
+    assert_eq!(ask("ModifyImageAttribute", &format!("{user}&OperationType=remove")), "");
+    assert_eq!(permissions(), "");
+}
+
 #[test]
 fn a_role_gives_keys_that_need_their_token() {
     let cloud = Cloud::start();
