@@ -155,32 +155,6 @@ fn a_bundle_goes_through_a_bucket_of_the_catalog() {
 }
 
 #[test]
-fn a_killed_run_goes_on_or_is_undone() {
-    let folder = Folder::new();
-    for turn in 0..6 {
-        let mut child = folder
-            .command("install sample.qcow2 --recipe x.yaml -n web")
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        // Any moment will do; the run takes a fraction of a second.
-        std::thread::sleep(std::time::Duration::from_millis(15 * turn));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        if turn % 2 == 0 {
-            folder.expect(0, "install sample.qcow2 --recipe x.yaml -n web").image();
-            assert_eq!(folder.names("catalog/images").len(), 1);
-        }
-        if folder.path("web.journal").exists() {
-            folder.expect(0, "undo web.journal");
-        }
-        assert_eq!(folder.names("catalog/images"), [""; 0], "turn {turn}");
-        assert!(!folder.path("web.journal").exists());
-    }
-}
-
-#[test]
 fn a_test_is_read_before_anything_else() {
     let folder = Folder::new();
     for (text, expected) in [

@@ -58,6 +58,12 @@ impl Folder {
         ran
     }
 
+    /// Runs a line of a shell.
+    pub(crate) fn sh(&self, line: &str) {
+        let ran = Command::new("sh").args(["-ec", line]).current_dir(self.0.path()).status();
+        assert!(ran.unwrap().success(), "{line}");
+    }
+
     /// Names in a folder, sorted; none where it is missing.
     pub(crate) fn names(&self, name: &str) -> Vec<String> {
         let Ok(found) = std::fs::read_dir(self.path(name)) else { return Vec::new() };
@@ -85,6 +91,14 @@ impl Ran {
 
 /// A cloud where nothing is waited for.
 pub(crate) fn cloud(euca: bool) -> hardtack_fake_cloud::Cloud {
+    cloud_with(euca, |_| {})
+}
+
+/// The same, with other options.
+pub(crate) fn cloud_with(
+    euca: bool,
+    change: impl FnOnce(&mut hardtack_fake_cloud::Options),
+) -> hardtack_fake_cloud::Cloud {
     let builder = hardtack_fake_cloud::Cloud::builder();
     let builder = if euca { builder.eucalyptus() } else { builder };
     builder
@@ -93,6 +107,7 @@ pub(crate) fn cloud(euca: bool) -> hardtack_fake_cloud::Cloud {
             options.copy_polls = 0;
             options.image_polls = 0;
             options.instance_polls = 0;
+            change(options);
         })
         .start()
 }
