@@ -75,7 +75,10 @@ fn sharing_may_be_asked_for_as_of_old() {
     let ask = |what: &str, rest: &str| ec2(&cloud, &format!("Action={what}&{rest}")).element("Code");
     let snapshot = format!("Attribute=createVolumePermission&SnapshotId={snapshot}&UserId.1=210987654321");
     assert_eq!(ask("ModifySnapshotAttribute", &snapshot), "MissingParameter");
-    assert_eq!(ask("ModifySnapshotAttribute", &format!("{snapshot}&OperationType=more")), "InvalidParameterValue");
+    assert_eq!(
+        ask("ModifySnapshotAttribute", &format!("{snapshot}&OperationType=more")),
+        "InvalidParameterValue"
+    );
     assert_eq!(ask("ModifySnapshotAttribute", &format!("{snapshot}&OperationType=add")), "");
     let permissions = || {
         let query = format!("Action=DescribeImageAttribute&Attribute=launchPermission&ImageId={image}");
