@@ -30,6 +30,13 @@ impl Element {
         self.children.iter().filter(move |child| child.name == name)
     }
 
+    /// Bytes that it takes, about.
+    pub(crate) fn weight(&self) -> usize {
+        let own = size_of::<Self>() + self.name.len() + self.text.len();
+        // Elements are at most 64 deep.
+        self.children.iter().fold(own, |sum, child| sum.saturating_add(child.weight()))
+    }
+
     /// The text at a path of names, `None` where it is missing or empty.
     pub(crate) fn at(&self, path: &[&str]) -> Option<&str> {
         let found = path.iter().try_fold(self, |element, name| element.child(name))?;

@@ -5,6 +5,9 @@ use crate::query::Query;
 use crate::xml::Element;
 use crate::{Client, Error, Kind};
 
+/// Bytes that all pages of a list may take in memory. 100,000 images take about half of it.
+const HEAVIEST: usize = if cfg!(test) { 1 << 20 } else { 256 << 20 };
+
 /// `Filter.1.Name=…&Filter.1.Value.1=…`.
 pub(super) fn add_filters(query: &mut Query, filters: &[(String, Vec<String>)]) {
     for (index, (name, values)) in filters.iter().enumerate() {
@@ -26,6 +29,7 @@ pub(super) fn pages(
     mut each: impl FnMut(&Element) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut next: Option<String> = None;
+    let mut weight = 0_usize;
     for _ in 0..PAGES {
         let mut query = query.clone();
         if client.place().kind == Kind::Aws && !by_id {
@@ -33,6 +37,13 @@ pub(super) fn pages(
         }
         query.maybe("NextToken", next.as_deref());
         let root = call.query(client, &query)?;
+        weight = weight.saturating_add(root.weight());
+        if weight > HEAVIEST {
+            return Err(call.wrong(format!(
+                "its list takes more than {} MiB: narrow it down by other filters",
+                HEAVIEST >> 20
+            )));
+        }
         each(&root)?;
         let token = root.at(&["nextToken"]).map(str::to_owned);
         if token.is_some() && token == next {

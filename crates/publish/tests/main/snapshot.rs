@@ -323,3 +323,100 @@ fn nothing_is_left_of_what_is_undone() {
     assert_eq!(world.cloud.leftovers(), BTreeSet::new());
     assert_eq!(journal.standing(), []);
 }
+
+/// A long disk with little on it.
+#[derive(Clone)]
+struct Sparse(u64, BTreeMap<u64, Vec<u8>>);
+
+impl BlockSource for Sparse {
+    fn len(&self) -> u64 {
+        self.0
+    }
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), hardtack_disk::Error> {
+        let inside = (offset % SIZE) as usize;
+        assert!(inside + buffer.len() <= BLOCK, "blocks are read one by one");
+        match self.1.get(&(offset / SIZE)) {
+            Some(block) => buffer.copy_from_slice(&block[inside..inside + buffer.len()]),
+            None => buffer.fill(0),
+        }
+        Ok(())
+    }
+    fn data_ranges(&self, within: Range<u64>) -> Result<Vec<Range<u64>>, hardtack_disk::Error> {
+        let ranges = self.1.keys().map(|index| index * SIZE..((index + 1) * SIZE).min(self.0));
+        let inside = |range: Range<u64>| range.start.max(within.start)..range.end.min(within.end);
+        Ok(ranges.map(inside).filter(|range| !range.is_empty()).collect())
+    }
+}
+
+/// Whatever is left out: what a volume of the snapshot shows is the disk, where somebody reads it.
+#[test]
+fn a_volume_is_the_disk_with_any_size_map_parent_and_key() {
+    let mut seed = 11;
+    let mut below = |end: u64| Cloud::random(&mut seed) % end;
+    let gib = 1_u64 << 30;
+    for round in 0..16 {
+        let (encrypted, has_parent, grows) = (round % 2 == 1, round / 2 % 2 == 1, round / 4 % 2 == 1);
+        let world = World::new();
+        world.cloud.encrypt_by_default("us-east-1", encrypted, None);
+        // Blocks that somebody may read: all others are free, as a whole.
+        let mut used: BTreeSet<u64> = (0..8).map(|_| below(2048)).collect();
+        used.extend([0, 2047]);
+        let old_length =
+            if has_parent { gib } else { gib - below(3) * SIZE - [0, 512, 77][below(3) as usize] };
+        let mut disk = Sparse(old_length, BTreeMap::new());
+        let last = (old_length - 1) / SIZE;
+        for index in used.iter().filter(|index| **index <= last) {
+            if below(3) > 0 {
+                disk.1.insert(*index, (0..BLOCK).map(|at| (at as u64 * 7 + index) as u8).collect());
+            }
+        }
+        let free = |used: &BTreeSet<u64>, length: u64| -> Vec<Range<u64>> {
+            let blocks = (0..length.div_ceil(SIZE)).filter(|index| !used.contains(index));
+            blocks.map(|index| index * SIZE..((index + 1) * SIZE).min(length)).collect()
+        };
+        let mut request = SnapshotRequest { size: (round > 7).then_some(3), ..request() };
+        if has_parent {
+            let journal = world.journal_of("parent", "p");
+            let map = free(&used, disk.0);
+            let parent = write_snapshot(&world.client, &disk, &map, &request, &journal, &Silent).unwrap();
+            // Some blocks are emptied, some written, some new ones are used, with zeros too.
+            let mut changed = Vec::new();
+            if grows {
+                disk.0 += 5 * SIZE + 1000;
+                used.extend([2049, 2053]);
+                disk.1.insert(2053, (0..BLOCK).map(|at| if at < 1000 { 9 } else { 0 }).collect());
+                changed.push(2049 * SIZE..2049 * SIZE + 1);
+                changed.push(2053 * SIZE..disk.0);
+            }
+            for _ in 0..6 {
+                let index = below(2048);
+                used.insert(index);
+                match below(3) {
+                    0 => drop(disk.1.remove(&index)),
+                    1 => drop(disk.1.insert(index, vec![index as u8 | 1; BLOCK])),
+                    _ => disk.1.entry(index).or_insert_with(|| vec![0; BLOCK])[5] ^= 1,
+                }
+                changed.push(index * SIZE..(index + 1) * SIZE);
+            }
+            request.parent = Some((parent.id, changed));
+        }
+        let map = free(&used, disk.0);
+        let written =
+            write_snapshot(&world.client, &disk, &map, &request, &world.journal(), &Silent).unwrap();
+        assert_eq!(
+            (written.encrypted, written.size),
+            (encrypted, request.size.unwrap_or(disk.0.div_ceil(gib)))
+        );
+        let volume = world.cloud.read_snapshot(&written.id).unwrap();
+        let zeros = (0..8).map(|_| below(2048)).filter(|_| !encrypted);
+        for index in used.iter().copied().chain(zeros.collect::<Vec<_>>()) {
+            let end = disk.0.saturating_sub(index * SIZE).min(SIZE) as usize;
+            let mut wanted = disk.1.get(&index).cloned().unwrap_or_else(|| vec![0; BLOCK]);
+            wanted[end..].fill(0);
+            if end > 0 {
+                assert!(volume.block(index) == wanted, "round {round}: block {index} of {}", disk.0);
+            }
+        }
+        assert!(world.done("PutSnapshotBlock").len() < 60, "what nobody reads does not travel");
+    }
+}

@@ -164,3 +164,16 @@ fn an_image_that_is_not_there_is_told_by_its_code() {
     let error = describe_images(&aws([refused("InvalidAMIID.NotFound")]).client(), &filter).unwrap_err();
     assert!(error.is("InvalidAMIID.NotFound"));
 }
+
+#[test]
+fn pages_without_an_end_take_no_memory_without_an_end() {
+    let image = |page: usize| {
+        let item = format!("<item><imageId>ami-{page}</imageId><imageState>available</imageState><name>");
+        let content = format!("{item}{}</name></item>", "x".repeat(100_000));
+        answer("DescribeImages", &format!("<imagesSet>{content}</imagesSet><nextToken>{page}</nextToken>"))
+    };
+    let served = aws((0..40).map(image));
+    let error = describe_images(&served.client(), &ImageFilter::default()).unwrap_err();
+    assert!(error.to_string().contains("narrow it down"), "{error}");
+    assert_eq!(served.sent().len(), 11);
+}
