@@ -5,10 +5,10 @@
 use zeroize::Zeroizing;
 
 use crate::call::Call;
-use crate::credentials::{Credentials, time};
+use crate::credentials::Credentials;
 use crate::query::Query;
 use crate::xml::Element;
-use crate::{Client, Error, Service};
+use crate::{Client, Error, Service, date};
 
 const IDENTITY: Call = Call(Service::Sts, "GetCallerIdentity");
 const ASSUME: Call = Call(Service::Sts, "AssumeRole");
@@ -79,7 +79,7 @@ fn credentials(call: Call, root: &Element, result: &str, role: &str) -> Result<C
         id: text("AccessKeyId")?.to_owned(),
         secret: Zeroizing::new(text("SecretAccessKey")?.to_owned()),
         token: Some(Zeroizing::new(text("SessionToken")?.to_owned())),
-        expires: Some(time::parse(end).ok_or_else(|| call.wrong("Expiration is no time"))?),
+        expires: Some(date::parse(end).ok_or_else(|| call.wrong("Expiration is no time"))?),
         origin: format!("the role {role}"),
     })
 }

@@ -2,8 +2,8 @@
 
 use zeroize::Zeroizing;
 
-use super::{Credentials, time};
-use crate::{Environment, Error};
+use super::Credentials;
+use crate::{Environment, Error, date};
 
 const ID: &[&str] = &["AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"];
 const SECRET: &[&str] = &["AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"];
@@ -22,7 +22,7 @@ pub(super) fn find(environment: &Environment) -> Result<Option<Credentials>, Err
             secret: Zeroizing::new(secret.to_owned()),
             token: environment.first(TOKEN).map(|token| Zeroizing::new(token.to_owned())),
             expires: match environment.variable(END) {
-                Some(end) => Some(time::parse(end).ok_or_else(|| {
+                Some(end) => Some(date::parse(end).ok_or_else(|| {
                     Error::Credentials(format!("{END} is no time; one is 2026-01-31T23:59:59Z"))
                 })?),
                 None => None,

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{Credentials, time};
+use super::Credentials;
 use crate::transport::{Outgoing, Response, Transport};
 use crate::url::Url;
-use crate::{Environment, Error, Patience};
+use crate::{Environment, Error, Patience, date};
 
 /// Tries of one question.
 const TRIES: u32 = 3;
@@ -129,7 +129,7 @@ pub(super) fn keys(json: &Value, names: &Names, origin: &str) -> Result<Credenti
             let millis = number.as_u64().ok_or_else(wrong)?;
             Some(std::time::UNIX_EPOCH.checked_add(Duration::from_millis(millis)).ok_or_else(wrong)?)
         }
-        Some(value) => Some(value.as_str().and_then(time::parse).ok_or_else(|| {
+        Some(value) => Some(value.as_str().and_then(date::parse).ok_or_else(|| {
             Error::Credentials(format!("{origin} answers with {} that is no time", names.end))
         })?),
     };

@@ -12,7 +12,6 @@ mod provider;
 mod role;
 mod search;
 mod sso;
-pub(crate) mod time;
 
 pub use provider::Provider;
 

@@ -154,11 +154,11 @@ pub fn terminate_instance(client: &Client, instance: &str) -> Result<(), Error> 
 }
 
 /// `GetConsoleOutput`, decoded; empty where there is none yet. `latest`: what is there now, where the type of the
-/// instance can tell it; [`knows_no_latest`] tells the error of one that cannot. Eucalyptus always gives the last
-/// 64 KiB that are there, and is not asked for them in this way.
+/// instance can tell it. Eucalyptus always gives the last 64 KiB that are there, and is not asked for them in this way.
 ///
 /// # Errors
-/// The instance is gone; no answer; an answer that is no base64.
+/// The instance is gone; with `latest`, it is not on Nitro (`UnsupportedOperation`, `InvalidParameterCombination`); no
+/// answer; an answer that is no base64.
 pub fn console_output(client: &Client, instance: &str, latest: bool) -> Result<Vec<u8>, Error> {
     let mut query = Query::default();
     query.set("InstanceId", instance);
@@ -168,11 +168,6 @@ pub fn console_output(client: &Client, instance: &str, latest: bool) -> Result<V
     let root = CONSOLE.query(client, &query)?;
     CONSOLE.id(&root, &["instanceId"])?;
     decoded(root.at(&["output"]).unwrap_or_default())
-}
-
-/// Whether this is the error of [`console_output`] with `latest` for an instance that is not on Nitro: ask without.
-pub fn knows_no_latest(error: &Error) -> bool {
-    error.is("UnsupportedOperation") || error.is("InvalidParameterCombination")
 }
 
 /// Base64, with or without padding, line breaks anywhere. What follows a break in the text is left away: the service

@@ -23,7 +23,7 @@ pub use account::{
 };
 pub use image::{Image, ImageFilter, describe_images};
 pub use instance::{
-    Instance, InstanceState, RunInstance, console_output, describe_instances, knows_no_latest, run_instance,
+    Instance, InstanceState, RunInstance, console_output, describe_instances, run_instance,
     terminate_instance,
 };
 pub use launchers::{Launchers, launchers, modify_launchers};
@@ -42,7 +42,7 @@ use crate::{Client, Error, Kind, Service};
 const CREATE_TAGS: Call = Call(Service::Ec2, "CreateTags");
 
 /// Whether this cloud takes tags with the calls that make things. Where it does not they come by [`create_tags`].
-pub fn takes_tags(client: &Client) -> bool {
+pub(crate) fn takes_tags(client: &Client) -> bool {
     client.place().kind == Kind::Aws
 }
 

@@ -89,7 +89,7 @@ pub struct RegisterImage {
     pub ramdisk: Option<String>,
     /// `windows`, of Eucalyptus.
     pub platform: Option<String>,
-    /// Tags of the image. Empty where the cloud takes none with the call: see [`takes_tags`](super::takes_tags).
+    /// Tags of the image. Empty where the cloud takes none with the call: Eucalyptus.
     pub tags: Vec<(String, String)>,
 }
 

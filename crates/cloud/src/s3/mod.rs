@@ -18,7 +18,7 @@ mod tests;
 
 pub use bucket::{Bucket, Ownership, create_bucket, delete_bucket, head_bucket, ownership};
 pub use list::list_objects;
-pub use name::{check_bucket_name, check_key};
+pub use name::check_bucket_name;
 pub use object::{Head, PutOptions, delete_object, get_object, head_object, put_object};
 
 use crate::Error;

@@ -29,7 +29,7 @@ pub fn check_bucket_name(kind: Kind, bucket: &str) -> Result<(), Error> {
 /// # Errors
 /// It is empty or too long; a part of it is `.` or `..`, which is resolved away on the way to some servers; it has
 /// control characters, which lists cannot hold.
-pub fn check_key(key: &str) -> Result<(), Error> {
+pub(super) fn check_key(key: &str) -> Result<(), Error> {
     let rule = if key.is_empty() {
         "it is empty"
     } else if key.len() > 1024 {

@@ -1,3 +1,4 @@
+use super::name::check_key;
 use super::*;
 use crate::served::{Given, Served, given, ok};
 use crate::{Error, Kind};

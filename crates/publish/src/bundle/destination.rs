@@ -1,5 +1,6 @@
 //! Where a bundle goes.
 
+use hardtack_cloud::s3::check_bucket_name;
 use hardtack_cloud::{Client, Kind};
 
 use crate::Error;
@@ -87,16 +88,7 @@ impl Destination {
 
     /// What is wrong with the bucket's name where `kind` is stricter than [`parse`](Self::parse).
     pub(crate) fn unfit(&self, kind: Kind) -> Option<String> {
-        let fits = self.bucket.len() <= 63
-            && !self.bucket.contains(|char: char| char.is_ascii_uppercase() || char == '_')
-            && self.bucket.ends_with(|char: char| char.is_ascii_alphanumeric());
-        (kind == Kind::Aws && !fits).then(|| {
-            format!(
-                "{}: AWS' buckets have names of 3 to 63 lower-case letters, digits, dots and hyphens, and this is \
-                 none; choose another",
-                self.bucket
-            )
-        })
+        check_bucket_name(kind, &self.bucket).err().map(|error| error.to_string())
     }
 
     /// The client of the bucket's region: on AWS a location is a region.

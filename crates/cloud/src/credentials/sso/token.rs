@@ -13,8 +13,8 @@ use sha1::{Digest as _, Sha1};
 use zeroize::Zeroizing;
 
 use super::super::fetch::Question;
+use super::super::files;
 use super::super::profile::{Profiles, configured_endpoint};
-use super::super::{files, time};
 use super::sign_in;
 use crate::place::{aws, checked};
 use crate::{Environment, Error, date};
@@ -44,7 +44,7 @@ impl SignedIn<'_> {
         };
         let mut cache: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let now = (environment.now)();
-        let end = text(&cache, "expiresAt").and_then(time::parse);
+        let end = text(&cache, "expiresAt").and_then(date::parse);
         if end.is_some_and(|end| end <= now) {
             if !self.renew(&mut cache, profiles, environment, now)? {
                 return Err(sign_in(self.profile, "that was too long ago"));
@@ -82,7 +82,7 @@ impl SignedIn<'_> {
         environment: &Environment,
         now: SystemTime,
     ) -> Result<bool, Error> {
-        let registered = text(cache, "registrationExpiresAt").and_then(time::parse);
+        let registered = text(cache, "registrationExpiresAt").and_then(date::parse);
         let (Some(_), Some(id), Some(secret), Some(refresh)) =
             (self.session, text(cache, "clientId"), text(cache, "clientSecret"), text(cache, "refreshToken"))
         else {

@@ -187,17 +187,10 @@ fn a_console_is_decoded_whatever_its_base64_looks_like() {
 
 #[test]
 fn the_latest_console_is_asked_for_where_there_is_one() {
-    let served = aws([
-        console(""),
-        refused("UnsupportedOperation"),
-        refused("InvalidParameterCombination"),
-        refused("X"),
-    ]);
+    let served = aws([console(""), refused("UnsupportedOperation")]);
     let client = served.client();
     console_output(&client, "i-1", true).unwrap();
-    for known in [true, true, false] {
-        assert_eq!(knows_no_latest(&console_output(&client, "i-1", true).unwrap_err()), known);
-    }
+    assert!(console_output(&client, "i-1", true).unwrap_err().is("UnsupportedOperation"));
     assert_eq!(served.sent()[0].form(), ["InstanceId=i-1", "Latest=true"]);
     let served = euca([console("")]);
     console_output(&served.client(), "i-1", true).unwrap();
