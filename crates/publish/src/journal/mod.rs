@@ -128,7 +128,11 @@ impl Journal {
     pub fn existing(path: &Path) -> Result<Self, Error> {
         match JournalFile::open(path)? {
             Some(file) => Self::of(State::read(file)?),
-            None => Err(Error::file(path, "open the journal", std::io::ErrorKind::NotFound.into())),
+            None => {
+                let text = "there is no such file";
+                let source = std::io::Error::new(std::io::ErrorKind::NotFound, text);
+                Err(Error::file(path, "open the journal", source))
+            }
         }
     }
 
@@ -255,6 +259,15 @@ impl Journal {
         state.file.replace(&records)?;
         state.contents.forget(result);
         Ok(())
+    }
+
+    /// The run is at no end any more: from now on it is undone. A later run does not take it for finished.
+    pub(crate) fn reopen(&self) -> Result<(), Error> {
+        let mut state = self.state();
+        if state.contents.result.is_none() {
+            return Ok(());
+        }
+        state.write(vec![Record::Result { result: serde_json::Value::Null }], true)
     }
 
     /// What a run that came to its end gave.

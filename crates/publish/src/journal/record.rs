@@ -125,7 +125,8 @@ impl Contents {
             Record::Keep { key, value } => {
                 self.kept.insert(key, value.to_string().into());
             }
-            Record::Result { result } => self.result = Some(result),
+            // Null: what was finished is being undone.
+            Record::Result { result } => self.result = Some(result).filter(|result| !result.is_null()),
         }
         Ok(())
     }

@@ -115,6 +115,15 @@ fn try_token(
     let ticket = journal.intend(&region, &resource)?;
     let parent = request.parent.as_ref().map(|(parent, _)| parent);
     if terms.parent.as_ref().is_some_and(|(begun, _)| Some(begun) != parent) {
+        // One that is completed needs no parent any more (a copy of the source is deleted when it has served).
+        if let Some(id) = &known
+            && let Some(found) = look(client, id, tell)?
+            && found.state == SnapshotState::Completed
+        {
+            let (id, encrypted) = (id.clone(), found.encrypted);
+            let parent = terms.parent.map(|(_, size)| size);
+            return Ok(Some(Begun { id, size: terms.size, encrypted, parent, completed: true }));
+        }
         // What has changed since that parent nobody says any more: blocks that are left out would be the parent's.
         tell.note(
             "the snapshot of an earlier run has another parent than this run can use: a new one is begun",

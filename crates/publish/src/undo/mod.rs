@@ -41,6 +41,7 @@ enum Fate {
 /// Removes everything that stands in `journal`; `client` is `None` where all of it is local. Goes on after a failure
 /// and gives the first error at the end; what could not be removed still stands.
 pub fn undo(journal: &Journal, client: Option<&Client>, tell: &dyn Teller) -> Result<Undone, Error> {
+    journal.reopen()?;
     let mut standing = journal.standing();
     // The last that was made comes first among its like.
     standing.reverse();

@@ -4,6 +4,7 @@ use hardtack_cloud::ec2::{Mapping, RegisterImage};
 use hardtack_fake_cloud::{Cloud, Fault, FaultKind, Service};
 use hardtack_publish::Silent;
 use hardtack_publish::image::{Existing, find, register};
+use hardtack_publish::snapshot::{SnapshotRequest, write_snapshot};
 
 use crate::world::World;
 
@@ -96,4 +97,33 @@ fn a_refusal_is_the_services() {
     let error = register(&world.client, &request, Existing::Refuse, &world.journal(), &Silent).unwrap_err();
     assert!(error.to_string().contains("UnauthorizedOperation"), "{error}");
     assert_eq!(world.asked("RegisterImage"), 1);
+}
+
+#[test]
+fn a_name_that_is_taken_is_looked_for_until_it_is_seen() {
+    let world = World::of(Cloud::builder().with(|options| options.describe_misses = 3));
+    let request = request(&snapshot(&world));
+    // It is done, and nobody says so; then it is not seen everywhere.
+    world.cloud.inject(Fault::new(Service::Ec2, "RegisterImage", FaultKind::CloseAfterRequest));
+    let made = register(&world.client, &request, Existing::Refuse, &world.journal(), &Silent).unwrap();
+    assert_eq!(world.cloud.images().iter().map(|image| &image.id).collect::<Vec<_>>(), [&made.id]);
+    assert_eq!(world.done("RegisterImage").len(), 1);
+}
+
+#[test]
+fn a_completed_snapshot_needs_its_parent_no_more() {
+    let world = World::new();
+    let copies = [snapshot(&world), snapshot(&world)];
+    let disk = crate::world::disk(3, 0, &[1]);
+    let write = |parent: &str| {
+        let parent = Some((parent.to_owned(), vec![0..1 << 20]));
+        let asked = SnapshotRequest { parent, parallel: 1, ..SnapshotRequest::default() };
+        write_snapshot(&world.client, &disk, &[], &asked, &world.journal(), &Silent).unwrap()
+    };
+    let written = write(&copies[0]);
+    let made = register(&world.client, &request(&written.id), Existing::Refuse, &world.journal(), &Silent);
+    // The copy that was read is deleted, and the run ends before it writes down that it is over: the next one copies
+    // the source again.
+    assert_eq!((write(&copies[1]).id, world.cloud.snapshots().len()), (written.id, 3));
+    assert_eq!(world.cloud.images()[0].id, made.unwrap().id);
 }

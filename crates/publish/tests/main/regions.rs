@@ -168,3 +168,35 @@ fn each_region_has_its_key() {
         assert_eq!(snapshot.key, expected, "{}", snapshot.region);
     }
 }
+
+#[test]
+fn an_image_that_is_made_anew_is_copied_anew_and_what_undo_was_ended_at_goes() {
+    let world = World::of(Cloud::builder().with(|options| options.describe_misses = 3));
+    run(&world, &distribution()).unwrap();
+    let snapshots = world.cloud.snapshots().len();
+    // Undoing ends between the image and its snapshot, and what has the tag is not seen yet.
+    let fault = Fault::new(Service::Ec2, "DeleteSnapshot", FaultKind::Code(403, "UnauthorizedOperation"));
+    world.cloud.inject(fault.always());
+    undo::undo(&world.journal(), Some(&world.client), &Silent).unwrap_err();
+    assert_eq!((world.cloud.images().len(), world.cloud.snapshots().len()), (0, snapshots));
+    world.cloud.heal();
+    undo::undo(&world.journal(), Some(&world.client), &Silent).unwrap();
+    // That of the image itself was there before.
+    assert_eq!(world.cloud.snapshots().len(), 1);
+    let placed = run(&world, &distribution()).unwrap();
+    assert_eq!((placed.len(), world.cloud.images().len()), (3, 3));
+}
+
+#[test]
+fn a_run_that_is_being_undone_is_not_finished() {
+    let world = World::new();
+    run(&world, &distribution()).unwrap();
+    let journal = world.journal();
+    journal.finish(&serde_json::json!({"image": "ami-1"})).unwrap();
+    assert!(journal.result().is_some());
+    drop(journal);
+    let fault = Fault::new(Service::Ec2, "DeregisterImage", FaultKind::Code(403, "UnauthorizedOperation"));
+    world.cloud.inject(fault.always());
+    undo::undo(&world.journal(), Some(&world.client), &Silent).unwrap_err();
+    assert_eq!(world.journal().result(), None);
+}
