@@ -247,7 +247,7 @@ fn work(
     };
     let registered = image::register(client, &request, order.existing, journal, &order.tell)?;
     if let Some(test) = &order.trial {
-        let console = order.journal.with_extension("console");
+        let console = trial::console_of(&order.journal);
         trial::on_cloud(client, &registered.id, test, request.imds_v2, &console, journal, &order.tell)?;
     }
     let placed = distribute(client, &registered.id, &request.name, &plan.distribution, journal, &order.tell)?;

@@ -236,7 +236,7 @@ fn work(
             accel: &order.arguments.accel,
         };
         if let Err(error) =
-            trial::on_qemu(&machine, test, &order.journal.with_extension("console"), environment, &order.tell)
+            trial::on_qemu(&machine, test, &trial::console_of(&order.journal), environment, &order.tell)
         {
             catalog.remove(&id)?;
             journal.removed(ticket)?;
