@@ -22,7 +22,7 @@ const CONSOLE: Call = Call(Service::Ec2, "GetConsoleOutput");
 const USER_DATA: usize = 16 * 1024;
 
 /// An instance to start.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct RunInstance {
     /// The image.
     pub image: String,
@@ -44,6 +44,18 @@ pub struct RunInstance {
     pub imds_v2: bool,
     /// Tags of the instance and its volumes.
     pub tags: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for RunInstance {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // User-data may have secrets.
+        let (image, token) = (&self.image, &self.token);
+        formatter
+            .debug_struct("RunInstance")
+            .field("image", image)
+            .field("token", token)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What an instance is doing.
