@@ -13,10 +13,12 @@ use hardtack_cloud::ec2::{
 
 use super::Resolved;
 use crate::journal::{Journal, Resource, TAG};
-use crate::poll::Fresh;
+use crate::poll::{self, Fresh};
 use crate::refusal::maybe_done;
 use crate::{Error, Teller};
 
+/// In the journal: this copy has served, and is deleted.
+const RELEASED: &str = "source/released/";
 /// Says of a copy which snapshot it is of.
 const COPY_OF: &str = "hardtack:copy-of";
 /// Between two looks at a copy that is being made.
@@ -35,7 +37,16 @@ pub(super) fn copy(
 ) -> Result<Snapshot, Error> {
     let region = &client.place().region;
     let resource = Resource::SnapshotCopy { of: resolved.snapshot.clone() };
-    let known = journal.find(region, &resource);
+    let mut known = journal.find(region, &resource);
+    if let Some((ticket, id)) = known.as_ref().and_then(|known| Some((known.ticket, known.id.as_ref()?)))
+        && !id.is_empty()
+        && is_gone(client, id, journal, tell)?
+    {
+        // Where only the description lags behind, this removes it all the same.
+        delete_snapshot(client, id)?;
+        journal.removed(ticket)?;
+        known = None;
+    }
     let ticket = journal.intend(region, &resource)?;
     let id = match known {
         Some(standing) => match standing.id {
@@ -72,6 +83,15 @@ pub(super) fn copy(
     };
     journal.made(ticket, &id)?;
     wait(client, &id, tell)
+}
+
+/// Whether an earlier run has deleted its copy, or somebody else has.
+fn is_gone(client: &Client, id: &str, journal: &Journal, tell: &dyn Teller) -> Result<bool, Error> {
+    if journal.kept(&format!("{RELEASED}{id}")).is_some() {
+        return Ok(true);
+    }
+    let ask = || Ok(describe_snapshots(client, &[id], &[])?.into_iter().find(|snapshot| snapshot.id == id));
+    Ok(poll::look(client, tell, ask)?.is_none())
 }
 
 /// A copy that an earlier run of this journal made and did not live to write down. It may not be seen everywhere yet.
@@ -134,6 +154,8 @@ fn wait(client: &Client, id: &str, tell: &dyn Teller) -> Result<Snapshot, Error>
 /// Deletes the copy that was made for reading `of`, and any other that a lost answer has left.
 pub(super) fn release(client: &Client, of: &str, id: &str, journal: &Journal) -> Result<(), Error> {
     let region = &client.place().region;
+    // A run may be killed before it writes down that the copy is gone.
+    journal.keep(&format!("{RELEASED}{id}"), &serde_json::json!(true))?;
     delete_snapshot(client, id)?;
     for other in copies(client, of, journal)?.iter().filter(|other| *other != id) {
         delete_snapshot(client, other)?;

@@ -6,7 +6,7 @@ use hardtack_cloud::Client;
 use hardtack_cloud::ebs::BLOCK;
 use hardtack_disk::BlockSource;
 use hardtack_fake_cloud::{Cloud, Fault, FaultKind, Service};
-use hardtack_publish::journal::Journal;
+use hardtack_publish::journal::{Journal, Resource};
 use hardtack_publish::lock::{self, resolve_locked};
 use hardtack_publish::source::{Name, Resolved, SnapshotSource, resolve};
 use hardtack_publish::{Error, Silent, undo::undo};
@@ -241,4 +241,26 @@ fn an_image_whose_snapshot_is_not_shared_is_refused_with_who_must_share_it() {
     let image = cloud.make_image(REGION, "theirs", &id, "x86_64", true);
     let error = named(&world.client, &image).unwrap_err().to_string();
     assert!(error.contains(&id) && error.contains(&number(cloud, 1)), "{error}");
+}
+
+#[test]
+fn a_copy_that_was_deleted_before_that_was_written_down_is_made_anew() {
+    let world = World::new();
+    let (id, blocks) = snapshot(&world.cloud, 1, None, true);
+    let resolved = named(&world.client, &id).unwrap();
+    let resource = Resource::SnapshotCopy { of: id.clone() };
+    let journal = world.journal();
+    let disk = SnapshotSource::open(&world.client, &resolved, &journal, &Silent).unwrap();
+    let copy = disk.snapshot().to_owned();
+    disk.release(&journal).unwrap();
+    // As the journal is when the run is killed in between; and when somebody else has deleted it.
+    for gone in [copy.as_str(), "snap-00000000000000000"] {
+        let ticket = journal.intend(REGION, &resource).unwrap();
+        journal.made(ticket, gone).unwrap();
+        let disk = SnapshotSource::open(&world.client, &resolved, &journal, &Silent).unwrap();
+        assert_ne!(disk.snapshot(), gone);
+        is(&disk, &blocks);
+        disk.release(&journal).unwrap();
+        assert_eq!((world.cloud.snapshots().len(), journal.standing().len()), (1, 0));
+    }
 }
