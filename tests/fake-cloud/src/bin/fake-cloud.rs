@@ -1,7 +1,7 @@
 //! A fake cloud for a shell: prints the variables that lead programs to it, and runs until it is killed or its
 //! standard input ends.
 //!
-//! `fake-cloud [--euca] [--encrypt]`; `eval "$(…)"` takes what it prints.
+//! `sleep 1h | fake-cloud [--euca] [--encrypt] > variables &`, then `. ./variables`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
