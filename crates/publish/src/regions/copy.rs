@@ -3,7 +3,7 @@
 //! `CopyImage` has a client token. Launch permissions and tags of the image do not come with a copy.
 
 use hardtack_cloud::Client;
-use hardtack_cloud::ec2::{CopyImage, Image, copy_image};
+use hardtack_cloud::ec2::{CopyImage, Image, copy_image, delete_snapshot};
 use serde_json::json;
 
 use super::Distribution;
@@ -51,6 +51,11 @@ impl Task<'_> {
             self.tell.note(&format!(
                 "copy {id} in {region} is there no more, or came to nothing: it is made anew"
             ));
+            // An undo that was ended between the image and its snapshots has written them down.
+            let left = self.journal.kept(&format!("undo/{region}/{}", self.name)).unwrap_or_default();
+            for snapshot in left.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str) {
+                delete_snapshot(client, snapshot)?;
+            }
             self.journal.removed(ticket)?;
             // Its token means the old copy for ever.
             attempt = attempt.saturating_add(1);
