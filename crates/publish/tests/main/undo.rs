@@ -199,3 +199,27 @@ fn an_image_of_the_catalog_that_another_journal_made_is_left() {
     assert!(undone.left[0].contains("ami-00000000000000001") && undone.removed.len() == 1, "{undone:?}");
     assert_eq!(catalog.images().unwrap().len(), 1);
 }
+
+/// The journal was edited to name somebody's instance.
+#[test]
+fn an_instance_without_the_journals_tag_goes_on() {
+    use hardtack_cloud::ec2::{RunInstance, run_instance};
+    let world = World::new();
+    let image_of_it = register_image(&world.client, &request(&snapshot(&world))).unwrap();
+    hardtack_publish::image::wait(&world.client, &image_of_it, &Silent).unwrap();
+    let start = |token: &str, tags| {
+        let request =
+            RunInstance { image: image_of_it.clone(), token: token.to_owned(), tags, ..Default::default() };
+        run_instance(&world.client, &request).unwrap().id
+    };
+    let journal = world.journal();
+    let (theirs, ours) = (start("a", Vec::new()), start("b", journal.tags()));
+    for (token, id) in [("x", &theirs), ("b", &ours)] {
+        let ticket = journal.intend(REGION, &Resource::Instance { token: token.to_owned() }).unwrap();
+        journal.made(ticket, id).unwrap();
+    }
+    let undone = undo(&journal, Some(&world.client), &Silent).unwrap();
+    assert!(undone.left[0].contains(&theirs) && undone.removed[0].contains(&ours), "{undone:?}");
+    let state = |id: &str| world.cloud.instances().into_iter().find(|found| found.id == id).unwrap().state;
+    assert_eq!((state(&ours).as_str(), state(&theirs) == "terminated"), ("terminated", false));
+}
