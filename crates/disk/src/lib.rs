@@ -20,7 +20,9 @@ mod sink;
 mod source;
 
 pub use atomic::{AtomicFile, temporary_files};
-pub use container::{MARGIN, Opened, Source, SourceOptions, VhdSource, VmdkSource, open_source_with};
+pub use container::{
+    MARGIN, Opened, Source, SourceOptions, VhdSource, VmdkSource, open_source_with, open_spooled_with, spool,
+};
 pub use detect::{SourceFormat, detect_format, open_source};
 pub use error::Error;
 pub use holes::Holes;

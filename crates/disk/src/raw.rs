@@ -59,6 +59,11 @@ impl RawSource {
         Ok(Self::backing(file, path, length))
     }
 
+    /// The path that it was opened by.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// A raw image below another one, of any length: behind its end there are zeros anyway.
     pub(crate) fn backing(file: File, path: &Path, length: u64) -> Self {
         Self { file, path: path.to_owned(), length }

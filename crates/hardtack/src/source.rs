@@ -1,10 +1,12 @@
 //! An image that is read: opened out of whatever it is packed in, or fetched from a cloud.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use hardtack_disk::{
     Backing, BlockSource, ImageFormat, Opened, Qcow2Source, Source, SourceOptions, open_source_with,
+    open_spooled_with,
 };
 
 use crate::args::SourceArgs;
@@ -36,6 +38,25 @@ impl Input {
     /// Opens `path`; what has to be unpacked is unpacked now, beside `output` unless told otherwise.
     /// What people should know about it is said on standard error.
     pub(crate) fn open(path: &Path, options: &SourceArgs, output: Option<&Path>) -> Result<Self, CliError> {
+        Self::open_by(path, options, output, |options| open_source_with(path, options))
+    }
+
+    /// The same of a file that is open, `length` bytes long; `name` is what messages call it.
+    pub(crate) fn open_spooled(
+        (file, length): (File, u64),
+        name: &Path,
+        options: &SourceArgs,
+        output: Option<&Path>,
+    ) -> Result<Self, CliError> {
+        Self::open_by(name, options, output, |options| open_spooled_with(file, length, name, options))
+    }
+
+    fn open_by(
+        path: &Path,
+        options: &SourceArgs,
+        output: Option<&Path>,
+        open: impl FnOnce(&SourceOptions<'_>) -> Result<Opened, hardtack_disk::Error>,
+    ) -> Result<Self, CliError> {
         let unpacking: OnceLock<Progress> = OnceLock::new();
         let progress = |done, total| {
             unpacking
@@ -46,16 +67,13 @@ impl Input {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
         };
-        let opened = open_source_with(
-            path,
-            &SourceOptions {
-                backing: options.backing_dir.clone().map_or(Backing::Refuse, Backing::Within),
-                scratch: Some(options.scratch.clone().unwrap_or_else(beside)),
-                member: options.member.clone(),
-                limit: options.unpack_limit,
-                progress: Some(&progress),
-            },
-        )?;
+        let opened = open(&SourceOptions {
+            backing: options.backing_dir.clone().map_or(Backing::Refuse, Backing::Within),
+            scratch: Some(options.scratch.clone().unwrap_or_else(beside)),
+            member: options.member.clone(),
+            limit: options.unpack_limit,
+            progress: Some(&progress),
+        })?;
         if let Some(progress) = unpacking.into_inner() {
             progress.finish(opened.source.len());
         }

@@ -226,6 +226,71 @@ fn private_keys_may_have_a_passphrase() {
 }
 
 #[test]
+fn standard_input_is_an_image_of_a_given_size() {
+    let folder = Folder::new();
+    let hardtack = env!("CARGO_BIN_EXE_hardtack");
+    let owner = "-u 123456789012 -c user.crt -k user.pem --ec2cert cloud.crt --key-and-iv secret";
+    folder.expect(0, "bundle disk.raw -p d -o file --image-size 24M --key-and-iv secret", ENVIRONMENT);
+    folder.sh(&format!("cat disk.raw | {hardtack} bundle -i - -p d --image-size 25165824 -o pipe {owner}"));
+    folder.sh("diff -r file pipe");
+    // Whatever a file may hold: an image of another format, a kernel of any length.
+    folder.sh("qemu-img convert -O qcow2 disk.raw d.qcow2; head -c 100001 disk.raw > vmlinuz; mkdir scratch");
+    folder.sh(&format!(
+        "{hardtack} bundle - -p d --image-size $(stat -c %s d.qcow2) -o q --scratch scratch {owner} < d.qcow2
+         {hardtack} bundle -i - -p k --image-size 100001 --image-type kernel -o k {owner} < vmlinuz
+         grep -q '<type>kernel</type>' k/k.manifest.xml; diff -r file q
+         {hardtack} unbundle k/k.manifest.xml -o k.back -k user.pem; cmp vmlinuz k.back"
+    ));
+    for (size, what) in [(25_165_823_u64, "more bytes"), (25_165_825, "25165824 bytes")] {
+        let line =
+            format!("{hardtack} bundle -i - -p x --image-size {size} -o x {owner} < disk.raw 2>&1; echo $?");
+        let said = folder.sh(&format!("set +e; {line}"));
+        assert!(said.ends_with("3\n") && said.contains("standard input") && said.contains(what), "{said}");
+    }
+    let (_, err) = folder.expect(3, "bundle disk.raw -o x --image-size 1M", ENVIRONMENT);
+    assert!(err.contains("disk.raw") && err.contains("25165824"), "{err}");
+    for line in ["bundle -i - -o x", "bundle -i - -p x -o x", "bundle -i - --image-size 1M -o x"] {
+        let (_, err) = folder.expect(2, line, ENVIRONMENT);
+        assert!(err.contains("--prefix and --image-size"), "{err}");
+    }
+    let left: Vec<_> =
+        ["x", "scratch"].map(|name| std::fs::read_dir(folder.path(name)).map_or(0, Iterator::count)).into();
+    assert_eq!(left, [0, 0]);
+}
+
+#[test]
+fn parts_have_the_size_that_is_wanted() {
+    let folder = Folder::new();
+    folder.expect(
+        0,
+        "bundle disk.raw -o b --part-size 512K --block-device-mappings ami=sda --batch",
+        ENVIRONMENT,
+    );
+    let sizes = folder.sh("stat -c %s b/disk.raw.part.*");
+    let sizes: Vec<u64> = sizes.lines().map(|line| line.parse().unwrap()).collect();
+    let (last, others) = sizes.split_last().unwrap();
+    assert!(others.len() > 2 && others.iter().all(|size| *size == 512 << 10), "{sizes:?}");
+    assert!(*last > 0 && *last <= 512 << 10 && last.is_multiple_of(16), "{sizes:?}");
+    folder.expect(0, "unbundle b/disk.raw.manifest.xml -o back.raw", ENVIRONMENT);
+    folder.sh("cmp disk.raw back.raw");
+    let (_, err) = folder.expect(2, "bundle disk.raw -o c --part-size 1000001", ENVIRONMENT);
+    assert!(err.contains("multiple of 16"), "{err}");
+}
+
+#[test]
+fn keys_on_the_command_line_are_not_taken() {
+    let folder = Folder::new();
+    let (key, iv) = SECRET.trim().split_once('\n').unwrap();
+    for option in [format!("--enc-key {key}"), format!("--enc-iv {iv}"), format!("--enc-key={key}")] {
+        for verb in ["bundle disk.raw -o b", "install disk.raw -n web-1 --catalog c"] {
+            let (_, err) = folder.expect(2, &format!("{verb} {option}"), ENVIRONMENT);
+            assert!(err.contains("--enc-") && err.contains("--key-and-iv FILE"), "{err}");
+        }
+    }
+    assert!(!folder.path("b").exists() && !folder.path("c").exists());
+}
+
+#[test]
 fn kernels_and_eucarc() {
     let folder = Folder::new();
     std::fs::create_dir(folder.path(".euca")).unwrap();

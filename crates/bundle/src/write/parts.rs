@@ -16,7 +16,7 @@ use sha1::{Digest as _, Sha1};
 
 use super::Files;
 use crate::Error;
-use crate::layout::AES_BLOCK;
+use crate::layout::{AES_BLOCK, MOST_PARTS};
 use crate::manifest::{Digest, Part};
 use crate::session::Session;
 
@@ -218,6 +218,11 @@ impl<'a, O: Output> Parts<'a, O> {
 
     fn cut(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         while !bytes.is_empty() {
+            if self.parts.len() as u64 >= MOST_PARTS {
+                return Err(Error::Usage(format!(
+                    "the bundle has more than {MOST_PARTS} parts, and no manifest has room for them; make larger parts"
+                )));
+            }
             let (name, digest, have) = match &mut self.open {
                 Some(open) => open,
                 none => none.insert((name(self.prefix, self.parts.len()), Sha1::new(), 0)),

@@ -25,6 +25,8 @@ mod tar;
 mod vhd;
 mod vmdk;
 
+use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -135,6 +137,32 @@ impl Opened {
     pub fn describe(&self) -> String {
         self.formats.join(" in ")
     }
+}
+
+/// Takes all of `stream`, and at most `most` bytes, into a file without a name in `directory`, with holes where it is
+/// zero; the file and its length. `name` is what messages call the stream. Memory is bounded.
+///
+/// # Errors
+/// [`Error::Io`] when the stream cannot be read, or the directory is full ([`MARGIN`] bytes stay free in it).
+pub fn spool(stream: &mut dyn Read, name: &Path, directory: &Path, most: u64) -> Result<(File, u64), Error> {
+    let budget = codec::Budget::new(name, most, false);
+    let mut stream = scratch::Stream::Plain(Box::new(stream.take(most)));
+    let landed = scratch::land(&mut stream, directory, name, "stream", &budget)?;
+    let file = landed.file.try_clone().map_err(|source| Error::io(name, "hold on to it", source))?;
+    Ok((file, landed.len()))
+}
+
+/// The same as [`open_source_with`] of a file that is open, `length` bytes long; `name` is what messages call it.
+///
+/// # Errors
+/// As of [`open_source_with`].
+pub fn open_spooled_with(
+    file: File,
+    length: u64,
+    name: &Path,
+    options: &SourceOptions<'_>,
+) -> Result<Opened, Error> {
+    explore::open(file, name, length, options)
 }
 
 /// Opens an image read-only, whatever it is wrapped in.

@@ -116,6 +116,12 @@ impl Qcow2Source {
         self.layers.len() > 1 || self.raw.is_some()
     }
 
+    /// The files below the image's own, each behind the one that names it.
+    pub fn backing_files(&self) -> Vec<&Path> {
+        let layers = self.layers.iter().skip(1).map(Layer::path);
+        layers.chain(self.raw.as_ref().map(RawSource::path)).collect()
+    }
+
     /// How the image's own file stores the cluster `index` of the disk.
     pub(crate) fn cluster_at(&self, index: u64) -> Result<Stored, Error> {
         self.top().stored(index)

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use hardtack_bundle::PART_SIZE;
 
 use super::SourceArgs;
 use super::harden::HardenArgs;
+use super::size::{part_size, size};
 
 const EXAMPLE: &str = "\
 Examples:
@@ -13,6 +15,7 @@ Examples:
   hardtack bundle disk.qcow2 -o bundles -r x86_64 -u 123456789012 -k user.pem -c user-cert.pem \\
       --ec2cert cloud-cert.pem
   hardtack bundle base.qcow2 --recipe debian-3fa.yaml -o bundles      # hardened and bundled in one pass
+  zcat disk.raw.gz | hardtack bundle -i - -p disk --image-size 10G -o bundles
   hardtack bundle vmlinuz-3.2 --kernel true -o bundles                # the image is a kernel
   hardtack bundle disk.raw -o bundles -B ami=sda1,root=/dev/sda1 --kernel eki-12345678
 
@@ -31,13 +34,17 @@ Exit codes: 0 done, 2 wrong usage, recipe or key, 3 image refused, 4 local input
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct BundleArgs {
-    /// The images to read: qcow2, raw, VMDK or VHD, also compressed or in an archive.
+    /// The images to read: qcow2, raw, VMDK or VHD, also compressed or in an archive; - is standard input.
     #[arg(required_unless_present = "image", conflicts_with = "image")]
     pub(crate) images: Vec<PathBuf>,
 
     /// The image, as euca-bundle-image wants it named.
     #[arg(long, short, value_name = "IMAGE")]
     pub(crate) image: Option<PathBuf>,
+
+    /// How many bytes the image has, as it is given: needed for standard input, and compared.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) image_size: Option<u64>,
 
     /// The directory to write to; it is made if it is missing.
     #[arg(long, short, short_alias = 'd', alias = "destination", value_name = "DIR")]
@@ -67,6 +74,10 @@ pub(crate) struct BundleArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) ramdisk: Option<String>,
 
+    /// What the image is, as --kernel true and --ramdisk true say it.
+    #[arg(long, hide = true, value_enum)]
+    pub(crate) image_type: Option<ImageTypeName>,
+
     /// Do not wait until the output is on the disk: faster, and a power failure may take parts of it.
     #[arg(long)]
     pub(crate) no_sync: bool,
@@ -89,11 +100,42 @@ pub(crate) struct BundleArgs {
     pub(crate) open: SourceArgs,
 }
 
+impl BundleArgs {
+    /// The kernel's id, or `true`.
+    pub(crate) fn kernel(&self) -> Option<&str> {
+        let is_one = self.image_type == Some(ImageTypeName::Kernel);
+        is_one.then_some("true").or(self.kernel.as_deref())
+    }
+
+    /// The RAM disk's id, or `true`.
+    pub(crate) fn ramdisk(&self) -> Option<&str> {
+        let is_one = self.image_type == Some(ImageTypeName::Ramdisk);
+        is_one.then_some("true").or(self.ramdisk.as_deref())
+    }
+}
+
+/// What euca-bundle-image calls images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImageTypeName {
+    /// A disk.
+    Machine,
+    /// A kernel.
+    Kernel,
+    /// A RAM disk.
+    Ramdisk,
+}
+
 /// How a bundle is made.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct PackingArgs {
     /// Devices by their names in the guest (ami=sda1,root=/dev/sda1,ephemeral0=sdb).
-    #[arg(long, short = 'B', value_name = "NAME=DEVICE", value_delimiter = ',')]
+    #[arg(
+        long,
+        short = 'B',
+        alias = "block-device-mappings",
+        value_name = "NAME=DEVICE",
+        value_delimiter = ','
+    )]
     pub(crate) block_device_mapping: Vec<String>,
 
     /// Product codes.
@@ -115,6 +157,42 @@ pub(crate) struct PackingArgs {
     /// A file with the AES key and the vector, 32 hexadecimal digits each; else both are random.
     #[arg(long, value_name = "FILE")]
     pub(crate) key_and_iv: Option<PathBuf>,
+
+    /// Bytes of each part but the last, a multiple of 16 (10M).
+    #[arg(long, value_name = "SIZE", default_value_t = PART_SIZE, value_parser = part_size)]
+    pub(crate) part_size: u64,
+
+    /// Options of euca2ools that are not taken, or mean nothing here.
+    #[command(flatten)]
+    pub(crate) foreign: ForeignArgs,
+}
+
+/// Options of euca-bundle-image that are known for what they are.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ForeignArgs {
+    /// Refused: everybody on the machine can read arguments.
+    #[arg(long, hide = true, value_name = "KEY", value_parser = forget)]
+    pub(crate) enc_key: Option<Forgotten>,
+
+    /// Refused: everybody on the machine can read arguments.
+    #[arg(long, hide = true, value_name = "IV", value_parser = forget)]
+    pub(crate) enc_iv: Option<Forgotten>,
+
+    /// Nothing is ever asked but a passphrase.
+    #[arg(long, hide = true)]
+    pub(crate) batch: bool,
+
+    /// Progress is shown anyway.
+    #[arg(long, hide = true)]
+    pub(crate) progress: bool,
+}
+
+/// A secret that is not taken, and not kept either.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Forgotten;
+
+fn forget(_: &str) -> Result<Forgotten, std::convert::Infallible> {
+    Ok(Forgotten)
 }
 
 /// Whose bundle it is.

@@ -24,6 +24,18 @@ pub(crate) fn disk_size(text: &str) -> Result<u64, String> {
     }
 }
 
+/// The size of a bundle's parts: each ends with a block of AES.
+pub(crate) fn part_size(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        0 => Err("a part has bytes".to_owned()),
+        bytes if bytes.is_multiple_of(16) => Ok(bytes),
+        bytes => Err(format!(
+            "a part has a multiple of 16 bytes: {} would do",
+            bytes.saturating_add(16 - bytes % 16)
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -44,6 +56,13 @@ mod tests {
         for text in ["", "G", "-1", "1.5G", "1GiB", "10 G", "99999999T", "1µ"] {
             assert!(size(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn parts_have_whole_blocks() {
+        assert_eq!(part_size("10M"), Ok(10 << 20));
+        assert!(part_size("1000001").unwrap_err().contains("1000016"));
+        assert!(part_size("0").is_err());
     }
 
     #[test]

@@ -27,6 +27,8 @@ use crate::{Error, Teller};
 const MEMORY: u64 = 56 << 20;
 /// Bytes that a thread takes.
 const THREAD: u64 = 4 << 20;
+/// Bytes of a part: one is filled while one is on its way.
+const LARGEST_PART: u64 = 24 << 20;
 /// Connections beyond this number gain nothing.
 const CONNECTIONS: usize = 64;
 
@@ -50,6 +52,20 @@ pub struct Identity<'a> {
     pub session: Option<Session>,
 }
 
+/// Whether parts of so many bytes can be sent while others are being packed: they are in memory.
+///
+/// # Errors
+/// They are too large.
+pub fn check_part_size(bytes: u64) -> Result<(), Error> {
+    if bytes <= LARGEST_PART {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "parts of {bytes} bytes: those that are sent while they are packed are in memory, and have at most \
+         {LARGEST_PART}; bundle into files and upload them, or make smaller parts"
+    )))
+}
+
 /// Bundles `disk` and sends parts while later ones are still being packed; nothing is written on this machine.
 /// `options.directory` is not used. The session's key is kept in the journal until the run ends, so that a run that
 /// goes on makes the same parts, and those that are there with the right digest are not sent again.
@@ -67,6 +83,7 @@ pub fn upload_disk(
     tell: &dyn Teller,
 ) -> Result<Uploaded, Error> {
     hardtack_bundle::check_prefix(options.name)?;
+    check_part_size(options.part_size)?;
     let manifest = format!("{}.manifest.xml", options.name);
     let has_given = identity.session.is_some();
     let may_be_there = has_given || journal.resumed();
@@ -80,7 +97,10 @@ pub fn upload_disk(
         tell.note(&format!("the bundle {} is there already", done.location));
         return Ok(done);
     }
-    let parallel = destination.parallel.clamp(1, CONNECTIONS);
+    // One more is being filled.
+    let fit = MEMORY / options.part_size.max(1);
+    let most = usize::try_from(fit.saturating_sub(1)).unwrap_or(CONNECTIONS).clamp(1, CONNECTIONS);
+    let parallel = destination.parallel.clamp(1, most);
     let options = BundleOptions { threads: threads(options, parallel), ..options.clone() };
     let (packed, skipped) = send_parts(disk, &session, &options, &sender, parallel, tell)?;
     let text = text(identity, &session, options.name, &packed)?;

@@ -14,7 +14,7 @@ mod files;
 mod send;
 
 pub use destination::{ACLS, Destination};
-pub use disk::{Identity, upload_disk};
+pub use disk::{Identity, check_part_size, upload_disk};
 pub use files::{UploadOptions, upload_files};
 
 /// Metadata with the SHA-1 of an object, hexadecimal.

@@ -1,6 +1,7 @@
 //! `hardtack bundle`: images as bundles, hardened on the way if there is a recipe.
 
 pub(super) mod certificate;
+mod input;
 pub(super) mod keys;
 pub(super) mod plain;
 
@@ -18,7 +19,7 @@ use hardtack_disk::{BlockSource, Holes};
 use serde_json::json;
 
 use super::convert::{mebibytes, residue};
-use crate::args::{AccountArgs, BundleArgs, FilesArgs, GzipName, KeysArgs, PackingArgs};
+use crate::args::{AccountArgs, BundleArgs, FilesArgs, ForeignArgs, GzipName, KeysArgs, PackingArgs};
 use crate::environment;
 use crate::error::{CliError, LOCAL_IO};
 use crate::progress::Progress;
@@ -45,6 +46,8 @@ pub(crate) fn run(arguments: &BundleArgs) -> Result<u8, CliError> {
         let text = "--prefix and --recipe are for one image, and there are several";
         return Err(CliError::usage(text).hint("give one image at a time"));
     }
+    input::check(arguments, &images)?;
+    check_foreign(&arguments.packing.foreign)?;
     let devices = devices(&arguments.packing.block_device_mapping)?;
     let owner = owner(&arguments.account)?;
     make_directory(&arguments.output)?;
@@ -62,7 +65,7 @@ fn bundle(
 ) -> Result<(), CliError> {
     let name = match &arguments.prefix {
         Some(prefix) => prefix.clone(),
-        None => name_of(image, image_type(arguments.kernel.as_deref(), arguments.ramdisk.as_deref()))?,
+        None => name_of(image, image_type(arguments.kernel(), arguments.ramdisk()))?,
     };
     check_prefix(&name)?;
     let manifest = manifest_path(&arguments.output, &name);
@@ -72,6 +75,7 @@ fn bundle(
     }
     let session = keys::session(arguments.packing.key_and_iv.as_deref())?;
     let (disk, built) = disk(image, arguments, &manifest)?;
+    let image = input::shown(image);
     if arguments.force {
         // It would tell of parts that are replaced one after the other.
         match std::fs::remove_file(&manifest) {
@@ -105,11 +109,11 @@ fn bundle(
         architecture: arguments.arch.name().to_owned(),
         devices: devices.to_vec(),
         product_codes: arguments.packing.productcodes.clone(),
-        kernel: arguments.kernel.clone(),
-        ramdisk: arguments.ramdisk.clone(),
+        kernel: arguments.kernel().map(str::to_owned),
+        ramdisk: arguments.ramdisk().map(str::to_owned),
         name: name.clone(),
         user: owner.account.clone(),
-        image_type: image_type(arguments.kernel.as_deref(), arguments.ramdisk.as_deref()),
+        image_type: image_type(arguments.kernel(), arguments.ramdisk()),
         digest: written.digest,
         size: written.size,
         bundled_size: written.bundled_size,
@@ -143,13 +147,26 @@ fn disk(
     arguments: &BundleArgs,
     manifest: &Path,
 ) -> Result<(Arc<dyn BlockSource>, Option<Built>), CliError> {
-    if image_type(arguments.kernel.as_deref(), arguments.ramdisk.as_deref()) != ImageType::Machine {
-        return match arguments.harden.recipe {
-            Some(_) => Err(CliError::usage("--recipe is for disks, and a kernel or RAM disk is none")),
-            None => Ok((Arc::new(plain::Plain::open(image)?), None)),
-        };
+    let is_plain = image_type(arguments.kernel(), arguments.ramdisk()) != ImageType::Machine;
+    if is_plain && arguments.harden.recipe.is_some() {
+        return Err(CliError::usage("--recipe is for disks, and a kernel or RAM disk is none"));
     }
-    let input = Input::open(image, &arguments.open, Some(manifest))?;
+    let spooled = input::is_standard(image).then(|| input::spooled(arguments)).transpose()?;
+    if let (None, Some(size)) = (&spooled, arguments.image_size) {
+        input::check_file(image, size)?;
+    }
+    let image = input::shown(image);
+    if is_plain {
+        let plain = match spooled {
+            Some((file, length)) => plain::Plain::of(file, length, image)?,
+            None => plain::Plain::open(image)?,
+        };
+        return Ok((Arc::new(plain), None));
+    }
+    let input = match spooled {
+        Some(spooled) => Input::open_spooled(spooled, image, &arguments.open, Some(manifest))?,
+        None => Input::open(image, &arguments.open, Some(manifest))?,
+    };
     let Some(recipe) = &arguments.harden.recipe else {
         input.note_snapshots();
         let residue = if arguments.harden.sparsify { residue(&input)? } else { Vec::new() };
@@ -230,7 +247,21 @@ pub(super) fn packed<'a>(chosen: &PackingArgs, name: &'a str, directory: &'a Pat
         },
         level: chosen.level,
         dense: chosen.dense,
+        part_size: chosen.part_size,
         ..BundleOptions::new(name, directory)
+    }
+}
+
+/// Keys on the command line are everybody's.
+pub(super) fn check_foreign(foreign: &ForeignArgs) -> Result<(), CliError> {
+    let given = [("--enc-key", foreign.enc_key), ("--enc-iv", foreign.enc_iv)];
+    match given.iter().find(|(_, value)| value.is_some()) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let text = format!("{name} is not taken: everybody on the machine can read a command line");
+            Err(CliError::usage(text)
+                .hint("--key-and-iv FILE reads both from a file; take a new key, this one has been seen"))
+        }
     }
 }
 

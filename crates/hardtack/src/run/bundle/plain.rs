@@ -27,6 +27,14 @@ impl Plain {
         }
         Ok(Self { file: File::open(path).map_err(fail)?, path: path.to_owned(), length: found.len() })
     }
+
+    /// Of an open file; `name` is what messages call it.
+    pub(in crate::run) fn of(file: File, length: u64, name: &Path) -> Result<Self, CliError> {
+        if length == 0 {
+            return Err(CliError::refused(format!("{}: there is nothing in it", name.display())));
+        }
+        Ok(Self { file, path: name.to_owned(), length })
+    }
 }
 
 impl BlockSource for Plain {

@@ -5,7 +5,7 @@ use std::path::Path;
 use hardtack_bundle::{ImageType, Manifest, check_prefix};
 use hardtack_cloud::ec2::RegisterImage;
 use hardtack_cloud::{Client, Kind, Service, sts};
-use hardtack_publish::bundle::{Destination, Identity, upload_disk};
+use hardtack_publish::bundle::{Destination, Identity, check_part_size, upload_disk};
 use hardtack_publish::journal::Journal;
 use serde_json::{Value, json};
 
@@ -37,6 +37,7 @@ fn kind(arguments: &InstallArgs) -> ImageType {
 /// Reads keys and options. Account and the cloud's certificate are asked of the cloud where nobody gave them.
 pub(super) fn plan(order: &Order<'_>, client: &Client) -> Result<BundlePlan, CliError> {
     let arguments = order.arguments;
+    check_part_size(arguments.packing.part_size)?;
     let bucket = &arguments.bucket;
     let mut destination =
         Destination::parse(bucket.bucket.as_deref().unwrap_or_default(), bucket.acl.name())?;

@@ -121,7 +121,7 @@ fn source(order: &Order<'_>, client: &Client) -> Result<(String, Option<Resolved
             if arguments.lock.is_some() {
                 return Err(CliError::usage("--lock is for images of a cloud, and the source is a file"));
             }
-            Ok((inputs::file(path)?, None))
+            Ok((inputs::source(path, &arguments.open)?, None))
         }
         From::Name(name, given) => {
             if client.place().kind == Kind::Euca {
@@ -287,7 +287,9 @@ fn ebs(
     let options = &arguments.register;
     let encrypted = arguments.snapshot.encrypted || plan.kms_key.is_some();
     // What an account may not ask, it is told by the snapshot itself; a parent only saves work.
-    let parent = match (source, encryption_default(client)) {
+    let default = encryption_default(client);
+    let is_encrypted = encrypted || default.as_ref().map_or(true, |default| default.enabled);
+    let parent = match (source, default) {
         (Some(source), Ok(default)) => source
             .parent(&client.place().region, encrypted || default.enabled, plan.kms_key.as_deref())
             .map(|snapshot| (snapshot.to_owned(), ready.changed.clone())),
@@ -301,7 +303,7 @@ fn ebs(
     let snapshot = write_snapshot(
         client,
         &*ready.disk,
-        &disk::free(ready)?,
+        &disk::free(ready, is_encrypted)?,
         &SnapshotRequest {
             description: options.description.clone().unwrap_or_else(|| request.name.clone()),
             tags,

@@ -47,12 +47,16 @@ pub(super) fn ready(order: &Order<'_>, input: Input) -> Result<Ready, CliError> 
     Ok(Ready { disk: edited.disk, changed: edited.changed, free: Some(edited.free), changes })
 }
 
-/// What nobody reads on the disk, for an encrypted snapshot.
-pub(super) fn free(ready: &Ready) -> Result<Vec<Range<u64>>, CliError> {
+/// What nobody reads on the disk, for a snapshot. What is not known of it counts when it is encrypted: all that may be
+/// in use is sent then, zeros too.
+pub(super) fn free(ready: &Ready, is_encrypted: bool) -> Result<Vec<Range<u64>>, CliError> {
     let free = match &ready.free {
         Some(free) => free.clone(),
         None => free_map(ready.disk.clone())?,
     };
+    if is_encrypted {
+        free.notes.iter().for_each(|note| talk::note(note));
+    }
     Ok(free.ranges)
 }
 

@@ -7,12 +7,14 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use hardtack_bundle::hex;
+use hardtack_disk::{Backing, Qcow2Source, SourceFormat, detect_format};
 use hardtack_publish::fingerprint::Inputs;
 use hardtack_recipe::{HostFiles, RealFiles, Recipe};
 use sha2::{Digest as _, Sha256};
 
 use super::Order;
 use crate::agent_file;
+use crate::args::SourceArgs;
 use crate::error::CliError;
 use crate::run::build;
 
@@ -96,6 +98,21 @@ pub(in crate::run) fn file(path: &Path) -> Result<String, CliError> {
     Ok(hex::encode(&sum.finalize()))
 }
 
+/// The digest of a source: of its file, and where backing files are read of those too.
+pub(super) fn source(path: &Path, options: &SourceArgs) -> Result<String, CliError> {
+    let own = file(path)?;
+    let Some(directory) = &options.backing_dir else { return Ok(own) };
+    if detect_format(path)? != SourceFormat::Qcow2 {
+        return Ok(own);
+    }
+    let image = Qcow2Source::open_with(path, &Backing::Within(directory.clone()))?;
+    let below = image.backing_files().into_iter().map(file).collect::<Result<Vec<_>, _>>()?;
+    if below.is_empty() {
+        return Ok(own);
+    }
+    Ok(digest(format!("{own} above {}", below.join(" ")).as_bytes()))
+}
+
 /// The digest of everything that the image is made of. `source` says all of the disk that it begins with; `form` is
 /// what becomes of it. Its name, its tags and who may start it are none of it.
 pub(super) fn of_order(order: &Order<'_>, source: &str, form: &str) -> Result<String, CliError> {
@@ -172,6 +189,36 @@ mod tests {
         ] {
             assert_ne!(one, of(length, pieces), "{length} {pieces:?}");
         }
+    }
+
+    #[test]
+    #[allow(clippy::print_stderr)]
+    fn a_sources_digest_is_of_its_backing_files_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let qemu_img = |arguments: &[&str]| {
+            let made =
+                std::process::Command::new("qemu-img").args(arguments).current_dir(&directory).output();
+            made.is_ok_and(|output| output.status.success())
+        };
+        std::fs::write(at("base"), vec![1; 1 << 20]).unwrap();
+        if !qemu_img(&["create", "-q", "-f", "qcow2", "-b", "base", "-F", "raw", "middle"]) {
+            assert!(std::env::var_os("CI").is_none(), "no qemu-img");
+            eprintln!("SKIPPED: no qemu-img");
+            return;
+        }
+        assert!(qemu_img(&["create", "-q", "-f", "qcow2", "-b", "middle", "-F", "qcow2", "top"]));
+        let options = SourceArgs { backing_dir: Some(directory.path().to_owned()), ..SourceArgs::default() };
+        let of = |name: &str| source(&at(name), &options).unwrap();
+        let (top, base) = (of("top"), of("base"));
+        assert_eq!(top, of("top"));
+        assert_eq!(base, super::file(&at("base")).unwrap(), "one file is its own digest");
+        assert_ne!(top, super::file(&at("top")).unwrap());
+        std::fs::write(at("base"), vec![2; 1 << 20]).unwrap();
+        assert_ne!(of("top"), top);
+        // Without --backing-dir nothing below is read; opening such an image is refused later.
+        let own = source(&at("top"), &SourceArgs::default()).unwrap();
+        assert_eq!(own, super::file(&at("top")).unwrap());
     }
 
     /// Reading all of it would take the better part of an hour.

@@ -31,7 +31,7 @@ pub(super) fn install(
 ) -> Result<u8, CliError> {
     let arguments = order.arguments;
     let path = source(order, catalog)?;
-    let digest = inputs::of_order(order, &inputs::file(&path)?, "local")?;
+    let digest = inputs::of_order(order, &inputs::source(&path, &arguments.open)?, "local")?;
     if let Some(same) = same(order, catalog, &digest)? {
         print_image(&found(catalog, &same), arguments.json)?;
         return Ok(0);

@@ -18,6 +18,7 @@ use hardtack_publish::source::Name;
 use hardtack_publish::trial::Trial;
 use hardtack_recipe::Recipe;
 
+use super::bundle::check_foreign;
 use super::publish::{Existing, Site, Talker, default_path, existing, find, register_request};
 use super::{build, trial};
 use crate::args::{InstallArgs, On};
@@ -50,6 +51,7 @@ enum From {
 
 /// Runs `hardtack install`.
 pub(crate) fn run(arguments: &InstallArgs) -> Result<u8, CliError> {
+    check_foreign(&arguments.packing.foreign)?;
     let mut order = Order::new(arguments)?;
     let environment = environment::of_process();
     match find(&arguments.place, Service::S3, &environment)? {
