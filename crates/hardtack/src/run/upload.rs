@@ -66,7 +66,11 @@ pub(crate) fn run(arguments: &UploadArgs) -> Result<u8, CliError> {
     };
     let location = result.get("location").and_then(Value::as_str).unwrap_or_default();
     let mut out = std::io::stdout().lock();
-    let told = if arguments.json { writeln!(out, "{result}") } else { writeln!(out, "Uploaded {location}") };
+    let told = match (arguments.json, arguments.skipmanifest) {
+        (true, _) => writeln!(out, "{result}"),
+        (false, true) => writeln!(out, "Uploaded the parts of {location}, not the manifest"),
+        (false, false) => writeln!(out, "Uploaded {location}"),
+    };
     told.map_err(CliError::stream)?;
     Ok(0)
 }
