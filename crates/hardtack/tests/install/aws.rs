@@ -3,7 +3,7 @@
 use hardtack_fake_cloud::{Fault, FaultKind, Service};
 use serde_json::Value;
 
-use crate::workshop::{Folder, cloud};
+use crate::workshop::{Folder, RECIPE, cloud};
 
 const ON: &str = "--on aws --region us-east-1";
 
@@ -53,6 +53,21 @@ fn a_dry_run_sends_nothing() {
     let (folder, cloud) = (Folder::new(), cloud(false));
     let ran = folder.expect_at(&cloud, 0, &format!("install sample.qcow2 -n web-1 {ON} --dry-run"));
     assert!(ran.out.contains("good\tcredentials"), "{}", ran.out);
+    // What the disk refuses is found, too.
+    folder.write(
+        "gone.yaml",
+        &RECIPE
+            .replace("write: /etc/motd", "replace: /no/such, match: a, with: b")
+            .replace(", content: \"hard\\n\"", ""),
+    );
+    for (options, what) in
+        [("--arch arm64", "bad\tdisk\t--arch is arm64"), ("--recipe gone.yaml", "bad\tdisk\tstep files: ")]
+    {
+        let line = format!("install sample.qcow2 -n web-1 {ON} --dry-run {options}");
+        let ran = folder.expect_at(&cloud, 1, &line);
+        assert!(ran.out.contains(what), "{}", ran.out);
+    }
+    std::fs::remove_file(folder.path("gone.yaml")).unwrap();
     cloud.block_public_access("us-east-1", true, true);
     let ran = folder.expect_at(&cloud, 1, &format!("install sample.qcow2 -n web-1 {ON} --public --dry-run"));
     assert!(ran.out.contains("bad\t"), "{}", ran.out);

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use hardtack_cloud::ec2::{PublicAccess, image_public_access, regions};
-use hardtack_cloud::{Client, Kind};
+use hardtack_cloud::{Client, Error as Cloud, Kind};
 
 use super::Check;
 use super::encryption::{self, Wish};
@@ -150,6 +150,13 @@ pub(super) fn clash(client: &Client, name: &str, existing: Existing) -> Check {
                 ),
             ),
         },
+        // Without EC2 no image comes into being: nothing need be sent to find that out.
+        Err(Error::Cloud(error @ Cloud::Transport { .. })) => Check::bad(
+            "name",
+            format!(
+                "whether an image in {region} is called {name} cannot be known, and none can be registered: {error}"
+            ),
+        ),
         Err(error) => {
             Check::unknown("name", &format!("whether an image in {region} is called {name}"), &error)
         }

@@ -164,6 +164,15 @@ fn what_may_not_be_asked_is_doubtful() {
     }
 }
 
+/// Nothing need be sent to find out that nobody registers it.
+#[test]
+fn an_ec2_that_does_not_answer_is_bad() {
+    let world = World::new();
+    world.cloud.inject(Fault::new(Service::Ec2, "DescribeImages", FaultKind::Reset).always());
+    let (outcome, text) = worst(&ask(&world, &PLAIN), "name");
+    assert!(outcome == Outcome::Bad && text.contains("none can be registered"), "{text}");
+}
+
 #[test]
 fn keys_that_are_not_taken_end_it() {
     let world = World::new();

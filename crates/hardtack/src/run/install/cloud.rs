@@ -83,8 +83,11 @@ pub(super) fn install(order: &mut Order<'_>, site: Site, environment: &Environme
         (None, Some(resolved)) => resolved.size.saturating_mul(1 << 30),
         (None, None) => 0,
     });
-    let found = look_ahead(order, client, &plan, size, resumed)?;
+    let mut found = look_ahead(order, client, &plan, size, resumed)?;
     if arguments.dry_run {
+        if let Some(Opened::Input(input)) = file {
+            found.push(preflight::disk(order, input));
+        }
         return preflight::answer(&found, arguments.json);
     }
     preflight::pass(&found)?;

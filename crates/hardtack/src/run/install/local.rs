@@ -37,8 +37,9 @@ pub(super) fn install(
         return Ok(0);
     }
     let resumed = order.journal.exists();
-    let checks = checks(order, catalog, resumed, environment)?;
+    let mut checks = checks(order, catalog, resumed, environment)?;
     if arguments.dry_run {
+        checks.push(preflight::disk(order, Input::open(&path, &arguments.open, None)?));
         return preflight::answer(&checks, arguments.json);
     }
     preflight::pass(&checks)?;

@@ -21,7 +21,7 @@ use hardtack_recipe::Recipe;
 use super::bundle::check_foreign;
 use super::publish::{Existing, Site, Talker, default_path, existing, find, register_request};
 use super::{build, trial};
-use crate::args::{InstallArgs, On};
+use crate::args::{Architecture, InstallArgs, On};
 use crate::environment;
 use crate::error::CliError;
 use inputs::Witness;
@@ -134,6 +134,9 @@ fn check_options(arguments: &InstallArgs) -> Result<(), CliError> {
     if bundle && arguments.bucket.bucket.is_none() {
         return Err(CliError::usage("a bundle needs a bucket: --bucket BUCKET[/PREFIX]"));
     }
+    if on == On::Euca {
+        fits_eucalyptus(arguments)?;
+    }
     let plain = arguments.register.kernel.as_deref() == Some("true")
         || arguments.register.ramdisk.as_deref() == Some("true");
     if plain && !bundle {
@@ -143,4 +146,23 @@ fn check_options(arguments: &InstallArgs) -> Result<(), CliError> {
         return Err(CliError::usage("--recipe is for disks, and a kernel or RAM disk is none"));
     }
     Ok(())
+}
+
+/// What Eucalyptus refuses when the image is registered, after all of it has been sent.
+fn fits_eucalyptus(arguments: &InstallArgs) -> Result<(), CliError> {
+    let register = &arguments.register;
+    if register.virtualization_type.name() == "paravirtual"
+        && register.kernel.is_none()
+        && register.ramdisk.as_deref() != Some("true")
+    {
+        return Err(CliError::usage("--virtualization-type paravirtual: Eucalyptus wants a kernel for it")
+            .hint("give --kernel eki-… (and --ramdisk eri-…), or leave both out for an image that boots by itself"));
+    }
+    match arguments.arch {
+        None | Some(Architecture::I386 | Architecture::X86_64) => Ok(()),
+        Some(other) => {
+            let text = format!("--arch {}: Eucalyptus takes images for i386 and x86_64", other.name());
+            Err(CliError::usage(text))
+        }
+    }
 }

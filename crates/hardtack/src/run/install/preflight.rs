@@ -5,7 +5,9 @@ use std::io::Write as _;
 use hardtack_publish::preflight::{Check, Outcome};
 use serde_json::json;
 
+use super::{Order, disk};
 use crate::error::{CliError, NO};
+use crate::source::Input;
 use crate::talk;
 
 fn word(outcome: Outcome) -> &'static str {
@@ -36,6 +38,28 @@ pub(super) fn pass(checks: &[Check]) -> Result<(), CliError> {
         1 => Err(CliError::refused("nothing was sent: a check is bad, see above")),
         _ => Err(CliError::refused(format!("nothing was sent: {bad} checks are bad, see above"))),
     }
+}
+
+/// What only the disk itself can say, for `--dry-run`: whether the options fit it, and whether the recipe can be
+/// carried out in it. Nothing of it is written anywhere.
+pub(super) fn disk(order: &Order<'_>, input: Input) -> Check {
+    const SUBJECT: &str = "disk";
+    let looked = disk::look(order, &input.disk);
+    match looked.and_then(|looks| Ok((looks, disk::ready(order, input)?))) {
+        Ok((looks, ready)) => {
+            let boots = looks.boot_mode.map_or("how it boots is not known", |mode| mode.name());
+            let changes = ready.changes.map(|(changes, _)| format!(", changes of the recipe: {changes}"));
+            let text = format!("{}, {boots}{}", looks.architecture, changes.unwrap_or_default());
+            Check { subject: SUBJECT, outcome: Outcome::Good, text }
+        }
+        Err(error) => Check { subject: SUBJECT, outcome: Outcome::Bad, text: one_line(&error.report()) },
+    }
+}
+
+/// An error's report, for a line of its own.
+fn one_line(report: &str) -> String {
+    let report = report.strip_prefix("hardtack: ").unwrap_or(report);
+    report.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 /// The answer of `--dry-run`: all checks, and 1 when one is bad.

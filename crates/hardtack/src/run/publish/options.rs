@@ -129,6 +129,7 @@ pub(crate) fn register_request(arguments: &ImageArgs) -> Result<RegisterImage, C
     if arguments.description.as_ref().is_some_and(|text| text.chars().count() > 255) {
         return Err(CliError::usage("--description: it has more than 255 characters"));
     }
+    volume_type(&arguments.volume_type)?;
     let boot_mode = arguments.boot_mode.map(|boot| match boot {
         Boot::LegacyBios => BootMode::Bios,
         Boot::Uefi => BootMode::Uefi,
@@ -148,6 +149,18 @@ pub(crate) fn register_request(arguments: &ImageArgs) -> Result<RegisterImage, C
         tags: tags(&arguments.tags)?,
         ..RegisterImage::default()
     })
+}
+
+/// Kinds of volumes that machines boot from, as EC2's reference has them.
+fn volume_type(given: &str) -> Result<(), CliError> {
+    match given {
+        "standard" | "gp2" | "gp3" => Ok(()),
+        "io1" | "io2" => Err(CliError::usage(format!(
+            "--volume-type {given}: such a volume needs a number of IOPS, which an image of ours does not have; whoever \
+             starts an instance can ask for it"
+        ))),
+        _ => Err(CliError::usage(format!("--volume-type {given}: roots have gp3, gp2 or standard"))),
+    }
 }
 
 /// `true` says that the image is one, and is no id.
@@ -267,6 +280,12 @@ mod tests {
         ] {
             assert!(mappings(&texts(&[bad])).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn volumes_that_nobody_boots_from_are_refused() {
+        assert!(["gp3", "gp2", "standard"].iter().all(|kind| volume_type(kind).is_ok()));
+        assert!(["gp9", "", "st1", "io2"].iter().all(|kind| volume_type(kind).is_err()));
     }
 
     #[test]
