@@ -5,12 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hardtack_disk::ranges::merge;
-use hardtack_disk::{
-    AtomicFile, Backing, BlockSource, BlockWrite, Holes, ImageFormat, Overlay, Written,
-};
+use hardtack_disk::{AtomicFile, Backing, BlockSource, BlockWrite, Holes, ImageFormat, Overlay, Written};
 use hardtack_guest::{
-    Confirmation, Content, Edit, FileType, FreeMap, Guest, GuestPath, Location, Residue, State, Tree, confirm,
-    free_map, grow_root,
+    Confirmation, Content, Edit, FileType, FreeMap, Guest, GuestPath, Location, Residue, State, Tree,
+    confirm, free_map, grow_root,
 };
 
 use crate::args::TargetArgs;

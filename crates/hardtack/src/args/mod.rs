@@ -20,7 +20,9 @@ mod upload;
 mod user_data;
 
 pub(crate) use build::BuildArgs;
-pub(crate) use bundle::{AccountArgs, Architecture, BundleArgs, FilesArgs, ForeignArgs, GzipName, KeysArgs, PackingArgs};
+pub(crate) use bundle::{
+    AccountArgs, Architecture, BundleArgs, FilesArgs, ForeignArgs, GzipName, KeysArgs, PackingArgs,
+};
 pub(crate) use console::ConsoleArgs;
 pub(crate) use convert::ConvertArgs;
 pub(crate) use demo::DemoArgs;

@@ -1,5 +1,5 @@
 //! `hardtack install`, `upload`, `register` and `undo` as people and programs run them.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod aws;
 mod euca;

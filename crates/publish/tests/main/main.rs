@@ -1,5 +1,10 @@
 //! From a disk to an image and back, against a cloud in this process.
-#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::result_large_err, clippy::single_range_in_vec_init)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::result_large_err,
+    clippy::single_range_in_vec_init
+)]
 
 mod bundle;
 mod facts;

@@ -157,6 +157,8 @@ pub(super) fn of_order(order: &Order<'_>, source: &str, form: &str) -> Result<St
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

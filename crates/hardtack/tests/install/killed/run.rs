@@ -132,7 +132,7 @@ impl Killing {
         if undone_first {
             self.kill_undo();
         }
-        if turn % 2 == 0 || undone_first {
+        if turn.is_multiple_of(2) || undone_first {
             self.persist(&what, &line);
             assert_eq!(self.state(), self.whole, "{}, {what}: not as without a kill", self.numbers.name);
             if !undone_first {
@@ -140,7 +140,7 @@ impl Killing {
                     known.judge(&self.cloud.log(), &format!("{}, {what}", self.numbers.name));
             }
         }
-        if turn % 3 == 0 {
+        if turn.is_multiple_of(3) {
             self.kill_undo();
         }
         if self.folder.path("web-1.journal").exists() {
