@@ -35,8 +35,8 @@ pub(crate) const MOST_RANGES_READ: usize = 1 << 20;
 /// Bytes of a manifest: what Eucalyptus accepts (`images.max_manifest_size`), enough for 300 GB.
 pub const LARGEST_MANIFEST: u64 = 5 << 20;
 
-/// Parts of one bundle: each takes more than this share of its manifest.
-pub(crate) const MOST_PARTS: u64 = LARGEST_MANIFEST / 128;
+/// Bytes of a manifest that its parts may take; the rest holds keys, devices and product codes.
+pub(crate) const LARGEST_PART_LIST: u64 = LARGEST_MANIFEST - (64 << 10);
 
 /// Bytes that may follow the image in the tar stream: its end is padded to records, and other programs
 /// may have put something behind it that nobody reads.

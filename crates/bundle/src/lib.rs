@@ -30,7 +30,7 @@ pub use manifest::{Digest, ImageType, Manifest, Part, Signature, signed_text};
 pub use read::{Bundle, Check, Unbundled, Verdict, check, unbundle};
 pub use session::Session;
 pub use write::{
-    BundleOptions, Gzip, PackedPart, PackedParts, Progress, Stage, WrittenParts, pack_parts,
+    BundleOptions, Gzip, PackedPart, PackedParts, Progress, Stage, WrittenParts, pack_parts, part_name,
     unfinished_files, write_parts,
 };
 

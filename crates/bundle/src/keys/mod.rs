@@ -41,7 +41,7 @@ pub struct Sealed {
 }
 
 /// The RSA key of a certificate.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey(RsaPublicKey);
 
 impl PublicKey {

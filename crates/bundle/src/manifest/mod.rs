@@ -8,6 +8,7 @@ mod signed;
 mod write;
 
 pub use signed::signed_text;
+pub(crate) use write::part_text;
 
 use crate::keys::Sealed;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Manifest, Signature, signed_text};
+use super::{Digest, Manifest, Signature, signed_text};
 use crate::keys::{PrivateKey, Sealed};
 use crate::layout::{UNSIGNED, VERSION};
 use crate::{Error, hex};
@@ -83,14 +83,20 @@ impl Manifest {
         }
         let _ = write!(out.0, "<parts count=\"{}\">", self.parts.len());
         for (index, part) in self.parts.iter().enumerate() {
-            let _ = write!(out.0, "<part index=\"{index}\">");
-            out.leaf("filename", &part.name);
-            out.digest(&part.digest);
-            out.close("part");
+            out.0.push_str(&part_text(index, &part.name, &part.digest));
         }
         out.close("parts");
         out.close("image");
     }
+}
+
+/// A part's element.
+pub(crate) fn part_text(index: usize, name: &str, digest: &Digest) -> String {
+    let mut out = Xml(format!("<part index=\"{index}\">"));
+    out.leaf("filename", name);
+    out.digest(digest);
+    out.close("part");
+    out.0
 }
 
 /// A text that grows. Writing to a `String` cannot fail.

@@ -54,6 +54,23 @@ impl Bundle {
         key.open(&self.manifest.user_key).or_else(|| key.open(&self.manifest.cloud_key))
     }
 
+    /// Whether the key is the user's whose certificate it was made for, and not only the cloud's.
+    pub fn is_of_user(&self, key: &PrivateKey) -> bool {
+        key.open(&self.manifest.user_key).is_some()
+    }
+
+    /// The signature, by the signer's certificate.
+    pub fn signature(&self, public: Option<&PublicKey>) -> Verdict {
+        match (&self.manifest.signature, public) {
+            (Signature::Unsigned, _) => Verdict::Absent,
+            (_, None) => Verdict::Unknown,
+            (Signature::Bytes(bytes), Some(public)) => match signed_text(&self.text) {
+                Some(text) if public.verifies(text.as_bytes(), bytes) => Verdict::Good,
+                _ => Verdict::Bad,
+            },
+        }
+    }
+
     /// Compares all parts with the manifest.
     fn compare(&self, progress: Progress<'_>) -> Vec<Error> {
         let manifest = &self.manifest;
@@ -153,21 +170,13 @@ pub fn check(
     let refuse = |what: &str| Error::Manifest { path: bundle.path.clone(), what: what.to_owned() };
     let mut problems = Vec::new();
     let own = key.map(PrivateKey::public);
-    let signature = match (&bundle.manifest.signature, certificate.or(own.as_ref())) {
-        (Signature::Unsigned, _) => Verdict::Absent,
-        (_, None) => Verdict::Unknown,
-        (Signature::Bytes(bytes), Some(public)) => match signed_text(&bundle.text) {
-            Some(text) if public.verifies(text.as_bytes(), bytes) => Verdict::Good,
-            Some(_) => {
-                problems.push(refuse("the signature is not of this manifest and this certificate"));
-                Verdict::Bad
-            }
-            None => {
-                problems.push(refuse("nothing in it can be cut out as the text that was signed"));
-                Verdict::Bad
-            }
-        },
-    };
+    let signature = bundle.signature(certificate.or(own.as_ref()));
+    if signature == Verdict::Bad {
+        problems.push(refuse(match signed_text(&bundle.text) {
+            Some(_) => "the signature is not of this manifest and this certificate",
+            None => "nothing in it can be cut out as the text that was signed",
+        }));
+    }
     let damaged = bundle.compare(progress);
     let parts = if damaged.is_empty() { Verdict::Good } else { Verdict::Bad };
     problems.extend(damaged);

@@ -10,6 +10,7 @@ mod pack;
 mod parts;
 mod scan;
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,8 +20,8 @@ use hardtack_disk::BlockSource;
 use sha1::{Digest as _, Sha1};
 
 use self::pack::{Frame, Packed, Packer};
-pub use self::parts::PackedPart;
 use self::parts::{Committer, Output, Parts, ToFiles, ToSink};
+pub use self::parts::{PackedPart, part_name};
 use crate::Error;
 use crate::layout::{AES_BLOCK, PART_SIZE, PIECE};
 use crate::manifest::{self, Part};
@@ -146,8 +147,8 @@ impl Files {
     }
 
     fn forget(&mut self) {
-        lock(&UNFINISHED).retain(|path| !self.0.contains(path));
-        self.0.clear();
+        let mine: HashSet<PathBuf> = self.0.drain(..).collect();
+        lock(&UNFINISHED).retain(|path| !mine.contains(path));
     }
 }
 

@@ -16,15 +16,15 @@ use sha1::{Digest as _, Sha1};
 
 use super::Files;
 use crate::Error;
-use crate::layout::{AES_BLOCK, MOST_PARTS};
-use crate::manifest::{Digest, Part};
+use crate::layout::{AES_BLOCK, LARGEST_PART_LIST};
+use crate::manifest::{Digest, Part, part_text};
 use crate::session::Session;
 
 /// Parts that may wait to be on the disk.
 const WAITING: usize = 2;
 
-/// The file name of part number `index`.
-fn name(prefix: &str, index: usize) -> String {
+/// The file name of part number `index` of the bundle `prefix`.
+pub fn part_name(prefix: &str, index: usize) -> String {
     format!("{prefix}.part.{index:02}")
 }
 
@@ -167,6 +167,8 @@ pub(super) struct Parts<'a, O> {
     open: Option<(String, Sha1, u64)>,
     output: O,
     parts: Vec<Part>,
+    /// Bytes that the parts take in the manifest.
+    listed: u64,
     length: u64,
 }
 
@@ -181,6 +183,7 @@ impl<'a, O: Output> Parts<'a, O> {
             open: None,
             output,
             parts: Vec::new(),
+            listed: 0,
             length: 0,
         }
     }
@@ -218,14 +221,21 @@ impl<'a, O: Output> Parts<'a, O> {
 
     fn cut(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         while !bytes.is_empty() {
-            if self.parts.len() as u64 >= MOST_PARTS {
-                return Err(Error::Usage(format!(
-                    "the bundle has more than {MOST_PARTS} parts, and no manifest has room for them; make larger parts"
-                )));
-            }
             let (name, digest, have) = match &mut self.open {
                 Some(open) => open,
-                none => none.insert((name(self.prefix, self.parts.len()), Sha1::new(), 0)),
+                none => {
+                    let index = self.parts.len();
+                    let name = part_name(self.prefix, index);
+                    self.listed += part_text(index, &name, &Digest::default()).len() as u64;
+                    if self.listed > LARGEST_PART_LIST {
+                        return Err(Error::Usage(format!(
+                            "the bundle has more than {index} parts of {} bytes, and no manifest has room for them; \
+                             make larger parts",
+                            self.part_size
+                        )));
+                    }
+                    none.insert((name, Sha1::new(), 0))
+                }
             };
             let room = usize::try_from(self.part_size - *have).unwrap_or(usize::MAX);
             let (now, later) = bytes.split_at(room.min(bytes.len()));

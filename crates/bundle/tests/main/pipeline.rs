@@ -3,10 +3,12 @@
 use std::fs;
 use std::ops::Range;
 
-use hardtack_bundle::{BundleOptions, Error, Gzip, PackedPart, pack_parts, write_parts};
+use hardtack_bundle::{
+    BundleOptions, Error, Gzip, LARGEST_MANIFEST, Manifest, PackedPart, Part, pack_parts, write_parts,
+};
 use hardtack_disk::{BlockSource, RawSource};
 
-use crate::common::{IV, KEY, bundle, disk, session, sh, take_apart};
+use crate::common::{IV, KEY, bundle, certificate, disk, private, session, sh, take_apart};
 
 /// What ec2-unbundle does, by hand: cat, openssl, gzip, tar.
 fn by_hand(directory: &std::path::Path, name: &str) -> String {
@@ -281,4 +283,37 @@ fn a_part_that_nobody_takes_ends_the_work_with_that_error() {
     let result =
         pack_parts(&disk, &session(), &options, &|_, _, _| {}, &mut |_| Err(Mine("called".to_owned())));
     assert!(result.unwrap_err().0.contains("level"));
+}
+
+#[test]
+fn there_are_as_many_parts_as_a_manifest_has_room_for() {
+    let disk = disk(3 << 20);
+    let mut counts = Vec::new();
+    for name in ["i".to_owned(), "é".repeat(50)] {
+        let options = BundleOptions { part_size: 16, ..BundleOptions::new(&name, "/nowhere".as_ref()) };
+        let mut parts = Vec::new();
+        let result = pack_parts(&disk, &session(), &options, &|_, _, _| {}, &mut |part: PackedPart| {
+            parts.push(Part { name: part.name, digest: part.digest });
+            Ok::<_, Error>(())
+        });
+        let error = result.unwrap_err();
+        assert!(matches!(&error, Error::Usage(text) if text.contains("make larger parts")), "{error}");
+        counts.push(parts.len());
+        let manifest = Manifest {
+            bundler: ("hardtack".to_owned(), "1".to_owned()),
+            architecture: "x86_64".to_owned(),
+            user: "123456789012".to_owned(),
+            bundled_size: parts.len() as u64 * 16,
+            cloud_key: certificate("cloud").seal(&session()).unwrap(),
+            name,
+            parts,
+            ..Manifest::default()
+        };
+        let text = manifest.to_xml(Some(&private("user"))).unwrap();
+        let length = text.len() as u64;
+        assert!(length <= LARGEST_MANIFEST && length > LARGEST_MANIFEST - (80 << 10), "{length}");
+        let read = Manifest::parse(text.as_bytes(), "x.manifest.xml".as_ref()).unwrap();
+        assert_eq!(read.parts, manifest.parts);
+    }
+    assert!(counts[0] > 35_000 && counts[1] < 20_000, "{counts:?}");
 }
