@@ -155,6 +155,13 @@ fn what_is_missing_is_said_in_the_words_people_know() {
         ("bundle disk.raw -o b --key-and-iv user.crt", ENVIRONMENT, "32 hexadecimal digits"),
         ("bundle disk.raw -o b --gzip single --level 12", ENVIRONMENT, "1 to 9"),
         ("bundle disk.raw -o b -p a/b", ENVIRONMENT, "no name of a bundle"),
+        ("bundle disk.raw -o b -u abc", ENVIRONMENT, "\"abc\" is no account's number"),
+        ("bundle disk.raw -o b -u 12345678901a", ENVIRONMENT, "12 digits"),
+        ("bundle disk.raw -o b --user=---", ENVIRONMENT, "12 digits"),
+        ("bundle disk.raw -o b --kernel foo", ENVIRONMENT, "eki-… or aki-…"),
+        ("bundle disk.raw -o b --kernel eri-12345678", ENVIRONMENT, "eki-… or aki-…"),
+        ("bundle disk.raw -o b --ramdisk windows", ENVIRONMENT, "eri-… or ari-…"),
+        ("bundle disk.raw -o b --ramdisk eri-", ENVIRONMENT, "eri-… or ari-…"),
         ("bundle disk.raw -o b --eucarc none", ENVIRONMENT, "cannot read eucarc"),
     ] {
         let code = if why.contains("eucarc") { 4 } else { 2 };
@@ -278,6 +285,99 @@ fn parts_have_the_size_that_is_wanted() {
 }
 
 #[test]
+#[ignore = "the full suite: 40,000 files"]
+fn of_too_many_parts_none_is_left() {
+    let folder = Folder::new();
+    let (_, err) = folder.expect(2, "bundle disk.raw -o c --part-size 16 --no-sync", ENVIRONMENT);
+    assert!(err.contains("parts of 16 bytes") && err.contains("make larger parts"), "{err}");
+    assert_eq!(std::fs::read_dir(folder.path("c")).unwrap().count(), 0);
+}
+
+#[test]
+fn ids_of_kernels_are_written_as_they_are() {
+    let folder = Folder::new();
+    for (option, element) in [
+        (
+            "--kernel eki-12345678 --ramdisk eri-87654321",
+            "<kernel_id>eki-12345678</kernel_id><ramdisk_id>eri-87654321<",
+        ),
+        ("--kernel windows", "<kernel_id>windows</kernel_id>"),
+        ("--kernel aki-0123456789abcdef0 -u 1234-5678-9013", "<kernel_id>aki-0123456789abcdef0</kernel_id>"),
+    ] {
+        let (_, err) =
+            folder.expect(0, &format!("bundle disk.raw -o b --force --no-sync {option}"), ENVIRONMENT);
+        assert!(!err.contains("note:"), "{err}");
+        let manifest = std::fs::read_to_string(folder.path("b/disk.raw.manifest.xml")).unwrap();
+        assert!(manifest.contains(element) && manifest.contains("<type>machine</type>"), "{manifest}");
+    }
+    let (_, err) = folder.expect(0, "bundle disk.raw -o k --kernel yes -u 42 --no-sync", ENVIRONMENT);
+    assert!(err.contains("note: account 42: the accounts of EC2 and Eucalyptus have 12 digits"), "{err}");
+    let manifest = std::fs::read_to_string(folder.path("k/disk.raw.manifest.xml")).unwrap();
+    assert!(manifest.contains("<type>kernel</type>") && manifest.contains("<kernel_id>true<"), "{manifest}");
+}
+
+#[test]
+fn keys_that_do_not_belong_together_are_told() {
+    let folder = Folder::new();
+    let (_, err) = folder.expect(0, "bundle disk.raw -o b --no-sync", ENVIRONMENT);
+    assert!(!err.contains("note:"), "{err}");
+    let (_, err) = folder.expect(0, "bundle disk.raw -o other --no-sync -k cloud.pem", ENVIRONMENT);
+    assert!(err.contains("note: cloud.pem is not the key of user.crt: the signature cannot be"), "{err}");
+    assert!(err.contains("that key cannot open the bundle"), "{err}");
+}
+
+#[test]
+fn a_bad_signature_is_told_while_unbundling() {
+    let folder = Folder::new();
+    folder.expect(0, "bundle disk.raw -o b --no-sync", ENVIRONMENT);
+    let manifest = "b/disk.raw.manifest.xml";
+    let mut number = 0;
+    let mut unbundle = |options: &str, environment: &[(&str, &str)]| {
+        number += 1;
+        let line = format!("unbundle {manifest} -o {number}.raw --no-sync --json {options}");
+        let (out, err) = folder.expect(0, &line, environment);
+        let told: Value = serde_json::from_str(&out).unwrap();
+        let is_told = err.contains(&format!("warning: {manifest}: BAD SIGNATURE"));
+        assert_eq!(is_told, told["signature"] == "bad", "{out}{err}");
+        (told["signature"].as_str().unwrap().to_owned(), err)
+    };
+    assert_eq!(unbundle("", ENVIRONMENT).0, "good");
+    assert_eq!(unbundle("-k user.pem", &[]).0, "good");
+    // The cloud has signed nothing, and can open it all the same.
+    assert_eq!(unbundle("-k cloud.pem", &[]).0, "unknown");
+    assert_eq!(unbundle("-k user.pem", &[("EC2_CERT", "none.crt")]).0, "good");
+    let (signature, err) = unbundle("-k user.pem -c cloud.crt", &[]);
+    assert!(signature == "bad" && err.contains("the certificate cloud.crt"), "{err}");
+    folder.expect(4, &format!("unbundle {manifest} -o no.raw -k user.pem -c none.crt"), &[]);
+    folder.sh(&format!("sed -i 's/<architecture>x86_64</<architecture>i386</' {manifest}"));
+    assert_eq!(unbundle("", ENVIRONMENT).0, "bad");
+    let (signature, err) = unbundle("-k user.pem", &[]);
+    assert!(signature == "bad" && err.contains("the private key that opens it"), "{err}");
+    folder.expect(1, &format!("unbundle --check {manifest}"), ENVIRONMENT);
+    folder.sh(&format!("sed -i 's/<signature>.*</<signature>UNSIGNED<\\/signature></' {manifest}"));
+    assert_eq!(unbundle("", ENVIRONMENT).0, "absent");
+    folder.sh("cmp disk.raw 1.raw; cmp disk.raw 5.raw");
+}
+
+#[test]
+fn directories_and_leftovers_are_named() {
+    let folder = Folder::new();
+    // What a run leaves that was killed after its first parts.
+    folder.sh("mkdir b; echo half > b/disk.raw.part.00; echo half > b/disk.raw.part.01");
+    let (_, err) = folder.expect(4, "bundle disk.raw -o b", ENVIRONMENT);
+    assert!(err.contains("b/disk.raw.part.00: exists already") && err.contains("--force"), "{err}");
+    folder.sh("test \"$(cat b/disk.raw.part.00 b/disk.raw.part.01)\" = \"$(printf 'half\\nhalf')\"");
+    folder.expect(0, "bundle disk.raw -o b --force --no-sync", ENVIRONMENT);
+    folder.expect(0, "unbundle --check b/disk.raw.manifest.xml", ENVIRONMENT);
+    assert!(!folder.path("b/disk.raw.part.01").exists());
+    for (directory, what) in [("none/of/it", "no such directory"), ("disk.raw", "no directory")] {
+        let (_, err) =
+            folder.expect(4, &format!("unbundle b/disk.raw.manifest.xml -d {directory}"), ENVIRONMENT);
+        assert!(err.contains(&format!("hardtack: {directory}: ")) && err.contains(what), "{err}");
+    }
+}
+
+#[test]
 fn keys_on_the_command_line_are_not_taken() {
     let folder = Folder::new();
     let (key, iv) = SECRET.trim().split_once('\n').unwrap();
@@ -328,7 +428,7 @@ fn hardened_and_bundled_in_one_pass_is_what_a_build_writes() {
 #[test]
 fn nothing_is_left_when_it_is_interrupted() {
     let folder = Folder::new();
-    folder.sh("head -c 100M /dev/urandom > noise.raw");
+    folder.sh("head -c 40M /dev/urandom > noise.raw");
     let mut child = Command::new(env!("CARGO_BIN_EXE_hardtack"))
         .args(["bundle", "noise.raw", "-o", "b", "--level", "12"])
         .current_dir(folder.0.path())

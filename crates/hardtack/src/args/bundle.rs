@@ -66,12 +66,12 @@ pub(crate) struct BundleArgs {
     #[command(flatten)]
     pub(crate) packing: PackingArgs,
 
-    /// The kernel's id (eki-…), or `true`: the image is a kernel.
-    #[arg(long, value_name = "ID")]
+    /// The kernel's id (eki-…), or `true`: the image is a kernel. Eucalyptus knows `windows`, too.
+    #[arg(long, value_name = "ID", value_parser = kernel_id)]
     pub(crate) kernel: Option<String>,
 
     /// The RAM disk's id (eri-…), or `true`: the image is a RAM disk.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = ramdisk_id)]
     pub(crate) ramdisk: Option<String>,
 
     /// What the image is, as --kernel true and --ramdisk true say it.
@@ -111,6 +111,34 @@ impl BundleArgs {
     pub(crate) fn ramdisk(&self) -> Option<&str> {
         let is_one = self.image_type == Some(ImageTypeName::Ramdisk);
         is_one.then_some("true").or(self.ramdisk.as_deref())
+    }
+}
+
+/// A kernel's id.
+fn kernel_id(text: &str) -> Result<String, String> {
+    match text {
+        "windows" => Ok(text.to_owned()),
+        _ => id(text, ["eki-", "aki-"]).ok_or_else(|| {
+            "a kernel is eki-… or aki-…; `true` says that the image is one, `windows` that it holds Windows".to_owned()
+        }),
+    }
+}
+
+/// A RAM disk's id.
+fn ramdisk_id(text: &str) -> Result<String, String> {
+    id(text, ["eri-", "ari-"])
+        .ok_or_else(|| "a RAM disk is eri-… or ari-…; `true` says that the image is one".to_owned())
+}
+
+/// An id with one of the prefixes, or `true`, for which Eucalyptus takes `yes` too.
+fn id(text: &str, prefixes: [&str; 2]) -> Option<String> {
+    let is_id = |prefix| {
+        let rest = text.strip_prefix(prefix)?;
+        (!rest.is_empty() && rest.chars().all(|char| char.is_ascii_alphanumeric())).then(|| text.to_owned())
+    };
+    match text {
+        "true" | "yes" => Some("true".to_owned()),
+        _ => prefixes.into_iter().find_map(is_id),
     }
 }
 

@@ -4,14 +4,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use hardtack_bundle::{Bundle, Check, PrivateKey, Session, Stage, Verdict, check, unbundle};
+use hardtack_bundle::{Bundle, Check, PrivateKey, PublicKey, Session, Stage, Verdict, check, unbundle};
 use hardtack_disk::AtomicFile;
 use serde_json::json;
 
 use super::bundle::{keys, settings};
 use super::convert::mebibytes;
 use crate::args::UnbundleArgs;
-use crate::error::CliError;
+use crate::error::{CliError, LOCAL_IO};
 use crate::progress::Progress;
 use crate::{talk, target};
 
@@ -24,6 +24,7 @@ pub(crate) fn run(arguments: &UnbundleArgs) -> Result<u8, CliError> {
         return Err(CliError::usage("a manifest is needed"));
     };
     let found = settings(&arguments.files)?;
+    let certificate = arguments.cert.clone().or(found.certificate);
     let private = arguments.privatekey.clone().or(found.private_key);
     let session = match &arguments.key_and_iv {
         Some(path) => Some(keys::session(Some(path))?),
@@ -31,23 +32,29 @@ pub(crate) fn run(arguments: &UnbundleArgs) -> Result<u8, CliError> {
     };
     let passphrase_file = arguments.passphrase_file.as_deref();
     if arguments.check {
-        let certificate = arguments.cert.clone().or(found.certificate);
         return check_bundle(arguments, manifest, certificate, private, session);
     }
     let bundle = open(arguments, manifest)?;
     let output = output(arguments, &bundle)?;
     target::check_output(&output, arguments.force, &[(manifest, "manifest")])?;
+    let mut public = None;
     let session = match (session, private) {
         (Some(session), _) => session,
-        (None, Some(path)) => bundle.session(&keys::private(&path, passphrase_file)?).ok_or_else(|| {
-            CliError::usage(format!("{}: this key does not open the bundle", path.display()))
-                .hint("the user's private key does, for whose certificate it was made, and the cloud's")
-        })?,
+        (None, Some(path)) => {
+            let key = keys::private(&path, passphrase_file)?;
+            // The cloud's key opens it, too, and has signed nothing.
+            public = bundle.is_of_user(&key).then(|| key.public());
+            bundle.session(&key).ok_or_else(|| {
+                CliError::usage(format!("{}: this key does not open the bundle", path.display()))
+                    .hint("the user's private key does, for whose certificate it was made, and the cloud's")
+            })?
+        }
         (None, None) => {
             return Err(CliError::usage("missing private key; please supply one with --privatekey")
                 .hint("or set EC2_PRIVATE_KEY, or give --key-and-iv"));
         }
     };
+    let signature = signature(arguments, &bundle, certificate.as_deref(), public)?;
     let mut file = AtomicFile::create(&output)?;
     file.set_durable(!arguments.no_sync);
     let (compare, write) = (OnceLock::new(), OnceLock::new());
@@ -71,6 +78,7 @@ pub(crate) fn run(arguments: &UnbundleArgs) -> Result<u8, CliError> {
             "architecture": bundle.manifest.architecture,
             "account": bundle.manifest.user,
             "type": bundle.manifest.image_type.name(),
+            "signature": signature.name(),
         });
         writeln!(out, "{result}")
     } else {
@@ -79,6 +87,35 @@ pub(crate) fn run(arguments: &UnbundleArgs) -> Result<u8, CliError> {
     };
     told.map_err(CliError::stream)?;
     Ok(0)
+}
+
+/// Looks at the signature, by your certificate or else by your own key, and says so when it is bad. Whoever wants a
+/// bundle refused for it has `--check`.
+fn signature(
+    arguments: &UnbundleArgs,
+    bundle: &Bundle,
+    certificate: Option<&Path>,
+    own: Option<PublicKey>,
+) -> Result<Verdict, CliError> {
+    let public = match certificate.map(keys::certificate) {
+        Some(Ok(public)) => Some(public),
+        // Nobody asked for one that the environment names.
+        Some(Err(error)) if arguments.cert.is_some() => return Err(error),
+        Some(Err(_)) | None => own,
+    };
+    let verdict = bundle.signature(public.as_ref());
+    if verdict == Verdict::Bad {
+        let path = bundle.path.display();
+        let whose = match certificate {
+            Some(certificate) => format!("the certificate {}", certificate.display()),
+            None => "the private key that opens it".to_owned(),
+        };
+        talk::line(&format!(
+            "warning: {path}: BAD SIGNATURE: it is not of this manifest and {whose}; the manifest was changed, or \
+             somebody else has signed it"
+        ));
+    }
+    Ok(verdict)
 }
 
 fn open(arguments: &UnbundleArgs, manifest: &Path) -> Result<Bundle, CliError> {
@@ -90,6 +127,11 @@ fn output(arguments: &UnbundleArgs, bundle: &Bundle) -> Result<PathBuf, CliError
     let Some(directory) = &arguments.destination else {
         return arguments.output.clone().ok_or_else(|| CliError::usage("--output is needed, or --check"));
     };
+    if !directory.is_dir() {
+        let what = if directory.exists() { "it is no directory" } else { "there is no such directory" };
+        let text = format!("{}: {what}, and the image was to be made in it", directory.display());
+        return Err(CliError::new(LOCAL_IO, text).hint("make it first, or give another one to --destination"));
+    }
     let name = &bundle.manifest.name;
     let plain = !name.is_empty()
         && !matches!(name.as_str(), "." | "..")

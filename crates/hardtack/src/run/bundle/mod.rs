@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use hardtack_bundle::{
     BundleOptions, Gzip, ImageType, Manifest, PrivateKey, PublicKey, Sealed, Stage, WrittenParts,
-    check_prefix, manifest_path, write_manifest, write_parts,
+    check_prefix, manifest_path, part_name, write_manifest, write_parts,
 };
 use hardtack_cloud::PlaceOptions;
 use hardtack_cloud::credentials::euca::Settings;
@@ -72,6 +72,9 @@ fn bundle(
     if !arguments.force && manifest.symlink_metadata().is_ok() {
         return Err(CliError::new(LOCAL_IO, format!("{}: exists already", manifest.display()))
             .hint("--force replaces the bundle"));
+    }
+    if !arguments.force {
+        check_no_parts(&arguments.output, &name)?;
     }
     let session = keys::session(arguments.packing.key_and_iv.as_deref())?;
     let (disk, built) = disk(image, arguments, &manifest)?;
@@ -216,8 +219,13 @@ impl Owner {
     ) -> Result<Self, CliError> {
         // People write 1234-5678-9012; the manifest has digits.
         let account = account.replace('-', "");
-        if account.is_empty() || !account.chars().all(|char| char.is_ascii_alphanumeric()) {
-            return Err(CliError::usage(format!("{account:?} is no account's number")));
+        if account.is_empty() || !account.chars().all(|char| char.is_ascii_digit()) {
+            return Err(CliError::usage(format!("{account:?} is no account's number")).hint(
+                "a cloud takes a bundle of the account that registers it: 12 digits, as 123456789012",
+            ));
+        }
+        if account.len() != 12 {
+            talk::note(&format!("account {account}: the accounts of EC2 and Eucalyptus have 12 digits"));
         }
         let certificate = given.cert.clone().or(found.certificate);
         let private = given.privatekey.clone().or(found.private_key);
@@ -229,12 +237,21 @@ impl Owner {
                 talk::note(what);
             }
         }
-        Ok(Self {
-            account,
-            signer: private.map(|path| keys::private(&path, given.passphrase_file.as_deref())).transpose()?,
-            user: certificate.map(|path| keys::certificate(&path)).transpose()?,
-            cloud,
-        })
+        let user = certificate.as_ref().map(|path| keys::certificate(path)).transpose()?;
+        let signer =
+            private.as_ref().map(|path| keys::private(path, given.passphrase_file.as_deref())).transpose()?;
+        // euca2ools does not look, and there may be reasons: one signs, another one opens.
+        if let (Some(certificate), Some(private), Some(user), Some(signer)) =
+            (&certificate, &private, &user, &signer)
+            && signer.public() != *user
+        {
+            let (certificate, private) = (certificate.display(), private.display());
+            talk::note(&format!(
+                "{private} is not the key of {certificate}: the signature cannot be verified with that certificate, \
+                 and that key cannot open the bundle"
+            ));
+        }
+        Ok(Self { account, signer, user, cloud })
     }
 }
 
@@ -309,10 +326,21 @@ fn make_directory(path: &Path) -> Result<(), CliError> {
     }
 }
 
+/// A run that was killed leaves parts, the first ones, and no manifest. Told before any work is done.
+fn check_no_parts(directory: &Path, name: &str) -> Result<(), CliError> {
+    let part = directory.join(part_name(name, 0));
+    if part.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let text = format!("{}: exists already, and there is no manifest of it", part.display());
+    Err(CliError::new(LOCAL_IO, text)
+        .hint("a run that was killed leaves parts like it; --force replaces them, and removes those it does not need"))
+}
+
 /// Parts of a longer bundle of that name, which the new one has replaced.
 fn remove_older(directory: &Path, name: &str, parts: usize) {
     for index in parts.. {
-        let path = directory.join(format!("{name}.part.{index:02}"));
+        let path = directory.join(part_name(name, index));
         if std::fs::remove_file(path).is_err() {
             return;
         }
