@@ -204,7 +204,6 @@ pub fn pack_parts<E: From<Error> + Send>(
     progress: Progress<'_>,
     sink: &mut (dyn FnMut(PackedPart) -> Result<(), E> + Send),
 ) -> Result<PackedParts, E> {
-    let plan = Plan::new(disk, options, progress)?;
     let mut failed = None;
     let mut sink = |part| {
         sink(part).map_err(|error| {
@@ -212,14 +211,27 @@ pub fn pack_parts<E: From<Error> + Send>(
             Error::Usage("a part was not taken".to_owned())
         })
     };
+    let packed = pack(disk, session, options, progress, &mut sink);
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(packed?),
+    }
+}
+
+/// Of no type of the caller's, so that it is compiled here: ciphers take ten times as long where a debug build
+/// compiles them.
+fn pack(
+    disk: &dyn BlockSource,
+    session: &Session,
+    options: &BundleOptions<'_>,
+    progress: Progress<'_>,
+    sink: &mut (dyn FnMut(PackedPart) -> Result<(), Error> + Send),
+) -> Result<PackedParts, Error> {
+    let plan = Plan::new(disk, options, progress)?;
     // What is packed is not much longer than the stream.
     let most = options.part_size.min(plan.stream.len().saturating_add(plan.stream.len() / 16 + (1 << 20)));
-    let parts = Parts::new(options, session, ToSink::new(&mut sink, most));
-    let packed = run(&plan.stream, parts, options, plan.threads, progress);
-    if let Some(error) = failed {
-        return Err(error);
-    }
-    let (digest, (parts, bundled_size)) = packed?;
+    let parts = Parts::new(options, session, ToSink::new(sink, most));
+    let (digest, (parts, bundled_size)) = run(&plan.stream, parts, options, plan.threads, progress)?;
     Ok(PackedParts { digest, size: disk.len(), data: plan.data, bundled_size, parts })
 }
 
