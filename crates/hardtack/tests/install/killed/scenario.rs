@@ -80,8 +80,8 @@ fn slow(folder: &Folder, cloud: &Cloud) -> String {
 
 fn bundle(folder: &Folder, _: &Cloud) -> String {
     folder.keys();
-    folder.noise("noise.raw", 12);
-    "install noise.raw -n web-1 --on euca -b images -k user.pem -c user.crt".to_owned()
+    folder.noise("noise.raw", 4);
+    "install noise.raw -n web-1 --on euca -b images -k user.pem -c user.crt --part-size 1M".to_owned()
 }
 
 fn bundle_there(folder: &Folder, cloud: &Cloud) -> String {
