@@ -169,6 +169,8 @@ fn what_is_missing_is_said_in_the_words_people_know() {
         assert!(err.contains(why), "{arguments}: {err}");
         assert!(!folder.path("b").exists() || std::fs::read_dir(folder.path("b")).unwrap().count() == 0);
     }
+    let (_, err) = folder.expect(2, "register b/x.manifest.xml -n web-1 --catalog c --kernel foo", &[]);
+    assert!(err.contains("eki-… or aki-…"), "{err}");
     let environment = &[("EC2_USER_ID", "1"), ("EUCALYPTUS_CERT", "cloud.crt")];
     let (_, err) = folder.expect(0, "bundle disk.raw -o b", environment);
     assert!(err.contains("not signed") && err.contains("unbundle it yourself"), "{err}");

@@ -115,7 +115,7 @@ impl BundleArgs {
 }
 
 /// A kernel's id.
-fn kernel_id(text: &str) -> Result<String, String> {
+pub(super) fn kernel_id(text: &str) -> Result<String, String> {
     match text {
         "windows" => Ok(text.to_owned()),
         _ => id(text, ["eki-", "aki-"]).ok_or_else(|| {
@@ -125,7 +125,7 @@ fn kernel_id(text: &str) -> Result<String, String> {
 }
 
 /// A RAM disk's id.
-fn ramdisk_id(text: &str) -> Result<String, String> {
+pub(super) fn ramdisk_id(text: &str) -> Result<String, String> {
     id(text, ["eri-", "ari-"])
         .ok_or_else(|| "a RAM disk is eri-… or ari-…; `true` says that the image is one".to_owned())
 }

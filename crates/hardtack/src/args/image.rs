@@ -2,6 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
+use super::bundle::{kernel_id, ramdisk_id};
+
 /// What the image is registered as.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Image")]
@@ -23,11 +25,11 @@ pub(crate) struct ImageArgs {
     pub(crate) virtualization_type: Virtualization,
 
     /// The kernel's id (eki-…, aki-…) of a paravirtual image, or `true`: the image is a kernel.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = kernel_id)]
     pub(crate) kernel: Option<String>,
 
     /// The RAM disk's id (eri-…, ari-…), or `true`: the image is a RAM disk.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = ramdisk_id)]
     pub(crate) ramdisk: Option<String>,
 
     /// The platform, as Eucalyptus wants it: windows.
