@@ -47,6 +47,8 @@ pub enum Error {
         message: String,
         /// The request's id, for support; may be empty.
         request_id: String,
+        /// An earlier try of the same call was not answered, and may have been carried out.
+        lost: bool,
     },
     /// An answer that is none of this service's.
     #[error("{service} answers {call} with what is no answer to it: {what}")]
@@ -87,6 +89,23 @@ impl Error {
         match self {
             Self::Service { code, .. } => code.split_once('/').map(|(_, reason)| reason),
             _ => None,
+        }
+    }
+
+    /// The service has looked at the call and says no, and no try of it can have been carried out: not what passes
+    /// (5xx, throttling), not a conflict with what may be this call's own, and not what is said of a call whose first answer was lost.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Service { status, lost, code, .. } => {
+                let conflict = *status == 409 && code != "BucketAlreadyExists";
+                let of_ours = code.contains("Duplicate") || code.contains("Idempotent");
+                (400..500).contains(status)
+                    && !lost
+                    && !conflict
+                    && !of_ours
+                    && crate::retry::class(self) == crate::retry::Retry::Never
+            }
+            _ => false,
         }
     }
 

@@ -50,6 +50,7 @@ pub(crate) fn error(service: Service, call: &str, method: &str, region: &str, re
         code: short(&code),
         message: short(&message),
         request_id: short(&said.request_id.unwrap_or_default()),
+        lost: false,
     }
 }
 
@@ -148,6 +149,7 @@ pub(crate) fn hidden(service: Service, call: &str, status: u16, root: &Element) 
         code: short(&said.code?),
         message: short(&said.message.unwrap_or_default()),
         request_id: short(&said.request_id.unwrap_or_default()),
+        lost: false,
     })
 }
 

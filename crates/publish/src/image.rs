@@ -11,7 +11,7 @@ use hardtack_cloud::ec2::{
 };
 use hardtack_cloud::{Client, Error as Cloud, Kind};
 
-use crate::journal::{self, Journal, Resource, Ticket};
+use crate::journal::{self, Intent, Journal, Resource};
 use crate::poll::{self, Fresh, Poll};
 use crate::refusal::maybe_done;
 use crate::{Error, Teller, fingerprint, tags};
@@ -64,7 +64,7 @@ pub fn register(
     tell: &dyn Teller,
 ) -> Result<Registered, Error> {
     let region = client.place().region.clone();
-    let resource = Resource::Image { name: request.name.clone() };
+    let resource = Resource::Image { name: request.name.clone(), location: request.location.clone() };
     let standing = journal.find(&region, &resource);
     if let Some((ticket, id)) = standing.as_ref().and_then(|known| Some((known.ticket, known.id.clone()?))) {
         if still_there(client, &id, tell)? {
@@ -88,8 +88,8 @@ pub fn register(
     }
     let mut request = request.clone();
     request.tags = tags::with_journal(&request.tags, journal);
-    let ticket = journal.intend(&region, &resource)?;
-    let id = call(client, &request, ticket, journal, tell)?;
+    let intent = journal.intent(&region, &resource)?;
+    let id = call(client, &request, &intent, journal, tell)?;
     finish(client, &request, &id, journal, tell)
 }
 
@@ -97,10 +97,11 @@ pub fn register(
 fn call(
     client: &Client,
     request: &RegisterImage,
-    ticket: Ticket,
+    intent: &Intent<'_>,
     journal: &Journal,
     tell: &dyn Teller,
 ) -> Result<String, Error> {
+    let ticket = intent.ticket;
     let mut sent = request.clone();
     if client.place().kind == Kind::Euca {
         sent.tags = Vec::new();
@@ -116,7 +117,9 @@ fn call(
         };
         let taken = error.code().is_some_and(|code| code.contains("Duplicate"));
         if !taken && !maybe_done(&error) {
-            return Err(error.into());
+            // What the call before this one has made may only not be seen yet.
+            let said = if lost.is_none() { intent.settle(Err(error)) } else { Err(error) };
+            return Ok(said?);
         }
         if !taken {
             tell.waiting(&format!("{error}; whether image {} was made is looked at", request.name));

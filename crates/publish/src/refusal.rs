@@ -45,6 +45,7 @@ mod tests {
             code: code.to_owned(),
             message: String::new(),
             request_id: String::new(),
+            lost: false,
         }
     }
 

@@ -45,7 +45,7 @@ impl Client {
     /// Tries until it ends well, or another try is not worth it.
     pub(super) fn call(&self, call: &Call<'_>, content: Content<'_>) -> Result<Response, Box<Trouble>> {
         let Inner { provider, environment, patience, .. } = &*self.inner;
-        let (mut failed, mut renewed) = (0_u32, false);
+        let (mut failed, mut renewed, mut lost) = (0_u32, false, false);
         loop {
             let credentials = match call.unsigned {
                 true => None,
@@ -54,10 +54,15 @@ impl Client {
             let begun = (environment.now)();
             let ended = self.attempt(call, content, credentials.as_ref(), begun);
             self.trace(call, failed + 1, begun, &ended);
-            let trouble = match ended {
+            let mut trouble = match ended {
                 Ok(answer) => return Ok(answer),
                 Err(trouble) => trouble,
             };
+            // What is refused now may have been done by the try before.
+            if let Error::Service { lost: before, .. } = &mut trouble.error {
+                *before = lost;
+            }
+            lost |= trouble.reached && trouble.retry == Retry::Again;
             if let Some(credentials) = credentials.filter(|_| !renewed && retry::expired(&trouble.error)) {
                 renewed = true;
                 provider.forget(&credentials.id);

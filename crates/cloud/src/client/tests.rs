@@ -161,6 +161,28 @@ fn what_passes_is_tried_again_up_to_the_bound() {
 }
 
 #[test]
+fn a_refusal_says_whether_an_earlier_try_may_have_been_carried_out() {
+    let no = || {
+        Reply::new(400, "<Response><Errors><Error><Code>InvalidParameter</Code></Error></Errors></Response>")
+    };
+    let busy = "<Response><Errors><Error><Code>RequestLimitExceeded</Code></Error></Errors></Response>";
+    for (before, refused) in [
+        (vec![], true),
+        (vec![Reply::new(503, busy)], true),
+        (vec![Reply::Reset], false),
+        (vec![Reply::new(500, ""), Reply::new(503, busy)], false),
+    ] {
+        let server = Server::new(before.into_iter().chain([no()]).collect());
+        let error = client(&server).query(Service::Ec2, "CopyImage", &Query::default()).unwrap_err();
+        assert!(error.is("InvalidParameter"), "{error}");
+        assert_eq!(error.is_refusal(), refused, "{error:?}");
+    }
+    let server = Server::new(vec![Reply::new(503, busy); 9]);
+    let error = client(&server).query(Service::Ec2, "CopyImage", &Query::default()).unwrap_err();
+    assert!(!error.is_refusal(), "{error:?}");
+}
+
+#[test]
 fn what_stays_is_an_error_at_once() {
     for (status, body, code) in [
         (403, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>", "AccessDenied"),

@@ -8,6 +8,7 @@ fn error(status: u16, code: &str, reason: Option<&str>) -> Error {
         code: reason.map_or_else(|| code.to_owned(), |reason| format!("{code}/{reason}")),
         message: String::new(),
         request_id: String::new(),
+        lost: false,
     }
 }
 

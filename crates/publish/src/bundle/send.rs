@@ -86,12 +86,13 @@ impl<'a> Sender<'a> {
                 Ok(false)
             }
             Bucket::Missing => {
-                let ticket = self.journal.intend(region, &resource)?;
+                let intent = self.journal.intent(region, &resource)?;
                 let acls = self.client.place().kind == Kind::Aws && self.destination.acl != "private";
                 let location = self.destination.location.as_deref();
                 // Sent again where the answer was lost: one that is ours already is no error.
-                s3::create_bucket(&self.client, bucket, location, acls).map_err(fail("make the bucket"))?;
-                self.journal.made(ticket, bucket)?;
+                let made = s3::create_bucket(&self.client, bucket, location, acls);
+                intent.settle(made).map_err(fail("make the bucket"))?;
+                self.journal.made(intent.ticket, bucket)?;
                 tell.note(&format!("made the bucket {bucket}"));
                 Ok(true)
             }
@@ -159,7 +160,7 @@ impl<'a> Sender<'a> {
             )));
         }
         let bucket = self.destination.bucket.clone();
-        let ticket = self.journal.intend(self.region(), &Resource::Object { bucket, key: key.clone() })?;
+        let intent = self.journal.intent(self.region(), &Resource::Object { bucket, key: key.clone() })?;
         let options = PutOptions {
             acl: Some(self.destination.acl.clone()),
             metadata: vec![(SHA1.to_owned(), hex::encode(digest)), (JOURNAL.to_owned(), self.journal.id())],
@@ -171,10 +172,13 @@ impl<'a> Sender<'a> {
                 .to_owned(),
             ),
         };
-        s3::put_object(&self.client, &self.destination.bucket, &key, bytes, &options).map_err(|source| {
-            Error::Object { object: self.destination.object(name), what: "send it", source }
+        let put = s3::put_object(&self.client, &self.destination.bucket, &key, bytes, &options);
+        intent.settle(put).map_err(|source| Error::Object {
+            object: self.destination.object(name),
+            what: "send it",
+            source,
         })?;
-        self.journal.made(ticket, "")?;
+        self.journal.made(intent.ticket, "")?;
         Ok(false)
     }
 

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hardtack_bundle::hex;
-use hardtack_cloud::Environment;
+use hardtack_cloud::{Environment, Error as Cloud};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -52,6 +52,28 @@ pub struct Header {
 /// A record of something that is intended, for [`Journal::made`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket(u64);
+
+/// Something that is written down and about to be asked for.
+pub(crate) struct Intent<'a> {
+    journal: &'a Journal,
+    pub(crate) ticket: Ticket,
+    first: bool,
+}
+
+impl Intent<'_> {
+    /// Writes it off where the service has refused what nobody had asked for before: nothing was made, and nothing
+    /// is to be looked for later.
+    pub(crate) fn settle<T>(&self, answer: Result<T, Cloud>) -> Result<T, Cloud> {
+        if let Err(error) = &answer
+            && self.first
+            && error.is_refusal()
+        {
+            // A record too many costs `undo` a look; what the service says is more important.
+            let _ = self.journal.removed(self.ticket);
+        }
+        answer
+    }
+}
 
 /// Something that a journal says was intended and not removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +116,7 @@ impl Journal {
     /// Opens the journal at `path`, or begins one.
     ///
     /// # Errors
-    /// Another process has it; it is of something else; a line of it is none of ours (a last line that is cut off is
+    /// Another process has it; it is of something else, and there is something in it; a line of it is none of ours (a last line that is cut off is
     /// not an error: a kill did that).
     pub fn open(path: &Path, header: &Header, environment: &Environment) -> Result<Self, Error> {
         let mut random = [0; 16];
@@ -113,12 +135,32 @@ impl Journal {
         if state.contents.head.is_none() {
             state.write(vec![first], true)?;
             begun = true;
+        } else if state.contents.is_empty_of_another(header) {
+            // A run that came to nothing is in nobody's way.
+            state.file.replace(&[first])?;
+            state.contents = state.file.read()?;
+            begun = true;
         }
         let mut journal = Self::of(state)?;
         refuse_other(path, &journal.header, header)?;
         // Somebody else may have begun it in the meantime.
         journal.resumed = !(begun && journal.id == hex::encode(&random));
         Ok(journal)
+    }
+
+    /// The journal of an earlier run of the same, if there is one. Nothing is begun, and nothing replaced.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn earlier(path: &Path, header: &Header) -> Result<Option<Self>, Error> {
+        let Some(file) = JournalFile::open(path)? else { return Ok(None) };
+        let state = State::read(file)?;
+        if state.contents.head.is_none() || state.contents.is_empty_of_another(header) {
+            return Ok(None);
+        }
+        let journal = Self::of(state)?;
+        refuse_other(path, &journal.header, header)?;
+        Ok(Some(journal))
     }
 
     /// Opens a journal that is there, to be undone or looked at.
@@ -215,6 +257,13 @@ impl Journal {
     /// Everything that stands, in the order in which it was intended.
     pub fn standing(&self) -> Vec<Standing> {
         self.state().contents.standing().cloned().collect()
+    }
+
+    /// What [`intend`](Self::intend) gave, for a call that may be refused: [`Intent::settle`] writes it off then.
+    pub(crate) fn intent(&self, region: &str, resource: &Resource) -> Result<Intent<'_>, Error> {
+        // A call of an earlier run may have been carried out, whatever is said of this one.
+        let first = self.find(region, resource).is_none();
+        Ok(Intent { journal: self, ticket: self.intend(region, resource)?, first })
     }
 
     /// The standing record of `resource` in `region`.

@@ -131,6 +131,12 @@ impl Contents {
         Ok(())
     }
 
+    /// Nothing stands, and it is of another run than `wanted`. What is kept is of no use to that one.
+    pub(super) fn is_empty_of_another(&self, wanted: &Header) -> bool {
+        let other = self.head.as_ref().is_some_and(|(_, header)| header != wanted);
+        other && self.standing.is_empty()
+    }
+
     pub(super) fn next(&self) -> u64 {
         self.next
     }

@@ -32,6 +32,9 @@ pub enum Resource {
     Image {
         /// Its name.
         name: String,
+        /// The manifest that it is registered with, `BUCKET/KEY`: whose an image without tags is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        location: Option<String>,
     },
     /// A copy of an image (found again by token, name and tag).
     ImageCopy {

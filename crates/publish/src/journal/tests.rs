@@ -98,7 +98,7 @@ fn a_finished_journal_keeps_what_stands_and_no_values() {
     let path = directory.path().join("journal");
     let journal = open(&path).unwrap();
     journal.keep("session", &json!("00112233445566778899aabbccddeeff")).unwrap();
-    let ticket = journal.intend("r", &Resource::Image { name: "image".to_owned() }).unwrap();
+    let ticket = journal.intend("r", &Resource::Image { name: "image".to_owned(), location: None }).unwrap();
     journal.made(ticket, "ami-1").unwrap();
     assert!(!format!("{journal:?}").contains("00112233"));
     journal.finish(&json!({"image": "ami-1"})).unwrap();
@@ -192,7 +192,9 @@ fn lines_that_are_none_of_ours_are_named() {
 fn a_journal_of_another_run_is_refused_with_what_differs() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("journal");
-    drop(open(&path).unwrap());
+    let journal = open(&path).unwrap();
+    let ticket = journal.intend("r", &object("a")).unwrap();
+    drop(journal);
     let other = |change: &dyn Fn(&mut Header)| {
         let mut header = header();
         change(&mut header);
@@ -213,6 +215,23 @@ fn a_journal_of_another_run_is_refused_with_what_differs() {
             "{text}"
         );
     }
+    // What came to nothing is in nobody's way.
+    let journal = open(&path).unwrap();
+    let id = journal.id();
+    journal.keep("session", &json!("00112233445566778899aabbccddeeff")).unwrap();
+    journal.removed(ticket).unwrap();
+    drop(journal);
+    let second = Header { name: "second".to_owned(), ..header() };
+    let mut others = environment();
+    others.random = |bytes| bytes.fill(9);
+    let journal = Journal::open(&path, &second, &others).unwrap();
+    assert_eq!((journal.header(), journal.resumed(), journal.kept("session")), (second.clone(), false, None));
+    assert_ne!(journal.id(), id, "what the first run may have sent is not taken for the second's");
+    assert!(refusal(open(&path)).contains("another hardtack works with this journal"), "the lock goes on");
+    journal.intend("r", &object("b")).unwrap();
+    drop(journal);
+    assert!(refusal(open(&path)).contains("second"));
+    assert_eq!(Journal::open(&path, &second, &environment()).unwrap().standing().len(), 1);
 }
 
 #[test]

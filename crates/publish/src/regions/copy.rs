@@ -2,8 +2,8 @@
 //!
 //! `CopyImage` has a client token. Launch permissions and tags of the image do not come with a copy.
 
-use hardtack_cloud::Client;
 use hardtack_cloud::ec2::{CopyImage, Image, copy_image, delete_snapshot};
+use hardtack_cloud::{Client, Error as Cloud};
 use serde_json::json;
 
 use super::Distribution;
@@ -13,6 +13,18 @@ use crate::{Error, Teller, fingerprint, image, tags};
 
 /// Twenty copies of snapshots go to a region at the same time; whoever comes later waits so often.
 const BUSY: usize = 240;
+
+/// The copy that is there: of this name (or any, with `reuse`) and these inputs, and available.
+pub(super) fn same(client: &Client, name: &str, inputs: &str, reuse: bool) -> Result<Option<Image>, Error> {
+    let is_same = |image: &Image| {
+        image.state == "available" && tags::value(&image.tags, fingerprint::TAG) == Some(inputs)
+    };
+    match image::find(client, name)? {
+        Some(found) => Ok(Some(found).filter(is_same)),
+        None if reuse => fingerprint::find(client, inputs),
+        None => Ok(None),
+    }
+}
 
 /// What is copied, and for whom.
 pub(super) struct Task<'a> {
@@ -61,9 +73,13 @@ impl Task<'_> {
             attempt = attempt.saturating_add(1);
             self.journal.keep(&attempts, &json!(attempt))?;
         };
-        if let Some(found) = image::find(client, self.name)? {
+        let inputs = self.journal.header().inputs;
+        let found = match image::find(client, self.name)? {
+            None if self.distribution.reuse && standing.is_none() => fingerprint::find(client, &inputs)?,
+            named => named,
+        };
+        if let Some(found) = found {
             let ours = tags::value(&found.tags, journal::TAG) == Some(&self.journal.id());
-            let inputs = self.journal.header().inputs;
             if ours {
                 let ticket = self.journal.intend(&region, &resource)?;
                 self.journal.made(ticket, &found.id)?;
@@ -78,13 +94,13 @@ impl Task<'_> {
             }
             return image::wait(client, &found.id, self.tell);
         }
-        let ticket = self.journal.intend(&region, &resource)?;
-        let id = self.call(client, token, key)?;
-        self.journal.made(ticket, &id)?;
+        let intent = self.journal.intent(&region, &resource)?;
+        let id = intent.settle(self.call(client, token, key))?;
+        self.journal.made(intent.ticket, &id)?;
         image::wait(client, &id, self.tell)
     }
 
-    fn call(&self, client: &Client, token: String, key: Option<&str>) -> Result<String, Error> {
+    fn call(&self, client: &Client, token: String, key: Option<&str>) -> Result<String, Cloud> {
         let request = CopyImage {
             image: self.image.to_owned(),
             from: self.from.to_owned(),
@@ -104,7 +120,7 @@ impl Task<'_> {
                     let region = &client.place().region;
                     poll.pause(&format!("the copy to {region} waits for others ({error})"));
                 }
-                result => return Ok(result?),
+                result => return result,
             }
         }
     }

@@ -8,10 +8,12 @@ mod parameter;
 
 use std::collections::BTreeMap;
 
-use hardtack_cloud::ec2::{Image, Launchers, modify_launchers, share_snapshot};
+use hardtack_cloud::ec2::{Image, Launchers, launchers, modify_launchers, share_snapshot};
+use hardtack_cloud::ssm::get_parameter;
 use hardtack_cloud::{Client, Error as Cloud};
 
 use crate::journal::Journal;
+use crate::refusal::denied;
 use crate::{Error, Teller, image};
 
 /// What is to become of an image that is registered in the client's region.
@@ -27,6 +29,8 @@ pub struct Distribution {
     pub tags: Vec<(String, String)>,
     /// The parameter that gets the image's id, in each region.
     pub parameter: Option<String>,
+    /// An image of the same inputs is as good as a copy, whatever its name: the image itself was found so.
+    pub reuse: bool,
 }
 
 /// An image in its region.
@@ -64,6 +68,50 @@ impl Distribution {
     pub(crate) fn shares(&self) -> bool {
         self.share != Launchers::default()
     }
+}
+
+/// Where an image that was found is, if it has all that `distribution` asks for; `None`: [`distribute`] makes what is
+/// missing. Nothing is changed.
+pub fn complete(
+    client: &Client,
+    image: &Image,
+    distribution: &Distribution,
+    inputs: &str,
+) -> Result<Option<Vec<Placed>>, Error> {
+    let home = client.place().region.clone();
+    let mut placed = vec![Placed { region: home.clone(), id: image.id.clone() }];
+    for region in distribution.targets(&home)?.into_keys() {
+        let Some(copy) = copy::same(&client.in_region(region), &image.name, inputs, distribution.reuse)?
+        else {
+            return Ok(None);
+        };
+        placed.push(Placed { region: region.to_owned(), id: copy.id });
+    }
+    for image in &placed {
+        let client = client.in_region(&image.region);
+        if distribution.shares() && !may_start(&client, &image.id, &distribution.share)? {
+            return Ok(None);
+        }
+        if let Some(parameter) = &distribution.parameter
+            && get_parameter(&client, parameter)?.as_deref() != Some(&image.id)
+        {
+            return Ok(None);
+        }
+    }
+    Ok(Some(placed))
+}
+
+/// Whether all of these may start the image. Where nobody may ask it, they are given the right again.
+fn may_start(client: &Client, image: &str, wanted: &Launchers) -> Result<bool, Error> {
+    let found = match launchers(client, image) {
+        Err(error) if denied(&error) => return Ok(false),
+        other => other?,
+    };
+    let all = |wanted: &[String], found: &[String]| wanted.iter().all(|one| found.contains(one));
+    Ok((found.all || !wanted.all)
+        && all(&wanted.accounts, &found.accounts)
+        && all(&wanted.organizations, &found.organizations)
+        && all(&wanted.units, &found.units))
 }
 
 /// Copies, waits, shares snapshots and then images, and sets parameters last, when all images are there.

@@ -30,20 +30,19 @@ pub(super) fn set(
     if before.as_deref() == Some(image) {
         return standing.map_or(Ok(()), |standing| journal.made(standing.ticket, ""));
     }
-    let ticket = match standing {
-        Some(standing) => standing.ticket,
-        None => {
-            let (name, after) = (name.to_owned(), image.to_owned());
-            journal.intend(region, &Resource::Parameter { name, before: before.clone(), after })?
-        }
-    };
-    match put_parameter(client, name, image, true) {
+    let resource = standing.map_or_else(
+        || Resource::Parameter { name: name.to_owned(), before: before.clone(), after: image.to_owned() },
+        |standing| standing.resource,
+    );
+    let intent = journal.intent(region, &resource)?;
+    let put = match put_parameter(client, name, image, true) {
         // A parameter that is there may be plain text, and stay so. That there is such an image is known here.
         Err(error) if before.is_some() && error.is("ValidationException") => {
-            put_parameter(client, name, image, false)?
+            put_parameter(client, name, image, false)
         }
-        result => result?,
-    }
+        result => result,
+    };
+    intent.settle(put)?;
     let mut fresh = Fresh::new(client);
     while get_parameter(client, name)?.as_deref() != Some(image) {
         tell.waiting(&format!("parameter {name} in {region} is not {image} yet"));
@@ -55,5 +54,5 @@ pub(super) fn set(
             .into());
         }
     }
-    journal.made(ticket, "")
+    journal.made(intent.ticket, "")
 }

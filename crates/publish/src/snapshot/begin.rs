@@ -112,7 +112,8 @@ fn try_token(
     let resource = Resource::Snapshot { token: token.to_owned() };
     let known = journal.find(&region, &resource).and_then(|standing| standing.id);
     let terms = Terms::find(client, token, size, request, journal, tell)?;
-    let ticket = journal.intend(&region, &resource)?;
+    let intent = journal.intent(&region, &resource)?;
+    let ticket = intent.ticket;
     let parent = request.parent.as_ref().map(|(parent, _)| parent);
     if terms.parent.as_ref().is_some_and(|(begun, _)| Some(begun) != parent) {
         // One that is completed needs no parent any more (a copy of the source is deleted when it has served).
@@ -137,7 +138,8 @@ fn try_token(
     let (id, key) = match known {
         Some(id) => (id, None),
         None => {
-            let started = match start_snapshot(client, &terms.start(client, token, request, journal)?) {
+            let wanted = terms.start(client, token, request, journal)?;
+            let started = match intent.settle(start_snapshot(client, &wanted)) {
                 // An earlier run asked for something else with it. `undo` finds that by its tag.
                 Err(error) if error.status() == Some(409) => return Ok(None),
                 // Where the account may not ask what it encrypts by default, this is how it gets to know.

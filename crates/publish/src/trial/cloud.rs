@@ -73,7 +73,8 @@ fn begin(
         let token = journal.token(&purpose);
         let resource = Resource::Instance { token: token.clone() };
         let earlier = journal.find(&region, &resource);
-        let ticket = journal.intend(&region, &resource)?;
+        let intent = journal.intent(&region, &resource)?;
+        let ticket = intent.ticket;
         let request = request(image, trial, imds_v2, journal, token);
         let ended = match earlier.as_ref().and_then(|earlier| earlier.id.clone()) {
             Some(id) => {
@@ -87,7 +88,7 @@ fn begin(
                     None => vec![id],
                 }
             }
-            None => match run_instance(client, &request) {
+            None => match intent.settle(run_instance(client, &request)) {
                 Ok(instance) => {
                     journal.made(ticket, &instance.id)?;
                     if earlier.is_none() || runs(&instance) {
@@ -99,15 +100,7 @@ fn begin(
                 Err(error) if earlier.is_some() && error.is("IdempotentParameterMismatch") => {
                     begun(client, &request.token, journal)?
                 }
-                Err(error) => {
-                    // A refusal of the request itself has started nothing. A transport's error, or an earlier run, may
-                    // have.
-                    if earlier.is_none() && error.status().is_some_and(|status| (400..500).contains(&status))
-                    {
-                        journal.removed(ticket)?;
-                    }
-                    return Err(error.into());
-                }
+                Err(error) => return Err(error.into()),
             },
         };
         for id in &ended {

@@ -3,7 +3,7 @@
 //! A name alone says nothing: somebody else may have registered an image of it since; nor does an id in a file that
 //! can be edited. An image is ours if it has the
 //! journal's tag; where it has none (Eucalyptus takes tags in a call of their own, which may not have been made), if it
-//! is made of our manifest or of our snapshot.
+//! is made of our manifest or of our snapshot, or registered with the manifest that the journal has for it.
 
 use hardtack_cloud::Kind;
 use hardtack_cloud::ec2::{Image, ImageFilter, deregister_image, describe_images, describe_snapshots};
@@ -132,6 +132,9 @@ impl Task<'_, '_> {
             }
             (Resource::Snapshot { .. }, Some(id)) => {
                 image.mappings.iter().any(|mapping| mapping.snapshot.as_deref() == Some(id))
+            }
+            (Resource::Image { name, location: Some(ours) }, _) => {
+                *name == image.name && ours.trim_start_matches('/') == location
             }
             _ => false,
         })

@@ -61,15 +61,9 @@ pub fn undo(journal: &Journal, client: Option<&Client>, tell: &dyn Teller) -> Re
             Ok(fate) => {
                 journal.removed(standing.ticket)?;
                 match fate {
-                    Fate::Removed(text) => {
-                        tell.note(&format!("removed {text}"));
-                        undone.removed.push(text);
-                    }
+                    Fate::Removed(text) => undone.removed.push(text),
                     Fate::Gone(text) => undone.gone.push(text),
-                    Fate::Left(text) => {
-                        tell.note(&format!("left {text}"));
-                        undone.left.push(text);
-                    }
+                    Fate::Left(text) => undone.left.push(text),
                 }
             }
             Err(error) => {
@@ -82,7 +76,11 @@ pub fn undo(journal: &Journal, client: Option<&Client>, tell: &dyn Teller) -> Re
         }
     }
     tell.progress("undoing", total, total);
-    first.map_or(Ok(undone), Err)
+    let Some(error) = first else { return Ok(undone) };
+    // The answer is the error, and has none of this.
+    undone.removed.iter().for_each(|text| tell.note(&format!("removed {text}")));
+    undone.left.iter().for_each(|text| tell.note(&format!("left {text}")));
+    Err(error)
 }
 
 /// What goes first.
@@ -145,7 +143,7 @@ fn one(
     let id = standing.id.as_deref().filter(|id| !id.is_empty());
     match &standing.resource {
         Resource::Instance { token } => task.instance(token, id),
-        Resource::Image { name } => task.image(name, id),
+        Resource::Image { name, .. } => task.image(name, id),
         Resource::ImageCopy { name, .. } => task.copy(name, id),
         Resource::Snapshot { .. } | Resource::SnapshotCopy { .. } => task.snapshot(id),
         Resource::Parameter { name, before, after } => {

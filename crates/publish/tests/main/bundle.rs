@@ -352,3 +352,25 @@ fn eucalyptus_registers_what_was_sent_and_undoing_leaves_nothing() {
     assert_eq!(undo(&journal, Some(&world.client), &Silent).unwrap().removed.len(), 0);
     journal.remove().unwrap();
 }
+
+#[test]
+fn an_untagged_image_of_a_manifest_that_another_journal_sent_is_undone_by_its_own() {
+    let (world, disk) = (World::of(Cloud::builder().eucalyptus()), noise());
+    let uploaded = send(&world, &disk, None, &world.journal(), &Listener::default()).unwrap();
+    let request = RegisterImage {
+        name: "web".to_owned(),
+        architecture: "x86_64".to_owned(),
+        virtualization: Some("hvm".to_owned()),
+        location: Some(uploaded.location),
+        ..RegisterImage::default()
+    };
+    // It is made, nobody says so, and nobody can look for it.
+    let second = world.journal_of("second", "aa");
+    world.cloud.inject(Fault::new(Service::Ec2, "RegisterImage", FaultKind::CloseAfterRequest));
+    world.cloud.inject(Fault::new(Service::Ec2, "DescribeImages", FaultKind::Status(403)).after(1));
+    register(&world.client, &request, Existing::Refuse, &second, &Silent).unwrap_err();
+    assert_eq!((world.cloud.images().len(), second.standing()[0].id.as_deref()), (1, None));
+    world.cloud.heal();
+    let undone = undo(&second, Some(&world.client), &Silent).unwrap();
+    assert_eq!((undone.removed.len(), world.cloud.images().len()), (1, 0), "{undone:?}");
+}

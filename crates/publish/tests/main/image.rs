@@ -97,6 +97,18 @@ fn a_refusal_is_the_services() {
     let error = register(&world.client, &request, Existing::Refuse, &world.journal(), &Silent).unwrap_err();
     assert!(error.to_string().contains("UnauthorizedOperation"), "{error}");
     assert_eq!(world.asked("RegisterImage"), 1);
+    assert_eq!(world.journal().standing(), [], "nothing was made, and nothing is to be looked for");
+    // After a call that got lost a refusal says nothing.
+    world.cloud.heal();
+    world.cloud.inject(Fault::new(Service::Ec2, "RegisterImage", FaultKind::Status(500)));
+    world.cloud.inject(Fault::new(Service::Ec2, "RegisterImage", FaultKind::Status(403)));
+    register(&world.client, &request, Existing::Refuse, &world.journal(), &Silent).unwrap_err();
+    assert_eq!(world.journal().standing().len(), 1);
+    // And so after that run.
+    world.cloud.heal();
+    world.cloud.inject(Fault::new(Service::Ec2, "RegisterImage", FaultKind::Status(403)));
+    register(&world.client, &request, Existing::Refuse, &world.journal(), &Silent).unwrap_err();
+    assert_eq!(world.journal().standing().len(), 1);
 }
 
 #[test]

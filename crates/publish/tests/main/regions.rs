@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use hardtack_cloud::ec2::Launchers;
 use hardtack_fake_cloud::{Cloud, Fault, FaultKind, MasterKey, Service};
-use hardtack_publish::image::{Existing, register};
-use hardtack_publish::regions::{Distribution, Placed, distribute};
+use hardtack_publish::image::{Existing, find, register};
+use hardtack_publish::journal::Resource;
+use hardtack_publish::regions::{Distribution, Placed, complete, distribute};
 use hardtack_publish::snapshot::{SnapshotRequest, write_snapshot};
 use hardtack_publish::{Error, Silent, undo};
 
@@ -21,6 +22,7 @@ fn distribution() -> Distribution {
         share: Launchers { accounts: vec![OTHER.to_owned()], ..Launchers::default() },
         tags: vec![("team".to_owned(), "web".to_owned())],
         parameter: Some("/images/web".to_owned()),
+        reuse: false,
     }
 }
 
@@ -199,4 +201,58 @@ fn a_run_that_is_being_undone_is_not_finished() {
     world.cloud.inject(fault.always());
     undo::undo(&world.journal(), Some(&world.client), &Silent).unwrap_err();
     assert_eq!(world.journal().result(), None);
+}
+
+#[test]
+fn an_image_that_was_found_gets_what_is_missing_of_it_and_nothing_twice() {
+    let world = World::new();
+    let made =
+        register(&world.client, &request(&snapshot(&world)), Existing::Refuse, &world.journal(), &Silent);
+    let id = made.unwrap().id;
+    let wanted = Distribution { reuse: true, ..distribution() };
+    let image = || find(&world.client, "web").unwrap().unwrap();
+    let there = |wanted: &Distribution| complete(&world.client, &image(), wanted, "aa").unwrap();
+    let none = Distribution::default();
+    assert_eq!(there(&none).map(|placed| placed.len()), Some(1), "nothing is asked for");
+    // One region has a copy, another has an image of the same inputs and of another name.
+    let some = Distribution { copies: wanted.copies[..1].to_vec(), ..Distribution::default() };
+    distribute(&world.client, &id, "web", &some, &world.journal_of("second", "aa"), &Silent).unwrap();
+    let other = Distribution { copies: wanted.copies[1..].to_vec(), ..Distribution::default() };
+    distribute(&world.client, &id, "other", &other, &world.journal_of("third", "aa"), &Silent).unwrap();
+    assert_eq!(there(&wanted), None, "it is not shared yet");
+    let journal = world.journal_of("fourth", "aa");
+    let placed = distribute(&world.client, &id, "web", &wanted, &journal, &Silent).unwrap();
+    assert_eq!((placed.len(), world.done("CopyImage").len()), (3, 2));
+    assert!(journal.standing().iter().all(|known| matches!(known.resource, Resource::Parameter { .. })));
+    let before = world.cloud.log().len();
+    let mut found = there(&wanted).unwrap();
+    found.sort_by_key(|one| one.id.clone());
+    let mut placed = placed;
+    placed.sort_by_key(|one| one.id.clone());
+    assert_eq!(found, placed);
+    let log = world.cloud.log();
+    assert!(
+        log[before..]
+            .iter()
+            .all(|entry| entry.action.starts_with("Describe") || entry.action == "GetParameter")
+    );
+    // Of other inputs, or for more people, it is not what is wanted.
+    assert_eq!(complete(&world.client, &image(), &wanted, "bb").unwrap(), None);
+    let mut more = wanted.clone();
+    more.share.accounts.push("111111111111".to_owned());
+    assert_eq!(there(&more), None);
+}
+
+#[test]
+fn a_copy_that_is_refused_is_not_looked_for_later() {
+    let world = World::new();
+    world.cloud.inject(Fault::new(Service::Ec2, "CopyImage", FaultKind::Status(403)).always());
+    run(&world, &distribution()).unwrap_err();
+    let standing = world.journal().standing();
+    assert!(standing.iter().all(|known| matches!(known.resource, Resource::Image { .. })), "{standing:?}");
+    world.cloud.heal();
+    // After an answer that was lost it is.
+    world.cloud.inject(Fault::new(Service::Ec2, "CopyImage", FaultKind::CloseAfterRequest).always());
+    run(&world, &distribution()).unwrap_err();
+    assert_eq!(world.journal().standing().len(), 3);
 }

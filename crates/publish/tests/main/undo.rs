@@ -15,7 +15,7 @@ use crate::world::{Listener, World};
 const REGION: &str = "us-east-1";
 
 fn image() -> Resource {
-    Resource::Image { name: "web".to_owned() }
+    Resource::Image { name: "web".to_owned(), location: None }
 }
 
 #[test]

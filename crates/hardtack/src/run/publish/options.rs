@@ -93,6 +93,7 @@ pub(crate) fn distribution(
         share: launchers(arguments)?,
         tags: tags.to_vec(),
         parameter: arguments.ssm.clone(),
+        reuse: false,
     };
     Ok((here, distribution))
 }
