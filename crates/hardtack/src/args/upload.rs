@@ -13,7 +13,7 @@ Examples:
   hardtack upload bundles/web.manifest.xml -b images                 # into the local catalog
 
 Parts that are in the bucket with the right digest are not sent again. The last line of standard output is
-`Uploaded BUCKET/PATH/NAME.manifest.xml`, which `hardtack register` takes. NAME.upload.journal holds what was
+`Uploaded BUCKET/PATH/NAME.manifest.xml`, which `hardtack register` takes. BUCKET-PATH-NAME.upload.journal holds what was
 made; `hardtack undo` takes it away.
 
 Exit codes: 0 done, 2 wrong usage or credentials, 3 bundle refused, 4 local input or output, 5 a remote service.";
@@ -43,7 +43,7 @@ pub(crate) struct UploadArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) part: usize,
 
-    /// What was made so far; else NAME.upload.journal here.
+    /// What was made so far; else BUCKET-PATH-NAME.upload.journal here.
     #[arg(long, value_name = "FILE")]
     pub(crate) journal: Option<PathBuf>,
 

@@ -40,16 +40,17 @@ pub(crate) fn run(arguments: &UploadArgs) -> Result<u8, CliError> {
             client.provider().get()?;
             let name = file_name(manifest)?;
             let name = name.strip_suffix(".manifest.xml").unwrap_or(&name).to_owned();
-            let path = default_path(arguments.journal.as_deref(), &name, "upload.journal");
+            // The same bundle may go to many places.
+            let place = destination.object(&name);
+            let path = default_path(arguments.journal.as_deref(), &place, "upload.journal");
             let mut inputs = Inputs::default();
             inputs
                 .add("manifest", &file_digest(manifest)?)
                 .add("bucket", &destination.bucket)
-                .add("path", &destination.path)
-                .add("options", &format!("{options:?}"));
+                .add("path", &destination.path);
             let inputs = inputs.digest();
             let session = Session::open(&path, &site.header(&name, &inputs), &environment)?;
-            match session.result() {
+            match session.result().filter(|result| covers(result, options)) {
                 Some(result) => result,
                 None => session.run(|journal| {
                     let uploaded =
@@ -59,6 +60,8 @@ pub(crate) fn run(arguments: &UploadArgs) -> Result<u8, CliError> {
                         "parts": uploaded.parts,
                         "skipped": uploaded.skipped,
                         "bundled_size": uploaded.bundled_size,
+                        "manifest": !options.skip_manifest,
+                        "first_part": options.first_part,
                     }))
                 })?,
             }
@@ -73,6 +76,13 @@ pub(crate) fn run(arguments: &UploadArgs) -> Result<u8, CliError> {
     };
     told.map_err(CliError::stream)?;
     Ok(0)
+}
+
+/// Whether an earlier run sent all that is to be sent now: it may have left out the manifest, or the first parts.
+fn covers(result: &Value, options: UploadOptions) -> bool {
+    let has_manifest = result.get("manifest").and_then(Value::as_bool).unwrap_or(false);
+    let first = result.get("first_part").and_then(Value::as_u64).unwrap_or(u64::MAX);
+    (has_manifest || options.skip_manifest) && first <= options.first_part as u64
 }
 
 fn file_name(path: &Path) -> Result<String, CliError> {
@@ -117,6 +127,8 @@ fn into_catalog(
         "parts": copied,
         "skipped": skipped,
         "bundled_size": bundle.manifest.bundled_size,
+        "manifest": !options.skip_manifest,
+        "first_part": options.first_part,
     }))
 }
 

@@ -39,13 +39,50 @@ fn an_image_is_hardened_into_a_snapshot_registered_copied_shared_and_announced()
     let unchanged: Value = serde_json::from_str(&folder.expect_at(&cloud, 0, &unchanged).out).unwrap();
     assert_eq!(unchanged["image"], *id);
     assert_eq!(cloud.leftovers(), before);
+    // It says all that is said of one that is made.
+    assert_eq!((&unchanged["found"], &unchanged["on"]), (&Value::Bool(true), &Value::from("aws")));
+    let copy = images.iter().find(|image| image.id != id).unwrap();
+    let there =
+        serde_json::json!([{"region": "us-east-1", "image": id}, {"region": "eu-west-1", "image": copy.id}]);
+    assert_eq!(unchanged["images"], there);
+    for key in
+        ["architecture", "boot_mode", "changes", "confirmed", "snapshot", "encrypted", "blocks", "sent"]
+    {
+        assert!(unchanged.get(key).is_some(), "{key}: {unchanged}");
+    }
+    assert!(!folder.path("web-2.journal").exists());
+    // What is missing of it is made, and taken away again.
+    let more =
+        line.replace("web-1", "web-2").replace("--share", "--copy-to eu-central-1 --share") + " --if-changed";
+    assert_eq!(folder.expect_at(&cloud, 0, &more).image(), id);
+    assert_eq!(cloud.images().len(), 3);
+    folder.expect_at(&cloud, 0, "undo web-2.journal");
+    assert_eq!(cloud.leftovers(), before);
+    assert_eq!(folder.expect_at(&cloud, 0, &(more + " --dry-run")).out.lines().count(), 1);
     // The name is taken.
     let taken = folder.expect_at(&cloud, 3, &format!("install sample.qcow2 -n web-1 {ON} --journal other"));
     assert!(taken.err.contains(&id) && taken.out.is_empty(), "{}", taken.err);
     assert!(!folder.path("other").exists());
-    folder.expect_at(&cloud, 0, "undo web-1.journal");
+    // The journal is of another run, and the name is taken: both are told beforehand.
+    let ran = folder.expect_at(&cloud, 1, &format!("install sample.qcow2 -n web-1 {ON} --dry-run"));
+    assert!(ran.out.contains("bad\tjournal\t") && ran.out.contains("hardtack undo"), "{}", ran.out);
+    assert!(ran.out.contains("bad\tname\t"), "{}", ran.out);
+    let undone = folder.expect_at(&cloud, 0, "undo web-1.journal");
+    assert!(undone.out.contains(&format!("removed: image {id}")), "{}", undone.out);
+    assert!(!undone.err.contains("removed"), "each is said once: {}", undone.err);
     assert_eq!(cloud.leftovers().into_iter().collect::<Vec<_>>(), [""; 0]);
     assert!(!folder.path("web-1.journal").exists());
+}
+
+#[test]
+fn what_a_service_refuses_leaves_no_journal_and_the_corrected_command_works() {
+    let (folder, cloud) = (Folder::new(), cloud(false));
+    let block = vec![1_u8; 512 << 10];
+    let snapshot = cloud.make_snapshot("us-east-1", "123456789012", 1, None, false, &[(0, &block)]);
+    folder.expect_at(&cloud, 5, &format!("register -s snap-00000000000000000 -n web-1 {ON}"));
+    assert!(!folder.path("web-1.register.journal").exists());
+    let id = folder.expect_at(&cloud, 0, &format!("register -s {snapshot} -n web-1 {ON}")).image();
+    assert_eq!(cloud.images()[0].id, id);
 }
 
 #[test]
@@ -73,6 +110,8 @@ fn a_dry_run_sends_nothing() {
     assert!(ran.out.contains("bad\t"), "{}", ran.out);
     let ran = folder.expect_at(&cloud, 3, &format!("install sample.qcow2 -n web-1 {ON} --public"));
     assert!(ran.err.contains("bad") && ran.out.is_empty(), "{}", ran.err);
+    let line = format!("install sample.qcow2 -n web-1 {ON} --virtualization-type paravirtual");
+    assert!(folder.expect_at(&cloud, 2, &line).err.contains("hvm"));
     assert!(cloud.leftovers().is_empty());
     assert_eq!(folder.names("."), ["sample.qcow2", "x.yaml"]);
     // Without keys nothing is asked.

@@ -84,7 +84,13 @@ fn three_steps_do_the_same() {
     let (folder, cloud) = (Folder::new(), cloud(true));
     folder.keys();
     folder.expect(0, &format!("bundle sample.qcow2 -o b -u 123456789012 {KEYS} --ec2cert cloud.crt"));
+    // Without the manifest, and then with it; and elsewhere.
+    folder.expect_at(&cloud, 0, "upload b/sample.manifest.xml -b images --on euca --skipmanifest");
+    assert!(!cloud.keys("images").contains(&"sample.manifest.xml".to_owned()));
     let sent = folder.expect_at(&cloud, 0, "upload b/sample.manifest.xml -b images --on euca --json");
+    assert!(cloud.keys("images").contains(&"sample.manifest.xml".to_owned()));
+    folder.expect_at(&cloud, 0, "upload b/sample.manifest.xml -b others/2026 --on euca");
+    folder.expect_at(&cloud, 0, "undo others-2026-sample.upload.journal");
     let sent: Value = serde_json::from_str(&sent.out).unwrap();
     assert_eq!(sent["location"], "images/sample.manifest.xml");
     let id = folder
@@ -92,7 +98,7 @@ fn three_steps_do_the_same() {
         .image();
     assert!(id.starts_with("emi-"), "{id}");
     folder.expect_at(&cloud, 0, "undo web-1.register.journal");
-    folder.expect_at(&cloud, 0, "undo sample.upload.journal");
+    folder.expect_at(&cloud, 0, "undo images-sample.upload.journal");
     assert_eq!(cloud.leftovers().into_iter().collect::<Vec<_>>(), [""; 0]);
 }
 

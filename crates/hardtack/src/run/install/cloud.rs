@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use hardtack_cloud::ec2::{ImageFilter, Mapping, RegisterImage, describe_images, encryption_default};
+use hardtack_cloud::ec2::{Mapping, RegisterImage, encryption_default};
 use hardtack_cloud::{Client, Environment, Kind};
 use hardtack_disk::BlockSource as _;
-use hardtack_publish::image::{self, Existing};
-use hardtack_publish::journal::Journal;
+use hardtack_publish::image;
+use hardtack_publish::journal::{Journal, Resource, Standing};
 use hardtack_publish::lock::{self, resolve_locked};
 use hardtack_publish::regions::{Distribution, distribute};
 use hardtack_publish::snapshot::{SnapshotRequest, write_snapshot};
@@ -17,26 +17,26 @@ use serde_json::{Value, json};
 
 use super::bundle::BundlePlan;
 use super::disk::Ready;
-use super::{From, Order, bundle, disk, inputs, local, preflight};
+use super::{From, Order, bundle, disk, found, inputs, preflight};
 use crate::args::InstallArgs;
 use crate::error::CliError;
 use crate::run::publish::{Session, Site, distribution, print_image};
 use crate::source::Input;
 use crate::talk;
 
-/// Blocks of a snapshot on their way at the same time.
-const BLOCKS: usize = 64;
+/// Blocks of a snapshot on their way at the same time. More of them take more than 64 MiB with all else.
+const BLOCKS: usize = 48;
 
 /// What an image becomes in the cloud.
-struct Plan {
+pub(super) struct Plan {
     /// A bundle, or else a snapshot.
-    bundle: Option<BundlePlan>,
+    pub(super) bundle: Option<BundlePlan>,
     /// The key of the client's region.
     kms_key: Option<String>,
     /// Copies, permissions, parameters.
-    distribution: Distribution,
+    pub(super) distribution: Distribution,
     /// The digest of everything that the image is made of.
-    inputs: String,
+    pub(super) inputs: String,
 }
 
 /// Installs into the cloud of `site`.
@@ -53,25 +53,24 @@ pub(super) fn install(order: &mut Order<'_>, site: Site, environment: &Environme
     let form = if by_bundle { "bundle" } else { "ebs" };
     let inputs = inputs::of_order(order, &source, form)?;
     let plan = Plan { bundle, kms_key, distribution, inputs };
-    if let Some(result) = same(order, client, &plan)? {
+    let header = site.header(&order.request.name, &plan.inputs);
+    let earlier = Journal::earlier(&order.journal, &header).map_err(CliError::from);
+    // An image of a run that has not come to its end is not known to be good.
+    let begun = matches!(&earlier, Ok(Some(journal)) if journal.result().is_none());
+    if !begun && let Some(there) = found::look(order, client, &plan, &earlier)? {
+        if arguments.dry_run {
+            return preflight::answer(&[preflight::found(&there.image)], arguments.json);
+        }
+        let result = found::provide(order, client, &plan, there, earlier, &header, environment)?;
         print_image(&result, arguments.json)?;
         return Ok(0);
     }
-    let resumed = order.journal.exists();
-    let mut session = None;
-    if resumed && !arguments.dry_run {
-        let opened =
-            Session::open(&order.journal, &site.header(&order.request.name, &plan.inputs), environment)?;
-        if let Some(result) = opened.result() {
-            let id = result.get("image").and_then(Value::as_str).unwrap_or_default();
-            if !is_there(client, id)? {
-                return Err(local::gone(&order.journal, id));
-            }
-            print_image(&result, arguments.json)?;
-            return Ok(0);
-        }
-        session = Some(opened);
-    }
+    let is_ours = matches!(&earlier, Ok(Some(journal)) if has_image(journal, &order.request.name));
+    let mut checks: Vec<checks::Check> =
+        if arguments.dry_run { preflight::journal(&order.journal, &earlier) } else { Vec::new() };
+    let resumed = if arguments.dry_run { false } else { earlier?.is_some() };
+    // The lock of that one is gone.
+    let session = if resumed { Some(Session::open(&order.journal, &header, environment)?) } else { None };
     let file = match &order.from {
         From::File(path) if bundle::is_plain(arguments) => Some(Opened::Ready(disk::plain(path)?)),
         From::File(path) => Some(Opened::Input(Input::open(path, &arguments.open, None)?)),
@@ -83,17 +82,22 @@ pub(super) fn install(order: &mut Order<'_>, site: Site, environment: &Environme
         (None, Some(resolved)) => resolved.size.saturating_mul(1 << 30),
         (None, None) => 0,
     });
-    let mut found = look_ahead(order, client, &plan, size, resumed)?;
+    checks.extend(look_ahead(order, client, &plan, size, is_ours)?);
     if arguments.dry_run {
         if let Some(Opened::Input(input)) = file {
-            found.push(preflight::disk(order, input));
+            checks.push(preflight::disk(order, input));
         }
-        return preflight::answer(&found, arguments.json);
+        return preflight::answer(&checks, arguments.json);
     }
-    preflight::pass(&found)?;
+    if let Err(error) = preflight::pass(&checks) {
+        return Err(match session {
+            Some(session) => session.failed(error),
+            None => error,
+        });
+    }
     let session = match session {
         Some(session) => session,
-        None => Session::open(&order.journal, &site.header(&order.request.name, &plan.inputs), environment)?,
+        None => Session::open(&order.journal, &header, environment)?,
     };
     let result = session.run(|journal| {
         let done = work(order, client, &plan, file, resolved, journal);
@@ -156,40 +160,11 @@ fn must_be_locked(path: &Path, given: &str, client: &Client) -> Result<(), CliEr
     Err(CliError::usage(text).hint("run it once without --locked, and keep the file"))
 }
 
-/// The image that is wanted, if it is there already.
-fn same(order: &Order<'_>, client: &Client, plan: &Plan) -> Result<Option<Value>, CliError> {
-    let region = &client.place().region;
-    if order.arguments.if_changed
-        && let Some(image) = fingerprint::find(client, &plan.inputs)?
-    {
-        talk::note(&format!("nothing has changed since {} ({}) was made", image.id, image.name));
-        return Ok(Some(json!({
-            "image": image.id, "name": image.name, "region": region, "found": true,
-        })));
-    }
-    if order.existing == Existing::Reuse
-        && !order.journal.exists()
-        && let Some(image) = image::find(client, &order.request.name)?
-    {
-        let tag = image.tags.iter().find(|(name, _)| name == fingerprint::TAG);
-        if tag.is_some_and(|(_, value)| *value == plan.inputs) {
-            return Ok(Some(json!({
-                "image": image.id, "name": image.name, "region": region, "found": true,
-            })));
-        }
-        let text = format!("{} ({}) is there, and was made of something else", image.id, image.name);
-        return Err(CliError::refused(text).hint("give another --name"));
-    }
-    Ok(None)
-}
-
-fn is_there(client: &Client, id: &str) -> Result<bool, CliError> {
-    let filter = ImageFilter { ids: vec![id.to_owned()], ..ImageFilter::default() };
-    match describe_images(client, &filter) {
-        Ok(images) => Ok(images.iter().any(|image| image.id == id && image.state != "deregistered")),
-        Err(error) if error.code().is_some_and(|code| code.starts_with("InvalidAMIID")) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
+/// Whether an image of that name is the journal's own, or may be.
+fn has_image(journal: &Journal, name: &str) -> bool {
+    let of_name =
+        |known: &Standing| matches!(&known.resource, Resource::Image { name: of, .. } if of == name);
+    journal.standing().iter().any(of_name)
 }
 
 fn look_ahead(
@@ -197,10 +172,10 @@ fn look_ahead(
     client: &Client,
     plan: &Plan,
     size: u64,
-    resumed: bool,
+    is_ours: bool,
 ) -> Result<Vec<checks::Check>, CliError> {
     // A run that goes on may have made the image already.
-    let name = (!resumed).then_some((order.request.name.as_str(), order.existing));
+    let name = (!is_ours).then_some((order.request.name.as_str(), order.existing));
     Ok(match &plan.bundle {
         Some(bundle) => checks::bundle(client, &bundle.destination, name, &bundle.owner.account, size)?,
         None => {
@@ -320,9 +295,7 @@ fn ebs(
         &order.tell,
     )?;
     let (blocks, sent) = (snapshot.blocks, snapshot.sent);
-    order
-        .tell
-        .note(&format!("{}: {} GiB, {blocks} blocks, {sent} of them sent now", snapshot.id, snapshot.size));
+    order.tell.note(&format!("{}: {} GiB, blocks: {blocks}, sent now: {sent}", snapshot.id, snapshot.size));
     let device = request.root_device.get_or_insert_with(|| "/dev/xvda".to_owned()).clone();
     request.mappings = vec![Mapping {
         device,

@@ -94,8 +94,9 @@ pub(super) fn look(order: &Order<'_>, disk: &Arc<dyn BlockSource>) -> Result<Loo
         return Err(CliError::refused(text));
     }
     let boot_mode = wanted.or(found.boot_mode);
-    if let Some(mode) = boot_mode {
-        talk::note(&format!("boot mode {}: {}", mode.name(), found.because));
+    match boot_mode {
+        Some(mode) => talk::note(&format!("boot mode {}: {}", mode.name(), found.because)),
+        None => talk::note("how the disk boots is not known, so the place decides; --boot-mode says it"),
     }
     if order.request.tpm && boot_mode == Some(BootMode::Bios) {
         return Err(CliError::refused("--tpm needs an image that boots by UEFI, and this one boots by BIOS"));

@@ -6,7 +6,7 @@ use std::time::UNIX_EPOCH;
 use hardtack_cloud::Environment;
 use hardtack_disk::{AtomicFile, BlockSource};
 use hardtack_publish::catalog::{Catalog, Entry};
-use hardtack_publish::journal::{Journal, Resource};
+use hardtack_publish::journal::{Journal, Resource, TAG};
 use hardtack_publish::preflight::{Check, Outcome};
 use hardtack_publish::source::Name;
 use hardtack_publish::{fingerprint, trial};
@@ -32,18 +32,24 @@ pub(super) fn install(
     let arguments = order.arguments;
     let path = source(order, catalog)?;
     let digest = inputs::of_order(order, &inputs::source(&path, &arguments.open)?, "local")?;
-    if let Some(same) = same(order, catalog, &digest)? {
+    let header = Site::Local(catalog.clone()).header(&order.request.name, &digest);
+    let earlier = Journal::earlier(&order.journal, &header).map_err(CliError::from);
+    // An image of a run that has not come to its end is not known to be good.
+    let begun = matches!(&earlier, Ok(Some(journal)) if journal.result().is_none());
+    if !begun && let Some(same) = same(order, catalog, &digest)? {
         print_image(&found(catalog, &same), arguments.json)?;
         return Ok(0);
     }
-    let resumed = order.journal.exists();
-    let mut checks = checks(order, catalog, resumed, environment)?;
+    let own = earlier.as_ref().ok().and_then(|journal| Some(journal.as_ref()?.id()));
+    let mut checks = checks(order, catalog, own.as_deref(), environment)?;
     if arguments.dry_run {
+        checks.extend(preflight::journal(&order.journal, &earlier));
         checks.push(preflight::disk(order, Input::open(&path, &arguments.open, None)?));
         return preflight::answer(&checks, arguments.json);
     }
+    // Its lock is needed; one of another run is refused.
+    drop(earlier?);
     preflight::pass(&checks)?;
-    let header = Site::Local(catalog.clone()).header(&order.request.name, &digest);
     let session = Session::open(&order.journal, &header, environment)?;
     if let Some(result) = session.result() {
         let id = result.get("image").and_then(Value::as_str).unwrap_or_default();
@@ -124,21 +130,23 @@ fn result(catalog: &Catalog, entry: &Entry, found: bool, changes: Option<(usize,
 fn checks(
     order: &Order<'_>,
     catalog: &Catalog,
-    resumed: bool,
+    own: Option<&str>,
     environment: &Environment,
 ) -> Result<Vec<Check>, CliError> {
     let name = &order.request.name;
     let mut checks = Vec::new();
     let place = catalog.directory().display();
     match catalog.find(name)? {
-        Some(entry) if !resumed => checks.push(Check {
-            subject: "name",
-            outcome: Outcome::Bad,
-            text: format!(
-                "{place} has an image of the name {name}, {}: give another --name, or --existing reuse",
-                entry.id
-            ),
-        }),
+        Some(entry) if own.is_none() || entry.tags.get(TAG).map(String::as_str) != own => {
+            checks.push(Check {
+                subject: "name",
+                outcome: Outcome::Bad,
+                text: format!(
+                    "{place} has an image of the name {name}, {}: give another --name, or --existing reuse",
+                    entry.id
+                ),
+            })
+        }
         _ => checks.push(Check { subject: "name", outcome: Outcome::Good, text: format!("{name} is free") }),
     }
     checks.push(match writable(catalog.directory()) {

@@ -6,6 +6,7 @@
 mod bundle;
 mod cloud;
 mod disk;
+mod found;
 mod inputs;
 mod local;
 mod preflight;
@@ -136,6 +137,12 @@ fn check_options(arguments: &InstallArgs) -> Result<(), CliError> {
     }
     if on == On::Euca {
         fits_eucalyptus(arguments)?;
+    }
+    if on == On::Aws && !bundle && arguments.register.virtualization_type.name() == "paravirtual" {
+        return Err(CliError::usage(
+            "--virtualization-type paravirtual: AWS starts images of snapshots as hvm, and this one would need a kernel",
+        )
+        .hint("leave it out"));
     }
     let plain = arguments.register.kernel.as_deref() == Some("true")
         || arguments.register.ramdisk.as_deref() == Some("true");

@@ -1,7 +1,10 @@
 //! Checks that are made before anything else, and how they are told.
 
 use std::io::Write as _;
+use std::path::Path;
 
+use hardtack_cloud::ec2::Image;
+use hardtack_publish::journal::Journal;
 use hardtack_publish::preflight::{Check, Outcome};
 use serde_json::json;
 
@@ -37,6 +40,31 @@ pub(super) fn pass(checks: &[Check]) -> Result<(), CliError> {
         0 => Ok(()),
         1 => Err(CliError::refused("nothing was sent: a check is bad, see above")),
         _ => Err(CliError::refused(format!("nothing was sent: {bad} checks are bad, see above"))),
+    }
+}
+
+/// An image that is there, so that nothing is built.
+pub(super) fn found(image: &Image) -> Check {
+    let text = format!("{} ({}) is what is wanted: nothing would be built", image.id, image.name);
+    Check { subject: "image", outcome: Outcome::Good, text }
+}
+
+/// Whether the journal is free for this run, or of an earlier run of the same; nothing where there is none.
+pub(super) fn journal(path: &Path, earlier: &Result<Option<Journal>, CliError>) -> Vec<Check> {
+    const SUBJECT: &str = "journal";
+    match earlier {
+        Ok(None) => Vec::new(),
+        Ok(Some(journal)) => {
+            let path = path.display();
+            let text = match journal.standing().len() {
+                1 => format!("{path}: an earlier run goes on; one thing stands in it"),
+                things => format!("{path}: an earlier run goes on; {things} things stand in it"),
+            };
+            vec![Check { subject: SUBJECT, outcome: Outcome::Good, text }]
+        }
+        Err(error) => {
+            vec![Check { subject: SUBJECT, outcome: Outcome::Bad, text: one_line(&error.report()) }]
+        }
     }
 }
 

@@ -52,7 +52,8 @@ impl Session {
         }
     }
 
-    fn failed(self, error: CliError) -> CliError {
+    /// Ends a run that cannot go on: see [`run`](Self::run).
+    pub(crate) fn failed(self, error: CliError) -> CliError {
         signals::hold();
         if self.journal.standing().is_empty() {
             // A run that has made nothing leaves nothing; that the file could not be removed is no news.
