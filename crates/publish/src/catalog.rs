@@ -10,6 +10,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use hardtack_disk::AtomicFile;
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
@@ -163,6 +164,21 @@ impl Catalog {
         written
     }
 
+    /// Sets a tag of an image.
+    ///
+    /// # Errors
+    /// There is no such image; its entry cannot be written.
+    pub fn tag(&self, id: &str, name: &str, value: &str) -> Result<(), Error> {
+        let mut entry = self.read(id)?;
+        entry.tags.insert(name.to_owned(), value.to_owned());
+        let path = self.image(id).join("image.json");
+        let mut file = AtomicFile::create(&path)?;
+        file.file()
+            .write_all(text(&entry)?.as_bytes())
+            .map_err(|error| Error::file(&path, "write it", error))?;
+        Ok(file.commit(true)?)
+    }
+
     /// Removes an image, also one that is half written; false where there is none.
     ///
     /// # Errors
@@ -287,10 +303,16 @@ fn make_directory(path: &Path) -> Result<(), Error> {
     made.map_err(|error| Error::file(path, "make the directory", error))
 }
 
+/// What `image.json` holds.
+fn text(entry: &Entry) -> Result<String, Error> {
+    let text = serde_json::to_string_pretty(entry)
+        .map_err(|error| Error::Refused(format!("the entry of {}: {error}", entry.id)))?;
+    Ok(text + "\n")
+}
+
 fn write_entry(path: &Path, entry: &Entry) -> Result<(), Error> {
     let fail = |error| Error::file(path, "write it", error);
-    let mut text = serde_json::to_string_pretty(entry).map_err(|error| fail(error.into()))?;
-    text.push('\n');
+    let text = text(entry)?;
     let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).map_err(fail)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(fail)
 }
@@ -328,6 +350,9 @@ mod tests {
         assert!(refused.contains(&one.id) && refused.contains("web"), "{refused}");
         assert_eq!(catalog.find("web").unwrap(), Some(one.clone()));
         assert_eq!(catalog.find(&one.id).unwrap(), Some(one.clone()));
+        catalog.tag(&one.id, "a", "b").unwrap();
+        let one = Entry { tags: [("a".to_owned(), "b".to_owned())].into(), ..one };
+        assert_eq!(catalog.find("web").unwrap(), Some(one.clone()));
         assert_eq!(catalog.find(&other.id).unwrap(), None);
         assert_eq!(std::fs::read(catalog.disk(&one.id)).unwrap(), b"disk");
         assert!(catalog.remove(&one.id).unwrap());

@@ -10,6 +10,19 @@ use crate::Error;
 /// The tag with the digest of everything that an image is made of.
 pub const TAG: &str = "hardtack:inputs";
 
+/// The tag of an image that is to be tested: [`NOT_TESTED`] until it has passed, then [`PASSED`]. Images that nobody
+/// tests have none.
+pub const TESTED: &str = "hardtack:tested";
+/// Its test has not passed yet.
+pub const NOT_TESTED: &str = "no";
+/// Its test has passed.
+pub const PASSED: &str = "yes";
+
+/// False where the tags say of an image that its test has not passed: its run was ended before, or still goes on.
+pub fn may_be_used<'a>(mut tags: impl Iterator<Item = (&'a str, &'a str)>) -> bool {
+    !tags.any(|tag| tag == (TESTED, NOT_TESTED))
+}
+
 /// Collects what an image is made of, under names, in any order.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs(std::collections::BTreeMap<String, String>);
@@ -33,7 +46,7 @@ impl Inputs {
     }
 }
 
-/// The newest available image of the account with these inputs.
+/// The newest available image of the account with these inputs that has not its test before it.
 ///
 /// # Errors
 /// Those of `DescribeImages`.
@@ -52,7 +65,9 @@ pub fn find(client: &Client, digest: &str) -> Result<Option<Image>, Error> {
     let images = describe_images(client, &filter)?;
     // What a service makes of a filter that it does not know is not trusted.
     let same = |image: &Image| {
-        image.state == "available" && image.tags.iter().any(|(name, value)| name == TAG && value == digest)
+        image.state == "available"
+            && image.tags.iter().any(|(name, value)| name == TAG && value == digest)
+            && may_be_used(image.tags.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     };
     Ok(images
         .into_iter()

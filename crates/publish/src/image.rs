@@ -207,6 +207,12 @@ fn reuse(
         return Err(refusal(client, found));
     }
     let inputs = journal.header().inputs;
+    if tags::value(&found.tags, fingerprint::TESTED) == Some(fingerprint::NOT_TESTED) {
+        return Err(Error::Refused(format!(
+            "image {} ({}) has not passed its test, so it is not reused: go on with its journal, or undo that",
+            found.name, found.id
+        )));
+    }
     match tags::value(&found.tags, fingerprint::TAG) {
         Some(theirs) if theirs == inputs => {
             wait(client, &found.id, tell)?;

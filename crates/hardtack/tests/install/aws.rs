@@ -197,6 +197,33 @@ fn an_image_that_fails_its_test_is_taken_back() {
 }
 
 #[test]
+fn an_image_whose_test_has_not_passed_is_taken_for_nobodys() {
+    let (folder, cloud) = (Folder::new(), cloud(false));
+    folder.write("t.yaml", "checks:\n  - console: Linux version\n");
+    let install = |name: &str| format!("install sample.qcow2 -n {name} {ON} --test t.yaml --if-changed");
+    cloud.inject(
+        Fault::new(Service::Ec2, "RunInstances", FaultKind::Code(403, "UnauthorizedOperation")).always(),
+    );
+    folder.expect_at(&cloud, 5, &install("web-1"));
+    let tested = |name: &str| {
+        let images = cloud.images().into_iter();
+        let of_name = images.filter(|image| image.values.get("Name").is_some_and(|value| value == name));
+        of_name.filter_map(|image| image.tags.get("hardtack:tested").cloned()).collect::<Vec<_>>()
+    };
+    assert_eq!(tested("web-1"), ["no"]);
+    cloud.heal();
+    // Another runner, without that journal.
+    let second = folder.expect_at(&cloud, 0, &install("web-2")).image();
+    assert_eq!(tested("web-2"), ["yes"]);
+    assert_eq!(folder.expect_at(&cloud, 0, &install("web-3")).image(), second);
+    let reuse = format!("install sample.qcow2 -n web-1 {ON} --existing reuse --journal other.journal");
+    assert!(folder.expect_at(&cloud, 3, &reuse).err.contains("has not passed its test"));
+    // The first run goes on with its journal.
+    assert_ne!(folder.expect_at(&cloud, 0, &install("web-1").replace(" --if-changed", "")).image(), second);
+    assert_eq!(tested("web-1"), ["yes"]);
+}
+
+#[test]
 fn snapshots_and_bundles_are_registered_by_themselves() {
     let (folder, cloud) = (Folder::new(), cloud(false));
     folder.keys();

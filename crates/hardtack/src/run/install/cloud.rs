@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use hardtack_cloud::ec2::{Mapping, RegisterImage, encryption_default};
+use hardtack_cloud::ec2::{Mapping, RegisterImage, create_tags, encryption_default};
 use hardtack_cloud::{Client, Environment, Kind};
 use hardtack_disk::BlockSource as _;
 use hardtack_publish::image;
@@ -223,10 +223,16 @@ fn work(
         Some(bundle) => bundle::upload(order, client, bundle, &ready, &mut request, journal)?,
         None => ebs(order, client, plan, &ready, fetched.as_deref(), &mut request, journal)?,
     };
+    if order.trial.is_some() {
+        // Until it has passed nobody takes it for what `--if-changed` and `--existing reuse` look for.
+        request.tags.push((fingerprint::TESTED.to_owned(), fingerprint::NOT_TESTED.to_owned()));
+    }
     let registered = image::register(client, &request, order.existing, journal, &order.tell)?;
     if let Some(test) = &order.trial {
         let console = trial::console_of(&order.journal);
         trial::on_cloud(client, &registered.id, test, request.imds_v2, &console, journal, &order.tell)?;
+        let passed = (fingerprint::TESTED.to_owned(), fingerprint::PASSED.to_owned());
+        create_tags(client, &[&registered.id], &[passed])?;
     }
     let placed = distribute(client, &registered.id, &request.name, &plan.distribution, journal, &order.tell)?;
     if let Some(source) = fetched {

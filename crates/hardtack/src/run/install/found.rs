@@ -45,6 +45,11 @@ pub(super) fn look(
     if order.existing == Existing::Reuse
         && let Some(image) = image::find(client, &order.request.name)?
     {
+        let mut tags = image.tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        if !fingerprint::may_be_used(&mut tags) {
+            let text = format!("{} ({}) is there, and has not passed its test", image.id, image.name);
+            return Err(CliError::refused(text).hint("go on with the journal of its run, or undo that"));
+        }
         let tag = image.tags.iter().find(|(name, _)| name == fingerprint::TAG);
         if tag.is_some_and(|(_, value)| *value == plan.inputs) {
             return Ok(Some(There { image, result: None }));

@@ -89,7 +89,11 @@ fn source(order: &Order<'_>, catalog: &Catalog) -> Result<std::path::PathBuf, Cl
 
 /// The image that is wanted, if it is there already.
 fn same(order: &Order<'_>, catalog: &Catalog, digest: &str) -> Result<Option<Entry>, CliError> {
-    let of_same = |entry: &Entry| entry.tags.get(fingerprint::TAG).is_some_and(|tag| tag == digest);
+    let of_same = |entry: &Entry| {
+        let mut tags = entry.tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        entry.tags.get(fingerprint::TAG).is_some_and(|tag| tag == digest)
+            && fingerprint::may_be_used(&mut tags)
+    };
     if order.arguments.if_changed
         && let Some(entry) = catalog.images()?.into_iter().rev().find(of_same)
     {
@@ -101,7 +105,8 @@ fn same(order: &Order<'_>, catalog: &Catalog, digest: &str) -> Result<Option<Ent
             if of_same(&entry) {
                 return Ok(Some(entry));
             }
-            let text = format!("{} ({}) is there, and was made of something else", entry.id, entry.name);
+            let why = "was made of something else, or has not passed its test";
+            let text = format!("{} ({}) is there, and {why}", entry.id, entry.name);
             Err(CliError::refused(text).hint("give another --name"))
         }
         _ => Ok(None),
@@ -213,6 +218,9 @@ fn work(
             let mut tags: std::collections::BTreeMap<_, _> = order.request.tags.iter().cloned().collect();
             tags.extend(journal.tags());
             tags.insert(fingerprint::TAG.to_owned(), digest.to_owned());
+            if order.trial.is_some() {
+                tags.insert(fingerprint::TESTED.to_owned(), fingerprint::NOT_TESTED.to_owned());
+            }
             let entry = Entry {
                 id: id.clone(),
                 name: order.request.name.clone(),
@@ -251,6 +259,7 @@ fn work(
             journal.removed(ticket)?;
             return Err(error.into());
         }
+        catalog.tag(&id, fingerprint::TESTED, fingerprint::PASSED)?;
     }
     Ok(result(catalog, &entry, false, changes))
 }
