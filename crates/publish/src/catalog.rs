@@ -172,7 +172,7 @@ impl Catalog {
         let mut entry = self.read(id)?;
         entry.tags.insert(name.to_owned(), value.to_owned());
         let path = self.image(id).join("image.json");
-        let mut file = AtomicFile::create(&path)?;
+        let file = AtomicFile::create(&path)?;
         file.file()
             .write_all(text(&entry)?.as_bytes())
             .map_err(|error| Error::file(&path, "write it", error))?;
