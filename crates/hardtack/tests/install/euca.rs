@@ -80,6 +80,27 @@ fn the_clouds_certificate_is_fetched_where_somebody_says_from_where() {
 }
 
 #[test]
+fn a_certificate_of_somebody_else_is_told_before_anything_is_sent() {
+    let (folder, cloud) = (Folder::new(), cloud(true));
+    folder.keys();
+    let line = |certificate: &str| {
+        format!("install sample.qcow2 -n web-1 --on euca -b images {KEYS} --ec2cert {certificate}")
+    };
+    let dry = folder.expect_at(&cloud, 1, &format!("{} --dry-run", line("user.crt")));
+    let bad = dry.out.lines().find(|line| line.starts_with("bad\tcertificate\t")).unwrap();
+    assert!(bad.contains("user.crt") && bad.contains("not this cloud's"), "{bad}");
+    folder.expect_at(&cloud, 3, &line("user.crt"));
+    assert_eq!(cloud.leftovers().into_iter().collect::<Vec<_>>(), [""; 0]);
+    let good = folder.expect_at(&cloud, 0, &format!("{} --dry-run", line("cloud.crt")));
+    assert!(good.out.contains("good\tcertificate\tcloud.crt"), "{}", good.out);
+    cloud.inject(
+        Fault::new(Service::Bootstrap, "DescribeServiceCertificates", FaultKind::Status(403)).always(),
+    );
+    let unknown = folder.expect_at(&cloud, 0, &format!("{} --dry-run", line("user.crt")));
+    assert!(unknown.out.contains("doubtful\tcertificate\tuser.crt"), "{}", unknown.out);
+}
+
+#[test]
 fn three_steps_do_the_same() {
     let (folder, cloud) = (Folder::new(), cloud(true));
     folder.keys();

@@ -1,16 +1,17 @@
 //! By a bundle: the disk is packed, encrypted and sent in one pass, and nothing of it is written here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hardtack_bundle::{ImageType, Manifest, check_prefix};
 use hardtack_cloud::ec2::RegisterImage;
 use hardtack_cloud::{Client, Kind, Service, sts};
 use hardtack_publish::bundle::{Destination, Identity, check_part_size, upload_disk};
 use hardtack_publish::journal::Journal;
+use hardtack_publish::preflight::{Check, Outcome};
 use serde_json::{Value, json};
 
-use super::Order;
 use super::disk::Ready;
+use super::{Order, preflight};
 use crate::args::{FilesArgs, InstallArgs};
 use crate::error::CliError;
 use crate::run::bundle::{Owner, certificate, devices, image_type, keys, packed, settings};
@@ -21,6 +22,8 @@ pub(super) struct BundlePlan {
     pub(super) destination: Destination,
     /// Whose it is.
     pub(super) owner: Owner,
+    /// The file that the cloud's certificate came from; `None`: the cloud itself.
+    certificate: Option<PathBuf>,
     prefix: String,
     devices: Vec<(String, String)>,
 }
@@ -57,17 +60,43 @@ pub(super) fn plan(order: &Order<'_>, client: &Client) -> Result<BundlePlan, Cli
         Some(account) => account,
         None => sts::caller_identity(client)?.account,
     };
-    let cloud = match given.ec2cert.clone().or_else(|| found.cloud_certificate.clone()) {
-        Some(path) => keys::certificate(&path)?,
+    let file = given.ec2cert.clone().or_else(|| found.cloud_certificate.clone());
+    let cloud = match &file {
+        Some(path) => keys::certificate(path)?,
         None if client.place().given.contains_key(&Service::Bootstrap) => certificate::fetched(client)?,
         None => return Err(certificate::missing(client.place().kind)),
     };
     Ok(BundlePlan {
         destination,
         owner: Owner::new(given, found, &account, cloud)?,
+        certificate: file,
         prefix,
         devices: devices(&arguments.packing.block_device_mapping)?,
     })
+}
+
+/// Whether the cloud can open what is going to be sealed for it: a wrong certificate would be noticed when all parts are
+/// there.
+pub(super) fn check_certificate(client: &Client, plan: &BundlePlan) -> Check {
+    let check = |outcome, text| Check { subject: "certificate", outcome, text };
+    let Some(path) = plan.certificate.as_deref().map(Path::display) else {
+        return check(Outcome::Good, "the cloud's own, fetched from its bootstrap service".to_owned());
+    };
+    if !client.place().given.contains_key(&Service::Bootstrap) {
+        let text = format!("{path}: nobody here can be asked whether it is the cloud's");
+        return check(Outcome::Doubtful, text);
+    }
+    match certificate::fetched(client) {
+        Ok(own) if own == plan.owner.cloud => check(Outcome::Good, format!("{path}: it has the cloud's key")),
+        Ok(_) => {
+            let hint = "leave out --ec2cert and EUCALYPTUS_CERT, and the cloud's own is fetched";
+            check(Outcome::Bad, format!("{path}: not this cloud's, which could not open the bundle; {hint}"))
+        }
+        Err(error) => {
+            let why = preflight::one_line(&error.report());
+            check(Outcome::Doubtful, format!("{path}: whether it is the cloud's cannot be asked: {why}"))
+        }
+    }
 }
 
 /// Sends the bundle, and says where the image is registered from.

@@ -177,7 +177,11 @@ fn look_ahead(
     // A run that goes on may have made the image already.
     let name = (!is_ours).then_some((order.request.name.as_str(), order.existing));
     Ok(match &plan.bundle {
-        Some(bundle) => checks::bundle(client, &bundle.destination, name, &bundle.owner.account, size)?,
+        Some(plan) => {
+            let mut found = checks::bundle(client, &plan.destination, name, &plan.owner.account, size)?;
+            found.push(bundle::check_certificate(client, plan));
+            found
+        }
         None => {
             let encrypted = order.arguments.snapshot.encrypted;
             checks::snapshot(client, name, size, encrypted, plan.kms_key.as_deref(), &plan.distribution)?

@@ -85,7 +85,7 @@ pub(super) fn disk(order: &Order<'_>, input: Input) -> Check {
 }
 
 /// An error's report, for a line of its own.
-fn one_line(report: &str) -> String {
+pub(super) fn one_line(report: &str) -> String {
     let report = report.strip_prefix("hardtack: ").unwrap_or(report);
     report.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
