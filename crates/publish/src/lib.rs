@@ -37,3 +37,6 @@ pub mod undo;
 
 pub use error::Error;
 pub use tell::{Silent, Teller};
+
+/// Bytes of a GiB, in which EBS counts volumes and snapshots.
+pub(crate) const GIB: u64 = 1 << 30;

@@ -4,6 +4,7 @@
 //! the ACL `aws-exec-read` that EC2 reads a bundle. Eucalyptus compares the manifest's account with the caller's, and
 //! takes images of `images.max_image_size_gb`, 30 unless its administrator says otherwise; EC2 takes 10 GiB.
 
+use crate::GIB;
 use hardtack_bundle::{LARGEST_MANIFEST, PART_SIZE};
 use hardtack_cloud::s3::{self, Bucket, Ownership};
 use hardtack_cloud::sts::caller_identity;
@@ -17,7 +18,6 @@ use crate::image::Existing;
 use crate::journal::{Journal, Resource};
 use crate::refusal::denied;
 
-const GIB: u64 = 1 << 30;
 /// GiB of a bundled image on AWS.
 const LARGEST_AWS: u64 = 10;
 /// GiB of a bundled image on Eucalyptus, unless its administrator says otherwise.

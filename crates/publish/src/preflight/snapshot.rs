@@ -4,6 +4,7 @@
 //! Facts: EC2's "share an AMI" (encrypted snapshots are shared by their key; one of AWS' own keys is nobody else's, and
 //! no encrypted image is public) and "block public access"; names as `RegisterImage` has them.
 
+use crate::GIB;
 use std::collections::BTreeMap;
 
 use hardtack_cloud::ec2::{PublicAccess, image_public_access, regions};
@@ -16,7 +17,6 @@ use crate::regions::Distribution;
 use crate::{Error, fingerprint, tags};
 
 /// Bytes of a GiB.
-const GIB: u64 = 1 << 30;
 /// GiB of a snapshot.
 const LARGEST: u64 = 65536;
 

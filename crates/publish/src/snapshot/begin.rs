@@ -6,6 +6,7 @@
 //! Which parents go: EBS' "encryption outcomes". An unencrypted parent only where nothing else encrypts, an encrypted
 //! one only with its own key, and never with a word about encryption in the same call.
 
+use crate::GIB;
 use hardtack_cloud::ebs::{StartSnapshot, start_snapshot};
 use hardtack_cloud::ec2::{Snapshot, SnapshotState, delete_snapshot, describe_snapshots, encryption_default};
 use hardtack_cloud::{Client, kms};
@@ -17,8 +18,6 @@ use crate::poll;
 use crate::refusal::missing;
 use crate::{Error, Teller, tags};
 
-/// Bytes of a GiB.
-pub(super) const GIB: u64 = 1 << 30;
 /// GiB that a snapshot may have.
 pub(super) const LARGEST: u64 = 65536;
 /// Minutes without a block after which the service gives a snapshot up. A run that was ended can go on for so long.

@@ -92,7 +92,7 @@ fn write(
             let earlier = send::Earlier::read(&begun.id, journal);
             let mut rules = plan::Rules::new(begun.encrypted, free, earlier.touched());
             if let (Some(size), Some((_, changed))) = (begun.parent, &request.parent) {
-                rules = rules.with_parent(size.saturating_mul(begin::GIB), changed);
+                rules = rules.with_parent(size.saturating_mul(crate::GIB), changed);
             }
             let plan = plan::Plan::new(disk, rules);
             let parallel = if request.parallel == 0 { send::MOST } else { request.parallel };

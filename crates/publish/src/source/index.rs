@@ -57,7 +57,7 @@ impl Index {
                 return refuse(format!("is of a volume of {} GiB", page.size));
             }
             index.size = page.size;
-            let blocks = page.size * ((1 << 30) / BLOCK as u64);
+            let blocks = page.size * (crate::GIB / BLOCK as u64);
             match (page.blocks.first(), page.blocks.last()) {
                 (Some(first), Some(last)) => {
                     index.pages.push((first.index, last.index, next));
