@@ -18,6 +18,7 @@ mod first_boot;
 mod full_disk;
 mod hardened;
 mod kill;
+mod launched;
 mod layouts;
 mod replaced;
 mod residue;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the real images that the end-to-end tests harden and boot:
 #
-#   make.sh CACHE NAME...        NAME: debian12 debian13 debian12-crypt debian13-crypt mbr bootpart
+#   make.sh CACHE NAME...        NAME: debian12 debian13 debian12-crypt debian13-crypt mbr bootpart dnsmasq
 #
 #   debianNN        Debian by mmdebstrap, laid out as Debian's genericcloud images are:
 #                   GPT, 1 = ext4 root from sector 262144, 14 = BIOS boot from 2048, 15 = ESP from 8192
@@ -9,6 +9,8 @@
 #   mbr             like Ubuntu 14.04's: MBR, one partition from sector 2048,
 #                   ext4 without metadata_csum and 64bit
 #   bootpart        like Ubuntu 24.04's: /boot on a partition of its own (16)
+#
+#   dnsmasq         no image: what Debian 12's image lacks to serve DHCP and TFTP, as CACHE/debs-dnsmasq/*.deb
 #
 # Each becomes CACHE/images/NAME.qcow2 (compressed); one that is there already is left alone. The
 # root of a plain Debian also stays as CACHE/SUITE.tar, and the packages that the recipes install,
@@ -200,9 +202,25 @@ bootpart() {
   finish "$disk" bootpart
 }
 
+# The packages of a boot server that the plain Debian 12 does not have.
+dnsmasq() {
+  local root=$work/root
+  mkdir "$root"
+  tar -C "$root" -xf "$out/bookworm.tar"
+  cp /etc/resolv.conf "$root/etc/resolv.conf"
+  chroot "$root" apt-get -qq update
+  chroot "$root" apt-get -qq install -y --no-install-recommends --download-only dnsmasq-base >/dev/null
+  mkdir "$work/debs"
+  cp "$root"/var/cache/apt/archives/*.deb "$work/debs/"
+  chmod 755 "$work/debs"
+  mv "$work/debs" "$out/debs-dnsmasq"
+  rm -rf "$root"
+}
+
 for name; do
+  [ "$name" = dnsmasq ] && [ -d "$out/debs-dnsmasq" ] && continue
   [ -e "$out/images/$name.qcow2" ] && continue
-  echo "making $name.qcow2"
+  echo "making $name"
   case $name in
     debian12) genericcloud "$name" bookworm "$bookworm_packages" ;;
     debian13) genericcloud "$name" trixie "$trixie_packages" ;;
@@ -210,6 +228,7 @@ for name; do
     debian13-crypt) genericcloud "$name" trixie "$trixie_packages,$crypt_packages" ;;
     mbr) mbr ;;
     bootpart) bootpart ;;
+    dnsmasq) dnsmasq ;;
     *) echo "make.sh: unknown image $name" >&2; exit 2 ;;
   esac
 done

@@ -30,6 +30,7 @@ mod key_report;
 mod log;
 mod login_files;
 mod machine;
+mod network_cards;
 mod network_setup;
 mod overlay;
 mod overview;

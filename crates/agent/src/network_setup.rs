@@ -56,8 +56,15 @@ fn own_cards(host: &Host) -> Vec<String> {
         .collect()
 }
 
-/// Writes what is to be written for the network. `found` is what the data source said, if one was found.
-pub(crate) fn apply(host: &Host, machine: &dyn Machine, system: &Map, found: Option<&Found>, log: &Log) {
+/// Writes what is to be written for the network, and says what that was. `found` is what the data source said, if one
+/// was found.
+pub(crate) fn apply(
+    host: &Host,
+    machine: &dyn Machine,
+    system: &Map,
+    found: Option<&Found>,
+    log: &Log,
+) -> Plan {
     let devices = devices(host);
     let cards: Vec<Card> = devices.iter().map(|device| device.card.clone()).collect();
     let line = command_line(machine);
@@ -111,6 +118,7 @@ pub(crate) fn apply(host: &Host, machine: &dyn Machine, system: &Map, found: Opt
         let note = format!("{}: {}.0\n", std::process::id(), crate::now());
         let _ = std::fs::write(host.path(&format!("{RUN}/sem/apply_network_config.once")), note);
     }
+    plan
 }
 
 /// Keeps what was applied until it is known whose it is.
@@ -163,7 +171,7 @@ fn carry_out(host: &Host, plan: &Plan, log: &Log) {
         let _ = std::fs::remove_file(host.path(path));
     }
     let renames = plan.after.iter().filter(|after| matches!(after, After::Rename { .. }));
-    renames.for_each(|after| act(host, after, log));
+    renames.for_each(|after| drop(act(host, after, log)));
     for file in &plan.files {
         let full = host.path(&file.path);
         if let Some(above) = full.parent() {
@@ -175,7 +183,7 @@ fn carry_out(host: &Host, plan: &Plan, log: &Log) {
         }
     }
     let others = plan.after.iter().filter(|after| !matches!(after, After::Rename { .. }));
-    others.for_each(|after| act(host, after, log));
+    others.for_each(|after| drop(act(host, after, log)));
 }
 
 /// The numbers of the user and the group `name`. An image without them has nobody who could not read the file.
@@ -188,8 +196,9 @@ fn owner(host: &Host, name: Option<&str>) -> Option<(u32, u32)> {
     }
 }
 
-/// Runs one of the image's small programs.
-fn act(host: &Host, after: &After, log: &Log) {
+/// Runs one of the image's small programs. Returns what is wrong, which is told.
+pub(crate) fn act(host: &Host, after: &After, log: &Log) -> Vec<String> {
+    let mut wrong = Vec::new();
     let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let commands = match after {
         After::Rename { from, to } => {
@@ -210,15 +219,16 @@ fn act(host: &Host, after: &After, log: &Log) {
         if is_netplan && done.is_err() && started.elapsed() >= patience {
             owe(host, log);
         }
-        match done {
-            Ok(ended) if ended.status.success() => {}
-            Ok(ended) => {
-                let name = argv.first().copied().unwrap_or_default();
-                log.warn(&format!("network: {}", run::failure(name, &ended, None)));
-            }
-            Err(error) => log.warn(&format!("network: {error}")),
-        }
+        let error = match done {
+            Ok(ended) if ended.status.success() => continue,
+            Ok(ended) => run::failure(argv.first().copied().unwrap_or_default(), &ended, None),
+            Err(error) => error,
+        };
+        let text = format!("network: {error}");
+        log.warn(&text);
+        wrong.push(text);
     }
+    wrong
 }
 
 /// Notes that netplan has to be run again.

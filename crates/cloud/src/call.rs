@@ -152,6 +152,46 @@ impl Call {
     }
 }
 
+/// Bytes that all pages of a list may take in memory. 100,000 images take about half of it.
+const HEAVIEST: usize = if cfg!(test) { 1 << 20 } else { 256 << 20 };
+
+/// All pages of a list of the query protocol: `each` is given the root of each, and says whether more are wanted. The
+/// token of the next page is at `token`.
+pub(crate) fn pages(
+    call: Call,
+    client: &Client,
+    query: &Query,
+    token: &[&str],
+    mut each: impl FnMut(&Element) -> Result<bool, Error>,
+) -> Result<(), Error> {
+    let mut next: Option<String> = None;
+    let mut weight = 0_usize;
+    for _ in 0..PAGES {
+        let mut query = query.clone();
+        query.maybe("NextToken", next.as_deref());
+        let root = call.query(client, &query)?;
+        weight = weight.saturating_add(root.weight());
+        if weight > HEAVIEST {
+            return Err(call.wrong(format!(
+                "its list takes more than {} MiB: narrow it down by other filters",
+                HEAVIEST >> 20
+            )));
+        }
+        if !each(&root)? {
+            return Ok(());
+        }
+        let token = root.at(token).map(str::to_owned);
+        if token.is_some() && token == next {
+            return Err(call.wrong("the next page is the same as this one"));
+        }
+        match token {
+            Some(token) => next = Some(token),
+            None => return Ok(()),
+        }
+    }
+    Err(call.wrong(format!("its list has more than {PAGES} pages: narrow it down by other filters")))
+}
+
 /// A foreign text for a message: short, without characters that a terminal obeys.
 pub(crate) fn shown(text: &str) -> String {
     const LENGTH: usize = 60;
@@ -246,6 +286,9 @@ mod tests {
                         "Ssm" => Service::Ssm,
                         "Kms" => Service::Kms,
                         "Bootstrap" => Service::Bootstrap,
+                        "CloudFormation" => Service::CloudFormation,
+                        "AutoScaling" => Service::AutoScaling,
+                        "Properties" => Service::Properties,
                         other => panic!("{other}"),
                     };
                     let action = rest.split('"').next().unwrap();

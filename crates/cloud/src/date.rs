@@ -37,7 +37,7 @@ impl Civil {
 }
 
 /// `2011-10-03T15:19:30Z`.
-pub(crate) fn iso(time: SystemTime) -> String {
+pub fn iso(time: SystemTime) -> String {
     let civil = Civil::new(time);
     let (hour, minute, second) = civil.clock();
     format!("{:04}-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}Z", civil.year, civil.month, civil.day)

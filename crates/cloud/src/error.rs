@@ -84,6 +84,19 @@ impl Error {
         self.code() == Some(code)
     }
 
+    /// There is no default VPC, or none of its subnets can be used: a subnet must be named. AWS says
+    /// `VPCIdNotSpecified` and `MissingInput`, Eucalyptus the first.
+    pub fn lacks_subnet(&self) -> bool {
+        match self {
+            Self::Service { message, .. } if self.is("MissingInput") => {
+                message.to_ascii_lowercase().contains("subnet")
+            }
+            _ => ["VPCIdNotSpecified", "DefaultVpcDoesNotExist", "DefaultSubnetDoesNotExist"]
+                .iter()
+                .any(|code| self.is(code)),
+        }
+    }
+
     /// The reason that EBS gives beside the code, as `SNAPSHOT_NOT_FOUND`.
     pub fn reason(&self) -> Option<&str> {
         match self {

@@ -48,7 +48,9 @@ impl Query {
 fn version(service: Service) -> &'static str {
     match service {
         Service::Sts => "2011-06-15",
-        Service::Bootstrap => "eucalyptus",
+        Service::Bootstrap | Service::Properties => "eucalyptus",
+        Service::CloudFormation => "2010-05-15",
+        Service::AutoScaling => "2011-01-01",
         _ => "2016-11-15",
     }
 }

@@ -108,15 +108,7 @@ impl Served {
     /// A client of it, which tries once.
     pub(crate) fn client(&self) -> Client {
         let mut place = Place::new(self.kind, "eu-central-1");
-        for service in [
-            Service::Ec2,
-            Service::S3,
-            Service::Ebs,
-            Service::Sts,
-            Service::Ssm,
-            Service::Kms,
-            Service::Bootstrap,
-        ] {
+        for service in Service::ALL {
             place.given.insert(service, self.address.clone());
         }
         let environment = Environment {

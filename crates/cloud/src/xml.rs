@@ -30,6 +30,16 @@ impl Element {
         self.children.iter().filter(move |child| child.name == name)
     }
 
+    /// The entries of the list `name`, where there is one; each is called `entry`.
+    pub(crate) fn list<'a>(&'a self, name: &str, entry: &'a str) -> impl Iterator<Item = &'a Element> {
+        self.child(name).into_iter().flat_map(move |list| list.all(entry))
+    }
+
+    /// The text at `path` without white space around it, `None` where it is missing or empty.
+    pub(crate) fn trimmed(&self, path: &[&str]) -> Option<String> {
+        self.at(path).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
+    }
+
     /// Bytes that it takes, about.
     pub(crate) fn weight(&self) -> usize {
         let own = size_of::<Self>() + self.name.len() + self.text.len();

@@ -77,6 +77,18 @@ pub struct Additions {
     pub stale: Vec<usize>,
 }
 
+/// Whether OpenSSH takes keys of this type. It has dropped dsa: off from 7.0 on, gone from 10.0 on.
+fn is_known(key: &HostKey) -> bool {
+    key.kind != "ssh-dss"
+}
+
+/// The lines of a machine's keys, without line ends; those of a type that OpenSSH has dropped are left out.
+#[must_use]
+pub fn lines(host: &HostName, keys: &[HostKey]) -> Vec<String> {
+    let line = |key: &HostKey| format!("{} {} {}", host.as_str(), key.kind, key.key);
+    keys.iter().filter(|key| is_known(key)).map(line).collect()
+}
+
 /// Compares a file's text with the keys of a machine.
 #[must_use]
 pub fn additions(existing: &str, host: &HostName, keys: &[HostKey]) -> Additions {
@@ -97,8 +109,7 @@ pub fn additions(existing: &str, host: &HostName, keys: &[HostKey]) -> Additions
             additions.stale.push(index + 1);
         }
     }
-    for key in keys {
-        let line = format!("{} {} {}", host.as_str(), key.kind, key.key);
+    for (key, line) in keys.iter().filter(|key| is_known(key)).zip(lines(host, keys)) {
         if !known.contains(&(key.kind.as_str(), key.key.as_str())) && !additions.lines.contains(&line) {
             additions.lines.push(line);
         }
@@ -157,6 +168,9 @@ mod tests {
         assert_eq!(all, Additions::default());
         let stale = additions("\n[127.0.0.1]:2222 ssh-rsa AAAA9\n", &host, &keys);
         assert_eq!((stale.lines.len(), stale.stale), (2, vec![2]));
+        let old = [key("ssh-dss", "AAAA0"), keys[0].clone(), keys[1].clone()];
+        assert_eq!(additions("", &host, &old).lines, both);
+        assert_eq!(lines(&host, &old), both);
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub use agent_config::{
     RecoveryConfig, TotpConfig,
 };
 pub use block::{
-    Block, HostKey, PackagesOutcome, Root, SealedCredentials, Surroundings, UserCredentials, UserPart,
-    WithheldCredentials,
+    BEGIN, Block, END, HostKey, JSON_START, PackagesOutcome, Root, SealedCredentials, Surroundings,
+    UserCredentials, UserPart, WithheldCredentials,
 };
 pub use secret_file::SecretFile;

@@ -33,6 +33,8 @@ pub(crate) struct CliError {
     broken_pipe: bool,
     /// The message is a picture of its own (a recipe's findings), and is printed as it is.
     rendered: bool,
+    /// The same command comes to the same end again.
+    over: bool,
 }
 
 impl CliError {
@@ -67,12 +69,18 @@ impl CliError {
             source: None,
             broken_pipe: false,
             rendered: false,
+            over: false,
         }
     }
 
     /// A picture of findings, which is printed as it is (exit code 2).
     pub(crate) fn rendered(picture: impl Into<String>) -> Self {
         Self { rendered: true, ..Self::new(USAGE, picture) }
+    }
+
+    /// The same where the answer is no (exit code 1).
+    pub(crate) fn rendered_no(picture: impl Into<String>) -> Self {
+        Self { rendered: true, ..Self::new(NO, picture) }
     }
 
     /// Names the file that an error is about, unless it does already.
@@ -97,6 +105,17 @@ impl CliError {
     pub(crate) fn hint(mut self, text: impl Into<String>) -> Self {
         self.hints.push(text.into());
         self
+    }
+
+    /// The same command comes to the same end again: what it made is undone first.
+    pub(crate) fn over(mut self) -> Self {
+        self.over = true;
+        self
+    }
+
+    /// Whether it is so.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
     }
 
     /// The exit code.
@@ -181,6 +200,7 @@ impl From<hardtack_publish::Error> for CliError {
             Error::Cloud(error) => return error.into(),
             Error::Disk(error) => return error.into(),
             Error::Bundle(error) => return error.into(),
+            Error::Local(error) => return error.into(),
             Error::Usage(_) => USAGE,
             Error::Refused(_) => REFUSED,
             Error::Object { source, .. } => code_of(&source),
@@ -188,6 +208,19 @@ impl From<hardtack_publish::Error> for CliError {
             Error::File { .. } => LOCAL_IO,
         };
         Self::new(code, message)
+    }
+}
+
+impl From<hardtack_local::Error> for CliError {
+    fn from(error: hardtack_local::Error) -> Self {
+        use hardtack_local::Error;
+        let code = match error {
+            Error::Disk(error) => return error.into(),
+            Error::Usage(_) => USAGE,
+            Error::Refused(_) => REFUSED,
+            Error::File { .. } => LOCAL_IO,
+        };
+        Self::new(code, error.to_string())
     }
 }
 

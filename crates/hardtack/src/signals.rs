@@ -21,8 +21,8 @@ use crate::talk;
 /// What a shell reports for a process that a signal ended.
 const SIGNALLED: i32 = 128;
 
-/// The journal of the run, if it has one.
-static JOURNAL: OnceLock<PathBuf> = OnceLock::new();
+/// The journal of the run, if it has one, and how the run goes on.
+static JOURNAL: OnceLock<(PathBuf, String)> = OnceLock::new();
 
 /// The program was told to stop.
 static STOPPING: AtomicBool = AtomicBool::new(false);
@@ -36,9 +36,9 @@ pub(crate) fn hold() {
 }
 
 /// A run that is told to stop says which journal has what it made.
-pub(crate) fn name_journal(path: &Path) {
+pub(crate) fn name_journal(path: &Path, again: &str) {
     // A process makes one run; a second journal would have nobody to be named by.
-    let _ = JOURNAL.set(path.to_owned());
+    let _ = JOURNAL.set((path.to_owned(), again.to_owned()));
 }
 
 /// Removes temporary files when the program is told to stop, and stops it.
@@ -60,10 +60,10 @@ pub(crate) fn clean_up_when_interrupted() {
                 // Once more where a file was made in it meanwhile.
                 let _ = std::fs::remove_dir_all(&image).or_else(|_| std::fs::remove_dir_all(&image));
             }
-            if let Some(journal) = JOURNAL.get() {
+            if let Some((journal, again)) = JOURNAL.get() {
                 let journal = journal.display();
                 talk::line("hardtack: stopped");
-                talk::line("hint: run the same command again to go on where it was");
+                talk::line(&format!("hint: {again}"));
                 talk::line(&format!("hint: or take away what was made: hardtack undo {journal}"));
             }
             std::process::exit(SIGNALLED + signal);

@@ -37,6 +37,9 @@ pub enum Error {
         /// Why it failed.
         source: hardtack_cloud::Error,
     },
+    /// Images and instances of this machine.
+    #[error(transparent)]
+    Local(#[from] hardtack_local::Error),
     /// The disk.
     #[error(transparent)]
     Disk(#[from] hardtack_disk::Error),

@@ -19,25 +19,52 @@ const SILENCE: Duration = Duration::from_secs(1800);
 const UNKNOWN: Duration = Duration::from_secs(120);
 
 /// Somebody waits.
-pub(crate) struct Poll<'a> {
+pub struct Poll<'a> {
     environment: &'a Environment,
     tell: &'a dyn Teller,
     pause: Duration,
     state: String,
     still: Duration,
     silence: Duration,
+    slept: Duration,
 }
 
 impl<'a> Poll<'a> {
     /// Nothing was waited for yet.
-    pub(crate) fn new(client: &'a Client, tell: &'a dyn Teller) -> Self {
-        let environment = client.environment().as_ref();
-        let (still, silence) = (Duration::ZERO, Duration::ZERO);
-        Self { environment, tell, pause: PAUSES.0, state: String::new(), still, silence }
+    pub fn new(client: &'a Client, tell: &'a dyn Teller) -> Self {
+        Self::over(client.environment(), tell)
+    }
+
+    /// The same without a client.
+    pub fn over(environment: &'a Environment, tell: &'a dyn Teller) -> Self {
+        let zero = Duration::ZERO;
+        Self {
+            environment,
+            tell,
+            pause: PAUSES.0,
+            state: String::new(),
+            still: zero,
+            silence: zero,
+            slept: zero,
+        }
+    }
+
+    /// How long it has waited in all.
+    pub fn waited(&self) -> Duration {
+        self.slept
+    }
+
+    /// An answer came that says what there is: waits, at most `most`, and tells nothing.
+    pub fn rest(&mut self, most: Duration) {
+        self.silence = Duration::ZERO;
+        let next = self.pause;
+        self.pause = self.pause.min(most);
+        self.sleep();
+        self.pause = (next * 3 / 2).min(PAUSES.1);
     }
 
     /// Tells the state and waits. There is no last time: a snapshot may take hours.
-    pub(crate) fn pause(&mut self, state: &str) {
+    pub fn pause(&mut self, state: &str) {
         self.silence = Duration::ZERO;
         if self.state != state {
             self.state = state.to_owned();
@@ -56,7 +83,7 @@ impl<'a> Poll<'a> {
     }
 
     /// An answer that says nothing of the state: waits if the next may, gives the error if not.
-    pub(crate) fn endure(&mut self, error: hardtack_cloud::Error) -> Result<(), Error> {
+    pub fn endure(&mut self, error: hardtack_cloud::Error) -> Result<(), Error> {
         if !transient(&error) || self.silence >= SILENCE {
             return Err(error.into());
         }
@@ -68,13 +95,14 @@ impl<'a> Poll<'a> {
 
     fn sleep(&mut self) {
         self.still += self.pause;
+        self.slept += self.pause;
         (self.environment.sleep)(self.pause);
         self.pause = (self.pause * 3 / 2).min(PAUSES.1);
     }
 }
 
 /// Patience with "there is no such thing" about something that was just made.
-pub(crate) struct Fresh<'a> {
+pub struct Fresh<'a> {
     environment: &'a Environment,
     left: Duration,
     pause: Duration,
@@ -82,12 +110,23 @@ pub(crate) struct Fresh<'a> {
 
 impl<'a> Fresh<'a> {
     /// All of it.
-    pub(crate) fn new(client: &'a Client) -> Self {
-        Self { environment: client.environment(), left: UNKNOWN, pause: Duration::from_millis(500) }
+    pub fn new(client: &'a Client) -> Self {
+        Self::over(client.environment())
+    }
+
+    /// The same without a client.
+    pub fn over(environment: &'a Environment) -> Self {
+        Self { environment, left: UNKNOWN, pause: Duration::from_millis(500) }
+    }
+
+    /// No more than `most` of it.
+    #[must_use]
+    pub fn at_most(self, most: Duration) -> Self {
+        Self { left: self.left.min(most), ..self }
     }
 
     /// Waits, and is true, as long as there is patience.
-    pub(crate) fn again(&mut self) -> bool {
+    pub fn again(&mut self) -> bool {
         let pause = self.pause.min(self.left);
         if pause.is_zero() {
             return false;
@@ -101,7 +140,7 @@ impl<'a> Fresh<'a> {
 
 /// What `ask` finds, however long the service does not answer it; `None` when there is no such thing, and two minutes
 /// later neither.
-pub(crate) fn look<T>(
+pub fn look<T>(
     client: &Client,
     tell: &dyn Teller,
     mut ask: impl FnMut() -> Result<Option<T>, hardtack_cloud::Error>,
@@ -123,7 +162,7 @@ pub(crate) fn look<T>(
 }
 
 /// A random part of `whole`, at least half of it.
-pub(crate) fn jitter(environment: &Environment, whole: Duration) -> Duration {
+pub fn jitter(environment: &Environment, whole: Duration) -> Duration {
     let mut random = [0];
     (environment.random)(&mut random);
     whole / 2 + whole / 2 * u32::from(random[0]) / 255

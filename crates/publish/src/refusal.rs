@@ -3,30 +3,30 @@
 use hardtack_cloud::Error;
 
 /// The account may not ask this, which says nothing about what was asked for.
-pub(crate) fn denied(error: &Error) -> bool {
+pub fn denied(error: &Error) -> bool {
     let codes = ["AccessDenied", "UnauthorizedOperation", "NotAuthorized"];
     error.code().is_some_and(|code| codes.iter().any(|part| code.contains(part)))
 }
 
 /// There is no such thing: `InvalidSnapshot.NotFound`, `InvalidAMIID.Unavailable`, EBS' 404.
-pub(crate) fn missing(error: &Error) -> bool {
+pub fn missing(error: &Error) -> bool {
     error.status() == Some(404)
         || error.code().is_some_and(|code| code.contains("NotFound") || code == "InvalidAMIID.Unavailable")
 }
 
 /// Too many calls.
-pub(crate) fn throttled(error: &Error) -> bool {
+pub fn throttled(error: &Error) -> bool {
     let codes = ["Throttl", "RequestLimitExceeded", "ConcurrentLimitExceeded", "SlowDown", "TooManyRequests"];
     error.code().is_some_and(|code| codes.iter().any(|part| code.contains(part)))
 }
 
 /// It may be over by the next time somebody asks.
-pub(crate) fn transient(error: &Error) -> bool {
+pub fn transient(error: &Error) -> bool {
     throttled(error) || maybe_done(error)
 }
 
 /// The call may have been carried out, although nobody said so.
-pub(crate) fn maybe_done(error: &Error) -> bool {
+pub fn maybe_done(error: &Error) -> bool {
     match error {
         Error::Transport { .. } | Error::Answer { .. } => true,
         error => error.status().is_some_and(|status| status >= 500),

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 
 use crate::check::Report;
 use crate::finding::{Finding, Place, Severity};
+use crate::redact::Redactor;
 use crate::secrets;
 
 /// Pictures of one file; a list that is longer helps nobody.
@@ -23,6 +24,47 @@ pub fn severity_word(severity: Severity) -> &'static str {
         Severity::Error => "error",
         Severity::Warning => "warning",
     }
+}
+
+/// What `user-data check` says of files and their reports: pictures of the findings and how many there are, or what
+/// the file is, since "no mistakes" alone could also mean that nothing was looked at.
+#[must_use]
+pub fn of_files(reports: &[(&str, &Report)]) -> String {
+    let mut out = String::new();
+    let (mut errors, mut warnings) = (0, 0);
+    for (name, report) in reports {
+        let pictures = report.pictures();
+        if pictures.is_empty() {
+            out.push_str(&format!("{}: {}\n", escape(name), contents(report)));
+            continue;
+        }
+        out.push_str(&pictures);
+        out.push('\n');
+        errors += report.count(Severity::Error);
+        warnings += report.count(Severity::Warning);
+    }
+    if errors + warnings > 0 {
+        let files = if reports.len() > 1 { format!(" in {} files", reports.len()) } else { String::new() };
+        out.push_str(&format!("{}, {}{files}\n", count(errors, "error"), count(warnings, "warning")));
+    }
+    out
+}
+
+fn contents(report: &Report) -> String {
+    let parts = &report.data.parts;
+    match &parts[..] {
+        [] => "empty, no mistakes found".to_owned(),
+        [part] => format!("{}, no mistakes found", part.content_type),
+        parts => {
+            let types: Vec<&str> = parts.iter().map(|part| part.content_type.as_str()).collect();
+            format!("{} parts ({}), no mistakes found", parts.len(), types.join(", "))
+        }
+    }
+}
+
+fn count(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
 }
 
 impl Report {
@@ -47,6 +89,17 @@ impl Report {
             out.push_str(&format!("\n… and {more} more\n"));
         }
         out
+    }
+
+    /// Covers the secrets of the user-data in its findings. Findings quote what they are about, and that may be a
+    /// password.
+    pub fn cover(&mut self) {
+        let redactor = Redactor::new(&[&self.config]);
+        for finding in self.findings.iter_mut().chain(&mut self.unread) {
+            finding.message = redactor.text(&finding.message);
+            finding.hint = finding.hint.take().map(|hint| redactor.text(&hint));
+            finding.path = redactor.text(&finding.path);
+        }
     }
 
     /// The findings for programs: severity, code, path, file, line, column, message and hint of each.

@@ -33,6 +33,10 @@ const TARGETS: &[&str] = &[
     "promise",
     "manifest",
     "bundle",
+    "frames",
+    "imds",
+    "windows",
+    "template",
 ];
 
 /// The coverage counters, and no static libc: libFuzzer is C++.

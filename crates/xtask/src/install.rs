@@ -44,6 +44,12 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/ip", "iproute2"),
     ("/usr/bin/curl", "curl"),
     ("/usr/bin/wget", "wget"),
+    ("/usr/bin/tcpdump", "tcpdump"),
+    ("/usr/bin/dot", "graphviz"),
+    ("/usr/lib/ipxe/qemu/pxe-virtio.rom", "ipxe-qemu"),
+    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "ovmf"),
+    ("/usr/lib/python3/dist-packages/pip/__init__.py", "python3-pip"),
+    ("/usr/share/doc/python3-venv", "python3-venv"),
     ("/usr/lib/python3/dist-packages/yaml/__init__.py", "python3-yaml"),
 ];
 

@@ -100,7 +100,8 @@ fn images() -> Result<PathBuf, String> {
     let cache = shell::cache();
     let mut make = shell::as_root("bash");
     make.arg(top().join("tests/images/make.sh"));
-    make.arg(&cache).args(["debian12", "debian13", "debian12-crypt", "debian13-crypt", "mbr", "bootpart"]);
+    let all = ["debian12", "debian13", "debian12-crypt", "debian13-crypt", "mbr", "bootpart", "dnsmasq"];
+    make.arg(&cache).args(all);
     step("images", make)?;
     Ok(cache)
 }

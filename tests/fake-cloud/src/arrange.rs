@@ -55,8 +55,63 @@ impl Cloud {
         };
         self.shared.store.make_bucket(name).expect("a bucket cannot be made");
         let owner = self.shared.options.accounts.get(account).expect("no such account").number.clone();
-        let bucket = Bucket { owner, region: region.to_owned(), ownership, block_public: false, kms };
+        let bucket = Bucket {
+            owner,
+            region: region.to_owned(),
+            ownership,
+            block_public: false,
+            kms,
+            acl: "private".to_owned(),
+            policy: (false, false),
+        };
         self.shared.world().buckets.insert(name.to_owned(), bucket);
+    }
+
+    /// Everybody may read an object, by its ACL; `None`: list the bucket.
+    ///
+    /// # Panics
+    /// When there is no such bucket.
+    #[allow(clippy::expect_used)]
+    pub fn make_public(&self, bucket: &str, key: Option<&str>) {
+        let mut world = self.shared.world();
+        let found = world.buckets.get_mut(bucket).expect("no such bucket");
+        found.block_public = false;
+        found.ownership = Some("ObjectWriter".to_owned());
+        match key {
+            None => "public-read".clone_into(&mut found.acl),
+            Some(key) => {
+                world.acls.insert((bucket.to_owned(), key.to_owned()), "public-read".to_owned());
+            }
+        }
+    }
+
+    /// A bucket's policy lets everybody read its objects, or list them.
+    ///
+    /// # Panics
+    /// When there is no such bucket.
+    #[allow(clippy::expect_used)]
+    pub fn make_public_by_policy(&self, bucket: &str, read: bool, list: bool) {
+        let mut world = self.shared.world();
+        let found = world.buckets.get_mut(bucket).expect("no such bucket");
+        found.block_public = false;
+        found.policy = (read, list);
+    }
+
+    /// Nobody gets anything without credentials, whatever ACLs and policies say.
+    pub fn block_public_buckets(&self, bucket: &str) {
+        if let Some(found) = self.shared.world().buckets.get_mut(bucket) {
+            found.block_public = true;
+        }
+    }
+
+    /// An object, as if its owner had put it.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    #[allow(clippy::expect_used)]
+    pub fn make_object(&self, bucket: &str, key: &str, bytes: &[u8]) {
+        self.shared.store.write(bucket, key, bytes).expect("an object cannot be written");
+        self.shared.world().acls.insert((bucket.to_owned(), key.to_owned()), "private".to_owned());
     }
 
     /// A completed snapshot with these blocks, of the account with this number.
@@ -183,6 +238,31 @@ impl Cloud {
         for region in self.shared.world().regions.values_mut() {
             if let Some(image) = region.images.get_mut(id) {
                 image.state = State::Failed(reason.to_owned());
+            }
+        }
+    }
+
+    /// Time passes: instances that are ending have ended, whether or not somebody looked at them.
+    pub fn end_instances(&self) {
+        for region in self.shared.world().regions.values_mut() {
+            let ending = region.instances.values().filter(|instance| instance.state == "shutting-down");
+            let ending: Vec<String> = ending.map(|instance| instance.id.clone()).collect();
+            for id in ending {
+                if let Some(instance) = region.instances.get_mut(&id) {
+                    instance.polls = 0;
+                }
+                crate::holdings::advance(region, &id);
+            }
+        }
+    }
+
+    /// An instance ends by itself, at once.
+    pub fn fail_instance(&self, id: &str, code: &str, message: &str) {
+        for region in self.shared.world().regions.values_mut() {
+            if let Some(instance) = region.instances.get_mut(id) {
+                instance.state = "terminated";
+                instance.reason = Some((code.to_owned(), message.to_owned()));
+                crate::holdings::release(region, id);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What a cloud is like.
 
+use crate::console::Console;
 use crate::{Account, Cloud};
 
 /// Whose manners it has.
@@ -50,6 +51,38 @@ pub struct Options {
     pub web_identities: Vec<String>,
     /// What an instance's console shows at the first look, at the second …; the last one stays.
     pub console: Vec<String>,
+    /// Consoles that say more than [`Options::console`]: the first instance has the first, the second the second …;
+    /// the last one is all others'. Empty: there are none, and `console` is shown.
+    pub consoles: Vec<Console>,
+    /// So many looks at the buffered console find nothing, whatever is there.
+    pub console_empty: usize,
+    /// So many looks after these find the first 64 KiB of what is there; then come the last 64 KiB.
+    pub console_first: usize,
+    /// Letters of a region's zones; names of them on Eucalyptus.
+    pub zones: Vec<String>,
+    /// The account's network is the default one. Without, an instance needs a subnet.
+    pub default_vpc: bool,
+    /// The default network has subnets.
+    pub default_subnets: bool,
+    /// Names of key pairs that are there from the beginning.
+    pub key_pairs: Vec<String>,
+    /// Names of security groups that are there from the beginning, besides `default`.
+    pub groups: Vec<String>,
+    /// Names of instance profiles that are known.
+    pub instance_profiles: Vec<String>,
+    /// Cores that a zone has for instances.
+    pub cores: u64,
+    /// After `CreateVolume`, so many looks find the volume in the making.
+    pub volume_polls: u32,
+    /// Instances end instead of running, for this reason, as `Server.InternalError`.
+    pub instances_fail: Option<String>,
+    /// The resource with this logical name comes to nothing in every stack, for this reason.
+    pub stack_fails: Option<(String, String)>,
+    /// Eucalyptus' properties and what they are at first. From 4.2 on `loadbalancing.loadbalancer_emi` is
+    /// `services.loadbalancing.worker.image`.
+    pub properties: Vec<(String, String)>,
+    /// Accounts that may look at and change properties; none: the first one.
+    pub administrators: Vec<String>,
     /// Completed snapshots end in the state `error`, for this reason.
     pub snapshots_fail: Option<String>,
     /// Copies of images end as failed, for this reason.
@@ -79,6 +112,28 @@ impl Default for Options {
             clock_offset: 0,
             web_identities: vec!["a-web-identity".to_owned()],
             console: vec![String::new(), "[    0.000000] Linux version 6.1.0\n".to_owned()],
+            consoles: Vec::new(),
+            console_empty: 0,
+            console_first: 0,
+            zones: ["a", "b", "c"].map(str::to_owned).to_vec(),
+            default_vpc: true,
+            default_subnets: true,
+            key_pairs: Vec::new(),
+            groups: Vec::new(),
+            instance_profiles: vec!["a-profile".to_owned()],
+            cores: 64,
+            volume_polls: 1,
+            instances_fail: None,
+            stack_fails: None,
+            properties: [
+                ("cloud.vmstate.instance_timeout", "720"),
+                ("loadbalancing.loadbalancer_emi", "NULL"),
+                ("loadbalancing.loadbalancer_instance_type", "m1.small"),
+                ("loadbalancing.loadbalancer_num_vm", "1"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
+            administrators: Vec::new(),
             snapshots_fail: None,
             copies_fail: None,
         }
@@ -96,6 +151,7 @@ impl Builder {
         self.0.dialect = Dialect::Euca;
         "eucalyptus".clone_into(&mut self.0.region);
         self.0.regions = vec!["eucalyptus".to_owned()];
+        self.0.zones = vec!["one".to_owned(), "two".to_owned()];
         self
     }
 

@@ -14,7 +14,7 @@ use crate::fault::Faults;
 use crate::log::Entry;
 use crate::s3::Store;
 use crate::world::{MasterKey, World};
-use crate::{Fault, RandomFaults, server, time};
+use crate::{Fault, RandomFaults, holdings, server, time};
 
 /// What all threads share.
 pub(crate) struct Shared {
@@ -150,6 +150,9 @@ impl Cloud {
                 set("S3_URL", &format!("{url}/services/objectstorage"));
                 set("TOKEN_URL", &format!("{url}/services/Tokens"));
                 set("EUCA_BOOTSTRAP_URL", &format!("{url}/services/Empyrean"));
+                set("AWS_CLOUDFORMATION_URL", &format!("{url}/services/CloudFormation"));
+                set("AWS_AUTO_SCALING_URL", &format!("{url}/services/AutoScaling"));
+                set("EUCA_PROPERTIES_URL", &format!("{url}/services/Properties"));
             }
         }
         variables
@@ -232,6 +235,7 @@ impl Drop for Cloud {
 /// A world with accounts and AWS's own keys, and nothing else.
 fn first_world(options: &Options) -> World {
     let mut world = World::default();
+    world.properties.extend(options.properties.iter().cloned());
     for account in &options.accounts {
         let arn = format!("arn:aws:iam::{}:user/builder", account.number);
         let key = Key {
@@ -257,6 +261,7 @@ fn first_world(options: &Options) -> World {
         region.default_key.clone_from(&options.default_key);
         region.image_block_public_access = options.block_public_access;
         region.snapshot_block_public_access = options.block_public_access;
+        holdings::preset(&mut world, options, name);
     }
     world
 }

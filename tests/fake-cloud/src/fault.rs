@@ -142,7 +142,10 @@ pub(crate) fn next(seed: &mut u64) -> u64 {
 /// What the service says with a status.
 pub(crate) fn refusal(service: Service, status: u16) -> Refusal {
     let (code, text) = match (service, status) {
-        (Service::Ec2 | Service::Bootstrap, 400 | 503) => ("RequestLimitExceeded", "Request limit exceeded."),
+        (Service::Ec2 | Service::Bootstrap | Service::Properties, 400 | 503) => {
+            ("RequestLimitExceeded", "Request limit exceeded.")
+        }
+        (Service::CloudFormation | Service::AutoScaling, 400) => ("Throttling", "Rate exceeded"),
         (Service::Sts | Service::Ssm | Service::Kms, 400) => ("ThrottlingException", "Rate exceeded"),
         (Service::S3, 400) => {
             ("RequestTimeout", "Your socket connection to the server was not read from or written to.")
@@ -150,10 +153,12 @@ pub(crate) fn refusal(service: Service, status: u16) -> Refusal {
         (Service::S3, 503) => ("SlowDown", "Please reduce your request rate."),
         (Service::Ebs, 400) => ("RequestThrottledException", "Too many requests."),
         (_, 402) => ("ServiceQuotaExceededException", "Your current service quotas have been exceeded."),
-        (Service::Ec2 | Service::Bootstrap, 403) => {
+        (Service::Ec2 | Service::Bootstrap | Service::Properties, 403) => {
             ("UnauthorizedOperation", "You are not authorized to perform this operation.")
         }
-        (Service::S3 | Service::Sts, 403) => ("AccessDenied", "Access Denied"),
+        (Service::S3 | Service::Sts | Service::CloudFormation | Service::AutoScaling, 403) => {
+            ("AccessDenied", "Access Denied")
+        }
         (_, 403) => ("AccessDeniedException", "You are not authorized to perform this action."),
         (Service::Ebs, 404) => ("ResourceNotFoundException", "The snapshot does not exist."),
         (Service::S3, 404) => ("NoSuchKey", "The specified key does not exist."),

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use crate::Cloud;
 use crate::ebs::noise;
 use crate::fault;
+use crate::holdings::{Rule, Source};
 use crate::world::{BLOCK, BLOCKS_OF_GIB, Image, Snapshot};
 
 /// An image.
@@ -67,8 +68,67 @@ pub struct InstanceView {
     pub user_data: Vec<u8>,
     /// Its key pair.
     pub key_name: Option<String>,
+    /// What it was started with.
+    pub reservation: String,
+    /// Its zone.
+    pub zone: String,
+    /// Its subnet.
+    pub subnet: Option<String>,
+    /// Ids of its groups.
+    pub groups: Vec<String>,
+    /// The ARN of its profile.
+    pub profile: Option<String>,
+    /// It has a public address.
+    pub public: bool,
     /// `HttpTokens`.
     pub tokens: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A security group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupView {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its network.
+    pub vpc: Option<String>,
+    /// Its rules, as `tcp 22-22 192.0.2.0/24`, sorted.
+    pub rules: BTreeSet<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VolumeView {
+    /// Its id.
+    pub id: String,
+    /// `creating`, `available`, `in-use`.
+    pub state: String,
+    /// GiB.
+    pub size: u64,
+    /// Its zone.
+    pub zone: String,
+    /// The instance that it is attached to, and the device there.
+    pub attached: Option<(String, String)>,
+    /// It goes with the instance.
+    pub delete_on_termination: bool,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A key pair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPairView {
+    /// Its name.
+    pub name: String,
+    /// Its fingerprint.
+    pub fingerprint: String,
+    /// The key, as OpenSSH writes it.
+    pub public: String,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -139,10 +199,34 @@ impl Cloud {
             all.extend(region.snapshots.keys().map(|id| format!("{name} snapshot {id}")));
             let alive = region.instances.values().filter(|instance| instance.state != "terminated");
             all.extend(alive.map(|instance| format!("{name} instance {}", instance.id)));
+            let made = region.key_pairs.values().filter(|pair| !pair.tags.contains_key("preset"));
+            all.extend(made.map(|pair| format!("{name} key pair {}", pair.name)));
+            let made = region.groups.values().filter(|group| !group.preset);
+            all.extend(made.map(|group| format!("{name} group {} {}", group.id, group.name)));
+            let made = region.stacks.iter().filter(|stack| stack.status != "DELETE_COMPLETE");
+            all.extend(made.map(|stack| format!("{name} stack {}", stack.name)));
+            all.extend(region.volumes.keys().map(|id| format!("{name} volume {id}")));
             let parameters = region.parameters.iter();
             all.extend(parameters.map(|((_, key), value)| format!("{name} parameter {key}={}", value.value)));
         }
+        for (name, value) in &world.properties {
+            if self.shared.options.properties.iter().all(|(have, first)| (have, first) != (name, value)) {
+                all.insert(format!("property {name}={value}"));
+            }
+        }
         all
+    }
+
+    /// A property of Eucalyptus.
+    pub fn property(&self, name: &str) -> Option<String> {
+        self.shared.world().properties.get(name).cloned()
+    }
+
+    /// Names and states of all stacks that ever were.
+    pub fn stacks(&self) -> Vec<(String, String)> {
+        let world = self.shared.world();
+        let all = world.regions.values().flat_map(|region| region.stacks.iter());
+        all.map(|stack| (stack.name.clone(), stack.status.to_owned())).collect()
     }
 
     /// All images of all regions.
@@ -189,10 +273,72 @@ impl Cloud {
             instance_type: instance.instance_type.clone(),
             user_data: instance.user_data.clone(),
             key_name: instance.key_name.clone(),
+            reservation: instance.reservation.clone(),
+            zone: instance.zone.clone(),
+            subnet: instance.subnet.clone(),
+            groups: instance.groups.clone(),
+            profile: instance.profile.clone(),
+            public: instance.public_address.is_some(),
             tokens: instance.tokens.clone(),
             tags: instance.tags.clone(),
         })
         .collect()
+    }
+
+    /// All security groups that were made.
+    pub fn groups(&self) -> Vec<GroupView> {
+        let world = self.shared.world();
+        let all = world.regions.values().flat_map(|region| region.groups.values());
+        all.filter(|group| !group.preset)
+            .map(|group| GroupView {
+                id: group.id.clone(),
+                name: group.name.clone(),
+                vpc: group.vpc.clone(),
+                rules: group.rules.iter().map(rule).collect(),
+                tags: group.tags.clone(),
+            })
+            .collect()
+    }
+
+    /// All volumes.
+    pub fn volumes(&self) -> Vec<VolumeView> {
+        let world = self.shared.world();
+        let all = world.regions.values().flat_map(|region| region.volumes.values());
+        all.map(|volume| {
+            let at = volume.attachment.as_ref();
+            VolumeView {
+                id: volume.id.clone(),
+                state: volume.state().to_owned(),
+                size: volume.size,
+                zone: volume.zone.clone(),
+                attached: at.map(|at| (at.instance.clone(), at.device.clone())),
+                delete_on_termination: at.is_some_and(|at| at.delete),
+                tags: volume.tags.clone(),
+            }
+        })
+        .collect()
+    }
+
+    /// All key pairs.
+    pub fn key_pairs(&self) -> Vec<KeyPairView> {
+        let world = self.shared.world();
+        let all = world.regions.values().flat_map(|region| region.key_pairs.values());
+        all.map(|pair| KeyPairView {
+            name: pair.name.clone(),
+            fingerprint: pair.fingerprint.clone(),
+            public: pair.public.clone(),
+            tags: pair.tags.clone(),
+        })
+        .collect()
+    }
+
+    /// Ids of the subnets of the first account in the cloud's own region.
+    pub fn subnets(&self) -> Vec<String> {
+        let mut world = self.shared.world();
+        let account = self.shared.options.accounts.first().map(|account| account.number.clone());
+        let region = world.region(&self.shared.options.region);
+        let own = region.subnets.iter().filter(|have| Some(&have.owner) == account.as_ref());
+        own.map(|subnet| subnet.id.clone()).collect()
     }
 
     /// Reads a snapshot of any region.
@@ -221,6 +367,15 @@ impl Cloud {
     pub fn random(seed: &mut u64) -> u64 {
         fault::next(seed)
     }
+}
+
+fn rule(rule: &Rule) -> String {
+    let ports = rule.ports.map(|(from, to)| format!(" {from}-{to}")).unwrap_or_default();
+    let source = match &rule.source {
+        Source::V4(cidr) | Source::V6(cidr) => cidr.clone(),
+        Source::Group(user, id, _) => format!("{user}/{id}"),
+    };
+    format!("{}{ports} {source}", rule.protocol)
 }
 
 fn view(region: &str, image: &Image, sha256: Option<String>) -> ImageView {

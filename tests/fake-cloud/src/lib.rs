@@ -12,7 +12,8 @@
 //! things take (in looks at them, never in seconds). [`Cloud::inject`] lets calls fail, [`Cloud::log`] has all that
 //! arrived, [`Cloud::leftovers`] all that there is.
 //!
-//! What it does not do: instances do not run, permissions of policies are not looked at, virtual-hosted buckets.
+//! What it does not do: instances do not run, permissions of policies are not looked at (but for buckets that are public),
+//! virtual-hosted buckets, templates in YAML.
 
 #![forbid(unsafe_code)]
 
@@ -21,20 +22,24 @@ mod arrange;
 mod builder;
 mod bundle;
 mod cloud;
+mod console;
 mod ebs;
 mod ec2;
 mod euca;
 mod fault;
+mod holdings;
 mod http;
 mod inspect;
 mod json;
 mod log;
 mod params;
+mod properties;
 mod refusal;
 mod route;
 mod s3;
 mod server;
 mod signature;
+mod stack;
 mod sts;
 mod time;
 mod world;
@@ -44,8 +49,11 @@ pub use account::Account;
 pub use arrange::BucketOwnership;
 pub use builder::{Builder, Dialect, Options};
 pub use cloud::Cloud;
+pub use console::Console;
 pub use fault::{Fault, FaultKind, RandomFaults};
-pub use inspect::{ImageView, InstanceView, SnapshotReader, SnapshotView};
+pub use inspect::{
+    GroupView, ImageView, InstanceView, KeyPairView, SnapshotReader, SnapshotView, VolumeView,
+};
 pub use log::Entry;
 pub use route::Service;
 pub use world::MasterKey;

@@ -42,7 +42,7 @@ impl Refusal {
     /// The answer, in the service's own form.
     pub(crate) fn response(&self, service: Service, request_id: &str) -> Response {
         let mut response = match service {
-            Service::Ec2 | Service::Bootstrap => {
+            Service::Ec2 | Service::Bootstrap | Service::Properties => {
                 let mut xml = Xml::new("Response", None);
                 xml.nest("Errors", |xml| {
                     xml.nest("Error", |xml| {
@@ -52,8 +52,13 @@ impl Refusal {
                 xml.text("RequestID", request_id);
                 Response::new(self.status, "text/xml;charset=UTF-8", xml.finish())
             }
-            Service::Sts => {
-                let mut xml = Xml::new("ErrorResponse", Some("https://sts.amazonaws.com/doc/2011-06-15/"));
+            Service::Sts | Service::CloudFormation | Service::AutoScaling => {
+                let namespace = match service {
+                    Service::CloudFormation => "http://cloudformation.amazonaws.com/doc/2010-05-15/",
+                    Service::AutoScaling => "http://autoscaling.amazonaws.com/doc/2011-01-01/",
+                    _ => "https://sts.amazonaws.com/doc/2011-06-15/",
+                };
+                let mut xml = Xml::new("ErrorResponse", Some(namespace));
                 let sender = if self.status < 500 { "Sender" } else { "Receiver" };
                 xml.nest("Error", |xml| {
                     xml.text("Type", sender).text("Code", &self.code).text("Message", &self.message);

@@ -20,6 +20,12 @@ pub enum Service {
     Kms,
     /// Eucalyptus' certificates.
     Bootstrap,
+    /// Stacks.
+    CloudFormation,
+    /// Groups that scale.
+    AutoScaling,
+    /// Eucalyptus' properties.
+    Properties,
 }
 
 impl Service {
@@ -33,6 +39,9 @@ impl Service {
             Self::Ssm => "ssm",
             Self::Kms => "kms",
             Self::Bootstrap => "bootstrap",
+            Self::CloudFormation => "cloudformation",
+            Self::AutoScaling => "autoscaling",
+            Self::Properties => "properties",
         }
     }
 
@@ -43,7 +52,7 @@ impl Service {
 }
 
 /// Prefixes of Eucalyptus' services.
-const EUCALYPTUS: [(&str, Service); 7] = [
+const EUCALYPTUS: [(&str, Service); 10] = [
     ("/services/compute", Service::Ec2),
     ("/services/Eucalyptus", Service::Ec2),
     ("/services/objectstorage", Service::S3),
@@ -51,6 +60,9 @@ const EUCALYPTUS: [(&str, Service); 7] = [
     ("/services/Tokens", Service::Sts),
     ("/services/Empyrean", Service::Bootstrap),
     ("/services/bootstrap", Service::Bootstrap),
+    ("/services/CloudFormation", Service::CloudFormation),
+    ("/services/AutoScaling", Service::AutoScaling),
+    ("/services/Properties", Service::Properties),
 ];
 
 /// Where a request goes.
@@ -90,6 +102,8 @@ impl Route {
             let action = Params::of(request).peek("Action").unwrap_or_default().to_owned();
             match action.as_str() {
                 "" => Service::S3,
+                _ if scope == "cloudformation" => Service::CloudFormation,
+                _ if scope == "autoscaling" => Service::AutoScaling,
                 "GetCallerIdentity" | "AssumeRole" | "AssumeRoleWithWebIdentity" => Service::Sts,
                 "DescribeServiceCertificates" => Service::Bootstrap,
                 _ => Service::Ec2,
@@ -109,16 +123,21 @@ impl Route {
                 let key = ["Name", "KeyId"].iter().find_map(|name| body.get(name)?.as_str());
                 (action, key.unwrap_or_default().to_owned())
             }
-            Service::Ec2 | Service::Sts | Service::Bootstrap => {
+            _ => {
                 let params = Params::of(request);
                 let names = [
                     "Name",
+                    "StackName",
                     "ImageId",
                     "ImageId.1",
                     "SnapshotId",
                     "SnapshotId.1",
                     "InstanceId",
                     "InstanceId.1",
+                    "KeyName",
+                    "GroupId",
+                    "GroupName",
+                    "VolumeId",
                     "SourceSnapshotId",
                     "ResourceId.1",
                     "RoleArn",

@@ -12,7 +12,7 @@ use crate::http::{Request, Response};
 use crate::log::Entry;
 use crate::refusal::{Answer, Refusal};
 use crate::route::Route;
-use crate::{Service, ebs, ec2, euca, json, s3, signature, sts};
+use crate::{Service, ebs, ec2, euca, json, properties, s3, signature, stack, sts};
 
 /// Takes connections until the cloud stops.
 pub(crate) fn listen(shared: &Arc<Shared>, listener: &TcpListener) {
@@ -123,7 +123,12 @@ fn handle(shared: &Shared, route: &Route, request: &Request, entry: &mut Entry) 
         return Err(Refusal::new(411, "MissingContentLength", text));
     }
     let unsigned = route.action == "AssumeRoleWithWebIdentity";
-    let caller = if unsigned {
+    let nobody = route.service == Service::S3
+        && request.header("authorization").is_none()
+        && request.parameter("X-Amz-Signature").is_none();
+    let caller = if nobody {
+        Caller { region: s3::region(shared, &route.path), ..Caller::default() }
+    } else if unsigned {
         Caller { region: shared.options.region.clone(), ..Caller::default() }
     } else {
         signature::verify(shared, route.service, request)?
@@ -141,6 +146,9 @@ fn handle(shared: &Shared, route: &Route, request: &Request, entry: &mut Entry) 
         Service::Sts => sts::handle(shared, route, request, &caller),
         Service::Ssm | Service::Kms => json::handle(shared, route, request, &caller),
         Service::Bootstrap => euca::handle(shared, request),
+        Service::CloudFormation => stack::handle(shared, route, request, &caller),
+        Service::AutoScaling => stack::handle_scaling(shared, route, request, &caller),
+        Service::Properties => properties::handle(shared, route, request, &caller),
     }
 }
 

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::sync::Arc;
 
 use crate::account::Key;
+use crate::holdings::{Group, KeyPair, Subnet, Volume, Vpc};
+use crate::stack::{Scaling, Stack};
 
 /// Bytes of a block.
 pub(crate) const BLOCK: usize = 512 * 1024;
@@ -22,6 +24,10 @@ pub(crate) struct World {
     pub(crate) acls: BTreeMap<(String, String), String>,
     /// SHA-256 of images that were unbundled, by the image's id.
     pub(crate) unbundled: BTreeMap<String, String>,
+    /// Eucalyptus' properties.
+    pub(crate) properties: BTreeMap<String, String>,
+    /// Instances that were ever started.
+    pub(crate) instances: u64,
     counter: u64,
 }
 
@@ -55,6 +61,16 @@ pub(crate) struct Region {
     pub(crate) images: BTreeMap<String, Image>,
     pub(crate) snapshots: BTreeMap<String, Snapshot>,
     pub(crate) instances: BTreeMap<String, Instance>,
+    /// By account and name.
+    pub(crate) key_pairs: BTreeMap<(String, String), KeyPair>,
+    pub(crate) groups: BTreeMap<String, Group>,
+    pub(crate) volumes: BTreeMap<String, Volume>,
+    pub(crate) vpcs: Vec<Vpc>,
+    pub(crate) stacks: Vec<Stack>,
+    /// Groups that scale, by name, and what their instances are like.
+    pub(crate) scaling: BTreeMap<String, Scaling>,
+    pub(crate) configurations: BTreeMap<String, serde_json::Value>,
+    pub(crate) subnets: Vec<Subnet>,
     /// By account and name.
     pub(crate) parameters: BTreeMap<(String, String), Parameter>,
     pub(crate) keys: Vec<MasterKey>,
@@ -181,24 +197,55 @@ pub(crate) struct Image {
 }
 
 /// An instance.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Instance {
     pub(crate) id: String,
     pub(crate) owner: String,
+    pub(crate) reservation: String,
+    /// Its number in the reservation.
+    pub(crate) index: u64,
+    /// Its number in the cloud.
+    pub(crate) number: u64,
+    pub(crate) client_token: Option<String>,
     pub(crate) image: String,
     pub(crate) instance_type: String,
     pub(crate) user_data: Vec<u8>,
     pub(crate) key_name: Option<String>,
+    /// `optional`, `required`.
     pub(crate) tokens: String,
+    pub(crate) hops: u64,
     /// `pending`, `running`, `shutting-down`, `terminated`.
     pub(crate) state: &'static str,
     pub(crate) polls: u32,
+    /// Code and message of what it ended of.
+    pub(crate) reason: Option<(String, String)>,
+    /// It will not run, for this reason.
+    pub(crate) doomed: Option<(String, String)>,
+    pub(crate) zone: String,
+    pub(crate) vpc: Option<String>,
+    pub(crate) subnet: Option<String>,
+    /// Ids.
+    pub(crate) groups: Vec<String>,
+    /// The ARN of its profile.
+    pub(crate) profile: Option<String>,
+    pub(crate) private_address: String,
+    pub(crate) public_address: Option<String>,
+    pub(crate) architecture: String,
+    pub(crate) virtualization: String,
+    pub(crate) root_device: Option<String>,
+    pub(crate) root_type: &'static str,
+    pub(crate) kernel: Option<String>,
+    pub(crate) ramdisk: Option<String>,
+    pub(crate) platform: Option<String>,
+    pub(crate) monitored: bool,
     pub(crate) tags: Tags,
     pub(crate) launched: i64,
     /// So many descriptions do not have it yet.
     pub(crate) unseen: u32,
     /// Console outputs that were asked for.
     pub(crate) looks: usize,
+    /// Those without `Latest`.
+    pub(crate) buffered_looks: usize,
 }
 
 /// A parameter of Systems Manager.
@@ -237,4 +284,8 @@ pub(crate) struct Bucket {
     pub(crate) block_public: bool,
     /// Objects are encrypted by KMS: entity tags are no MD5.
     pub(crate) kms: bool,
+    /// Its canned ACL.
+    pub(crate) acl: String,
+    /// A policy lets everybody read its objects, or list them.
+    pub(crate) policy: (bool, bool),
 }

@@ -64,6 +64,25 @@ impl Xml {
         })
     }
 
+    /// `<NAME><member>…</member>…</NAME>`, the lists of other query protocols.
+    pub(crate) fn members<T>(
+        &mut self,
+        name: &str,
+        list: impl IntoIterator<Item = T>,
+        mut each: impl FnMut(&mut Self, T),
+    ) -> &mut Self {
+        self.nest(name, |xml| {
+            for item in list {
+                xml.nest("member", |xml| each(xml, item));
+            }
+        })
+    }
+
+    /// Text without an element of its own.
+    pub(crate) fn bare(&mut self, value: impl AsRef<str>) {
+        self.text.push_str(&escape(value.as_ref()));
+    }
+
     /// The text.
     pub(crate) fn finish(self) -> String {
         format!("{}</{}>", self.text, self.root)

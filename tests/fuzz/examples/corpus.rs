@@ -230,6 +230,20 @@ fn texts(top: &Path) -> std::io::Result<()> {
     for (number, text) in HTTP.iter().enumerate() {
         seed(top, "http", &format!("own-{number}"), text.as_bytes())?;
     }
+    for (target, seeds) in [("imds", IMDS), ("windows", WINDOWS), ("template", TEMPLATES)] {
+        for (number, text) in seeds.iter().enumerate() {
+            seed(top, target, &format!("own-{number}"), text.as_bytes())?;
+        }
+    }
+    for (number, frame) in guest_frames().iter().enumerate() {
+        let length = (frame.len() as u32).to_be_bytes();
+        seed(
+            top,
+            "frames",
+            &format!("own-{number}"),
+            &[&[number as u8 * 31], &length[..], frame, &length, frame].concat(),
+        )?;
+    }
     for (number, bytes) in DNS.iter().enumerate() {
         seed(top, "dns", &format!("own-{number}"), bytes)?;
     }
@@ -347,6 +361,66 @@ const HTTP: &[&str] = &[
     "uhttp://169.254.169.254/latest/meta-data/\ninstance-id",
     "cnameserver 10.0.0.1\nnameserver fe80::1%eth0\nsearch a.example b.example\noptions ndots:2 timeout:1 attempts:3 use-vc\n127.0.0.1 host localhost # x\n::1 host\n",
 ];
+
+/// Requests to a metadata service; the first letter says to whose.
+const IMDS: &[&str] = &[
+    "@GET /latest/meta-data/ HTTP/1.1\r\nHost: 169.254.169.254\0HEAD /2009-04-04/user-data HTTP/1.0\0GET /latest/dynamic/instance-identity/document HTTP/1.1",
+    "BPUT /latest/api/token HTTP/1.1\r\nX-aws-ec2-metadata-token-ttl-seconds: 60\0GET /latest/user-data HTTP/1.1\r\nX-aws-ec2-metadata-token: BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw==",
+    "BGET http://169.254.169.254//latest/%6deta-data/public-keys/0/?x#y HTTP/1.1\nX-Forwarded-For: a\0POST /latest HTTP/1.1",
+    "AGET /2010-01-01/meta-data/network/interfaces/macs/0A:01:23:45:67:89/ HTTP/1.1\0GET / HTTP/1.1\0GET /1.0/user-data HTTP/1.1",
+];
+
+/// Windows of a console.
+const WINDOWS: &[&str] = &[
+    "k[    0.0] Linux version 6.1\r\nline one of the boot\r\nline two of the boot\r\n\0lline two of the boot\r\nline three of the boot\r\nweb login: \0l",
+    "laaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\0kaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\0laaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
+    "lthe end of this is cut in the middle of a letter, which has more bytes than one: \u{fffd}\0lthe end of this is cut in the middle of a letter, which has more bytes than one: ä and goes on",
+    "l\u{1b}[2J\u{9b}31mone\n-----BEGIN HARDTACK CREDENTIALS-----\r\nYour new secret key is: A\r\n\0l-----END HARDTACK CREDENTIALS-----\n12345678\n",
+];
+
+/// Templates with user-data.
+const TEMPLATES: &[&str] = &[
+    "{\"Parameters\": {\"A\": {\"Type\": \"String\", \"Default\": \"x\"}}, \"Resources\": {\"I\": {\"Type\": \"AWS::EC2::Instance\", \"Properties\": {\"UserData\": \"\"}}}}\0#cloud-config\nhostname: {\"Ref\": \"A\"}\n",
+    "Resources:\n  L: # one\n    Type: AWS::AutoScaling::LaunchConfiguration\n    Properties:\n      ImageId: !Ref A\n      UserData: !Base64 |\n        old\n        text\n  B: {Type: AWS::S3::Bucket}\n\0#!/bin/sh\necho {\"Fn::GetAtt\": [\"B\", \"Arn\"]}\n",
+    "Resources:\n  T:\n    Type: AWS::EC2::LaunchTemplate\n    Properties: {LaunchTemplateData: {}}\n\0\u{1f}\u{8b}",
+    "{\"Resources\":{\"I\":{\"Type\":\"AWS::EC2::Instance\"}}}\0#cloud-config\n",
+];
+
+/// Frames of a guest: what the switch answers, and damage.
+fn guest_frames() -> Vec<Vec<u8>> {
+    let ethernet = |to: [u8; 6], kind: [u8; 2], rest: &[u8]| {
+        [&to[..], &[0x0e, 0x68, 0x74, 0xdf, 0x3d, 0x0a], &kind, rest].concat()
+    };
+    let own = [0x0e, 0x68, 0x74, 0xdf, 0x3d, 0x01];
+    let arp = [&[0, 1, 8, 0, 6, 4, 0, 1][..], &[2; 10], &[0; 6], &[10, 0xdf, 0x3d, 1]].concat();
+    // A head of IPv4 with its checksum, from .10 to `to`.
+    let ip = |to: [u8; 4], protocol: u8, body: &[u8]| {
+        let length = (body.len() as u16 + 20).to_be_bytes();
+        let mut head =
+            vec![0x45, 0, length[0], length[1], 0, 0, 0, 0, 64, protocol, 0, 0, 10, 0xdf, 0x3d, 10];
+        head.extend(to);
+        let sum: u32 = head.chunks(2).map(|two| u32::from(two[0]) << 8 | u32::from(two[1])).sum();
+        let sum = !((sum & 0xffff) + (sum >> 16)) as u16;
+        head[10..12].copy_from_slice(&sum.to_be_bytes());
+        head.extend(body);
+        head
+    };
+    let mut dhcp = vec![0; 236];
+    dhcp[..8].copy_from_slice(&[1, 1, 6, 0, 1, 2, 3, 4]);
+    dhcp[28..34].copy_from_slice(&[0x0e, 0x68, 0x74, 0xdf, 0x3d, 0x0a]);
+    dhcp.extend([99, 130, 83, 99, 53, 1, 3, 54, 4, 10, 0xdf, 0x3d, 1, 50, 4, 10, 0xdf, 0x3d, 10, 255]);
+    let length = (dhcp.len() as u16 + 8).to_be_bytes();
+    let dhcp = [&[0, 68, 0, 67, length[0], length[1], 0, 0][..], &dhcp].concat();
+    // Its checksum is right: all of it is 0 but for the kind.
+    let ping = [8, 0, 0xf7, 0xff, 0, 0, 0, 0];
+    vec![
+        ethernet([0xff; 6], [8, 6], &arp),
+        ethernet([0xff; 6], [8, 0], &ip([255; 4], 17, &dhcp)),
+        ethernet(own, [8, 0], &ip([10, 0xdf, 0x3d, 1], 1, &ping)),
+        ethernet([2; 6], [0x86, 0xdd], &[0x60]),
+        vec![1],
+    ]
+}
 
 /// Flags, the number of records, and these: addresses, and an alias that points into the question.
 const DNS: &[&[u8]] = &[

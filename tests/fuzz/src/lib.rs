@@ -20,6 +20,7 @@ mod ext4;
 mod fat;
 mod file;
 mod http;
+mod local;
 mod memory;
 mod metadata;
 mod network;
@@ -28,6 +29,7 @@ mod promise;
 mod qcow2;
 mod seal;
 mod seeds;
+mod template;
 #[cfg(test)]
 mod tests;
 mod userdata;
@@ -38,6 +40,7 @@ pub use container::container;
 pub use ext4::{ext4, journal};
 pub use fat::fat;
 pub use http::{dns, http};
+pub use local::{frames, imds, windows};
 pub use memory::{Capped, LIMIT};
 pub use metadata::metadata;
 pub use network::network;
@@ -46,6 +49,7 @@ pub use promise::promise;
 pub use qcow2::qcow2;
 pub use seal::seal_and_open;
 pub use seeds::{identify, seeds, superblock};
+pub use template::template;
 pub use userdata::{mime, userdata, yaml};
 
 /// A target's body.
@@ -74,11 +78,17 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("promise", promise),
     ("manifest", manifest),
     ("bundle", bundle),
+    ("frames", frames),
+    ("imds", imds),
+    ("windows", windows),
+    ("template", template),
 ];
 
 /// Targets that read texts, and no images.
-pub const TEXTS: &[&str] =
-    &["userdata", "yaml", "mime", "network", "metadata", "seeds", "identify", "console", "seal", "promise"];
+pub const TEXTS: &[&str] = &[
+    "userdata", "yaml", "mime", "network", "metadata", "seeds", "identify", "console", "seal", "promise",
+    "frames", "imds", "windows", "template",
+];
 
 /// The time that every edit writes.
 const EPOCH: i64 = 1_700_000_000;

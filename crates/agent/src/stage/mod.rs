@@ -14,6 +14,7 @@ use crate::host::Host;
 use crate::instance;
 use crate::key_report;
 use crate::log::Log;
+use crate::network_cards;
 use crate::record::Record;
 use crate::status::Status;
 
@@ -108,6 +109,9 @@ fn behind(host: &Host, stage: Stage, log: &Log) -> Result<Done, AgentError> {
     };
     state.direct_output(log, name);
     let mut record = Record::load(host);
+    if stage == Stage::Config {
+        network_cards::settle(host, &mut record, log);
+    }
     let errors = state.modules(which, &mut record, log)?;
     if stage == Stage::Final
         && let Some(summary) = key_report::summary(&record)

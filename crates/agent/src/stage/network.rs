@@ -16,6 +16,7 @@ use crate::identity::{self, Question};
 use crate::instance;
 use crate::log::Log;
 use crate::machine::Tree;
+use crate::network_cards;
 use crate::network_setup;
 use crate::record::Record;
 use crate::system_config;
@@ -48,8 +49,10 @@ fn with(host: &Host, log: &Log, web: &dyn Transport, clock: &dyn Clock) -> Resul
     }
     let adopted = instance::adopt(host, found, log)?;
     if adopted.is_new && adopted.found.network.is_some() && !identity::is_seeded(host) {
-        // The network is up as it is, and whoever waits for a login needs it. The other cards follow at the next boot.
-        network_setup::apply(host, devices.machine(), &system, Some(&adopted.found), log);
+        // The network is up as it is, and whoever waits for a login needs it. The other cards follow behind SSH.
+        network_cards::keep(host);
+        let plan = network_setup::apply(host, devices.machine(), &system, Some(&adopted.found), log);
+        network_cards::owe(host, &plan, log);
     }
     network_setup::show(host, log);
     record.instance_id.clone_from(&adopted.found.instance_id);

@@ -233,7 +233,7 @@ fn switched_off_is_off_for_all_stages() {
 }
 
 #[test]
-fn several_cards_of_ec2_are_in_the_files_for_the_next_boot() {
+fn several_cards_of_ec2_are_in_the_files_and_those_that_are_down_are_owed() {
     let clock = VirtualClock::new();
     let macs = "meta-data/network/interfaces/macs";
     let cloud = eucalyptus()
@@ -241,13 +241,18 @@ fn several_cards_of_ec2_are_in_the_files_for_the_next_boot() {
         .with(&format!("{macs}/d0:0d:0c:00:00:02/local-ipv4s"), "172.16.1.9");
     let files = machine("http://cloud")
         .file("sys/class/net/eth1/address", "d0:0d:0c:00:00:02\n")
-        .directory("sys/class/net/eth1/device");
+        .directory("sys/class/net/eth1/device")
+        .file("proc/net/if_inet6", "20010db8000000000000000000000005 02 40 00 80 eth0\n");
     boot(&files, &Table::new(&clock).with("cloud", cloud), &clock);
+    // The one that the metadata came over is up.
+    assert_eq!(files.read("run/hardtack/network-cards"), "netplan\neth1\n");
     let config = files.read(NETPLAN);
     assert!(config.contains("eth0") && config.contains("eth1") && config.contains("d0:0d:0c"), "{config}");
     assert!(files.read("run/cloud-init/network-config.json").contains("eth1"));
     boot(&files, &Table::new(&clock), &clock);
     assert_eq!(files.read(NETPLAN), config);
+    // Later boots begin with the files.
+    assert!(!files.host().exists("/run/hardtack/network-cards"));
 }
 
 #[test]

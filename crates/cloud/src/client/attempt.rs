@@ -21,6 +21,8 @@ pub(super) struct Call<'a> {
     /// Without credentials.
     pub(super) unsigned: bool,
     pub(super) limit: usize,
+    /// Refusals are answers too, and of a body that is too long the beginning is given.
+    pub(super) look: bool,
 }
 
 /// What is sent.
@@ -162,6 +164,7 @@ impl Client {
             limit: call.limit,
             fresh: call.once,
             direct: false,
+            cut: call.look,
         };
         let answer = self.transport().and_then(|transport| transport.send(&outgoing));
         let answer = answer.map_err(|failure| {
@@ -176,7 +179,7 @@ impl Client {
                 },
             })
         })?;
-        if answer.status < 300 {
+        if answer.status < 300 || call.look && answer.status < 500 && answer.status != 429 {
             return Ok(answer);
         }
         Err(self.refused(call, method, answer, now))

@@ -102,7 +102,20 @@ impl Client {
         request: &Request<'_>,
         limit: usize,
     ) -> Result<Response, Error> {
-        let call = Call { service, name: call, once: false, unsigned: false, limit };
+        let call = Call { service, name: call, once: false, unsigned: false, limit, look: false };
+        self.call(&call, Content::Request(request)).map_err(|trouble| trouble.error)
+    }
+
+    /// Sends `request` without credentials, and gives what is answered, refusals too: what anybody would see. Of a body
+    /// that is longer than `limit` the beginning is given.
+    pub(crate) fn look(
+        &self,
+        service: Service,
+        call: &str,
+        request: &Request<'_>,
+        limit: usize,
+    ) -> Result<Response, Error> {
+        let call = Call { service, name: call, once: false, unsigned: true, limit, look: true };
         self.call(&call, Content::Request(request)).map_err(|trouble| trouble.error)
     }
 
@@ -135,7 +148,7 @@ impl Client {
         unsigned: bool,
     ) -> Result<Element, Error> {
         let pairs = query.call(service, action);
-        let call = Call { service, name: action, once, unsigned, limit: QUERY_LIMIT };
+        let call = Call { service, name: action, once, unsigned, limit: QUERY_LIMIT, look: false };
         let answer = self.call(&call, Content::Form(&pairs)).map_err(|trouble| trouble.error)?;
         let strange = |what: String| Error::Answer { service: service.name(), call: action.to_owned(), what };
         let root = xml::parse(&answer.body).map_err(strange)?;

@@ -78,6 +78,7 @@ impl<'a> Question<'a> {
                 limit: LIMIT,
                 fresh: true,
                 direct: self.near,
+                cut: false,
             });
             let again = match &answer {
                 Ok(answer) => answer.status == 429 || answer.status >= 500,

@@ -1,6 +1,6 @@
 //! Images as they are described: `DescribeImages`.
 
-use super::filter::{add_filters, items, pages};
+use super::filter::{PAGE, add_filters, entries, items, pages};
 use super::{Mapping, tags};
 use crate::call::Call;
 use crate::query::Query;
@@ -16,6 +16,8 @@ pub struct Image {
     pub id: String,
     /// Its name.
     pub name: String,
+    /// What it is for; empty where nobody said it.
+    pub description: String,
     /// `pending`, `available`, `failed` ….
     pub state: String,
     /// Why, where the state has a reason.
@@ -67,7 +69,7 @@ pub fn describe_images(client: &Client, filter: &ImageFilter) -> Result<Vec<Imag
     query.list("Owner", &filter.owners);
     add_filters(&mut query, &filter.filters);
     let mut images = Vec::new();
-    pages(DESCRIBE, client, &query, !filter.ids.is_empty(), |root| {
+    pages(DESCRIBE, client, &query, PAGE.filter(|_| filter.ids.is_empty()), |root| {
         for entry in items(DESCRIBE, root, "imagesSet")? {
             images.push(image(entry)?);
         }
@@ -76,11 +78,27 @@ pub fn describe_images(client: &Client, filter: &ImageFilter) -> Result<Vec<Imag
     Ok(images)
 }
 
+/// The account's own images that everybody may start.
+///
+/// # Errors
+/// No right to ask; no answer.
+pub fn public_images(client: &Client) -> Result<Vec<Image>, Error> {
+    let filter = ImageFilter {
+        owners: vec!["self".to_owned()],
+        filters: vec![("is-public".to_owned(), vec!["true".to_owned()])],
+        ..ImageFilter::default()
+    };
+    let mut found = describe_images(client, &filter)?;
+    found.retain(|image| image.public);
+    Ok(found)
+}
+
 fn image(entry: &Element) -> Result<Image, Error> {
     let text = |name: &str| entry.at(&[name]).map(|text| text.trim().to_owned());
     Ok(Image {
         id: DESCRIBE.id(entry, &["imageId"])?,
         name: text("name").unwrap_or_default(),
+        description: text("description").unwrap_or_default(),
         state: DESCRIBE.text(entry, &["imageState"])?.to_owned(),
         reason: reason(entry),
         architecture: text("architecture").unwrap_or_default(),
@@ -104,9 +122,9 @@ pub(super) fn reason(entry: &Element) -> Option<String> {
     at("message").or_else(|| at("code")).map(str::to_owned)
 }
 
-fn product_codes(entry: &Element) -> Vec<String> {
-    let items = entry.child("productCodes").into_iter().flat_map(|list| list.all("item"));
-    items.filter_map(|item| item.at(&["productCode"]).map(str::to_owned)).collect()
+/// `productCodes`, of an image or an instance.
+pub(super) fn product_codes(entry: &Element) -> Vec<String> {
+    entries(entry, "productCodes").filter_map(|item| item.at(&["productCode"]).map(str::to_owned)).collect()
 }
 
 fn mappings(entry: &Element) -> Result<Vec<Mapping>, Error> {

@@ -1,4 +1,5 @@
-//! EC2: images, snapshots, instances, and what an account says of encryption and sharing.
+//! EC2: images, snapshots, instances and what they need (keys, groups, volumes, networks, types), and what an account
+//! says of encryption and sharing.
 //!
 //! Sources: the EC2 API reference of 2016-11-15 for names of parameters and elements; for Eucalyptus the message
 //! classes of its sources (`compute-common`: `VmImages.groovy`, `VmControl.groovy`, `VmBlockDevice.groovy`).
@@ -11,27 +12,44 @@ mod account;
 mod filter;
 mod image;
 mod instance;
+mod key;
 mod launchers;
+mod network;
 mod register;
+mod security;
+mod size;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod volume;
 
 pub use account::{
     EncryptionDefault, PublicAccess, default_key, encryption_default, image_public_access, regions,
     snapshot_public_access,
 };
-pub use image::{Image, ImageFilter, describe_images};
+pub use image::{Image, ImageFilter, describe_images, public_images};
 pub use instance::{
-    Instance, InstanceState, RunInstance, console_output, describe_instances, run_instance,
-    terminate_instance,
+    Console, Device, Extras, GroupRef, Instance, InstanceState, Interface, Reservation, RunInstance,
+    RunInstances, console, console_output, describe_instances, describe_reservations, dry_run, run_instance,
+    run_instances, terminate, terminate_instance, user_data,
 };
+pub use key::{KeyPair, delete_key_pair, describe_key_pairs, import_key_pair};
 pub use launchers::{Launchers, launchers, modify_launchers};
+pub use network::{Subnet, Vpc, Zone, describe_interfaces, describe_subnets, describe_vpcs, describe_zones};
 pub use register::{
     BootMode, CopyImage, Mapping, RegisterImage, copy_image, deregister_image, register_image,
 };
+pub use security::{
+    CreateSecurityGroup, Rule, RuleGroup, SecurityGroup, authorize_ingress, create_security_group,
+    delete_security_group, describe_security_groups,
+};
+pub use size::{Capacity, InstanceType, describe_instance_types};
 pub use snapshot::{
-    CopySnapshot, Snapshot, SnapshotState, copy_snapshot, delete_snapshot, describe_snapshots, share_snapshot,
+    CopySnapshot, Snapshot, SnapshotState, VolumeMakers, copy_snapshot, delete_snapshot, describe_snapshots,
+    public_snapshots, share_snapshot, volume_makers,
+};
+pub use volume::{
+    Attachment, CreateVolume, Volume, attach_volume, create_volume, delete_volume, describe_volumes,
 };
 
 use crate::call::Call;
@@ -82,9 +100,18 @@ fn specify_tags(client: &Client, query: &mut Query, kinds: &[&str], tags: &[(Str
     }
 }
 
+/// The security groups of an entry of an answer. A bug of old Eucalyptus gives the name in `entry`.
+fn group_refs(entry: &Element) -> Vec<GroupRef> {
+    let group = |item: &Element| GroupRef {
+        id: item.trimmed(&["groupId"]).unwrap_or_default(),
+        name: item.trimmed(&["groupName"]).or_else(|| item.trimmed(&["entry"])).unwrap_or_default(),
+    };
+    filter::entries(entry, "groupSet").map(group).collect()
+}
+
 /// The tags of an entry of an answer.
 fn tags(entry: &Element) -> Vec<(String, String)> {
-    let items = entry.child("tagSet").into_iter().flat_map(|set| set.all("item"));
+    let items = filter::entries(entry, "tagSet");
     let tag = |item: &Element| {
         item.at(&["key"]).map(|key| (key.to_owned(), item.at(&["value"]).unwrap_or_default().to_owned()))
     };

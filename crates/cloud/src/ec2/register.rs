@@ -31,7 +31,7 @@ impl BootMode {
     }
 }
 
-/// A device of an image.
+/// A device of an image, or of an instance to start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mapping {
     /// `/dev/xvda`.
@@ -52,7 +52,7 @@ pub struct Mapping {
     pub virtual_name: Option<String>,
     /// Nothing is there (`NoDevice`).
     pub none: bool,
-    /// Whether its snapshot is encrypted; only in answers.
+    /// Whether its snapshot is encrypted, in answers; whether its volume is to be, of an instance to start.
     pub encrypted: Option<bool>,
 }
 
@@ -140,7 +140,7 @@ pub fn register_image(client: &Client, request: &RegisterImage) -> Result<String
     query.maybe("KernelId", request.kernel.as_deref());
     query.maybe("RamdiskId", request.ramdisk.as_deref());
     query.maybe("RootDeviceName", request.root_device.as_deref());
-    add_mappings(&mut query, &request.mappings);
+    add_mappings(&mut query, &request.mappings, false);
     if aws {
         query.maybe("BootMode", request.boot_mode.map(BootMode::name));
         query.maybe("EnaSupport", request.ena.then_some("true"));
@@ -183,8 +183,8 @@ pub fn copy_image(client: &Client, request: &CopyImage) -> Result<String, Error>
 }
 
 /// `BlockDeviceMapping.1.DeviceName=…&BlockDeviceMapping.1.Ebs.SnapshotId=…`. Whether a snapshot is encrypted is not
-/// said: EC2 refuses that beside the snapshot's id.
-fn add_mappings(query: &mut Query, mappings: &[Mapping]) {
+/// said of an image: EC2 refuses that beside the snapshot's id. An instance's volume may be `encrypted` on its own.
+pub(super) fn add_mappings(query: &mut Query, mappings: &[Mapping], encrypted: bool) {
     for (index, mapping) in mappings.iter().enumerate() {
         let prefix = format!("BlockDeviceMapping.{}", index + 1);
         query.set(format!("{prefix}.DeviceName"), &mapping.device);
@@ -202,5 +202,7 @@ fn add_mappings(query: &mut Query, mappings: &[Mapping]) {
         query.maybe(&format!("{prefix}.Ebs.Throughput"), number(mapping.throughput));
         let delete = mapping.delete_on_termination.map(|delete| delete.to_string());
         query.maybe(&format!("{prefix}.Ebs.DeleteOnTermination"), delete);
+        let encrypted = mapping.encrypted.filter(|_| encrypted).map(|encrypted| encrypted.to_string());
+        query.maybe(&format!("{prefix}.Ebs.Encrypted"), encrypted);
     }
 }

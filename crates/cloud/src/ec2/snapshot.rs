@@ -1,6 +1,7 @@
-//! Snapshots: `DescribeSnapshots`, `CopySnapshot`, `DeleteSnapshot`, `ModifySnapshotAttribute`.
+//! Snapshots: `DescribeSnapshots`, `CopySnapshot`, `DeleteSnapshot`, `ModifySnapshotAttribute`,
+//! `DescribeSnapshotAttribute`.
 
-use super::filter::{add_filters, items, pages};
+use super::filter::{PAGE, add_filters, entries, items, pages};
 use super::{done, specify_tags, tags, unless};
 use crate::call::{Call, shown};
 use crate::query::Query;
@@ -10,6 +11,7 @@ use crate::{Client, Error, Service};
 const DESCRIBE: Call = Call(Service::Ec2, "DescribeSnapshots");
 const DELETE: Call = Call(Service::Ec2, "DeleteSnapshot");
 const COPY: Call = Call(Service::Ec2, "CopySnapshot");
+const ATTRIBUTE: Call = Call(Service::Ec2, "DescribeSnapshotAttribute");
 const SHARE: Call = Call(Service::Ec2, "ModifySnapshotAttribute");
 
 /// What a snapshot is doing.
@@ -80,14 +82,53 @@ pub fn describe_snapshots(
     }
     query.list("SnapshotId", ids.iter().copied());
     add_filters(&mut query, filters);
+    described(client, &query, !ids.is_empty())
+}
+
+/// The account's own snapshots that everybody may make volumes of.
+///
+/// # Errors
+/// No right to ask; no answer.
+pub fn public_snapshots(client: &Client) -> Result<Vec<Snapshot>, Error> {
+    let mut query = Query::default();
+    query.set("Owner.1", "self").set("RestorableBy.1", "all");
+    described(client, &query, false)
+}
+
+fn described(client: &Client, query: &Query, by_id: bool) -> Result<Vec<Snapshot>, Error> {
     let mut found = Vec::new();
-    pages(DESCRIBE, client, &query, !ids.is_empty(), |root| {
+    pages(DESCRIBE, client, query, PAGE.filter(|_| !by_id), |root| {
         for entry in items(DESCRIBE, root, "snapshotSet")? {
             found.push(snapshot(entry)?);
         }
         Ok(())
     })?;
     Ok(found)
+}
+
+/// Who may make volumes of a snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VolumeMakers {
+    /// Everybody.
+    pub all: bool,
+    /// These accounts.
+    pub accounts: Vec<String>,
+}
+
+/// `DescribeSnapshotAttribute`, `createVolumePermission`.
+///
+/// # Errors
+/// It is no snapshot of ours; no answer.
+pub fn volume_makers(client: &Client, snapshot: &str) -> Result<VolumeMakers, Error> {
+    let mut query = Query::default();
+    query.set("SnapshotId", snapshot).set("Attribute", "createVolumePermission");
+    let root = ATTRIBUTE.query(client, &query)?;
+    ATTRIBUTE.id(&root, &["snapshotId"])?;
+    let list = || entries(&root, "createVolumePermission");
+    Ok(VolumeMakers {
+        all: list().any(|item| item.at(&["group"]) == Some("all")),
+        accounts: list().filter_map(|item| item.trimmed(&["userId"])).collect(),
+    })
 }
 
 /// `DeleteSnapshot`. One that is gone already is no error.

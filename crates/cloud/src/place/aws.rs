@@ -71,6 +71,11 @@ pub(super) fn address(service: Service, region: &str, fips: bool) -> Result<Stri
             "AWS has no bootstrap service: give the certificate with --ec2cert".to_owned(),
         ));
     }
+    if service == Service::Properties {
+        return Err(Error::Usage(
+            "AWS has no properties of a cloud: --on euca names a Eucalyptus".to_owned(),
+        ));
+    }
     check_region(region)?;
     let (partition, suffix) = partition(region);
     let fips = fips && !(partition == "aws-us-gov" && GOVERNMENT.contains(&service));

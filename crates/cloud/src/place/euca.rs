@@ -8,22 +8,43 @@ use crate::credentials::euca::Euca;
 use crate::{Environment, Error, Kind};
 
 /// A service, its variables, and its settings in a region's section.
-const SERVICES: [(Service, &[&str], &[&str]); 4] = [
+const SERVICES: [(Service, &[&str], &[&str]); 7] = [
     (Service::Ec2, &["EC2_URL"], &["ec2-url"]),
     (Service::S3, &["S3_URL"], &["s3-url"]),
     (Service::Sts, &["TOKEN_URL"], &["sts-url", "tokens-url"]),
     (Service::Bootstrap, &["EUCA_BOOTSTRAP_URL"], &["bootstrap-url"]),
+    (Service::CloudFormation, &["AWS_CLOUDFORMATION_URL"], &["cloudformation-url"]),
+    (Service::AutoScaling, &["AWS_AUTO_SCALING_URL"], &["autoscaling-url"]),
+    (Service::Properties, &["EUCA_PROPERTIES_URL"], &["properties-url"]),
 ];
 
-/// Ends of paths: EC2's, S3's, the tokens', the bootstrap service's.
-const PATHS: [[&str; 4]; 2] = [
-    ["/services/compute", "/services/objectstorage", "/services/Tokens", "/services/Empyrean"],
-    ["/services/Eucalyptus", "/services/Walrus", "/services/Tokens", "/services/Empyrean"],
+/// Ends of paths, in the order of [`SERVICES`].
+const PATHS: [[&str; 7]; 2] = [
+    [
+        "/services/compute",
+        "/services/objectstorage",
+        "/services/Tokens",
+        "/services/Empyrean",
+        "/services/CloudFormation",
+        "/services/AutoScaling",
+        "/services/Properties",
+    ],
+    [
+        "/services/Eucalyptus",
+        "/services/Walrus",
+        "/services/Tokens",
+        "/services/Empyrean",
+        "/services/CloudFormation",
+        "/services/AutoScaling",
+        "/services/Properties",
+    ],
 ];
 
 /// First parts of hosts' names, in the same order.
-const HOSTS: [[&str; 4]; 2] =
-    [["ec2", "s3", "sts", "bootstrap"], ["compute", "objectstorage", "tokens", "bootstrap"]];
+const HOSTS: [[&str; 7]; 2] = [
+    ["ec2", "s3", "sts", "bootstrap", "cloudformation", "autoscaling", "properties"],
+    ["compute", "objectstorage", "tokens", "bootstrap", "cloudformation", "autoscaling", "properties"],
+];
 
 /// All that names a cloud.
 pub(super) fn find(options: &PlaceOptions, environment: &Environment) -> Result<Place, Error> {
@@ -112,6 +133,9 @@ pub(super) fn missing(service: Service) -> Error {
         Service::S3 => "give --s3-url, or set S3_URL",
         Service::Sts => "set TOKEN_URL",
         Service::Bootstrap => "give --bootstrap-url, or set EUCA_BOOTSTRAP_URL",
+        Service::CloudFormation => "set AWS_CLOUDFORMATION_URL",
+        Service::AutoScaling => "set AWS_AUTO_SCALING_URL",
+        Service::Properties => "set EUCA_PROPERTIES_URL",
         Service::Ebs | Service::Ssm | Service::Kms => {
             return Error::Usage(format!("Eucalyptus has no such service as {}", service.name()));
         }

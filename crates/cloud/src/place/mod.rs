@@ -36,6 +36,12 @@ pub enum Service {
     Kms,
     /// Eucalyptus' bootstrap service (`DescribeServiceCertificates`).
     Bootstrap,
+    /// Stacks. Query protocol, version 2010-05-15.
+    CloudFormation,
+    /// Auto scaling groups. Query protocol, version 2011-01-01.
+    AutoScaling,
+    /// Eucalyptus' settings (`DescribeProperties`, `ModifyPropertyValue`).
+    Properties,
 }
 
 /// How requests are signed.
@@ -158,8 +164,18 @@ impl Place {
 
 impl Service {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Ec2, Self::S3, Self::Ebs, Self::Sts, Self::Ssm, Self::Kms, Self::Bootstrap];
+    pub const ALL: [Self; 10] = [
+        Self::Ec2,
+        Self::S3,
+        Self::Ebs,
+        Self::Sts,
+        Self::Ssm,
+        Self::Kms,
+        Self::Bootstrap,
+        Self::CloudFormation,
+        Self::AutoScaling,
+        Self::Properties,
+    ];
 
     /// Its name in messages.
     pub fn name(self) -> &'static str {
@@ -171,6 +187,9 @@ impl Service {
             Self::Ssm => "SSM",
             Self::Kms => "KMS",
             Self::Bootstrap => "the bootstrap service",
+            Self::CloudFormation => "CloudFormation",
+            Self::AutoScaling => "AutoScaling",
+            Self::Properties => "the properties service",
         }
     }
 
@@ -184,6 +203,9 @@ impl Service {
             Self::Ssm => "ssm",
             Self::Kms => "kms",
             Self::Bootstrap => "bootstrap",
+            Self::CloudFormation => "cloudformation",
+            Self::AutoScaling => "autoscaling",
+            Self::Properties => "properties",
         }
     }
 }

@@ -4,42 +4,43 @@
 //! not. Keys that XML cannot hold are not made here. A server that encodes unasked is understood: botocore's handlers
 //! decode such keys as forms are (a plus sign is a space).
 
-use super::name::bucket_path;
+use super::name::{bucket_path, existing_bucket_path};
 use super::request;
 use crate::call::{Call, shown};
+use crate::transport::Response;
 use crate::xml::Element;
 use crate::{Client, Error, Service};
 
 const LIST_OBJECTS: Call = Call(Service::S3, "ListObjects");
 
 /// Bytes of a page: 1,000 keys of 1,024 bytes, each percent-encoded, with what stands around them.
-const PAGE: usize = 8 * 1024 * 1024;
+pub(super) const PAGE: usize = 8 * 1024 * 1024;
 /// Keys in all. A bundle has some thousands at most.
 const KEYS: usize = 1_000_000;
+
+/// A page of a bucket's keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Keys, with their bytes.
+    pub keys: Vec<(String, u64)>,
+    /// Others follow; the last key is the marker that they stand behind.
+    pub more: bool,
+}
 
 /// `ListObjects`: all keys that begin with `prefix`, with their bytes.
 ///
 /// # Errors
 /// There is no such bucket; no answer; an answer with other keys than those asked for.
 pub fn list_objects(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<(String, u64)>, Error> {
-    let mut request = request("GET", bucket_path(client, bucket)?);
+    let path = bucket_path(client, bucket)?;
     let mut found: Vec<(String, u64)> = Vec::new();
     loop {
-        request.query = query(prefix, found.last().map(|(key, _)| key.as_str()));
-        let root = LIST_OBJECTS.xml(&LIST_OBJECTS.send(client, &request, PAGE)?)?;
-        if root.name != "ListBucketResult" {
-            return Err(
-                LIST_OBJECTS.wrong(format!("<{}> in the place of <ListBucketResult>", shown(&root.name)))
-            );
-        }
-        let before = found.last().map(|(key, _)| key.clone());
-        page(&root, prefix, &mut found)?;
-        if LIST_OBJECTS.flag(&root, &["IsTruncated"])? != Some(true) {
+        let marker = found.last().map(|(key, _)| key.as_str());
+        let next = page_of(client, &path, prefix, marker)?;
+        let more = next.more;
+        found.extend(next.keys);
+        if !more {
             return Ok(found);
-        }
-        // The last key is the next page's marker. A server that ignores markers would be asked for ever.
-        if found.last().map(|(key, _)| key) == before.as_ref() {
-            return Err(LIST_OBJECTS.wrong("others follow, it says, and it gives no other keys"));
         }
         if found.len() > KEYS {
             return Err(LIST_OBJECTS.wrong(format!("more than {KEYS} keys begin with \"{}\"", shown(prefix))));
@@ -47,7 +48,33 @@ pub fn list_objects(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<(
     }
 }
 
-fn query(prefix: &str, marker: Option<&str>) -> Vec<(String, String)> {
+/// `ListObjects`: the page of keys that begin with `prefix` and stand behind `marker`. The bucket may have a name that
+/// no new one can have.
+///
+/// # Errors
+/// There is no such bucket; no answer; an answer with other keys than those asked for, or that would never end.
+pub fn list_page(
+    client: &Client,
+    bucket: &str,
+    prefix: &str,
+    marker: Option<&str>,
+) -> Result<Listing, Error> {
+    page_of(client, &existing_bucket_path(bucket)?, prefix, marker)
+}
+
+fn page_of(client: &Client, path: &str, prefix: &str, marker: Option<&str>) -> Result<Listing, Error> {
+    let mut request = request("GET", path.to_owned());
+    request.query = start_of(prefix, marker);
+    let found = read_page(&LIST_OBJECTS.send(client, &request, PAGE)?, prefix)?;
+    // The last key is the next page's marker. A server that ignores markers would be asked for ever.
+    if found.more && found.keys.last().is_none_or(|(key, _)| Some(key.as_str()) == marker) {
+        return Err(LIST_OBJECTS.wrong("others follow, it says, and it gives no other keys"));
+    }
+    Ok(found)
+}
+
+/// The query of a page.
+pub(super) fn start_of(prefix: &str, marker: Option<&str>) -> Vec<(String, String)> {
     let mut query = vec![("max-keys".to_owned(), "1000".to_owned())];
     if !prefix.is_empty() {
         query.push(("prefix".to_owned(), prefix.to_owned()));
@@ -56,6 +83,17 @@ fn query(prefix: &str, marker: Option<&str>) -> Vec<(String, String)> {
         query.push(("marker".to_owned(), marker.to_owned()));
     }
     query
+}
+
+/// The page in an answer.
+pub(super) fn read_page(response: &Response, prefix: &str) -> Result<Listing, Error> {
+    let root = LIST_OBJECTS.xml(response)?;
+    if root.name != "ListBucketResult" {
+        return Err(LIST_OBJECTS.wrong(format!("<{}> in the place of <ListBucketResult>", shown(&root.name))));
+    }
+    let mut keys = Vec::new();
+    page(&root, prefix, &mut keys)?;
+    Ok(Listing { keys, more: LIST_OBJECTS.flag(&root, &["IsTruncated"])? == Some(true) })
 }
 
 /// Adds a page's keys.

@@ -53,8 +53,23 @@ pub(super) fn bucket_path(client: &Client, bucket: &str) -> Result<String, Error
 /// The path of an object.
 pub(super) fn object_path(client: &Client, bucket: &str, key: &str) -> Result<String, Error> {
     check_key(key)?;
-    let parts: Vec<String> = key.split('/').map(encode).collect();
-    Ok(format!("{}/{}", bucket_path(client, bucket)?, parts.join("/")))
+    Ok(format!("{}/{}", bucket_path(client, bucket)?, encoded(key)))
+}
+
+/// The path of a bucket that is there, whatever its name: AWS' oldest have names as Eucalyptus allows them.
+pub(super) fn existing_bucket_path(bucket: &str) -> Result<String, Error> {
+    check_bucket_name(Kind::Euca, bucket)?;
+    Ok(format!("/{}", encode(bucket)))
+}
+
+/// The path of an object in such a bucket.
+pub(super) fn existing_object_path(bucket: &str, key: &str) -> Result<String, Error> {
+    check_key(key)?;
+    Ok(format!("{}/{}", existing_bucket_path(bucket)?, encoded(key)))
+}
+
+fn encoded(key: &str) -> String {
+    key.split('/').map(encode).collect::<Vec<_>>().join("/")
 }
 
 fn aws(bucket: &str) -> Option<&'static str> {

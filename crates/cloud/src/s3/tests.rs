@@ -287,3 +287,100 @@ fn names_are_looked_at_before_anything_is_sent() {
     assert!(delete_bucket(&served.client(), "images/k").is_err());
     assert!(served.sent().is_empty());
 }
+
+#[test]
+fn the_buckets_of_an_account_are_listed() {
+    let list = "<ListAllMyBucketsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Owner><ID>o</ID></Owner><Buckets>\
+        <Bucket><Name>One_Old</Name><CreationDate>2006-02-03T16:45:09.000Z</CreationDate></Bucket>\
+        <Bucket><Name>two</Name><CreationDate>c</CreationDate><BucketRegion>eu-west-1</BucketRegion></Bucket>\
+        </Buckets></ListAllMyBucketsResult>";
+    let served = aws([ok(list), ok(list.replace("two", "")), ok("<html/>"), no(403, "AccessDenied")]);
+    let client = served.client();
+    let found = list_buckets(&client).unwrap();
+    let names: Vec<_> = found.iter().map(|bucket| (bucket.name.as_str(), bucket.region.as_deref())).collect();
+    assert_eq!(names, [("One_Old", None), ("two", Some("eu-west-1"))]);
+    assert_eq!(found[0].created, "2006-02-03T16:45:09.000Z");
+    for _ in 0..3 {
+        assert!(list_buckets(&client).is_err());
+    }
+    assert_eq!(served.sent()[0].target, "/");
+}
+
+#[test]
+fn where_a_bucket_is() {
+    let location = |text: &str| ok(format!("<LocationConstraint xmlns=\"x\">{text}</LocationConstraint>"));
+    let served = aws([location(""), location("EU"), location("ap-south-1"), ok("<Error/>")]);
+    let client = served.client();
+    let found = [(); 3].map(|()| bucket_location(&client, "Old_Bucket").unwrap().unwrap());
+    assert_eq!(found, ["us-east-1", "eu-west-1", "ap-south-1"]);
+    assert!(bucket_location(&client, "b-2").is_err());
+    assert_eq!(served.sent()[0].target, "/Old_Bucket?location");
+    assert_eq!(bucket_location(&euca([location("")]).client(), "bucket").unwrap(), None);
+}
+
+#[test]
+fn a_bucket_is_listed_page_by_page() {
+    let page = |more: bool| {
+        ok(format!(
+            "<ListBucketResult><IsTruncated>{more}</IsTruncated><Contents><Key>k2</Key><Size>3</Size></Contents>\
+             </ListBucketResult>"
+        ))
+    };
+    let served = aws([page(true), page(true), page(false)]);
+    let client = served.client();
+    let found = list_page(&client, "bucket", "", Some("k1")).unwrap();
+    assert_eq!(found, Listing { keys: vec![("k2".to_owned(), 3)], more: true });
+    assert!(list_page(&client, "bucket", "", Some("k2")).is_err());
+    assert!(!list_page(&client, "bucket", "", Some("k2")).unwrap().more);
+    assert_eq!(served.sent()[0].target, "/bucket?max-keys=1000&marker=k1");
+}
+
+#[test]
+fn what_anybody_may_list_is_seen_without_credentials() {
+    let list = "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>k</Key><Size>3</Size></Contents>\
+        </ListBucketResult>";
+    let served = aws([
+        ok(list).with("x-amz-bucket-region", "eu-west-1"),
+        no(403, "AccessDenied"),
+        no(301, "PermanentRedirect").with("x-amz-bucket-region", "us-west-2"),
+        ok("<html>"),
+        no(503, "SlowDown"),
+    ]);
+    let client = served.client();
+    let found = look_at_bucket(&client, "bucket", "", None).unwrap();
+    let listing = Listing { keys: vec![("k".to_owned(), 3)], more: false };
+    assert!(found.readable());
+    assert_eq!((found.region.as_deref(), found.listing), (Some("eu-west-1"), Some(listing)));
+    let found = look_at_bucket(&client, "bucket", "", None).unwrap();
+    assert!(!found.readable() && found.listing.is_none());
+    assert_eq!((found.status, found.code.as_deref()), (403, Some("AccessDenied")));
+    let found = look_at_bucket(&client, "bucket", "", None).unwrap();
+    assert_eq!((found.status, found.region.as_deref()), (301, Some("us-west-2")));
+    assert!(look_at_bucket(&client, "bucket", "", None).is_err());
+    assert!(look_at_bucket(&client, "bucket", "", None).is_err());
+    for sent in served.sent() {
+        assert_eq!((sent.header("authorization"), sent.header("x-amz-date")), ("", ""));
+    }
+}
+
+#[test]
+fn what_anybody_may_read_is_seen_without_credentials() {
+    let whole = vec![b'x'; 1 << 20];
+    let served = aws([
+        given(206, "x").with("content-range", "bytes 0-0/5"),
+        ok(whole),
+        no(416, "InvalidRange"),
+        no(404, "NoSuchKey"),
+        given(403, ""),
+        given(200, "").with("content-length", "5000000000"),
+    ]);
+    let client = served.client();
+    let readable = [(); 4].map(|()| look_at_object(&client, "bucket", "a b").unwrap().readable());
+    assert_eq!(readable, [true, true, true, false]);
+    let readable = [(); 2].map(|()| look_at_head(&client, "bucket", "a b").unwrap().readable());
+    assert_eq!(readable, [false, true]);
+    let sent = served.sent();
+    assert_eq!((sent[0].target.as_str(), sent[0].header("range")), ("/bucket/a%20b", "bytes=0-0"));
+    assert_eq!((sent[5].method.as_str(), sent[5].header("authorization")), ("HEAD", ""));
+    assert!(matches!(look_at_object(&client, "bucket", "../x"), Err(Error::Usage(_))));
+}

@@ -36,6 +36,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) fresh: bool,
     /// No proxy: services of the machine itself (container credentials, instance metadata).
     pub(crate) direct: bool,
+    /// Of a body that is too long the beginning is enough.
+    pub(crate) cut: bool,
 }
 
 /// Connections. Clones share them.
@@ -114,7 +116,7 @@ impl Transport {
             .collect();
         let refused = status >= 300;
         let limit = if refused { REFUSAL } else { outgoing.limit };
-        let body = read(body, limit, refused)?;
+        let body = read(body, limit, refused || outgoing.cut)?;
         Ok(Response { status, headers, body })
     }
 }

@@ -5,5 +5,6 @@
 mod bundles;
 mod eucalyptus;
 mod keys;
+mod launching;
 mod places;
 mod snapshots;

@@ -35,6 +35,9 @@ pub(crate) fn with(cloud: &Cloud, id: &str, secret: &str, scheme: Scheme) -> Cli
         (Service::Ebs, ""),
         (Service::Ssm, ""),
         (Service::Kms, ""),
+        (Service::CloudFormation, "/services/CloudFormation"),
+        (Service::AutoScaling, "/services/AutoScaling"),
+        (Service::Properties, "/services/Properties"),
     ];
     for (service, path) in paths {
         place.given.insert(service, format!("{}{}", cloud.url(), if euca { path } else { "" }));

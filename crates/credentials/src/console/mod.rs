@@ -111,6 +111,12 @@ impl Reading {
     }
 }
 
+/// A log as lines of printable ASCII, without what a terminal would obey. Secrets in it stay.
+#[must_use]
+pub fn plain_text(log: &[u8]) -> String {
+    clean::clean(log)
+}
+
 /// Finds the newest intact block.
 ///
 /// # Errors

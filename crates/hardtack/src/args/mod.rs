@@ -1,5 +1,6 @@
 //! The command line: one file for each verb.
 
+mod audit;
 mod build;
 mod bundle;
 mod console;
@@ -7,18 +8,24 @@ mod convert;
 mod demo;
 mod enroll;
 mod harden;
+mod hidden;
 mod image;
 mod install;
+mod instances;
+mod launch;
 mod place;
 mod register;
+mod service_image;
 mod size;
 mod source;
+mod stack;
 mod target;
 mod unbundle;
 mod undo;
 mod upload;
 mod user_data;
 
+pub(crate) use audit::{AuditArgs, AuditFormat, AuditPart, FailOn};
 pub(crate) use build::BuildArgs;
 pub(crate) use bundle::{
     AccountArgs, Architecture, BundleArgs, FilesArgs, ForeignArgs, GzipName, KeysArgs, PackingArgs,
@@ -27,11 +34,16 @@ pub(crate) use console::ConsoleArgs;
 pub(crate) use convert::ConvertArgs;
 pub(crate) use demo::DemoArgs;
 pub(crate) use enroll::EnrollArgs;
+pub(crate) use hidden::{DirectoryArgs, RelayArgs};
 pub(crate) use image::{Boot, ExistingName, ImageArgs, Imds};
 pub(crate) use install::{InstallArgs, SnapshotArgs};
+pub(crate) use instances::{ImagesArgs, InstancesArgs, TerminateArgs, TypesArgs};
+pub(crate) use launch::{AccelName, BusName, CloudArgs, HereArgs, LaunchArgs, LikeName, Tokens, WaitFor};
 pub(crate) use place::{AccessArgs, Auth, On, PlaceArgs};
 pub(crate) use register::RegisterArgs;
+pub(crate) use service_image::{ServiceImageArgs, ServiceImageVerb, ServiceInstallArgs, ServiceListArgs};
 pub(crate) use source::SourceArgs;
+pub(crate) use stack::{CreateArgs, FillArgs, RenderArgs, StackArgs, StackVerb};
 pub(crate) use target::{CompressionName, Format, TargetArgs};
 pub(crate) use unbundle::UnbundleArgs;
 pub(crate) use undo::UndoArgs;
@@ -81,14 +93,39 @@ pub(crate) enum Verb {
     Register(Box<RegisterArgs>),
     /// Take away what install, upload or register made.
     Undo(UndoArgs),
+    /// Start instances of an image with user-data: on this machine, on AWS, on Eucalyptus.
+    Launch(Box<LaunchArgs>),
     /// Read the credentials block that a machine printed on its console.
     Console(ConsoleArgs),
+    /// List images.
+    Images(ImagesArgs),
+    /// List instances.
+    Instances(InstancesArgs),
+    /// List the types of instances, and what is free of them.
+    Types(TypesArgs),
+    /// End instances.
+    Terminate(TerminateArgs),
+    /// CloudFormation: user-data in templates, and stacks made of them.
+    Stack(StackArgs),
+    /// Images of Eucalyptus' own services: the load balancer's.
+    ServiceImage(ServiceImageArgs),
+    /// See what of an account the world can reach.
+    Audit(Box<AuditArgs>),
     /// Give a user of an image a new second factor, offline, or none.
     Enroll(EnrollArgs),
     /// Check, show, try out and pack the user-data of instances.
     UserData(UserDataArgs),
     /// Show the main job on a small sample image.
     Demo(DemoArgs),
+    /// The process behind an instance of this machine.
+    #[command(hide = true)]
+    Supervise(DirectoryArgs),
+    /// The switch of a private network of this machine.
+    #[command(hide = true)]
+    Switch(DirectoryArgs),
+    /// From QEMU's user network to the metadata service.
+    #[command(hide = true)]
+    Relay(RelayArgs),
 }
 
 #[cfg(test)]
@@ -101,7 +138,10 @@ mod tests {
 
     use super::*;
 
-    const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/publish.md");
+    const DOCUMENTS: [&str; 2] = [
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/publish.md"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/launch.md"),
+    ];
 
     /// Short options of a verb with the long ones that they are, hidden ones too.
     fn shorts(verb: &str) -> BTreeMap<char, String> {
@@ -128,8 +168,13 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_short_options_is_the_command_line() {
-        let text = std::fs::read_to_string(DOCUMENT).unwrap();
+    fn the_tables_of_short_options_are_the_command_line() {
+        DOCUMENTS.iter().for_each(|document| table(document));
+        assert!(shorts("undo").is_empty());
+    }
+
+    fn table(document: &str) {
+        let text = std::fs::read_to_string(document).unwrap();
         let mut rows = text.lines().skip_while(|line| !line.starts_with("| short |"));
         let cells = |line: &str| -> Vec<String> {
             line.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`').to_owned()).collect()
@@ -149,7 +194,31 @@ mod tests {
                 assert_eq!(cell, expected, "-{short} of {verb}");
             }
         }
-        assert!(shorts("undo").is_empty());
+    }
+
+    /// Each verb, and each verb within one, has lines of examples that begin with its own name.
+    fn without_examples(command: &mut clap::Command, name: &str, lacking: &mut Vec<String>) {
+        let verbs: Vec<String> = command
+            .get_subcommands()
+            .filter(|verb| !verb.is_hide_set() && verb.get_name() != "help")
+            .map(|verb| verb.get_name().to_owned())
+            .collect();
+        for verb in verbs {
+            let full = format!("{name} {verb}");
+            let inner = command.find_subcommand_mut(&verb).unwrap();
+            let help = inner.render_long_help().to_string();
+            if !help.lines().any(|line| line.starts_with(&format!("  {full} "))) {
+                lacking.push(full.clone());
+            }
+            without_examples(inner, &full, lacking);
+        }
+    }
+
+    #[test]
+    fn every_verb_and_each_within_one_shows_examples() {
+        let mut lacking = Vec::new();
+        without_examples(&mut Cli::command(), "hardtack", &mut lacking);
+        assert!(lacking.is_empty(), "{lacking:?}");
     }
 
     #[test]

@@ -19,7 +19,9 @@ pub(crate) fn disk_size(text: &str) -> Result<u64, String> {
     let bytes = size(text)?;
     match bytes.checked_next_multiple_of(512) {
         Some(whole) if whole == bytes => Ok(bytes),
-        Some(whole) => Err(format!("a disk has whole sectors of 512 bytes: {whole} would do")),
+        Some(whole) => {
+            Err(format!("a disk has whole sectors of 512 bytes: {whole} would do, or a unit (10G)"))
+        }
         None => Err("no disk is so large".to_owned()),
     }
 }

@@ -12,12 +12,12 @@ Examples:
   hardtack undo web-1.journal --profile build
 
 Place, region and addresses stand in the journal; credentials come from the environment and the files, as for
-install. When everything is gone the journal is removed. What could not be removed still stands in it: run it
-again.
+install. When everything is gone the journal is removed, and so is the private key that launch --new-key wrote, unless
+other instances were started with it. What could not be removed still stands in the journal: run it again.
 
 Exit codes: 0 done, 2 wrong usage or credentials, 3 not a journal, 4 local input or output, 5 a remote service.";
 
-/// Take away what install, upload or register made.
+/// Take away what install, upload, register, launch, stack create or service-image install made.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct UndoArgs {

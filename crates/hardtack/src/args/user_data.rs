@@ -68,7 +68,8 @@ pub(crate) struct CheckArgs {
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
-    /// Check against this image too: what the user-data would do to its way in.
+    /// Check against this image too: what the user-data would do to its way in. A file, or an id or a name of the local
+    /// catalog (HARDTACK_CATALOG names it).
     #[arg(long, value_name = "IMAGE")]
     pub(crate) image: Option<PathBuf>,
 

@@ -1,15 +1,26 @@
 //! What the verbs do: one file for each.
 
+mod audit;
 mod build;
 mod bundle;
 mod console;
 mod convert;
 mod demo;
 mod enroll;
+mod euca_lines;
+mod hidden;
+mod images;
 mod install;
+mod instances;
+mod launch;
+mod machines;
 mod publish;
 mod register;
+mod service_image;
+mod stack;
+mod terminate;
 mod trial;
+mod types;
 mod unbundle;
 mod undo;
 mod upload;
@@ -30,6 +41,17 @@ pub(crate) fn run(arguments: &Cli) -> Result<u8, CliError> {
         Verb::Register(arguments) => register::run(arguments),
         Verb::Undo(arguments) => undo::run(arguments),
         Verb::Console(arguments) => console::run(arguments),
+        Verb::Launch(arguments) => launch::run(arguments),
+        Verb::Images(arguments) => images::run(arguments),
+        Verb::Instances(arguments) => instances::run(arguments),
+        Verb::Types(arguments) => types::run(arguments),
+        Verb::Terminate(arguments) => terminate::run(arguments),
+        Verb::Stack(arguments) => stack::run(arguments),
+        Verb::ServiceImage(arguments) => service_image::run(arguments),
+        Verb::Audit(arguments) => audit::run(arguments),
+        Verb::Supervise(arguments) => hidden::supervise(arguments),
+        Verb::Switch(arguments) => hidden::switch(arguments),
+        Verb::Relay(arguments) => hidden::relay(arguments),
         Verb::Enroll(arguments) => enroll::run(arguments),
         Verb::UserData(arguments) => user_data::run(arguments),
         Verb::Demo(arguments) => demo::run(arguments),

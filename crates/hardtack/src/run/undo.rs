@@ -2,9 +2,11 @@
 
 use std::io::Write as _;
 
+use hardtack_cloud::ec2::describe_instances;
 use hardtack_cloud::{Client, Kind, Place, PlaceOptions};
+use hardtack_launch::key::{self, Forgotten};
 use hardtack_publish::journal::{Header, Journal};
-use hardtack_publish::undo::undo;
+use hardtack_publish::undo::{Undone, undo, undo_here};
 use serde_json::json;
 
 use super::publish::{self, Talker, place_options};
@@ -16,7 +18,13 @@ use crate::error::CliError;
 pub(crate) fn run(arguments: &UndoArgs) -> Result<u8, CliError> {
     let journal = Journal::existing(&arguments.journal)?;
     let client = client(arguments, &journal.header())?;
-    let undone = match undo(&journal, client.as_ref(), &Talker::default()) {
+    let made = key::keep_made(&journal)?;
+    let tell = Talker::default();
+    let undone = match &client {
+        Some(_) => undo(&journal, client.as_ref(), &tell),
+        None => undo_here(&journal, &environment::of_process(), &tell),
+    };
+    let undone = match undone {
         Ok(undone) => undone,
         Err(error) => {
             let left = journal.standing().len();
@@ -26,6 +34,10 @@ pub(crate) fn run(arguments: &UndoArgs) -> Result<u8, CliError> {
                 .hint(format!("{left} {things} in {path} still: run the same command again")));
         }
     };
+    let mut undone = undone;
+    if journal.standing().is_empty() {
+        private_key(&journal, made.as_deref(), client.as_ref(), &mut undone)?;
+    }
     let mut out = std::io::stdout().lock();
     let told = if arguments.json {
         let result = json!({"removed": undone.removed, "gone": undone.gone, "left": undone.left});
@@ -42,6 +54,46 @@ pub(crate) fn run(arguments: &UndoArgs) -> Result<u8, CliError> {
         journal.remove()?;
     }
     Ok(0)
+}
+
+/// The private key that the run wrote goes when nothing is left that it opens.
+fn private_key(
+    journal: &Journal,
+    name: Option<&str>,
+    client: Option<&Client>,
+    undone: &mut Undone,
+) -> Result<(), CliError> {
+    let Some(name) = name else { return Ok(()) };
+    let others = match client {
+        _ if !undone.left.is_empty() => Some("not all of the journal is gone".to_owned()),
+        Some(client) => of_others(client, name),
+        None => None,
+    };
+    let forgotten = match others {
+        Some(why) => {
+            undone.left.push(format!("the private key of {name}: {why}"));
+            return Ok(());
+        }
+        None => key::forget_made(journal)?,
+    };
+    match forgotten {
+        Forgotten::Nothing => {}
+        Forgotten::Removed(path) => undone.removed.push(format!("the private key {}", path.display())),
+        Forgotten::Left(path, why) => undone.left.push(format!("{}: {why}", path.display())),
+    }
+    Ok(())
+}
+
+/// Instances of other launches that have the key pair's name.
+fn of_others(client: &Client, name: &str) -> Option<String> {
+    let filters = [("key-name".to_owned(), vec![name.to_owned()])];
+    match describe_instances(client, &[], &filters) {
+        Err(error) => Some(format!("whether other instances have it is not known: {error}")),
+        Ok(found) => found
+            .iter()
+            .find(|one| one.key_name.as_deref() == Some(name) && one.state.name != "terminated")
+            .map(|one| format!("{} was started with it, too", one.id)),
+    }
 }
 
 /// The cloud that the journal names; none where all of it is local.

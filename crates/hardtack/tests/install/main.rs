@@ -5,5 +5,6 @@ mod aws;
 mod euca;
 mod killed;
 mod local;
+mod service_image;
 mod source;
 mod workshop;

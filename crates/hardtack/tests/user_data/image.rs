@@ -56,6 +56,62 @@ fn codes(ran: &Ran) -> Vec<String> {
         .collect()
 }
 
+/// A catalog with the image under the name `hard`.
+fn catalog(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hardtack"));
+    command.env("HARDTACK_CATALOG", folder.join("catalog")).current_dir(folder);
+    let ran = command.args(["install", hardened(), "-n", "hard"]).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hardtack"));
+    command.env("HARDTACK_CATALOG", folder.join("catalog")).current_dir(folder);
+    command
+}
+
+/// Leaves nobody who has all factors.
+const SHUT: &str =
+    "#cloud-config\nusers:\n  - name: joe\n    lock_passwd: false\n    hashed_passwd: $6$CANARY$CANARY\n";
+
+#[test]
+fn an_image_of_the_catalog_is_named_as_a_launch_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("shut.yaml"), SHUT).unwrap();
+    let mut command = catalog(folder.path());
+    let mut check = |image: &str| {
+        let ran = command.args(["user-data", "check", "shut.yaml", "--image", image]).output().unwrap();
+        let text = String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned();
+        command = Command::new(env!("CARGO_BIN_EXE_hardtack"));
+        command.env("HARDTACK_CATALOG", folder.path().join("catalog")).current_dir(folder.path());
+        (ran.status.code(), text)
+    };
+    let (code, text) = check("hard");
+    assert!(code == Some(1) && text.contains("nobody could log in over SSH"), "{text}");
+    let (code, text) = check("hrd");
+    assert!(code == Some(4) && text.contains("there are hard") && text.contains("no such file"), "{text}");
+    let (code, text) = check("./hard");
+    assert!(code == Some(4) && !text.contains("catalog"), "{text}");
+    // A file of that name comes first.
+    std::fs::write(folder.path().join("hard"), "no image").unwrap();
+    let (code, text) = check("hard");
+    assert!(code != Some(1) && !text.contains("nobody could log in"), "{text}");
+}
+
+#[test]
+fn a_launch_here_is_refused_when_user_data_shuts_everybody_out_of_the_image() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("shut.yaml"), SHUT).unwrap();
+    let ran = catalog(folder.path())
+        // Without a QEMU: nothing starts where it is not refused.
+        .env("PATH", "")
+        .args(["launch", "hard", "-f", "shut.yaml", "--accel", "tcg", "--journal", "launch.journal"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(1), "{text}");
+    assert!(text.contains("nobody could log in over SSH") && text.contains("shut.yaml:"), "{text}");
+    assert!(text.contains("nothing was launched, and --force launches all the same"), "{text}");
+    assert!(!folder.path().join("catalog/instances").exists(), "{text}");
+}
+
 #[test]
 fn the_shipped_launch_file_fits() {
     let launch = top().join("cloud-config/launch.yaml");

@@ -54,16 +54,17 @@ pub struct Header {
 pub struct Ticket(u64);
 
 /// Something that is written down and about to be asked for.
-pub(crate) struct Intent<'a> {
+pub struct Intent<'a> {
     journal: &'a Journal,
-    pub(crate) ticket: Ticket,
+    /// Its ticket.
+    pub ticket: Ticket,
     first: bool,
 }
 
 impl Intent<'_> {
     /// Writes it off where the service has refused what nobody had asked for before: nothing was made, and nothing
     /// is to be looked for later.
-    pub(crate) fn settle<T>(&self, answer: Result<T, Cloud>) -> Result<T, Cloud> {
+    pub fn settle<T>(&self, answer: Result<T, Cloud>) -> Result<T, Cloud> {
         if let Err(error) = &answer
             && self.first
             && error.is_refusal()
@@ -260,7 +261,7 @@ impl Journal {
     }
 
     /// What [`intend`](Self::intend) gave, for a call that may be refused: [`Intent::settle`] writes it off then.
-    pub(crate) fn intent(&self, region: &str, resource: &Resource) -> Result<Intent<'_>, Error> {
+    pub fn intent(&self, region: &str, resource: &Resource) -> Result<Intent<'_>, Error> {
         // A call of an earlier run may have been carried out, whatever is said of this one.
         let first = self.find(region, resource).is_none();
         Ok(Intent { journal: self, ticket: self.intend(region, resource)?, first })

@@ -52,10 +52,62 @@ pub enum Resource {
         /// What it becomes. One that is something else again by the time of undoing is left alone.
         after: String,
     },
-    /// An instance, of a trial (found again by token and tag).
+    /// An instance, or several of one call: their ids have commas between them (found again by token and tag).
     Instance {
         /// The client token.
         token: String,
+    },
+    /// A key pair that was imported (found again by its name; its tag or a fingerprint says whose it is).
+    KeyPair {
+        /// Its name.
+        name: String,
+        /// Fingerprints that clouds give its public key.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        fingerprints: Vec<String>,
+        /// The file that has the private key, where the run made it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<String>,
+    },
+    /// A security group (found again by its name, which has the journal's id in it).
+    SecurityGroup {
+        /// Its name.
+        name: String,
+    },
+    /// A volume. Eucalyptus takes no token for it and tags in a call of their own: what is of that zone and size, was not
+    /// there before, and has no tag is the one.
+    Volume {
+        /// What the journal tells it by.
+        token: String,
+        /// Its zone.
+        #[serde(default)]
+        zone: String,
+        /// GiB.
+        #[serde(default)]
+        size: u64,
+        /// Volumes that were there before.
+        #[serde(default)]
+        before: Vec<String>,
+    },
+    /// A stack of CloudFormation (found again by its name and tag).
+    Stack {
+        /// Its name.
+        name: String,
+    },
+    /// A setting of Eucalyptus.
+    Property {
+        /// Its name.
+        name: String,
+        /// What it was before.
+        before: String,
+        /// What it becomes. One that is something else again by the time of undoing is left alone.
+        after: String,
+    },
+    /// An instance of this machine.
+    LocalInstance {
+        /// The catalog's directory.
+        catalog: String,
+        /// Its id.
+        id: String,
     },
     /// An image of the local catalog.
     Local {

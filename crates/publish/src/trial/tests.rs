@@ -127,8 +127,9 @@ fn a_connection_that_ends_at_once_is_no_answer() {
 #[test]
 fn machines_that_cannot_be_started_are_refused_before() {
     let environment = environment(false);
-    assert!(matches!(check_qemu("arm64", false, &environment), Err(Error::Refused(_))));
-    assert!(matches!(check_qemu("x86_64", false, &environment), Err(Error::Usage(_))));
+    use hardtack_local::Error as Local;
+    assert!(matches!(check_qemu("arm64", false, &environment), Err(Error::Local(Local::Refused(_)))));
+    assert!(matches!(check_qemu("x86_64", false, &environment), Err(Error::Local(Local::Usage(_)))));
 }
 
 #[test]

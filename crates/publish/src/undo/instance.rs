@@ -1,4 +1,5 @@
-//! An instance of a trial: terminated, and waited for, because an image's snapshot is in use as long as its volumes.
+//! Instances of a trial or of a launch: terminated, and waited for, because an image's snapshot is in use as long as their
+//! volumes, and so are security groups.
 
 use hardtack_cloud::ec2::{Instance, describe_instances, terminate_instance};
 use hardtack_cloud::{Error as Cloud, Kind};
@@ -7,7 +8,7 @@ use super::{Fate, Task};
 use crate::Error;
 use crate::journal::TAG;
 use crate::poll::Poll;
-use crate::refusal::missing;
+use crate::refusal::{missing, transient};
 use crate::tags;
 
 impl Task<'_, '_> {
@@ -15,13 +16,20 @@ impl Task<'_, '_> {
         let region = self.region().to_owned();
         let found = loop {
             let found = self.find(token, id)?;
+            // Of several started at once one may be seen before the other: none is left running.
+            let unseen =
+                |known: &str| !known.is_empty() && !found.iter().any(|instance| instance.id == known);
+            let all = !id.unwrap_or_default().split(',').any(unseen);
             let (ours, others): (Vec<_>, Vec<_>) =
                 found.into_iter().partition(|instance| self.is_our_instance(instance));
-            if !ours.is_empty() {
+            if all && others.is_empty() && !ours.is_empty() {
                 break ours;
             }
             // Tags may be seen later than what they are of.
             if !self.fresh.again() {
+                if !ours.is_empty() {
+                    break ours;
+                }
                 match others.first().filter(|other| !is_over(other)) {
                     Some(other) => {
                         let text =
@@ -47,16 +55,35 @@ impl Task<'_, '_> {
     }
 
     fn find(&self, token: &str, id: Option<&str>) -> Result<Vec<Instance>, Error> {
-        let found = match (id, self.client.place().kind) {
-            (Some(id), _) => describe_instances(self.client, &[id], &[]),
-            (None, Kind::Aws) => describe_instances(self.client, &[], &self.tag()),
+        // One that is forgotten would hide the others.
+        let known = id.into_iter().flat_map(|ids| ids.split(','));
+        let mut found = known.into_iter().try_fold(Vec::new(), |mut all: Vec<Instance>, id| {
+            all.extend(nothing(describe_instances(self.client, &[id], &[]))?);
+            Ok::<_, Error>(all)
+        })?;
+        // A try whose answer was lost may have started others, where a cloud minds no tokens.
+        let filter = match self.client.place().kind {
+            Kind::Aws => self.tag(),
             // Tags come with a call of their own there, and that may not have been made.
-            (None, Kind::Euca) => {
-                let filter = ("client-token".to_owned(), vec![token.to_owned()]);
-                describe_instances(self.client, &[], &[filter])
-            }
+            Kind::Euca => vec![("client-token".to_owned(), vec![token.to_owned()])],
         };
-        nothing(found)
+        let others = match nothing(describe_instances(self.client, &[], &filter)) {
+            Ok(others) => others,
+            // The cloud may not know the filter.
+            Err(Error::Cloud(error)) if id.is_some() && error.code().is_some() && !transient(&error) => {
+                Vec::new()
+            }
+            Err(error) => return Err(error),
+        };
+        // Those of other entries of the journal are theirs.
+        let known = self.known();
+        for other in others {
+            if id.is_none() || !is_over(&other) && !known.contains(&other.id) && self.is_our_instance(&other)
+            {
+                found.push(other);
+            }
+        }
+        Ok(found)
     }
 
     /// Eucalyptus tags in a call of its own, which may not have been made.

@@ -1,19 +1,25 @@
 //! Taking away what a journal says was made, last things first.
 //!
-//! Instances, then parameters (so that nobody is pointed at an image that is gone), images, snapshots, objects, buckets.
+//! Instances, then what they were started with (key pairs, security groups, volumes) and parameters (so that nobody is
+//! pointed at an image that is gone), images, snapshots, objects, buckets.
 //! What has no id in the journal was intended by a run that ended before the answer came: it is looked for by what
 //! finds it again, for two minutes, because a cloud may not yet know everywhere what it has just made. Nothing is
 //! removed that is not known to be the journal's.
 
 mod image;
 mod instance;
+mod key_pair;
 mod object;
 mod parameter;
+mod property;
+mod security_group;
 mod snapshot;
+mod stack;
+mod volume;
 
 use std::path::Path;
 
-use hardtack_cloud::Client;
+use hardtack_cloud::{Client, Environment};
 
 use crate::catalog::Catalog;
 use crate::journal::{Journal, Resource, Standing};
@@ -41,6 +47,20 @@ enum Fate {
 /// Removes everything that stands in `journal`; `client` is `None` where all of it is local. Goes on after a failure
 /// and gives the first error at the end; what could not be removed still stands.
 pub fn undo(journal: &Journal, client: Option<&Client>, tell: &dyn Teller) -> Result<Undone, Error> {
+    undo_all(journal, client, client.map(|client| &**client.environment()), tell)
+}
+
+/// The same for a journal of this machine, whose instances end in their own time.
+pub fn undo_here(journal: &Journal, environment: &Environment, tell: &dyn Teller) -> Result<Undone, Error> {
+    undo_all(journal, None, Some(environment), tell)
+}
+
+fn undo_all(
+    journal: &Journal,
+    client: Option<&Client>,
+    environment: Option<&Environment>,
+    tell: &dyn Teller,
+) -> Result<Undone, Error> {
     journal.reopen()?;
     let mut standing = journal.standing();
     // The last that was made comes first among its like.
@@ -57,7 +77,7 @@ pub fn undo(journal: &Journal, client: Option<&Client>, tell: &dyn Teller) -> Re
         if keeps(&failed, &standing) {
             continue;
         }
-        match one(journal, client, fresh.as_mut(), &standing, tell) {
+        match one(journal, client, environment, fresh.as_mut(), &standing, tell) {
             Ok(fate) => {
                 journal.removed(standing.ticket)?;
                 match fate {
@@ -86,8 +106,12 @@ pub fn undo(journal: &Journal, client: Option<&Client>, tell: &dyn Teller) -> Re
 /// What goes first.
 fn rank(resource: &Resource) -> u8 {
     match resource {
-        Resource::Instance { .. } => 0,
-        Resource::Parameter { .. } => 1,
+        Resource::Stack { .. } | Resource::Instance { .. } | Resource::LocalInstance { .. } => 0,
+        Resource::Parameter { .. }
+        | Resource::Property { .. }
+        | Resource::Volume { .. }
+        | Resource::SecurityGroup { .. }
+        | Resource::KeyPair { .. } => 1,
         Resource::ImageCopy { .. } => 2,
         Resource::Image { .. } => 3,
         Resource::Snapshot { .. } | Resource::SnapshotCopy { .. } => 4,
@@ -105,7 +129,8 @@ fn keeps(failed: &[Standing], standing: &Standing) -> bool {
         (
             Resource::Image { .. },
             Resource::Snapshot { .. } | Resource::Object { .. } | Resource::Bucket { .. },
-        ) => true,
+        )
+        | (Resource::Instance { .. }, Resource::SecurityGroup { .. } | Resource::Volume { .. }) => true,
         _ => false,
     })
 }
@@ -113,10 +138,16 @@ fn keeps(failed: &[Standing], standing: &Standing) -> bool {
 fn one(
     journal: &Journal,
     client: Option<&Client>,
+    environment: Option<&Environment>,
     fresh: Option<&mut Fresh<'_>>,
     standing: &Standing,
     tell: &dyn Teller,
 ) -> Result<Fate, Error> {
+    if let (Resource::LocalInstance { catalog, id }, Some(environment)) = (&standing.resource, environment) {
+        let text = format!("instance {id} in {catalog}");
+        let removed = hardtack_local::Instances::new(Path::new(catalog)).terminate(id, environment)?;
+        return Ok(if removed { Fate::Removed(text) } else { Fate::Gone(text) });
+    }
     if let Resource::Local { catalog, id } = &standing.resource {
         let text = format!("image {id} in {catalog}");
         let place = Catalog::new(Path::new(catalog));
@@ -151,7 +182,13 @@ fn one(
         }
         Resource::Object { bucket, key } => task.object(bucket, key, standing.id.is_some()),
         Resource::Bucket { name } => task.bucket(name),
-        Resource::Local { id, .. } => Ok(Fate::Gone(id.clone())),
+        Resource::Stack { name } => task.stack(name, id),
+        Resource::Property { name, before, after } => task.property(name, before, after),
+        Resource::KeyPair { name, fingerprints, .. } => task.key_pair(name, fingerprints, id.is_some()),
+        Resource::SecurityGroup { name } => task.security_group(name, id),
+        Resource::Volume { .. } => task.volume(standing, id),
+        // Both were met above.
+        Resource::Local { id, .. } | Resource::LocalInstance { id, .. } => Ok(Fate::Gone(id.clone())),
     }
 }
 
@@ -183,6 +220,8 @@ impl Task<'_, '_> {
     fn known(&self) -> Vec<String> {
         let mut standing = self.journal.standing();
         standing.retain(|standing| standing.region == self.region());
-        standing.into_iter().filter_map(|standing| standing.id).collect()
+        // Instances of one call are one record.
+        let ids = standing.into_iter().filter_map(|standing| standing.id);
+        ids.flat_map(|ids| ids.split(',').map(str::to_owned).collect::<Vec<_>>()).collect()
     }
 }

@@ -3,11 +3,17 @@
 mod account;
 mod copies;
 mod filter;
+mod groups;
 mod images;
-mod instances;
+pub(crate) mod instances;
+mod key_pairs;
+mod networks;
 mod register;
+mod rules;
 mod sharing;
 mod snapshots;
+mod types;
+mod volumes;
 
 pub(crate) use images::state as image_state;
 pub(crate) use snapshots::state as snapshot_state;
@@ -55,7 +61,24 @@ pub(crate) fn handle(shared: &Shared, route: &Route, request: &Request, caller: 
         "DescribeInstances" => instances::describe(&call),
         "TerminateInstances" => instances::terminate(&call),
         "GetConsoleOutput" => instances::console(&call),
-        "DescribeInstanceTypes" => instances::types(&call),
+        "DescribeInstanceTypes" => types::describe(&call),
+        "ImportKeyPair" => key_pairs::import(&call),
+        "DescribeKeyPairs" => key_pairs::describe(&call),
+        "DeleteKeyPair" => key_pairs::delete(&call),
+        "CreateSecurityGroup" => groups::create(&call),
+        "DescribeSecurityGroups" => groups::describe(&call),
+        "DeleteSecurityGroup" => groups::delete(&call),
+        "AuthorizeSecurityGroupIngress" | "RevokeSecurityGroupIngress" => rules::change(&call, action),
+        "CreateVolume" => volumes::create(&call),
+        "DescribeVolumes" => volumes::describe(&call),
+        "AttachVolume" => volumes::attach(&call),
+        "DetachVolume" => volumes::detach(&call),
+        "DeleteVolume" => volumes::delete(&call),
+        "DescribeVpcs" => networks::vpcs(&call),
+        "DescribeSubnets" => networks::subnets(&call),
+        "DescribeAvailabilityZones" => networks::zones(&call),
+        "DescribeNetworkInterfaces" => networks::interfaces(&call),
+        "DescribeSnapshotAttribute" => sharing::describe_snapshot(&call),
         "CopyImage" if !shared.euca() => copies::image(&call),
         "CopySnapshot" if !shared.euca() => copies::snapshot(&call),
         "GetEbsEncryptionByDefault"
@@ -143,6 +166,11 @@ impl Call<'_> {
         if most.is_some_and(|most| !(5..=1000).contains(&most)) {
             return Err(Refusal::bad("InvalidParameterValue", "MaxResults is 5 to 1000"));
         }
+        self.paging_of(most)
+    }
+
+    /// `NextToken` alone.
+    pub(crate) fn paging_of(&self, most: Option<u64>) -> Result<(usize, Option<u64>), Refusal> {
         let start = match self.params.get("NextToken") {
             None => 0,
             Some(token) => token

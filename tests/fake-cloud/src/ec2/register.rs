@@ -9,7 +9,7 @@ use crate::refusal::{Answer, Refusal};
 use crate::world::{Image, Mapping, Region, State};
 
 /// Types of volumes.
-const VOLUMES: [&str; 7] = ["standard", "io1", "io2", "gp2", "gp3", "sc1", "st1"];
+pub(super) const VOLUMES: [&str; 7] = ["standard", "io1", "io2", "gp2", "gp3", "sc1", "st1"];
 
 /// `RegisterImage`.
 pub(crate) fn register(call: &Call<'_>) -> Answer {
@@ -83,7 +83,7 @@ fn parse(call: &Call<'_>) -> Result<(Image, crate::world::Tags), Refusal> {
     let architectures: &[&str] =
         if euca { &["i386", "x86_64"] } else { &["i386", "x86_64", "arm64", "x86_64_mac", "arm64_mac"] };
     let location = params.get("ImageLocation").unwrap_or_default();
-    let mappings = mappings(call)?;
+    let (mappings, _) = mappings(call, false)?;
     if location.is_empty() && mappings.is_empty() {
         let text = "The request must contain the parameter ImageLocation or BlockDeviceMapping";
         return Err(Refusal::bad("MissingParameter", text));
@@ -165,12 +165,14 @@ fn parse(call: &Call<'_>) -> Result<(Image, crate::world::Tags), Refusal> {
     Ok((image, tags))
 }
 
-fn mappings(call: &Call<'_>) -> Result<Vec<Mapping>, Refusal> {
+/// `BlockDeviceMapping.N`, and the names of those with `NoDevice`. `launch`: of instances, whose devices can be
+/// encrypted whatever they are made of.
+pub(super) fn mappings(call: &Call<'_>, launch: bool) -> Result<(Vec<Mapping>, Vec<String>), Refusal> {
     let params = &call.params;
-    let mut mappings: Vec<Mapping> = Vec::new();
+    let (mut mappings, mut without): (Vec<Mapping>, Vec<String>) = (Vec::new(), Vec::new());
     for prefix in params.structures("BlockDeviceMapping") {
         let name = |rest: &str| format!("{prefix}.{rest}");
-        let mapping = Mapping {
+        let mut mapping = Mapping {
             device: params.need(&name("DeviceName"))?,
             virtual_name: params.get(&name("VirtualName")),
             snapshot: params.get(&name("Ebs.SnapshotId")),
@@ -182,7 +184,11 @@ fn mappings(call: &Call<'_>) -> Result<Vec<Mapping>, Refusal> {
             encrypted: false,
         };
         let encrypted = params.flag(&name("Ebs.Encrypted"))?;
-        if encrypted.is_some() && mapping.snapshot.is_some() {
+        mapping.encrypted = launch && encrypted == Some(true);
+        if launch {
+            let _ = params.get(&name("Ebs.KmsKeyId"));
+        }
+        if encrypted.is_some() && mapping.snapshot.is_some() && !launch {
             let text = "The parameter encrypted cannot be used with the parameter snapshotId";
             return Err(Refusal::bad("InvalidBlockDeviceMapping", text));
         }
@@ -200,11 +206,13 @@ fn mappings(call: &Call<'_>) -> Result<Vec<Mapping>, Refusal> {
             let text = "The parameter iops or throughput is not supported for this volume type";
             return Err(Refusal::bad("InvalidParameterCombination", text));
         }
-        if !none {
+        if none {
+            without.push(mapping.device);
+        } else {
             mappings.push(mapping);
         }
     }
-    Ok(mappings)
+    Ok((mappings, without))
 }
 
 /// The root is a snapshot, and every snapshot is the account's own, completed, and not larger than its volume.

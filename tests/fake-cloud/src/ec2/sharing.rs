@@ -2,6 +2,7 @@
 
 use super::{Call, images, snapshots};
 use crate::refusal::{Answer, Refusal};
+use crate::world::{Region, Tags};
 
 type Entries = Vec<(&'static str, String)>;
 
@@ -181,6 +182,58 @@ pub(crate) fn modify_snapshot(call: &Call<'_>) -> Answer {
     Call::done("ModifySnapshotAttribute")
 }
 
+/// `DescribeSnapshotAttribute`.
+pub(crate) fn describe_snapshot(call: &Call<'_>) -> Answer {
+    let id = call.params.need("SnapshotId")?;
+    let attribute = call.params.one_of("Attribute", &["createVolumePermission", "productCodes"])?;
+    call.params.finish()?;
+    let mut world = call.shared.world();
+    let snapshot = snapshots::own(world.region(&call.caller.region), &call.caller.account, &id)?;
+    let mut list: Vec<(&str, &str)> = Vec::new();
+    if snapshot.all_users {
+        list.push(("group", "all"));
+    }
+    list.extend(snapshot.users.iter().map(|user| ("userId", user.as_str())));
+    Ok(Call::answer("DescribeSnapshotAttribute", |xml| {
+        xml.text("snapshotId", &id);
+        if attribute.as_deref() == Some("productCodes") {
+            xml.nest("productCodes", |_| {});
+            return;
+        }
+        xml.items("createVolumePermission", list, |xml, (kind, value)| {
+            xml.text(kind, value);
+        });
+    }))
+}
+
+/// Tags of anything of the account's that has some.
+fn tags_of<'a>(region: &'a mut Region, account: &str, id: &str) -> Option<&'a mut Tags> {
+    let prefix = id.split('-').next().unwrap_or_default();
+    match prefix {
+        "snap" => {
+            region.snapshots.get_mut(id).filter(|have| have.owner == account).map(|have| &mut have.tags)
+        }
+        "i" => region.instances.get_mut(id).filter(|have| have.owner == account).map(|have| &mut have.tags),
+        "sg" => region.groups.get_mut(id).filter(|have| have.owner == account).map(|have| &mut have.tags),
+        "vol" => region.volumes.get_mut(id).filter(|have| have.owner == account).map(|have| &mut have.tags),
+        "key" => {
+            let mut own = region.key_pairs.iter_mut().filter(|((owner, _), _)| owner == account);
+            own.find(|(_, pair)| pair.id == id).map(|(_, pair)| &mut pair.tags)
+        }
+        "subnet" => region
+            .subnets
+            .iter_mut()
+            .find(|have| have.id == id && have.owner == account)
+            .map(|have| &mut have.tags),
+        "vpc" => region
+            .vpcs
+            .iter_mut()
+            .find(|have| have.id == id && have.owner == account)
+            .map(|have| &mut have.tags),
+        _ => region.images.get_mut(id).filter(|have| have.owner == account).map(|have| &mut have.tags),
+    }
+}
+
 /// `CreateTags` and `DeleteTags`.
 pub(crate) fn tag(call: &Call<'_>, action: &str) -> Answer {
     let ids = call.params.list("ResourceId");
@@ -195,15 +248,8 @@ pub(crate) fn tag(call: &Call<'_>, action: &str) -> Answer {
     // All or none.
     for pass in [false, true] {
         for id in &ids {
-            let image =
-                region.images.get_mut(id).filter(|have| have.owner == *account).map(|have| &mut have.tags);
-            let snapshot =
-                region.snapshots.get_mut(id).filter(|have| have.owner == *account).map(|have| &mut have.tags);
-            let instance =
-                region.instances.get_mut(id).filter(|have| have.owner == *account).map(|have| &mut have.tags);
-            let Some(have) = image.or(snapshot).or(instance) else {
-                return Err(Refusal::bad("InvalidID", format!("The ID '{id}' is not valid")));
-            };
+            let have = tags_of(region, account, id)
+                .ok_or_else(|| Refusal::bad("InvalidID", format!("The ID '{id}' is not valid")))?;
             if !pass {
                 continue;
             }

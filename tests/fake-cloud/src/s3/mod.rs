@@ -1,8 +1,10 @@
 //! S3: `s3s-fs` does the work; what it has no notion of is added here: owners, regions and ownership of buckets, ACLs,
 //! entity tags that are no MD5 (S3's API reference; "Controlling ownership of objects", S3 user guide).
 
+mod public;
 mod store;
 
+pub(crate) use public::region;
 pub(crate) use store::Store;
 
 use crate::account::Caller;
@@ -34,6 +36,9 @@ pub(crate) fn handle(shared: &Shared, route: &Route, request: &Request, caller: 
     if route.action == "CreateBucket" {
         return create(shared, request, caller, &bucket);
     }
+    if route.action == "ListBuckets" && caller.account.is_empty() {
+        return Err(denied());
+    }
     if route.action == "ListBuckets" {
         return Ok(list(shared, caller));
     }
@@ -44,11 +49,13 @@ pub(crate) fn handle(shared: &Shared, route: &Route, request: &Request, caller: 
         let text = "The bucket you are attempting to access must be addressed using the specified endpoint.";
         return Err(Refusal::new(301, "PermanentRedirect", text).with("x-amz-bucket-region", &known.region));
     }
-    if known.owner != caller.account {
-        return Err(
-            Refusal::new(403, "AccessDenied", "Access Denied").with("x-amz-bucket-region", &known.region)
-        );
+    if known.owner != caller.account && !public::allows(shared, route, &known, &bucket, &key) {
+        let refusal = denied();
+        let told =
+            !shared.euca() && matches!(route.action.as_str(), "HeadBucket" | "ListObjects" | "ListObjectsV2");
+        return Err(if told { refusal.with("x-amz-bucket-region", &known.region) } else { refusal });
     }
+    let region = known.region.clone();
     let acl = acl(shared, request, &known)?;
     let answer = match route.action.as_str() {
         "HeadBucket" => {
@@ -59,6 +66,13 @@ pub(crate) fn handle(shared: &Shared, route: &Route, request: &Request, caller: 
         "GetBucketOwnershipControls" => ownership(shared, &known),
         "PutBucketOwnershipControls" => set_ownership(shared, request, &bucket),
         "GetObjectAcl" => object_acl(shared, &bucket, &key),
+        "GetBucketAcl" => Ok(acl_of(&known.owner, &known.acl)),
+        "PutBucketAcl" => {
+            if let Some(bucket) = shared.world().buckets.get_mut(&bucket) {
+                bucket.acl = acl.clone().unwrap_or_else(|| "private".to_owned());
+            }
+            Ok(Response::new(200, "application/xml", ""))
+        }
         "PutObjectAcl" => {
             if let Some(acl) = acl.clone() {
                 shared.world().acls.insert((bucket.clone(), key.clone()), acl);
@@ -71,6 +85,9 @@ pub(crate) fn handle(shared: &Shared, route: &Route, request: &Request, caller: 
         _ => shared.store.call(shared, route, request),
     };
     let mut response = answer?;
+    if !shared.euca() && matches!(route.action.as_str(), "ListObjects" | "ListObjectsV2") {
+        response = response.with("x-amz-bucket-region", region);
+    }
     if response.status < 300 {
         let mut world = shared.world();
         match route.action.as_str() {
@@ -173,12 +190,27 @@ fn create(shared: &Shared, request: &Request, caller: &Caller, bucket: &str) -> 
         .store
         .make_bucket(bucket)
         .map_err(|error| Refusal::new(500, "InternalError", error.to_string()))?;
+    let acl = request.header("x-amz-acl").unwrap_or("private");
+    if !ACLS.contains(&acl) {
+        return Err(Refusal::bad("InvalidArgument", format!("x-amz-acl {acl}")));
+    }
+    if acl != "private" && !shared.euca() {
+        // New buckets block public access, and most take no ACLs.
+        return Err(if ownership.as_deref() == Some("BucketOwnerEnforced") {
+            let text = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
+            Refusal::bad("InvalidBucketAclWithObjectOwnership", text)
+        } else {
+            denied()
+        });
+    }
     let made = Bucket {
         owner: caller.account.clone(),
         region: caller.region.clone(),
         ownership,
         block_public: !shared.euca(),
         kms: false,
+        acl: acl.to_owned(),
+        policy: (false, false),
     };
     shared.world().buckets.insert(bucket.to_owned(), made);
     Ok(Response::new(200, "application/xml", "").with("location", format!("/{bucket}")))
@@ -241,23 +273,35 @@ fn object_acl(shared: &Shared, bucket: &str, key: &str) -> Answer {
     let acl = world.acls.get(&(bucket.to_owned(), key.to_owned()));
     let acl = acl.ok_or_else(|| Refusal::new(404, "NoSuchKey", "The specified key does not exist."))?;
     let owner = world.buckets.get(bucket).map(|bucket| bucket.owner.clone()).unwrap_or_default();
+    Ok(acl_of(&owner, acl))
+}
+
+/// What a canned ACL stands for.
+fn acl_of(owner: &str, acl: &str) -> Response {
     let mut xml = Xml::new("AccessControlPolicy", Some(NAMESPACE));
     xml.nest("Owner", |xml| {
-        xml.text("ID", &owner);
+        xml.text("ID", owner);
     });
     xml.nest("AccessControlList", |xml| {
         let mut grant = |id: &str, permission: &str| {
             xml.nest("Grant", |xml| {
                 xml.nest("Grantee", |xml| {
-                    xml.text("ID", id);
+                    xml.text(if id.starts_with("http:") { "URI" } else { "ID" }, id);
                 });
                 xml.text("Permission", permission);
             });
         };
-        grant(&owner, "FULL_CONTROL");
+        grant(owner, "FULL_CONTROL");
+        if acl.starts_with("public-read") {
+            grant("http://acs.amazonaws.com/groups/global/AllUsers", "READ");
+        }
         if acl == "aws-exec-read" {
             grant("6aa5a366c34c1cbe25dc49211496e913e0351eb0e8c37aa3477e40942ec6b97c", "READ");
         }
     });
-    Ok(Response::new(200, "application/xml", xml.finish()))
+    Response::new(200, "application/xml", xml.finish())
+}
+
+fn denied() -> Refusal {
+    Refusal::new(403, "AccessDenied", "Access Denied")
 }

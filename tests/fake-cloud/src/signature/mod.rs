@@ -172,7 +172,7 @@ fn version_2_query(
 fn known(shared: &Shared, service: Service, id: &str) -> Result<Key, Refusal> {
     let key = shared.world().keys.get(id).cloned();
     key.ok_or_else(|| match service {
-        Service::Ec2 | Service::Bootstrap => {
+        Service::Ec2 | Service::Bootstrap | Service::Properties => {
             Refusal::new(401, "AuthFailure", "AWS was not able to validate the provided access credentials")
         }
         Service::S3 => Refusal::new(
@@ -180,7 +180,7 @@ fn known(shared: &Shared, service: Service, id: &str) -> Result<Key, Refusal> {
             "InvalidAccessKeyId",
             "The AWS Access Key Id you provided does not exist in our records.",
         ),
-        Service::Sts => Refusal::new(
+        Service::Sts | Service::CloudFormation | Service::AutoScaling => Refusal::new(
             403,
             "InvalidClientTokenId",
             "The security token included in the request is invalid.",
@@ -204,8 +204,10 @@ fn token(shared: &Shared, service: Service, key: &Key, given: Option<&str>) -> R
             Service::S3 => {
                 Refusal::bad("InvalidToken", "The provided token is malformed or otherwise invalid.")
             }
-            Service::Ec2 | Service::Bootstrap => Refusal::new(401, "AuthFailure", text),
-            Service::Sts => Refusal::new(403, "InvalidClientTokenId", text),
+            Service::Ec2 | Service::Bootstrap | Service::Properties => Refusal::new(401, "AuthFailure", text),
+            Service::Sts | Service::CloudFormation | Service::AutoScaling => {
+                Refusal::new(403, "InvalidClientTokenId", text)
+            }
             Service::Ebs => Refusal::new(403, "UnrecognizedClientException", text),
             Service::Ssm | Service::Kms => Refusal::bad("UnrecognizedClientException", text),
         });
@@ -214,8 +216,10 @@ fn token(shared: &Shared, service: Service, key: &Key, given: Option<&str>) -> R
         let text = "The security token included in the request is expired";
         return Err(match service {
             Service::S3 => Refusal::bad("ExpiredToken", "The provided token has expired."),
-            Service::Ec2 | Service::Bootstrap => Refusal::bad("RequestExpired", text),
-            Service::Sts => Refusal::new(403, "ExpiredToken", text),
+            Service::Ec2 | Service::Bootstrap | Service::Properties => Refusal::bad("RequestExpired", text),
+            Service::Sts | Service::CloudFormation | Service::AutoScaling => {
+                Refusal::new(403, "ExpiredToken", text)
+            }
             Service::Ebs => Refusal::new(403, "ExpiredTokenException", text),
             Service::Ssm | Service::Kms => Refusal::bad("ExpiredTokenException", text),
         });
@@ -226,7 +230,12 @@ fn token(shared: &Shared, service: Service, key: &Key, given: Option<&str>) -> R
 fn missing(service: Service) -> Refusal {
     match service {
         Service::S3 => Refusal::new(403, "AccessDenied", "Access Denied"),
-        Service::Ec2 | Service::Bootstrap | Service::Sts => {
+        Service::Ec2
+        | Service::Bootstrap
+        | Service::Properties
+        | Service::Sts
+        | Service::CloudFormation
+        | Service::AutoScaling => {
             Refusal::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
         }
         Service::Ebs => {
@@ -245,7 +254,9 @@ fn skewed(service: Service) -> Refusal {
             "RequestTimeTooSkewed",
             "The difference between the request time and the current time is too large.",
         ),
-        Service::Ec2 | Service::Bootstrap => Refusal::bad("RequestExpired", "Request has expired."),
+        Service::Ec2 | Service::Bootstrap | Service::Properties => {
+            Refusal::bad("RequestExpired", "Request has expired.")
+        }
         _ => mismatch(service, "Signature expired"),
     }
 }

@@ -4,6 +4,8 @@
 
 mod ebs;
 mod euca;
+mod launch;
 mod raw;
 mod regions;
 mod signatures;
+mod stacks;

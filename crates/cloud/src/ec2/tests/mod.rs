@@ -3,8 +3,13 @@
 mod account;
 mod image;
 mod instance;
+mod key;
+mod network;
 mod register;
+mod security;
+mod size;
 mod snapshot;
+mod volume;
 
 use crate::Kind;
 use crate::served::{Given, Served, ok};

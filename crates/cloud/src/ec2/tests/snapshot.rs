@@ -127,3 +127,24 @@ fn a_snapshot_is_shared() {
     ];
     assert_eq!(served.only().form(), expected);
 }
+
+#[test]
+fn public_snapshots_and_who_may_use_one() {
+    let item = "<item><snapshotId>snap-1</snapshotId><status>completed</status></item>";
+    let makers = "<snapshotId>snap-1</snapshotId><createVolumePermission><item><group>all</group></item>\
+                  <item><userId>111122223333</userId></item></createVolumePermission>";
+    let served = aws([
+        snapshots(item),
+        answer("DescribeSnapshotAttribute", makers),
+        answer("DescribeSnapshotAttribute", "<snapshotId>snap-1</snapshotId><createVolumePermission/>"),
+        answer("DescribeSnapshotAttribute", ""),
+    ]);
+    let client = served.client();
+    assert_eq!(public_snapshots(&client).unwrap().len(), 1);
+    let expected = VolumeMakers { all: true, accounts: vec!["111122223333".to_owned()] };
+    assert_eq!(volume_makers(&client, "snap-1").unwrap(), expected);
+    assert_eq!(volume_makers(&client, "snap-1").unwrap(), VolumeMakers::default());
+    assert!(matches!(volume_makers(&client, "snap-1"), Err(Error::Answer { .. })));
+    assert_eq!(served.sent()[0].form(), ["Owner.1=self", "RestorableBy.1=all", "MaxResults=1000"]);
+    assert_eq!(served.sent()[1].form(), ["SnapshotId=snap-1", "Attribute=createVolumePermission"]);
+}

@@ -1,19 +1,17 @@
 //! Reading the log: a file's end, or standard input.
 
+use hardtack_credentials::console::LOG_LIMIT;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
-use std::time::SystemTime;
 
-use hardtack_credentials::console::LOG_LIMIT;
-
+use super::PrintedAt;
 use crate::error::CliError;
 
-/// A log and when it was last written to.
+/// A log, and what its file tells of when it was printed.
 pub(crate) struct Log {
     pub(crate) bytes: Vec<u8>,
-    /// `None` for a pipe, where the log is as young as its reading.
-    pub(crate) written: Option<SystemTime>,
+    pub(crate) printed: PrintedAt,
 }
 
 /// Reads `path`, `-` for standard input. Of a longer file only the end is read: the newest block
@@ -22,7 +20,7 @@ pub(crate) fn read(path: &Path) -> Result<Log, CliError> {
     if path.as_os_str() == "-" {
         let bytes = limited(std::io::stdin().lock())
             .map_err(|error| CliError::io(path, "read standard input", error))?;
-        return Ok(Log { bytes, written: None });
+        return Ok(Log { bytes, printed: PrintedAt::Since(None) });
     }
     let fail = |error| CliError::io(path, "read the console log", error);
     let mut file = File::open(path).map_err(fail)?;
@@ -33,7 +31,7 @@ pub(crate) fn read(path: &Path) -> Result<Log, CliError> {
     }
     let written = if metadata.is_file() { metadata.modified().ok() } else { None };
     let bytes = limited(file).map_err(fail)?;
-    Ok(Log { bytes, written })
+    Ok(Log { bytes, printed: written.map_or(PrintedAt::Since(None), PrintedAt::With) })
 }
 
 /// One byte more than the limit is enough to be refused.

@@ -2,10 +2,13 @@
 
 mod identity;
 mod input;
+mod instances;
 mod keys;
 mod open;
 mod picture;
 mod show;
+mod target;
+mod words;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -20,8 +23,11 @@ use crate::keys::passphrase::{Ask, Source, Tty};
 use crate::terminal::Terminal;
 use identity::Identity;
 
+pub(crate) use instances::tell_last;
+pub(crate) use open::LoginKey;
 pub(crate) use picture::Picture;
 pub(crate) use show::user as show_user;
+pub(crate) use words::place as place_words;
 
 /// The answer is no: there is no block, or no secret in it.
 const NO: u8 = 1;
@@ -33,21 +39,61 @@ const LOST_AND_FOUND: &str = "docs/lost-and-found.md says what to do";
 
 /// Runs `hardtack console`.
 pub(crate) fn run(arguments: &ConsoleArgs) -> Result<u8, CliError> {
-    let log = input::read(&arguments.file)?;
-    let surroundings = Surroundings {
-        terminal: Terminal::of_stdout(),
-        now: SystemTime::now(),
-        written: log.written.unwrap_or_else(SystemTime::now),
-        ssh_directory: std::env::home_dir().map(|home| home.join(".ssh")),
-    };
-    console(
-        arguments,
-        &log.bytes,
-        &surroundings,
-        &mut Tty,
-        &mut std::io::stdout().lock(),
-        &mut std::io::stderr().lock(),
-    )
+    match target::kind(&arguments.targets)? {
+        target::Kind::File(path) => {
+            target::check_file(arguments, path)?;
+            let log = input::read(path)?;
+            if arguments.raw {
+                print_raw(&log.bytes)?;
+                return Ok(0);
+            }
+            on_process(arguments, &log.bytes, &Surroundings::of_process(words::word(path), log.printed))?;
+            Ok(0)
+        }
+        target::Kind::Instances => instances::run(arguments),
+    }
+}
+
+/// Shows the newest block of an instance's console as `hardtack console INSTANCE` does, with the command that logs in.
+///
+/// `instance` is what stands behind `hardtack console` to read it again (`i-… --on aws`), `log` its console, `host` where
+/// SSH answers. Sealed parts are opened with `identities`; nobody is asked for a passphrase without a terminal. Returns those
+/// of them that log in.
+pub(crate) fn show_block(
+    instance: &str,
+    log: &[u8],
+    host: Option<(String, u16)>,
+    identities: &[PathBuf],
+) -> Result<Vec<LoginKey>, CliError> {
+    let arguments = ConsoleArgs { identity: identities.to_vec(), ..ConsoleArgs::default() };
+    let around = Surroundings::of_process(instance.to_owned(), PrintedAt::Since(None));
+    on_process(&arguments, log, &Surroundings { host, ..around })
+}
+
+/// Looks at the keys of `--identity` before something is begun that needs them at its end.
+pub(crate) fn check_identities(identities: &[PathBuf]) -> Result<(), CliError> {
+    identities.iter().try_for_each(|path| Identity::check(path))
+}
+
+/// The newest block's object for programs, as `hardtack console --json` prints it; see [`show_block`].
+pub(crate) fn block_json(log: &[u8], identities: &[PathBuf]) -> Result<serde_json::Value, CliError> {
+    let arguments = ConsoleArgs { identity: identities.to_vec(), json: true, ..ConsoleArgs::default() };
+    let around = Surroundings::of_process(String::new(), PrintedAt::Since(None));
+    let mut out = Vec::new();
+    console(&arguments, log, &around, &mut Tty, &mut out, &mut std::io::stderr().lock())?;
+    serde_json::from_slice(&out).map_err(|_| CliError::refused("the block is no JSON"))
+}
+
+/// The text as it came.
+fn print_raw(text: &[u8]) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text).and_then(|()| out.flush()).map_err(CliError::stream)
+}
+
+/// With the process's streams and terminal. Returns the keys that opened and log in.
+fn on_process(arguments: &ConsoleArgs, log: &[u8], around: &Surroundings) -> Result<Vec<LoginKey>, CliError> {
+    let (out, err) = (&mut std::io::stdout().lock(), &mut std::io::stderr().lock());
+    console(arguments, log, around, &mut Tty, out, err)
 }
 
 /// What the verb knows besides the log.
@@ -56,10 +102,38 @@ pub(crate) struct Surroundings {
     pub(crate) terminal: Terminal,
     /// The host's clock.
     pub(crate) now: SystemTime,
-    /// When the log was last written to; now, when it is read from a pipe.
-    pub(crate) written: SystemTime,
+    /// When the block was printed, as far as that is known.
+    pub(crate) printed: PrintedAt,
     /// Where the user's keys are; only public halves are looked at.
     pub(crate) ssh_directory: Option<PathBuf>,
+    /// What stands behind `hardtack console` to read the log again, as words of a command line.
+    pub(crate) again: String,
+    /// Where SSH answers, if that is known.
+    pub(crate) host: Option<(String, u16)>,
+}
+
+/// When a block was printed, by the host's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PrintedAt {
+    /// When its file was last written to, if nothing came behind it.
+    With(SystemTime),
+    /// At any time until now; not before the machine was started, where that is known. Consoles and pipes do not tell
+    /// more.
+    Since(Option<SystemTime>),
+}
+
+impl Surroundings {
+    /// Of this process.
+    fn of_process(again: String, printed: PrintedAt) -> Self {
+        Self {
+            terminal: Terminal::of_stdout(),
+            now: SystemTime::now(),
+            printed,
+            ssh_directory: std::env::home_dir().map(|home| home.join(".ssh")),
+            again,
+            host: None,
+        }
+    }
 }
 
 fn console(
@@ -69,10 +143,14 @@ fn console(
     person: &mut dyn Ask,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> Result<u8, CliError> {
+) -> Result<Vec<LoginKey>, CliError> {
     // Whatever is wrong with the arguments is told before anything is written.
     let picture = arguments.qr.as_deref().map(|path| Picture::at(path, arguments.force)).transpose()?;
-    let host = arguments.host.as_deref().map(keys::host).transpose()?;
+    let host = match (&arguments.host, &around.host) {
+        (Some(host), _) => Some(keys::host(host)?),
+        (None, Some(place)) if arguments.known_hosts.is_some() => Some(keys::host(&words::address(place))?),
+        _ => None,
+    };
     let mut source = Source::new(arguments.passphrase_file.as_deref(), person)?;
     let mut identities: Vec<Identity> =
         arguments.identity.iter().map(|path| Identity::read(path)).collect::<Result<_, _>>()?;
@@ -86,7 +164,10 @@ fn console(
     } else {
         Some(open::open(&reading, user, &mut identities, &mut source, err)?)
     };
-    let block = opened.as_ref().unwrap_or(&found.block);
+    let (block, keys) = match &opened {
+        Some((block, keys)) => (block, keys.as_slice()),
+        None => (&found.block, [].as_slice()),
+    };
     let parts = chosen(block, user)?;
     tell_drift(block, err).map_err(CliError::stream)?;
     if let (Some(path), Some(host)) = (&arguments.known_hosts, &host) {
@@ -101,13 +182,13 @@ fn console(
         code(user, around.now, out, err).map_err(CliError::stream)?;
     } else if arguments.json {
         // What was not opened is printed as it came, with members that this release does not know.
-        let json = opened.as_ref().map_or_else(|| found.json.clone(), Block::json);
+        let json = opened.as_ref().map_or_else(|| found.json.clone(), |(block, _)| block.json());
         writeln!(out, "{json}").map_err(CliError::stream)?;
     } else {
-        show::block(block, &parts, around, &arguments.file, out).map_err(CliError::stream)?;
+        show::block(block, &parts, around, keys, out).map_err(CliError::stream)?;
     }
     out.flush().map_err(CliError::stream)?;
-    Ok(0)
+    Ok(opened.map_or_else(Vec::new, |(_, keys)| keys))
 }
 
 /// The machine is not what its recipe promised: said also to whoever reads standard output by program.
@@ -215,34 +296,42 @@ fn code(
     writeln!(err, "hardtack: valid for {} more seconds, and once", totp::seconds_left(unix))
 }
 
-/// A code depends on both clocks. The guest's is known for the moment of printing only, and that
-/// moment only by when the log was written; a slow clock and an old print look the same there,
-/// unless the guest says that it is synchronised.
+/// A code depends on both clocks. The guest's is known for the moment of printing only, and that moment only within
+/// bounds: nothing is printed after the log was read, nor before the machine was started. Of a file it is taken to be when
+/// it was last written; a slow clock and an old print look the same there, unless the guest says that it is synchronised.
 fn warn_about_clock(found: &Found, around: &Surroundings, err: &mut dyn Write) -> std::io::Result<()> {
     let Some(guest) = time::parse_utc(&found.block.time) else { return Ok(()) };
-    let written = seconds(around.written);
+    let (earliest, latest, verb) = match around.printed {
+        PrintedAt::With(written) => (Some(seconds(written)), seconds(written), "written"),
+        PrintedAt::Since(started) => (started.map(seconds), seconds(around.now), "read"),
+    };
     let said = |unix| time::format_utc(unix);
-    if guest > written.saturating_add(CLOCK_TOLERANCE) {
-        let ahead = guest - written;
-        writeln!(
+    if guest > latest.saturating_add(CLOCK_TOLERANCE) {
+        let ahead = guest - latest;
+        return writeln!(
             err,
-            "hardtack: warning: the guest's clock was {ahead} s ahead: it said {}, and the log was written at {}; \
+            "hardtack: warning: the guest's clock was {ahead} s ahead: it said {}, and the log was {verb} at {}; \
              its codes differ from these ({LOST_AND_FOUND})",
             said(guest),
-            said(written)
-        )
-    } else if written > guest.saturating_add(CLOCK_TOLERANCE) && found.synchronised != Some(true) {
-        let behind = written - guest;
-        writeln!(
-            err,
-            "hardtack: warning: the guest's clock said {}, {behind} s before the log was last written at {}, and is not \
-             known to be synchronised; if the log is not older than that, it is slow and the code fails ({LOST_AND_FOUND})",
-            said(guest),
-            said(written)
-        )
-    } else {
-        Ok(())
+            said(latest)
+        );
     }
+    let Some(earliest) = earliest else { return Ok(()) };
+    if earliest <= guest.saturating_add(CLOCK_TOLERANCE) || found.synchronised == Some(true) {
+        return Ok(());
+    }
+    let behind = earliest - guest;
+    let (what, if_so) = match around.printed {
+        PrintedAt::With(_) => ("the log was last written", "if the log is not older than that"),
+        PrintedAt::Since(_) => ("the instance was started", "if the block is not of an earlier start"),
+    };
+    writeln!(
+        err,
+        "hardtack: warning: the guest's clock said {}, {behind} s before {what} at {}, and is not \
+         known to be synchronised; {if_so}, it is slow and the code fails ({LOST_AND_FOUND})",
+        said(guest),
+        said(earliest)
+    )
 }
 
 fn seconds(time: SystemTime) -> u64 {

@@ -7,12 +7,16 @@ use hardtack_credentials::console::Reading;
 use hardtack_credentials::seal::{OpenError, Stanza, stanzas};
 use hardtack_credentials::{Block, HostKey, SealedCredentials, UserCredentials, UserPart};
 
-use super::identity::{Half, Identity, Key, Lock};
+use super::identity::{Half, Identity, Key, Lock, Opener};
 use super::{NO, TRUST_NEITHER};
 use crate::error::CliError;
 use crate::keys::passphrase::Source;
 
-/// The newest block with what the keys open in place of the sealed parts, those of `wanted` alone.
+/// The user of a part, and the key file that has opened it and logs in there.
+pub(crate) type LoginKey = (String, PathBuf);
+
+/// The newest block with what the keys open in place of the sealed parts, those of `wanted` alone; and the login keys
+/// among them.
 ///
 /// # Errors
 /// Nothing opened although something is sealed: why, for each key. Another block of its boot has other
@@ -23,8 +27,11 @@ pub(super) fn open(
     identities: &mut [Identity],
     source: &mut Source<'_>,
     err: &mut dyn Write,
-) -> Result<Block, CliError> {
+) -> Result<(Block, Vec<LoginKey>), CliError> {
     let mut block = reading.newest.block.clone();
+    // A recipe's recipients need not be keys that log in.
+    let to_login_keys = block.seal != "recipients";
+    let mut logins = Vec::new();
     let mut opening = Opening { source, problems: Vec::new() };
     for identity in identities.iter() {
         if let Err(unusable) = &identity.keys {
@@ -38,7 +45,8 @@ pub(super) fn open(
             continue;
         }
         match opening.part(sealed, identities)? {
-            Some(user) => {
+            Some((user, file)) => {
+                logins.extend(file.filter(|_| to_login_keys).map(|file| (user.name.clone(), file)));
                 *part = UserPart::Plain(user);
                 opened += 1;
             }
@@ -58,7 +66,7 @@ pub(super) fn open(
             writeln!(err, "hardtack: nothing{of} is sealed in the newest block: --identity was not needed")
                 .map_err(CliError::stream)?;
         }
-        return Ok(block);
+        return Ok((block, logins));
     }
     if let [problem] = problems.as_slice()
         && identities.len() == 1
@@ -167,12 +175,13 @@ impl Opening<'_, '_> {
         });
     }
 
-    /// Tries the keys that the header names, those without a passphrase first.
+    /// Tries the keys that the header names, those without a passphrase first. The file is that of the key which opened it,
+    /// where it is one of SSH's.
     fn part(
         &mut self,
         sealed: &SealedCredentials,
         identities: &mut [Identity],
-    ) -> Result<Option<UserCredentials>, CliError> {
+    ) -> Result<Option<(UserCredentials, Option<PathBuf>)>, CliError> {
         let refuse = |error: OpenError| {
             let text = format!("the part of user \"{}\": {error}", sealed.name.escape_debug());
             CliError::refused(text)
@@ -190,7 +199,10 @@ impl Opening<'_, '_> {
                     self.unlock(key, &path)?;
                     let Lock::Open(opener) = &key.lock else { continue };
                     match sealed.open(&[opener.as_age()]) {
-                        Ok(user) => return Ok(Some(user)),
+                        Ok(user) => {
+                            let is_ssh = matches!(opener, Opener::Ssh(_));
+                            return Ok(Some((user, is_ssh.then_some(path))));
+                        }
                         Err(OpenError::NoKey(_)) => {}
                         Err(error) => return Err(refuse(error)),
                     }
@@ -213,7 +225,7 @@ impl Opening<'_, '_> {
         };
         let name = user.name.escape_debug();
         match self.part(sealed, identities)? {
-            Some(other) if other == *user => {}
+            Some((other, _)) if other == *user => {}
             Some(_) => {
                 let text = format!(
                     "two blocks claim the boot {} and have different credentials sealed for user \"{name}\": one of \

@@ -1,20 +1,20 @@
 //! The credentials as text.
 
 use std::io::{Result, Write};
-use std::path::Path;
 
 use hardtack_credentials::qr::{Polarity, QrCode};
 use hardtack_credentials::{Block, SealedCredentials, UserCredentials, UserPart};
 
-use super::{Surroundings, open};
+use super::words::word;
+use super::{Surroundings, open, words};
 use crate::terminal::Terminal;
 
-/// Everything that a block says, for the chosen users.
+/// Everything that a block says, for the chosen users. `keys`: files that log in, as far as they are known.
 pub(super) fn block(
     block: &Block,
     users: &[&UserPart],
     around: &Surroundings,
-    log: &Path,
+    keys: &[open::LoginKey],
     out: &mut dyn Write,
 ) -> Result<()> {
     let instance =
@@ -43,7 +43,7 @@ pub(super) fn block(
         writeln!(out)?;
         match one {
             UserPart::Plain(credentials) => user(credentials, around.terminal, out)?,
-            UserPart::Sealed(part) => sealed(block, part, around, log, out)?,
+            UserPart::Sealed(part) => sealed(block, part, around, out)?,
             UserPart::Withheld(part) => {
                 writeln!(out, "User {}", plain(&part.name))?;
                 writeln!(out, "Not printed: {}", plain(&part.withheld))?;
@@ -60,17 +60,21 @@ pub(super) fn block(
             writeln!(out, "  - {}", plain(door))?;
         }
     }
+    if let Some(place) = &around.host {
+        let users: Vec<_> = users.iter().filter(|part| !matches!(part, UserPart::Withheld(_))).collect();
+        for part in &users {
+            let key = keys.iter().find(|(user, _)| user == part.name()).map(|(_, file)| file.as_path());
+            writeln!(out, "\nLog in: {}", words::ssh(place, Some(&plain(part.name())), key))?;
+        }
+        if users.is_empty() {
+            writeln!(out, "\nLog in: {}", words::ssh(place, None, None))?;
+        }
+    }
     Ok(())
 }
 
 /// A part that nobody has opened: for whom it is, and the command that opens it.
-fn sealed(
-    block: &Block,
-    part: &SealedCredentials,
-    around: &Surroundings,
-    log: &Path,
-    out: &mut dyn Write,
-) -> Result<()> {
+fn sealed(block: &Block, part: &SealedCredentials, around: &Surroundings, out: &mut dyn Write) -> Result<()> {
     let recipients = open::recipients(part);
     // A recovery account has recipients of its own, whatever `seal` says; no login key is one of age's.
     let named = block.seal == "recipients" || recipients.iter().any(|recipient| recipient.contains("age1"));
@@ -80,24 +84,13 @@ fn sealed(
     let own = own.and_then(|directory| open::likely_key(part, directory));
     let key = own.map_or("KEY".to_owned(), |key| word(&key));
     writeln!(out, "User {}", plain(&part.name))?;
-    writeln!(out, "Sealed to {keys}: open with `hardtack console {} --identity {key}`", word(log))?;
+    writeln!(out, "Sealed to {keys}: open with `hardtack console {} --identity {key}`", around.again)?;
     for recipient in recipients {
         writeln!(out, "  {}", plain(&recipient))?;
     }
     match part.left_out {
         0 => Ok(()),
         count => writeln!(out, "  and not to {count} more key(s) of the user, for which there was no room"),
-    }
-}
-
-/// A path as a word of a command line.
-fn word(path: &Path) -> String {
-    let text = plain(&path.display().to_string());
-    let safe = |letter: char| letter.is_ascii_alphanumeric() || "/._-+:@%,=".contains(letter);
-    if !text.is_empty() && text.chars().all(safe) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }
 

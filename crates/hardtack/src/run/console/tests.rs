@@ -71,14 +71,31 @@ fn run_with(
     ssh_directory: Option<&Path>,
     person: &mut dyn Ask,
 ) -> (u8, String, String) {
+    let around = Surroundings {
+        terminal,
+        now: later(0),
+        printed: PrintedAt::With(written),
+        ssh_directory: ssh_directory.map(Path::to_owned),
+        again: arguments.targets.first().map_or(String::new(), |path| words::word(path)),
+        host: None,
+    };
+    run_around(arguments, log, &around, person)
+}
+
+fn run_around(
+    arguments: &ConsoleArgs,
+    log: &str,
+    around: &Surroundings,
+    person: &mut dyn Ask,
+) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let ssh_directory = ssh_directory.map(Path::to_owned);
-    let around = Surroundings { terminal, now: later(0), written, ssh_directory };
-    let code =
-        console(arguments, log.as_bytes(), &around, person, &mut out, &mut err).unwrap_or_else(|error| {
+    let code = match console(arguments, log.as_bytes(), around, person, &mut out, &mut err) {
+        Ok(_) => 0,
+        Err(error) => {
             err.extend_from_slice(error.report().as_bytes());
             error.exit_code()
-        });
+        }
+    };
     (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
 }
 
@@ -173,6 +190,37 @@ fn a_wrong_clock_is_told_with_the_code() {
     }
 }
 
+/// Nobody knows when an instance has printed its block, but that it was after its start.
+#[test]
+fn an_instance_is_not_slow_because_its_block_is_old() {
+    let arguments = ConsoleArgs { code: true, ..ConsoleArgs::default() };
+    let log = log(&[block("a", &["debian"])]);
+    for (now, started, wanted) in [
+        (57, Some(-60), None),
+        (86_400, Some(-60), None),
+        (57, Some(30), None),
+        (57, Some(31), Some("31 s before the instance was started")),
+        (86_400, None, None),
+        (-31, Some(-60), Some("31 s ahead: it said 2026-11-21T10:00:00Z, and the log was read")),
+        (-31, None, Some("31 s ahead")),
+    ] {
+        let around = Surroundings {
+            terminal: Terminal { width: None, color: false },
+            now: later(now),
+            printed: PrintedAt::Since(started.map(later)),
+            ssh_directory: None,
+            again: String::new(),
+            host: None,
+        };
+        let (code, _, err) = run_around(&arguments, &log, &around, &mut Nobody);
+        assert_eq!(code, 0);
+        match wanted {
+            Some(text) => assert!(err.contains(text), "{now} {started:?}: {err}"),
+            None => assert!(!err.contains("warning"), "{now} {started:?}: {err}"),
+        }
+    }
+}
+
 #[test]
 fn json_is_the_block_as_printed() {
     let arguments = ConsoleArgs { json: true, ..ConsoleArgs::default() };
@@ -189,7 +237,10 @@ fn known_hosts_grow_once_and_keep_their_mode() {
         host: Some("127.0.0.1:2222".into()),
         ..ConsoleArgs::default()
     };
-    let log = log(&[block("a", &[])]);
+    // OpenSSH knows no dsa keys any more, and says so at each line of them.
+    let mut of_old = block("a", &[]);
+    of_old.host_keys.push(HostKey::from_public_file("ssh-dss AAAAB3NzaC1kc3MAAAAQEREREREREREREREREREREQAAAAUSEhISEgAAABATExMTExMTExMTExMTExMTAAAAEBQUFBQUFBQUFBQUFBQUFBQ=").unwrap());
+    let log = log(&[of_old]);
     assert_eq!(run(&arguments, &log).0, 0);
     let line = format!("[127.0.0.1]:2222 {ED25519}\n");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), line);
@@ -270,7 +321,7 @@ fn logs_come_from_files_and_long_ones_from_their_end() {
     let text = log(&[block("a", &["debian"])]);
     std::fs::write(&path, &text).unwrap();
     assert_eq!(input::read(&path).unwrap().bytes, text.as_bytes());
-    assert!(input::read(&path).unwrap().written.is_some());
+    assert!(matches!(input::read(&path).unwrap().printed, PrintedAt::With(_)));
     let long = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     long.set_len(hardtack_credentials::console::LOG_LIMIT as u64 + 10).unwrap();
     assert_eq!(input::read(&path).unwrap().bytes.len(), hardtack_credentials::console::LOG_LIMIT);

@@ -39,8 +39,21 @@ pub(super) struct Plan {
     pub(super) inputs: String,
 }
 
+/// What is done with the image that was made, before the run is at its end; the answer is the run's.
+pub(in crate::run) type Afterwards<'a> = &'a dyn Fn(&Client, &Journal, Value) -> Result<Value, CliError>;
+
 /// Installs into the cloud of `site`.
 pub(super) fn install(order: &mut Order<'_>, site: Site, environment: &Environment) -> Result<u8, CliError> {
+    install_and(order, site, environment, None)
+}
+
+/// The same with something done `afterwards`, which also prints.
+pub(super) fn install_and(
+    order: &mut Order<'_>,
+    site: Site,
+    environment: &Environment,
+    afterwards: Option<Afterwards<'_>>,
+) -> Result<u8, CliError> {
     let Site::Cloud(client) = &site else { return Err(CliError::usage("no cloud is named")) };
     let arguments = order.arguments;
     // Without keys nothing of what follows can be known.
@@ -62,7 +75,10 @@ pub(super) fn install(order: &mut Order<'_>, site: Site, environment: &Environme
             return preflight::answer(&[preflight::found(&there.image)], arguments.json);
         }
         let result = found::provide(order, client, &plan, there, earlier, &header, environment)?;
-        print_image(&result, arguments.json)?;
+        match afterwards {
+            None => print_image(&result, arguments.json)?,
+            Some(_) => crate::run::service_image::print(&result, arguments.json)?,
+        }
         return Ok(0);
     }
     let is_ours = matches!(&earlier, Ok(Some(journal)) if has_image(journal, &order.request.name));
@@ -102,13 +118,19 @@ pub(super) fn install(order: &mut Order<'_>, site: Site, environment: &Environme
     let result = session.run(|journal| {
         let done = work(order, client, &plan, file, resolved, journal);
         match done {
+            Ok(result) => match afterwards {
+                Some(afterwards) => afterwards(client, journal, result),
+                None => Ok(result),
+            },
             Err(error) if error.exit_code() == crate::error::NO => {
                 Err(take_back(order, client, journal, error))
             }
             other => other,
         }
     })?;
-    print_image(&result, arguments.json)?;
+    if afterwards.is_none() {
+        print_image(&result, arguments.json)?;
+    }
     Ok(0)
 }
 

@@ -27,6 +27,7 @@ use crate::environment;
 use crate::error::CliError;
 use inputs::Witness;
 
+pub(super) use cloud::Afterwards;
 pub(super) use inputs::file as file_digest;
 
 /// Everything that the command line asks for, read and checked by itself.
@@ -59,6 +60,17 @@ pub(crate) fn run(arguments: &InstallArgs) -> Result<u8, CliError> {
         Site::Local(catalog) => local::install(&mut order, &catalog, &environment),
         site @ Site::Cloud(_) => cloud::install(&mut order, site, &environment),
     }
+}
+
+/// Installs into a cloud, and does something `afterwards` in the same run and with the same journal.
+pub(super) fn into_cloud(
+    arguments: &InstallArgs,
+    site: Site,
+    afterwards: Afterwards<'_>,
+) -> Result<u8, CliError> {
+    check_foreign(&arguments.packing.foreign)?;
+    let mut order = Order::new(arguments)?;
+    cloud::install_and(&mut order, site, &environment::of_process(), Some(afterwards))
 }
 
 impl<'a> Order<'a> {

@@ -14,6 +14,8 @@ pub(crate) struct Session {
     /// The journal.
     pub(crate) journal: Journal,
     path: PathBuf,
+    /// What people are told to do to go on.
+    again: String,
 }
 
 /// `NAME` and `suffix` in the current directory, when no other file is named.
@@ -26,9 +28,19 @@ pub(crate) fn default_path(given: Option<&Path>, name: &str, suffix: &str) -> Pa
 impl Session {
     /// Opens or begins the journal. From now on Ctrl-C names it.
     pub(crate) fn open(path: &Path, header: &Header, environment: &Environment) -> Result<Self, CliError> {
+        Self::open_named(path, header, environment, "run the same command again to go on where it was")
+    }
+
+    /// The same; `again` says how to go on.
+    pub(crate) fn open_named(
+        path: &Path,
+        header: &Header,
+        environment: &Environment,
+        again: &str,
+    ) -> Result<Self, CliError> {
         let journal = Journal::open(path, header, environment)?;
-        signals::name_journal(path);
-        Ok(Self { journal, path: path.to_owned() })
+        signals::name_journal(path, again);
+        Ok(Self { journal, path: path.to_owned(), again: again.to_owned() })
     }
 
     /// What an earlier run with this journal came to.
@@ -61,8 +73,13 @@ impl Session {
             return error;
         }
         let path = self.path.display();
-        error
-            .hint("run the same command again to go on where it was")
-            .hint(format!("or take away what was made: hardtack undo {path}"))
+        if error.is_over() {
+            return error
+                .hint(format!(
+                    "take away what was made, and begin anew with what can be done: hardtack undo {path}"
+                ))
+                .hint(format!("or, if the cause is mended elsewhere, {}", self.again));
+        }
+        error.hint(self.again).hint(format!("or take away what was made: hardtack undo {path}"))
     }
 }

@@ -9,5 +9,5 @@ mod talker;
 pub(super) use answer::print_image;
 pub(super) use journal::{Session, default_path};
 pub(super) use options::{Existing, distribution, existing, mappings, register_request};
-pub(super) use site::{Site, client, find, place_options};
+pub(super) use site::{Site, catalog_directory, client, find, place_options};
 pub(super) use talker::Talker;

@@ -1,8 +1,8 @@
 //! Options in their texts: tags, keys, regions, accounts, and what an image is registered as.
 
 use hardtack_cloud::ec2::{BootMode, Launchers, Mapping, RegisterImage};
-use hardtack_publish::image;
 use hardtack_publish::regions::Distribution;
+use hardtack_publish::{devices, image};
 
 use crate::args::{Boot, ExistingName, ImageArgs, Imds, SnapshotArgs};
 use crate::error::CliError;
@@ -169,48 +169,9 @@ fn id_of(given: Option<&str>) -> Option<String> {
     given.filter(|id| *id != "true").map(str::to_owned)
 }
 
-/// Devices as euca2ools writes them: `DEVICE=[SNAPSHOT]:[GIB]:[true|false]:[TYPE[:IOPS]]`, `DEVICE=ephemeralN`,
-/// `DEVICE=none`.
+/// Devices as euca2ools writes them.
 pub(crate) fn mappings(given: &[String]) -> Result<Vec<Mapping>, CliError> {
-    pairs(given, "--block-device-mapping")?.into_iter().map(|(device, text)| mapping(device, &text)).collect()
-}
-
-fn mapping(device: String, text: &str) -> Result<Mapping, CliError> {
-    let bad = |what: &str| {
-        CliError::usage(format!("--block-device-mapping {device}={text}: {what}"))
-            .hint("it is DEVICE=SNAPSHOT:GIB:true|false:TYPE:IOPS (any of them empty), DEVICE=ephemeralN or DEVICE=none")
-    };
-    let plain = Mapping { device: device.clone(), ..Mapping::default() };
-    if text == "none" {
-        return Ok(Mapping { none: true, ..plain });
-    }
-    if text.starts_with("ephemeral") {
-        return Ok(Mapping { virtual_name: Some(text.to_owned()), ..plain });
-    }
-    let mut fields = text.split(':').map(|field| Some(field).filter(|field| !field.is_empty()));
-    let mut next = || fields.next().flatten();
-    let snapshot = next();
-    let size =
-        next().map(|size| size.parse().map_err(|_| bad("its size is no number of GiB"))).transpose()?;
-    let delete = next()
-        .map(|word| word.parse().map_err(|_| bad("whether it goes with its instance is true or false")))
-        .transpose()?;
-    let volume_type = next();
-    let iops = next().map(|iops| iops.parse().map_err(|_| bad("its IOPS are no number"))).transpose()?;
-    if fields.next().is_some() {
-        return Err(bad("there are too many fields"));
-    }
-    if snapshot.is_none() && size.is_none() {
-        return Err(bad("it has neither a snapshot nor a size"));
-    }
-    Ok(Mapping {
-        snapshot: snapshot.map(str::to_owned),
-        size,
-        delete_on_termination: delete,
-        volume_type: volume_type.map(str::to_owned),
-        iops,
-        ..plain
-    })
+    devices::mappings(given).map_err(|error| CliError::from(error).hint(devices::FORM))
 }
 
 #[cfg(test)]
@@ -251,36 +212,6 @@ mod tests {
         }
         let stranger = SnapshotArgs { share: texts(&["somebody"]), ..SnapshotArgs::default() };
         assert!(distribution(&stranger, "here", &[]).is_err());
-    }
-
-    #[test]
-    fn devices_are_read_as_euca2ools_writes_them() {
-        let found = mappings(&texts(&[
-            "/dev/sdb=snap-1:20:false:io1:300",
-            "/dev/sdc=ephemeral0",
-            "/dev/sdd=none",
-            "/dev/sde=:5",
-        ]));
-        let found = found.unwrap();
-        assert_eq!(found[0].snapshot.as_deref(), Some("snap-1"));
-        assert_eq!(
-            (found[0].size, found[0].iops, found[0].delete_on_termination),
-            (Some(20), Some(300), Some(false))
-        );
-        assert_eq!(found[0].volume_type.as_deref(), Some("io1"));
-        assert_eq!(found[1].virtual_name.as_deref(), Some("ephemeral0"));
-        assert!(found[2].none);
-        assert_eq!((found[3].size, found[3].snapshot.as_deref()), (Some(5), None));
-        for bad in [
-            "/dev/sdb",
-            "=snap-1",
-            "/dev/sdb=",
-            "/dev/sdb=snap-1:x",
-            "/dev/sdb=s:1:maybe",
-            "a=s:1:true:gp2:1:2",
-        ] {
-            assert!(mappings(&texts(&[bad])).is_err(), "{bad}");
-        }
     }
 
     #[test]

@@ -61,7 +61,8 @@ pub(crate) fn find(
         return Err(CliError::usage("--catalog is for the local catalog, and --on names a cloud"));
     }
     let (mut ec2_url, mut s3_url) = (arguments.ec2_url.clone(), arguments.s3_url.clone());
-    if let Some(url) = &arguments.url {
+    let own = arguments.url.as_ref().filter(|_| !matches!(url_is, Service::S3 | Service::Ec2));
+    if let Some(url) = arguments.url.as_ref().filter(|_| own.is_none()) {
         let (slot, name) =
             if url_is == Service::S3 { (&mut s3_url, "--s3-url") } else { (&mut ec2_url, "--ec2-url") };
         if slot.is_some() {
@@ -80,6 +81,9 @@ pub(crate) fn find(
     if let (Kind::Aws, Some(url)) = (kind, &arguments.bootstrap_url) {
         // AWS has none of its own.
         place.given.insert(Service::Bootstrap, url.clone());
+    }
+    if let Some(url) = own {
+        place.given.insert(url_is, url.clone());
     }
     Ok(Site::Cloud(client(place, &options, &arguments.access, environment)))
 }

@@ -1,15 +1,15 @@
 //! `hardtack user-data check`: mistakes, told before they cost a launch.
 
-use std::fmt::Write as _;
 use std::io::Write;
+use std::path::Path;
 
-use hardtack_userdata::Severity;
-use hardtack_userdata::check::{Report, check};
+use hardtack_userdata::check::{CheckOptions, Report, check};
+use hardtack_userdata::report;
 use serde_json::json;
 
 use super::input::Instance;
-use super::{input, machine, secrecy, ways_in};
-use crate::args::CheckArgs;
+use super::{input, machine, ways_in};
+use crate::args::{CheckArgs, SourceArgs};
 use crate::error::CliError;
 use crate::talk;
 
@@ -29,11 +29,17 @@ pub(super) fn run(arguments: &CheckArgs) -> Result<u8, CliError> {
             report.findings.retain(|general| !verdict.knows_better(general));
             report.add(verdict.findings);
         }
-        secrecy::cover(&mut report);
+        report.cover();
         reports.push((input.name.as_str(), report));
     }
     let failed = |report: &Report| !report.is_valid() || (arguments.strict && !report.findings.is_empty());
-    let text = if arguments.json { json_text(&reports, &failed) } else { pictures(&reports) };
+    let text = match arguments.json {
+        true => json_text(&reports, &failed),
+        false => {
+            let all: Vec<(&str, &Report)> = reports.iter().map(|(name, report)| (*name, report)).collect();
+            report::of_files(&all)
+        }
+    };
     std::io::stdout().write_all(text.as_bytes()).map_err(CliError::stream)?;
     // What could be read was told. All errors are, and the last one is the answer.
     let mut unread = unread.into_iter().peekable();
@@ -44,6 +50,33 @@ pub(super) fn run(arguments: &CheckArgs) -> Result<u8, CliError> {
         talk::line(error.report().trim_end());
     }
     Ok(if reports.iter().any(|(_, report)| failed(report)) { NO } else { 0 })
+}
+
+/// What user-data does to an image's way in.
+pub(crate) struct Against {
+    /// For people: the findings with pictures of the lines; empty without findings.
+    pub(crate) told: String,
+    /// Some are errors.
+    pub(crate) failed: bool,
+}
+
+/// Looks at user-data, as an instance would get it, on the disk of its image. What is wrong with it wherever it is used,
+/// is not told here.
+///
+/// # Errors
+/// The disk cannot be looked into.
+pub(crate) fn against(name: &str, bytes: &[u8], disk: &Path) -> Result<Against, CliError> {
+    let image = machine::open_disk(disk, &SourceArgs::default())?;
+    let mut report = check(name, bytes, &CheckOptions::default());
+    let verdict = ways_in::look(&report, &image.guest, today())?;
+    report.findings.clear();
+    report.add(verdict.findings);
+    report.cover();
+    let told = match report.findings.is_empty() {
+        true => String::new(),
+        false => report::of_files(&[(name, &report)]),
+    };
+    Ok(Against { told, failed: !report.is_valid() })
 }
 
 /// Days since 1970.
@@ -60,43 +93,4 @@ fn json_text(reports: &[(&str, Report)], failed: &dyn Fn(&Report) -> bool) -> St
         })
         .collect();
     format!("{}\n", json!({ "files": files }))
-}
-
-fn pictures(reports: &[(&str, Report)]) -> String {
-    let mut out = String::new();
-    let (mut errors, mut warnings) = (0, 0);
-    for (name, report) in reports {
-        let pictures = report.pictures();
-        if pictures.is_empty() {
-            let _ = writeln!(out, "{}: {}", hardtack_yaml::diagnostic::escape(name), contents(report));
-            continue;
-        }
-        out.push_str(&pictures);
-        out.push('\n');
-        errors += report.count(Severity::Error);
-        warnings += report.count(Severity::Warning);
-    }
-    if errors + warnings > 0 {
-        let files = if reports.len() > 1 { format!(" in {} files", reports.len()) } else { String::new() };
-        let _ = writeln!(out, "{}, {}{files}", count(errors, "error"), count(warnings, "warning"));
-    }
-    out
-}
-
-/// What was looked at, since "no mistakes" alone could also mean that nothing was.
-fn contents(report: &Report) -> String {
-    let parts = &report.data.parts;
-    match &parts[..] {
-        [] => "empty, no mistakes found".to_owned(),
-        [part] => format!("{}, no mistakes found", part.content_type),
-        parts => {
-            let types: Vec<&str> = parts.iter().map(|part| part.content_type.as_str()).collect();
-            format!("{} parts ({}), no mistakes found", parts.len(), types.join(", "))
-        }
-    }
-}
-
-fn count(number: usize, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{plural}")
 }

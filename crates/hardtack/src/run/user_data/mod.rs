@@ -2,11 +2,10 @@
 
 mod check;
 mod image_config;
-mod input;
-mod machine;
+pub(super) mod input;
+pub(super) mod machine;
 mod pack;
 mod plan;
-mod secrecy;
 mod show;
 mod totp;
 mod ways_in;
@@ -14,6 +13,9 @@ mod yaml;
 
 use crate::args::{UserDataArgs, UserDataVerb};
 use crate::error::CliError;
+
+pub(super) use check::against;
+pub(super) use input::read_all;
 
 /// Runs `hardtack user-data`.
 pub(crate) fn run(arguments: &UserDataArgs) -> Result<u8, CliError> {

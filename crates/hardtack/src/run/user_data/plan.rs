@@ -9,7 +9,7 @@ use hardtack_userdata::redact::Redactor;
 
 use super::input::Instance;
 use super::machine::{self, GuestMachine};
-use super::{image_config, input, secrecy};
+use super::{image_config, input};
 use crate::args::PlanArgs;
 use crate::error::CliError;
 use crate::talk;
@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &PlanArgs) -> Result<u8, CliError> {
     } else {
         redactor.text(&text::text(&plan, parts))
     };
-    secrecy::cover(&mut report);
+    report.cover();
     if !report.findings.is_empty() {
         talk::line(report.pictures().trim_end());
     }

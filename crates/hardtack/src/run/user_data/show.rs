@@ -9,7 +9,7 @@ use hardtack_userdata::{Finding, Severity};
 use hardtack_yaml::diagnostic::escape;
 
 use super::input::Instance;
-use super::{input, secrecy, yaml};
+use super::{input, yaml};
 use crate::args::ShowArgs;
 use crate::error::CliError;
 use crate::talk;
@@ -22,7 +22,7 @@ pub(super) fn run(arguments: &ShowArgs) -> Result<u8, CliError> {
     let input = input::read(&arguments.file)?;
     let instance = Instance::read(&arguments.read)?;
     let mut report = check(&input.name, &input.bytes, &instance.options());
-    secrecy::cover(&mut report);
+    report.cover();
     // Mistakes inside of parts are `check`'s; here only those count that take something away.
     for finding in &report.unread {
         let diagnostic = report.diagnostic(finding);

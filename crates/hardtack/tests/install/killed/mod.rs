@@ -1,4 +1,4 @@
-//! `install` is killed (SIGKILL) at any moment; then it goes on, or is undone, and `undo` is killed, too.
+//! `install`, `launch`, `stack create` and `service-image install` are killed (SIGKILL) at any moment; then it goes on, or is undone, and `undo` is killed, too.
 //!
 //! Moments: after the n-th request that the cloud has seen; while the n-th is carried out and not answered; any
 //! microsecond of a whole run. Debug builds only, because only they can be told to wait less (`HARDTACK_TEST_HASTE`).
@@ -43,6 +43,12 @@ scenarios! {
     a_bundle_and_its_bucket: "bundle", 7;
     a_bundle_in_a_bucket_that_is_there: "bundle in a bucket", 5;
     a_cloud_that_does_not_know_at_once_what_it_has_made: "slow", 6;
+    instances_with_all_that_they_need: "launch", 12;
+    instances_on_a_cloud_that_does_not_know_them_at_once: "launch on a slow cloud", 6;
+    an_instance_and_a_volume_that_is_attached: "launch on eucalyptus", 12;
+    a_cluster: "stack", 10;
+    a_cluster_of_a_cloud_without_tokens_for_calls: "stack on eucalyptus", 10;
+    an_image_of_a_service: "service image", 7;
 }
 
 #[test]

@@ -57,6 +57,8 @@ pub(super) struct Killing {
     requests: u64,
     of_undo: u64,
     time: Duration,
+    leaves: &'static [&'static str],
+    launches: bool,
     pub(super) numbers: Numbers,
 }
 
@@ -79,8 +81,12 @@ impl Killing {
             requests: 0,
             of_undo: 0,
             time: Duration::ZERO,
+            leaves: scenario.leaves,
+            launches: false,
             numbers: Numbers { name: scenario.name, ..Numbers::default() },
         };
+        new.launches = new.line.starts_with("launch ") || new.line.starts_with("stack ");
+        new.cloud.clear_log();
         let line = new.line.clone();
         let started = Instant::now();
         new.expect("whole", &line);
@@ -89,11 +95,21 @@ impl Killing {
         new.requests = new.cloud.log().len() as u64;
         new.cloud.clear_log();
         new.expect("whole", UNDO);
+        new.forget_files();
         new.of_undo = new.cloud.log().len() as u64;
         new.files = new.folder.names(".");
         assert_eq!(new.cloud.leftovers(), new.before, "{}: undo of a whole run", new.numbers.name);
-        assert!(new.whole.iter().any(|line| line.contains("image ")), "{:?}", new.whole);
+        let what = if new.launches { "instance " } else { "image " };
+        assert!(new.whole.iter().any(|line| line.contains(what)), "{:?}", new.whole);
         new
+    }
+
+    /// Removes what stays on purpose.
+    fn forget_files(&self) {
+        for name in self.leaves {
+            // A run that was killed early has not made it.
+            let _ = std::fs::remove_file(self.folder.path(name));
+        }
     }
 
     fn random(&mut self, below: u64) -> u64 {
@@ -137,11 +153,13 @@ impl Killing {
         let undone_first = turn % 5 == 4;
         if undone_first {
             self.kill_undo();
+            // A key that was not undone with the rest is in the way of a run that begins anew.
+            self.forget_files();
         }
         if turn.is_multiple_of(2) || undone_first {
             self.persist(&what, &line);
             assert_eq!(self.state(), self.whole, "{}, {what}: not as without a kill", self.numbers.name);
-            if !undone_first {
+            if !undone_first && !self.launches {
                 self.numbers.again +=
                     known.judge(&self.cloud.log(), &format!("{}, {what}", self.numbers.name));
             }
@@ -155,6 +173,7 @@ impl Killing {
         self.numbers.faults +=
             self.cloud.log().iter().filter(|entry| entry.status == 0 || entry.status >= 500).count();
         self.cloud.heal();
+        self.forget_files();
         let name = self.numbers.name;
         assert_eq!(self.cloud.leftovers(), self.before, "{name}, {what}: something is left");
         assert_eq!(self.folder.names("."), self.files, "{name}, {what}: a file is left");
@@ -227,8 +246,38 @@ impl Killing {
         }
     }
 
+    /// Instances and what they were started with: each as often as it is there.
+    fn instances(&self, all: &mut BTreeSet<String>) {
+        let mut texts = Vec::new();
+        let mut alive = BTreeSet::new();
+        for one in self.cloud.instances().into_iter().filter(|one| one.state != "terminated") {
+            texts.push(format!(
+                "instance of {} {} {:?} {}",
+                one.image, one.instance_type, one.key_name, one.tokens
+            ));
+            alive.insert(one.id);
+        }
+        for volume in self.cloud.volumes() {
+            let device = volume.attached.filter(|(id, _)| alive.contains(id)).map(|(_, device)| device);
+            texts.push(format!("volume of {} GiB at {device:?}", volume.size));
+        }
+        for group in self.cloud.groups().into_iter().filter(|group| group.name.starts_with("hardtack-")) {
+            texts.push(format!("group {:?}", group.rules));
+        }
+        texts.extend(self.cloud.key_pairs().into_iter().map(|pair| format!("key pair {}", pair.name)));
+        texts.sort();
+        let mut before = (String::new(), 0);
+        for text in texts {
+            let count = if before.0 == text { before.1 + 1 } else { 1 };
+            all.insert(format!("{text} ({count})"));
+            before = (text, count);
+        }
+    }
+
     /// All that there is, without what is new each time.
     fn state(&self) -> BTreeSet<String> {
+        // What an undo has ended goes on ending by itself.
+        self.cloud.end_instances();
         let mut all = BTreeSet::new();
         let mut ids = BTreeMap::new();
         let mut twice = BTreeMap::<String, usize>::new();
@@ -263,6 +312,8 @@ impl Killing {
             let mut tags = image.tags.clone();
             tags.remove("hardtack:journal");
             let mut values = image.values.clone();
+            // It says when.
+            values.retain(|_, value| !value.starts_with("Installed on "));
             // An image of a snapshot has no location of its own.
             values.retain(|_, value| !value.contains(&image.id));
             let of: Vec<&String> = image.snapshots.iter().filter_map(|id| ids.get(id)).collect();
@@ -275,11 +326,15 @@ impl Killing {
             *count += 1;
             all.insert(format!("{text} ({count})"));
         }
+        self.instances(&mut all);
         for text in self.cloud.leftovers() {
-            if text.starts_with("bucket ") || text.starts_with("object ") {
+            if text.starts_with("bucket ") || text.starts_with("object ") || text.contains(" stack ") {
                 all.insert(text);
-            } else if let Some((name, value)) = text.split_once(" parameter ").and(text.split_once('=')) {
-                all.insert(format!("{name}={}", ids.get(value).map_or(value, String::as_str)));
+            } else if let Some((name, value)) = Some(&text)
+                .filter(|text| text.contains(" parameter ") || text.starts_with("property "))
+                .and_then(|text| text.split_once('='))
+            {
+                all.insert(format!("{name}={}", ids.get(value).map_or(value, |of| of.as_str())));
             }
         }
         all

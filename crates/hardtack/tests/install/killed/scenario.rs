@@ -16,16 +16,30 @@ pub(super) struct Scenario {
     pub(super) misses: u32,
     /// Makes what has to be there, and says the arguments.
     pub(super) prepare: fn(&Folder, &Cloud) -> String,
+    /// Files that stay when all is undone: a new key is its owner's.
+    pub(super) leaves: &'static [&'static str],
 }
 
 pub(super) const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "plain", euca: false, misses: 0, prepare: plain },
-    Scenario { name: "everything", euca: false, misses: 0, prepare: everything },
-    Scenario { name: "public source", euca: false, misses: 0, prepare: public },
-    Scenario { name: "own source", euca: false, misses: 0, prepare: own },
-    Scenario { name: "bundle", euca: true, misses: 0, prepare: bundle },
-    Scenario { name: "bundle in a bucket", euca: true, misses: 0, prepare: bundle_there },
-    Scenario { name: "slow", euca: false, misses: 3, prepare: slow },
+    Scenario { name: "plain", euca: false, misses: 0, prepare: plain, leaves: &[] },
+    Scenario { name: "everything", euca: false, misses: 0, prepare: everything, leaves: &[] },
+    Scenario { name: "public source", euca: false, misses: 0, prepare: public, leaves: &[] },
+    Scenario { name: "own source", euca: false, misses: 0, prepare: own, leaves: &[] },
+    Scenario { name: "bundle", euca: true, misses: 0, prepare: bundle, leaves: &[] },
+    Scenario { name: "bundle in a bucket", euca: true, misses: 0, prepare: bundle_there, leaves: &[] },
+    Scenario { name: "slow", euca: false, misses: 3, prepare: slow, leaves: &[] },
+    Scenario { name: "launch", euca: false, misses: 0, prepare: launch, leaves: &["new.pem"] },
+    Scenario {
+        name: "launch on a slow cloud",
+        euca: false,
+        misses: 2,
+        prepare: launch,
+        leaves: &["new.pem"],
+    },
+    Scenario { name: "launch on eucalyptus", euca: true, misses: 0, prepare: launch_euca, leaves: &[] },
+    Scenario { name: "stack", euca: false, misses: 0, prepare: stack, leaves: &[] },
+    Scenario { name: "stack on eucalyptus", euca: true, misses: 0, prepare: stack_euca, leaves: &[] },
+    Scenario { name: "service image", euca: true, misses: 0, prepare: service_image, leaves: &[] },
 ];
 
 fn plain(folder: &Folder, _: &Cloud) -> String {
@@ -88,4 +102,81 @@ fn bundle_there(folder: &Folder, cloud: &Cloud) -> String {
     cloud.make_bucket("images", BucketOwnership::Writer);
     cloud.spoil("images", "web-1.part.0", b"somebody's");
     bundle(folder, cloud)
+}
+
+fn launch(folder: &Folder, cloud: &Cloud) -> String {
+    let snapshot = cloud.make_snapshot(HOME, OWN, 1, None, false, &[]);
+    cloud.make_image(HOME, "sample", &snapshot, "x86_64", false);
+    folder.write("web.yaml", "#cloud-config\nhostname: web\n");
+    format!(
+        "launch sample -f web.yaml -n 2 --on aws --region {HOME} --journal web-1.journal --ssh-from 192.0.2.7 --new-key \
+         new.pem --volume 2G:/dev/vdc --wait"
+    )
+}
+
+/// A key of a file: making one of RSA takes long.
+fn launch_euca(folder: &Folder, cloud: &Cloud) -> String {
+    folder.keys();
+    folder.noise("noise.raw", 1);
+    folder.sh("ssh-keygen -q -t rsa -b 2048 -N '' -C ops -f ops");
+    folder.expect_at(
+        cloud,
+        0,
+        "install noise.raw -n sample --on euca -b images -k user.pem -c user.crt --part-size 1M --journal image.journal",
+    );
+    folder.write("web.yaml", "#cloud-config\nhostname: web\n");
+    let zone = &cloud.options().zones[0];
+    format!(
+        "launch sample -f web.yaml --on euca -z {zone} --journal web-1.journal --ssh-from 192.0.2.7 -k ops.pub --volume \
+         2G:/dev/vdc"
+    )
+}
+
+/// The example that ships, with a key pair: user-data in a template, and two members.
+fn cluster(folder: &Folder, image: &str, on: &str) -> String {
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cloud-config");
+    for name in ["coreos-cluster.template", "coreos-cluster.yaml"] {
+        std::fs::copy(format!("{examples}/{name}"), folder.path(name)).unwrap();
+    }
+    format!(
+        "stack create coreos-cluster.template --user-data coreos-cluster.yaml --name coreos --journal web-1.journal -p \
+         CoreOSImageId={image} -p UserKeyPair=admin -p AcctId={OWN} -p ClusterSize=2 {on}"
+    )
+}
+
+fn admin(folder: &Folder, cloud: &Cloud, on: &str) {
+    folder.sh("ssh-keygen -q -t rsa -b 2048 -N '' -C admin -f admin");
+    let image = cloud.images()[0].id.clone();
+    folder.write("none.yaml", "#cloud-config\nhostname: a\n");
+    folder.expect_at(
+        cloud,
+        0,
+        &format!("launch {image} -f none.yaml -k admin.pub --journal first.journal {on}"),
+    );
+}
+
+fn stack(folder: &Folder, cloud: &Cloud) -> String {
+    let snapshot = cloud.make_snapshot(HOME, OWN, 1, None, false, &[]);
+    let image = cloud.make_image(HOME, "sample", &snapshot, "x86_64", false);
+    let on = format!("--on aws --region {HOME}");
+    admin(folder, cloud, &on);
+    cluster(folder, &image, &format!("-p VmType=t3.small {on}"))
+}
+
+fn stack_euca(folder: &Folder, cloud: &Cloud) -> String {
+    folder.keys();
+    folder.noise("noise.raw", 1);
+    let line =
+        "install noise.raw -n sample --on euca -b images -k user.pem -c user.crt --journal image.journal";
+    let image = folder.expect_at(cloud, 0, line).image();
+    admin(folder, cloud, "--on euca");
+    cluster(folder, &image, "-p VmType=m1.small --on euca")
+}
+
+fn service_image(folder: &Folder, _: &Cloud) -> String {
+    folder.keys();
+    folder.noise("eucalyptus-load-balancer-image.img", 3);
+    folder.sh("tar -czf lb.tgz eucalyptus-load-balancer-image.img");
+    "service-image install lb.tgz --on euca -k user.pem -c user.crt --part-size 1M --journal web-1.journal"
+        .to_owned()
 }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use crate::error::CliError;
 use crate::keys::Unusable;
 
-pub(super) use key::{Half, Key, Lock};
+pub(super) use key::{Half, Key, Lock, Opener};
 
 /// One `--identity`: where it is, and the keys in it (an age identity file may hold several).
 pub(super) struct Identity {
@@ -26,6 +26,20 @@ pub(super) struct Identity {
 }
 
 impl Identity {
+    /// Looks whether a key file can be read and holds a key; of a pipe, whether it is there: it is read once.
+    pub(super) fn check(path: &Path) -> Result<(), CliError> {
+        let found =
+            std::fs::metadata(path).map_err(|error| CliError::io(path, "read the private key", error))?;
+        if !found.is_file() && !found.is_dir() {
+            return Ok(());
+        }
+        match Self::read(path)?.keys {
+            Ok(_) => Ok(()),
+            Err(unusable) => Err(CliError::new(crate::error::NO, format!("{}: {unusable}", path.display()))
+                .hint(unusable.advice)),
+        }
+    }
+
     /// Reads a key file; a file that cannot be read is an error, one that is no usable key is kept
     /// with the reason, since another `--identity` may do.
     pub(super) fn read(path: &Path) -> Result<Self, CliError> {

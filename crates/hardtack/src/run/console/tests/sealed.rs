@@ -72,7 +72,11 @@ fn sealed_for(name: &str, recipients: &[&str]) -> UserPart {
 }
 
 fn sealed_log(parts: Vec<UserPart>) -> String {
-    log(&[Block { seal: "ssh".into(), users: parts, ..block("a", &[]) }])
+    sealed_by("ssh", parts)
+}
+
+fn sealed_by(seal: &str, parts: Vec<UserPart>) -> String {
+    log(&[Block { seal: seal.into(), users: parts, ..block("a", &[]) }])
 }
 
 fn with(identities: &[&str]) -> ConsoleArgs {
@@ -259,7 +263,7 @@ fn keys_that_open_nothing_are_told_apart() {
 fn a_part_for_age_keys_is_not_called_one_for_login_keys() {
     const AGE: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
     let log = sealed_log(vec![sealed_for("rescue", &[AGE])]);
-    let (code, out, err) = run(&ConsoleArgs { file: "log".into(), ..ConsoleArgs::default() }, &log);
+    let (code, out, err) = run(&ConsoleArgs { targets: vec!["log".into()], ..ConsoleArgs::default() }, &log);
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("User rescue\nSealed to the recipe's recipient(s): open with"), "{out}");
 }
@@ -274,7 +278,8 @@ fn without_a_key_the_block_says_who_can_open_it() {
     let withheld = WithheldCredentials { name: "eve".into(), withheld: "only an ecdsa key".into() };
     let parts = vec![sealed_for("debian", &[&key]), UserPart::Withheld(withheld)];
     let log = sealed_log(parts);
-    let (code, out, err) = run(&ConsoleArgs { file: "my log".into(), ..ConsoleArgs::default() }, &log);
+    let (code, out, err) =
+        run(&ConsoleArgs { targets: vec!["my log".into()], ..ConsoleArgs::default() }, &log);
     assert_eq!(code, 0, "{err}");
     for part in [
         "User debian\nSealed to the login key(s): open with `hardtack console 'my log' --identity KEY`\n",
@@ -302,6 +307,41 @@ fn without_a_key_the_block_says_who_can_open_it() {
             assert!(err.contains(wanted) && !picture.exists(), "{err}");
         }
     }
+}
+
+#[test]
+fn the_command_that_logs_in_has_the_key_that_opened() {
+    if !has("ssh-keygen") {
+        return;
+    }
+    let keys = Keys::new();
+    let mine = keys.ssh("mine", &["-t", "ed25519", "-N", ""]);
+    let other = keys.ssh("other", &["-t", "ed25519", "-N", ""]);
+    let log = sealed_log(vec![sealed_for("debian", &[&mine]), sealed_for("carol", &[&other])]);
+    let around = Surroundings {
+        terminal: Terminal { width: None, color: false },
+        now: later(5),
+        printed: PrintedAt::Since(None),
+        ssh_directory: None,
+        again: "i-1".into(),
+        host: Some(("127.0.0.1".into(), 2222)),
+    };
+    let both = [keys.path("other"), keys.path("mine")];
+    let line = |key: &str, user: &str| {
+        format!("\nLog in: ssh -o IdentitiesOnly=yes -i {key} -p 2222 {user}@127.0.0.1\n")
+    };
+    let (code, out, err) =
+        run_around(&with(&[both[0].as_str(), both[1].as_str()]), &log, &around, &mut Nobody);
+    assert!(
+        out.contains(&line(&both[1], "debian")) && out.contains(&line(&both[0], "carol")),
+        "{code} {out}{err}"
+    );
+    let (_, out, _) = run_around(&with(&[&both[1]]), &log, &around, &mut Nobody);
+    assert!(out.contains(&line(&both[1], "debian")) && out.contains(&line("KEY", "carol")), "{out}");
+    // A recipe's recipients open, and need not log in.
+    let of_recipe = sealed_by("recipients", vec![sealed_for("debian", &[&mine])]);
+    let (_, out, _) = run_around(&with(&[&both[1]]), &of_recipe, &around, &mut Nobody);
+    assert!(out.contains(SECRET) && out.contains(&line("KEY", "debian")), "{out}");
 }
 
 #[test]
