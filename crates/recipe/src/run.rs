@@ -68,11 +68,16 @@ fn pass(recipe: &Recipe, stage: &mut Stage<'_>, around: &Surroundings) -> Result
         options: around.options,
     };
     let users: Vec<_> = recipe.users().collect();
+    // First, so that what the other steps bring stays.
+    if let Some(step) = recipe.generalize() {
+        run("generalize", &mut cx, |cx| steps::generalize::apply(step, cx))?;
+    }
     if let Some(step) = recipe.packages() {
         run("packages", &mut cx, |cx| steps::packages::apply(step, cx))?;
     }
     run("user", &mut cx, |cx| steps::user::apply(&users, cx))?;
     run("files", &mut cx, |cx| steps::files::apply(recipe.files(), cx))?;
+    run("operations", &mut cx, |cx| steps::operation::apply(recipe.operations(), cx))?;
     if let Some(step) = recipe.sshd() {
         run("sshd", &mut cx, |cx| steps::sshd::apply(step, recipe.mfa(), cx))?;
     }

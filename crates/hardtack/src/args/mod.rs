@@ -5,25 +5,37 @@ mod build;
 mod bundle;
 mod console;
 mod convert;
+mod customize;
 mod demo;
+mod diff;
 mod enroll;
 mod harden;
 mod hidden;
 mod image;
+mod inspect;
 mod install;
 mod instances;
 mod launch;
+mod look;
+mod packages;
 mod place;
+mod plan;
+mod recipe;
 mod register;
+mod sbom;
+mod schema;
 mod service_image;
+mod shell;
 mod size;
 mod source;
 mod stack;
+mod sysprep;
 mod target;
 mod unbundle;
 mod undo;
 mod upload;
 mod user_data;
+mod verify;
 
 pub(crate) use audit::{AuditArgs, AuditFormat, AuditPart, FailOn};
 pub(crate) use build::BuildArgs;
@@ -32,18 +44,29 @@ pub(crate) use bundle::{
 };
 pub(crate) use console::ConsoleArgs;
 pub(crate) use convert::ConvertArgs;
+pub(crate) use customize::CustomizeArgs;
 pub(crate) use demo::DemoArgs;
+pub(crate) use diff::DiffArgs;
 pub(crate) use enroll::EnrollArgs;
 pub(crate) use hidden::{DirectoryArgs, RelayArgs};
 pub(crate) use image::{Boot, ExistingName, ImageArgs, Imds};
+pub(crate) use inspect::InspectArgs;
 pub(crate) use install::{InstallArgs, SnapshotArgs};
 pub(crate) use instances::{ImagesArgs, InstancesArgs, TerminateArgs, TypesArgs};
 pub(crate) use launch::{AccelName, BusName, CloudArgs, HereArgs, LaunchArgs, LikeName, Tokens, WaitFor};
+pub(crate) use look::{CatArgs, CpArgs, LsArgs, TarArgs};
+pub(crate) use packages::PackagesArgs;
 pub(crate) use place::{AccessArgs, Auth, On, PlaceArgs};
+pub(crate) use plan::PlanRecipeArgs;
+pub(crate) use recipe::RecipeArgs;
 pub(crate) use register::RegisterArgs;
+pub(crate) use sbom::SbomArgs;
+pub(crate) use schema::SchemaArgs;
 pub(crate) use service_image::{ServiceImageArgs, ServiceImageVerb, ServiceInstallArgs, ServiceListArgs};
+pub(crate) use shell::{CompletionsArgs, ManArgs};
 pub(crate) use source::SourceArgs;
 pub(crate) use stack::{CreateArgs, FillArgs, RenderArgs, StackArgs, StackVerb};
+pub(crate) use sysprep::SysprepArgs;
 pub(crate) use target::{CompressionName, Format, TargetArgs};
 pub(crate) use unbundle::UnbundleArgs;
 pub(crate) use undo::UndoArgs;
@@ -52,6 +75,7 @@ pub(crate) use user_data::{
     CheckArgs, CloudName, GzipWhen, PackArgs, PlanArgs, ReadArgs, ShowArgs, TotpArgs, UserDataArgs,
     UserDataVerb,
 };
+pub(crate) use verify::VerifyArgs;
 
 use clap::{Parser, Subcommand};
 
@@ -115,6 +139,38 @@ pub(crate) enum Verb {
     Enroll(EnrollArgs),
     /// Check, show, try out and pack the user-data of instances.
     UserData(UserDataArgs),
+    /// Show what a recipe would change in an image.
+    Plan(PlanRecipeArgs),
+    /// Is an image what a recipe says?
+    Verify(VerifyArgs),
+    /// Tell what an image holds.
+    Inspect(InspectArgs),
+    /// Compare two images file by file.
+    Diff(DiffArgs),
+    /// List files of an image.
+    Ls(LsArgs),
+    /// Print files of an image.
+    Cat(CatArgs),
+    /// Copy files out of an image.
+    Cp(CpArgs),
+    /// Write files of an image as a tar archive.
+    Tar(TarArgs),
+    /// Write the bill of materials of an image: SPDX or CycloneDX.
+    Sbom(SbomArgs),
+    /// Print the JSON Schema of what people write.
+    Schema(SchemaArgs),
+    /// Print completions for a shell.
+    Completions(CompletionsArgs),
+    /// Write man pages of all verbs.
+    Man(ManArgs),
+    /// Take a command line of virt-customize, offline.
+    Customize(CustomizeArgs),
+    /// Take a command line of virt-sysprep, offline.
+    Sysprep(SysprepArgs),
+    /// Recipes: import those of other tools.
+    Recipe(RecipeArgs),
+    /// Why a package is in an image, and what it pulls in.
+    Packages(PackagesArgs),
     /// Show the main job on a small sample image.
     Demo(DemoArgs),
     /// The process behind an instance of this machine.

@@ -5,19 +5,30 @@ mod build;
 mod bundle;
 mod console;
 mod convert;
+mod customize;
 mod demo;
+mod diff;
 mod enroll;
 mod euca_lines;
 mod hidden;
 mod images;
+mod inspect;
 mod install;
 mod instances;
 mod launch;
+mod look;
 mod machines;
+mod packages;
+mod plan;
 mod publish;
+mod recipe;
 mod register;
+mod sbom;
+mod schema;
 mod service_image;
+mod shell;
 mod stack;
+mod sysprep;
 mod terminate;
 mod trial;
 mod types;
@@ -25,6 +36,7 @@ mod unbundle;
 mod undo;
 mod upload;
 mod user_data;
+mod verify;
 
 use crate::args::{Cli, Verb};
 use crate::error::CliError;
@@ -54,6 +66,22 @@ pub(crate) fn run(arguments: &Cli) -> Result<u8, CliError> {
         Verb::Relay(arguments) => hidden::relay(arguments),
         Verb::Enroll(arguments) => enroll::run(arguments),
         Verb::UserData(arguments) => user_data::run(arguments),
+        Verb::Plan(arguments) => plan::run(arguments),
+        Verb::Verify(arguments) => verify::run(arguments),
+        Verb::Inspect(arguments) => inspect::run(arguments),
+        Verb::Diff(arguments) => diff::run(arguments),
+        Verb::Ls(arguments) => look::ls(arguments),
+        Verb::Cat(arguments) => look::cat(arguments),
+        Verb::Cp(arguments) => look::cp(arguments),
+        Verb::Tar(arguments) => look::tar(arguments),
+        Verb::Sbom(arguments) => sbom::run(arguments),
+        Verb::Schema(arguments) => schema::run(arguments),
+        Verb::Completions(arguments) => shell::completions(arguments),
+        Verb::Man(arguments) => shell::man(arguments),
+        Verb::Customize(arguments) => customize::run(arguments),
+        Verb::Sysprep(arguments) => sysprep::run(arguments),
+        Verb::Recipe(arguments) => recipe::run(arguments),
+        Verb::Packages(arguments) => packages::run(arguments),
         Verb::Demo(arguments) => demo::run(arguments),
     }
 }

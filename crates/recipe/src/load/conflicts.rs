@@ -6,6 +6,8 @@ use hardtack_yaml::Span;
 
 use super::reader::Reader;
 use super::{files, mfa, sshd, user};
+use crate::model::generalize::GeneralizeStep;
+use crate::model::operation::Operation;
 use crate::model::{AgentStep, Factor, FileAction, FileOp, MfaStep, OverlayrootStep, PackagesStep, Password};
 
 /// A step that was read, with the places that matter here.
@@ -16,6 +18,8 @@ pub(super) enum Placed {
     Overlayroot(OverlayrootStep),
     Sshd(sshd::Placed),
     Files(Vec<files::Placed>),
+    Operation(Operation),
+    Generalize(GeneralizeStep),
     Agent(AgentStep),
 }
 

@@ -4,8 +4,10 @@ mod agent;
 mod conflicts;
 mod error;
 mod files;
+mod generalize;
 mod host;
 mod mfa;
+mod operation;
 mod overlayroot;
 mod packages;
 mod reader;
@@ -23,7 +25,7 @@ use hardtack_yaml::{Document, Kind, Limits, Node, Span, Value};
 pub use error::{Class, LoadError};
 pub use host::{HostFiles, RealFiles};
 
-use crate::model::{FileOp, MatchPolicy, Recipe, SshdStep, Step};
+use crate::model::{self, FileOp, MatchPolicy, Recipe, SshdStep, Step};
 use conflicts::Placed;
 use reader::Reader;
 
@@ -123,6 +125,12 @@ fn steps_of(reader: &mut Reader<'_>, node: &Node) -> Vec<Step> {
             "sshd" => sshd::read(reader, value, at).map(Placed::Sshd),
             "files" => Some(Placed::Files(files::read(reader, value, at))),
             "agent" => agent::read(reader, value, at).map(Placed::Agent),
+            name if model::operation::NAMES.contains(&name) => {
+                operation::read(reader, name, value, at).map(Placed::Operation)
+            }
+            name if name == "generalize" || model::generalize::NAMES.contains(&name) => {
+                generalize::read(reader, name, value, at).map(Placed::Generalize)
+            }
             other => {
                 reader.unknown(at, "step", other, "`steps`", STEPS);
                 None
@@ -254,6 +262,20 @@ fn merge(placed: Vec<(Span, Placed)>) -> Vec<Step> {
                     steps.push(Step::Overlayroot(overlay));
                 }
             }
+            Placed::Operation(more) => match steps
+                .iter_mut()
+                .find_map(|step| if let Step::Operations(all) = step { Some(all) } else { None })
+            {
+                Some(all) => all.push(more),
+                None => steps.push(Step::Operations(vec![more])),
+            },
+            Placed::Generalize(more) => match steps
+                .iter_mut()
+                .find_map(|step| if let Step::Generalize(step) = step { Some(step) } else { None })
+            {
+                Some(step) => step.operations.extend(more.operations),
+                None => steps.push(Step::Generalize(more)),
+            },
             Placed::Agent(agent) => {
                 if !steps.iter().any(|step| matches!(step, Step::Agent(_))) {
                     steps.push(Step::Agent(agent));

@@ -2,7 +2,9 @@
 
 pub mod agent;
 pub mod files;
+pub mod generalize;
 pub mod mfa;
+pub mod operation;
 pub mod overlayroot;
 pub mod packages;
 pub mod sshd;

@@ -4,6 +4,9 @@
 //! Made by [`load_recipe`](crate::load_recipe); each step module takes its own type from here.
 //! The keys behind these fields, with types and defaults, stand in `docs/recipes/`.
 
+pub mod generalize;
+pub mod operation;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +15,8 @@ use hardtack_credentials::RandomPassword;
 use regex::bytes::Regex;
 
 use crate::secret::{REDACTED, Secret};
+use generalize::GeneralizeStep;
+use operation::Operation;
 
 /// A checked recipe.
 #[derive(Debug)]
@@ -64,6 +69,21 @@ impl Recipe {
             .unwrap_or(&[])
     }
 
+    /// The operations by virt-customize's names, in the order written.
+    #[must_use]
+    pub fn operations(&self) -> &[Operation] {
+        self.steps
+            .iter()
+            .find_map(|step| if let Step::Operations(all) = step { Some(&all[..]) } else { None })
+            .unwrap_or(&[])
+    }
+
+    /// What is taken away (several steps in the recipe are one here).
+    #[must_use]
+    pub fn generalize(&self) -> Option<&GeneralizeStep> {
+        self.steps.iter().find_map(|step| if let Step::Generalize(step) = step { Some(step) } else { None })
+    }
+
     /// The `agent` step.
     #[must_use]
     pub fn agent(&self) -> Option<&AgentStep> {
@@ -86,6 +106,10 @@ pub enum Step {
     Overlayroot(OverlayrootStep),
     /// `files`.
     Files(Vec<FileOp>),
+    /// The operations by virt-customize's names.
+    Operations(Vec<Operation>),
+    /// `generalize`.
+    Generalize(GeneralizeStep),
     /// `agent`.
     Agent(AgentStep),
 }
@@ -101,6 +125,8 @@ impl Step {
             Self::Sshd(_) => "sshd",
             Self::Overlayroot(_) => "overlayroot",
             Self::Files(_) => "files",
+            Self::Operations(_) => "operations",
+            Self::Generalize(_) => "generalize",
             Self::Agent(_) => "agent",
         }
     }

@@ -1,0 +1,3 @@
+//! What an image holds, read and never changed.
+
+#![forbid(unsafe_code)]

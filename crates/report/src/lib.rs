@@ -1,0 +1,3 @@
+//! Controls and plans, rendered.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! Bills of materials and provenance.
+
+#![forbid(unsafe_code)]
