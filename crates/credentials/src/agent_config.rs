@@ -26,6 +26,10 @@ pub struct AgentConfig {
     pub packages: Option<PackagesConfig>,
     /// Accounts of the recipe's `user` steps, for the agent to make where nothing else did.
     pub accounts: Vec<AccountConfig>,
+    /// What runs once, in this order, at first boot.
+    pub tasks: Vec<Task>,
+    /// SSH's host keys are made before SSH starts, where there are none.
+    pub host_keys: bool,
     /// Every way in that asks for less than all factors, in words.
     pub doors: Vec<String>,
     /// What sshd and PAM must hold to at every boot; `None` without an `mfa` step.
@@ -43,6 +47,8 @@ impl Default for AgentConfig {
             overlay: None,
             packages: None,
             accounts: Vec::new(),
+            tasks: Vec::new(),
+            host_keys: false,
             doors: Vec::new(),
             promise: None,
             mode: "companion".to_owned(),
@@ -202,6 +208,67 @@ pub struct PackagesConfig {
     pub install: Vec<String>,
     /// Names of unpacked packages to configure.
     pub configure: Vec<String>,
+    /// Names of packages to remove, their configuration files staying (`dpkg --remove`).
+    pub remove: Vec<String>,
+    /// Names of packages to remove with their configuration files (`dpkg --purge`).
+    pub purge: Vec<String>,
+}
+
+/// Something that needs the guest to run. What a program does stands in a file of the task's name
+/// ([`TASKS`]), and not here: whoever prints this prints no script.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Task {
+    /// `0003-setup.sh`: its place in the order and what people call it. Also the name of its files. Told on
+    /// consoles, so it must hold nothing secret.
+    pub name: String,
+    /// What it is.
+    pub kind: TaskKind,
+    /// What [`Install`](TaskKind::Install) and [`Uninstall`](TaskKind::Uninstall) are about.
+    pub packages: Vec<String>,
+    /// When it fails, those after it do not run.
+    pub stop: bool,
+    /// One that failed, or that a reboot has interrupted, runs again at the next boot. Otherwise it runs once.
+    pub retry: bool,
+}
+
+/// Where tasks keep their files: NAME is the script (0700), NAME.json what became of it. Directory and files
+/// are root's alone.
+pub const TASKS: &str = "/var/lib/hardtack/tasks";
+
+/// What a task does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskKind {
+    /// A program of the recipe's, run as its first line says.
+    #[default]
+    Script,
+    /// The same for a line of the shell: its file is for /bin/sh.
+    Command,
+    /// The image's package manager installs packages.
+    Install,
+    /// The image's package manager removes packages.
+    Uninstall,
+    /// The image's package manager brings all packages up to date.
+    Update,
+}
+
+impl TaskKind {
+    /// Whether the task has a file.
+    pub fn is_program(self) -> bool {
+        matches!(self, Self::Script | Self::Command)
+    }
+
+    /// As the configuration spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Script => "script",
+            Self::Command => "command",
+            Self::Install => "install",
+            Self::Uninstall => "uninstall",
+            Self::Update => "update",
+        }
+    }
 }
 
 #[cfg(test)]
@@ -218,6 +285,27 @@ mod tests {
         assert_eq!((config.version, config.mode.as_str()), (1, "companion"));
         assert_eq!((mfa.totp.window, mfa.totp.rate_limit, mfa.totp.disallow_reuse), (4, None, true));
         assert_eq!(mfa.factors, ["publickey", "password", "totp"]);
+    }
+
+    #[test]
+    fn tasks_are_told_in_order_and_absent_ones_are_none() {
+        let text = r#"{"tasks":[{"name":"0001-a","retry":true},{"name":"0002-i","kind":"install","packages":["x"]}],
+                       "packages":{"remove":["y"]}}"#;
+        let config: AgentConfig = serde_json::from_str(text).unwrap();
+        assert_eq!(
+            (config.tasks[0].kind, config.tasks[0].retry, config.tasks[0].stop),
+            (TaskKind::Script, true, false)
+        );
+        assert_eq!((config.tasks[1].kind.name(), config.tasks[1].packages.len()), ("install", 1));
+        let packages = config.packages.unwrap();
+        assert_eq!((packages.remove.len(), packages.purge.len(), packages.install.len()), (1, 0, 0));
+        for kind in
+            [TaskKind::Script, TaskKind::Command, TaskKind::Install, TaskKind::Uninstall, TaskKind::Update]
+        {
+            assert_eq!(serde_json::to_string(&kind).unwrap(), format!("{:?}", kind.name()));
+        }
+        let old: AgentConfig = serde_json::from_str(r#"{"recipe":"r"}"#).unwrap();
+        assert!(old.tasks.is_empty() && !old.host_keys);
     }
 
     #[test]

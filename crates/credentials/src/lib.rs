@@ -45,7 +45,7 @@ pub mod totp;
 
 pub use agent_config::{
     AccountConfig, AgentConfig, MfaConfig, OverlayConfig, PackagesConfig, RandomPassword, RateLimit,
-    RecoveryConfig, TotpConfig,
+    RecoveryConfig, Task, TaskKind, TotpConfig,
 };
 pub use block::{
     BEGIN, Block, END, HostKey, JSON_START, PackagesOutcome, Root, SealedCredentials, Surroundings,

@@ -60,7 +60,11 @@ fn a_spool_that_is_not_whole_is_a_failure_on_record() {
 fn with(install: &[&str], configure: &[&str]) -> AgentConfig {
     let list = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     AgentConfig {
-        packages: Some(PackagesConfig { install: list(install), configure: list(configure) }),
+        packages: Some(PackagesConfig {
+            install: list(install),
+            configure: list(configure),
+            ..PackagesConfig::default()
+        }),
         ..AgentConfig::default()
     }
 }

@@ -337,7 +337,8 @@ fn other_packages_than_those_of_the_last_build_are_not_taken_for_installed() {
             cx.stage.write(outcome, "{\"ok\":true}", Set::default()).unwrap();
             apply(&AgentStep::default(), cx).unwrap();
             assert!(cx.stage.stat(outcome).unwrap().is_some(), "the same build again changes nothing");
-            cx.agent.packages = Some(PackagesConfig { install: vec!["x.deb".into()], configure: vec![] });
+            cx.agent.packages =
+                Some(PackagesConfig { install: vec!["x.deb".into()], ..PackagesConfig::default() });
             apply(&AgentStep::default(), cx).unwrap();
             assert!(cx.stage.stat(outcome).unwrap().is_none());
         },
