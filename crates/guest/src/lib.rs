@@ -13,6 +13,7 @@ mod confirm;
 pub mod dpkg;
 pub mod elf;
 mod error;
+pub mod glob;
 mod guest;
 pub mod initramfs;
 pub mod kmod;
