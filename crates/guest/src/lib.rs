@@ -36,5 +36,5 @@ pub use guest::{
 pub use os_release::OsRelease;
 pub use path::GuestPath;
 pub use selinux::{FileContexts, Policy};
-pub use stage::{Change, Content, Edit, Op, READ_LIMIT, Set, Stage, State};
+pub use stage::{Change, Content, Edit, Maker, Op, READ_LIMIT, Set, Stage, State};
 pub use tree::{Attributes, DirEntry, FileSystem, FileType, HostTree, MemoryTree, Metadata, Residue, Tree};

@@ -155,7 +155,7 @@ impl Stage<'_> {
         Ok(changes)
     }
 
-    fn edit(&self, path: &GuestPath, node: &Node) -> Result<Option<Edit>, Error> {
+    pub(super) fn edit(&self, path: &GuestPath, node: &Node) -> Result<Option<Edit>, Error> {
         let before = self.below(path)?;
         let same_type = before.map(|found| found.kind) == file_type(&node.kind);
         let old = before.map(|found| found.attributes());
@@ -194,7 +194,7 @@ impl Stage<'_> {
             }
             Kind::Special => (attribute_op.or(xattr_op), State::Special(new)),
         };
-        let Label { step, group } = &node.label;
+        let Label { step, group, .. } = &node.label;
         Ok(op.map(|op| Edit {
             path: path.clone(),
             before,

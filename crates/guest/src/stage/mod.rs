@@ -7,6 +7,7 @@
 //! Links are followed as the guest's kernel would follow them, inside the guest only.
 
 mod difference;
+mod journal;
 mod login;
 mod resolve;
 
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use difference::{Change, Edit, Op, State};
+pub use journal::Maker;
 
 use crate::tree::{Attributes, DirEntry, FileType, Metadata, Tree};
 use crate::{Error, GuestPath};
@@ -100,6 +102,7 @@ enum Kind {
 #[derive(Clone, Debug)]
 struct Label {
     step: Arc<str>,
+    part: Option<Arc<str>>,
     group: Option<(Op, Arc<str>)>,
 }
 
@@ -118,6 +121,8 @@ pub struct Stage<'t> {
     label: Label,
     secrets: Vec<String>,
     hidden: BTreeSet<GuestPath>,
+    recording: bool,
+    journal: journal::Journal,
     // Steps look the same directories up again and again, and a look-up walks the image.
     looked_up: RefCell<BTreeMap<GuestPath, Option<Metadata>>>,
 }
@@ -126,20 +131,22 @@ impl<'t> Stage<'t> {
     /// A stage without changes above `lower`.
     #[must_use]
     pub fn new(lower: &'t dyn Tree) -> Self {
-        let label = Label { step: "".into(), group: None };
+        let label = Label { step: "".into(), part: None, group: None };
         Self {
             lower,
             nodes: BTreeMap::new(),
             label,
             secrets: Vec::new(),
             hidden: BTreeSet::new(),
+            recording: false,
+            journal: journal::Journal::new(),
             looked_up: RefCell::default(),
         }
     }
 
     /// Names the step that the changes from here on belong to.
     pub fn set_step(&mut self, step: &str) {
-        self.label = Label { step: step.into(), group: None };
+        self.label = Label { step: step.into(), part: None, group: None };
     }
 
     /// Shows the changes from here on as one entry of the plan (a package, an initramfs).
@@ -425,7 +432,8 @@ impl<'t> Stage<'t> {
         };
         change(&mut node);
         node.label = self.label.clone();
-        self.nodes.insert(path, node);
+        self.nodes.insert(path.clone(), node);
+        self.note(&path);
         Ok(())
     }
 
@@ -434,7 +442,8 @@ impl<'t> Stage<'t> {
             Some(node) if !matches!(node.kind, Kind::Removed) => node.xattrs,
             _ => BTreeMap::new(),
         };
-        self.nodes.insert(path, Node { kind, attributes, xattrs, label: self.label.clone() });
+        self.nodes.insert(path.clone(), Node { kind, attributes, xattrs, label: self.label.clone() });
+        self.note(&path);
     }
 
     /// Makes the directories above `path` that are missing, and tells whose something new there is.
