@@ -22,6 +22,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/openssl", "openssl"),
     ("/usr/bin/age", "age"),
     ("/usr/bin/dpkg-deb", "dpkg"),
+    ("/usr/bin/apt-ftparchive", "apt-utils"),
+    ("/usr/bin/gpgv", "gpgv"),
     ("/usr/bin/zstd", "zstd"),
     ("/usr/bin/xz", "xz-utils"),
     ("/usr/bin/lz4", "lz4"),

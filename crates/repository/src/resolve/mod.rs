@@ -1,0 +1,95 @@
+//! What comes and goes for a request.
+
+use crate::{Catalogue, Image};
+
+/// What to upgrade beyond what is asked for by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Upgrade {
+    /// Nothing.
+    #[default]
+    None,
+    /// What repositories of security updates offer.
+    Security,
+    /// Everything.
+    All,
+}
+
+/// What is wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// Packages: `name`, `name:arch`, `name=version`, `name/suite`.
+    pub install: Vec<String>,
+    /// Packages to go.
+    pub remove: Vec<String>,
+    /// Upgrades.
+    pub upgrade: Upgrade,
+    /// Packages that stay as they are, besides those that the image holds.
+    pub hold: Vec<String>,
+    /// Follow `Recommends` too.
+    pub recommends: bool,
+}
+
+/// Why a package changes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// By name.
+    Asked,
+    /// An upgrade was asked for.
+    Upgrade,
+    /// This package needs it, with the relation as written.
+    NeededBy {
+        /// The package.
+        package: String,
+        /// The relation.
+        relation: String,
+    },
+    /// It cannot stand beside this package.
+    ConflictsWith(String),
+    /// It needs what goes.
+    LosesDependency(String),
+}
+
+/// What happens to a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It comes: the index into [`Catalogue::offers`].
+    Install(usize),
+    /// It is replaced by a later version.
+    Upgrade(usize),
+    /// It goes.
+    Remove,
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The package, with `:arch` where that is not the image's own.
+    pub name: String,
+    /// The version in the image.
+    pub from: Option<String>,
+    /// The version that comes.
+    pub to: Option<String>,
+    /// What happens.
+    pub kind: Kind,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// All changes, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Solution {
+    /// The changes.
+    pub changes: Vec<Change>,
+    /// Asked for and kept as it is, with the reason: held, the newest already.
+    pub kept: Vec<(String, String)>,
+}
+
+/// Why there is no solution: a sentence for each trouble.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct Unsolvable(pub Vec<String>);
+
+/// Works out what changes.
+pub fn resolve(_catalogue: &Catalogue, _image: &Image, _request: &Request) -> Result<Solution, Unsolvable> {
+    Err(Unsolvable(vec!["not there yet".to_owned()]))
+}
