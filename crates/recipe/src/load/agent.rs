@@ -2,14 +2,19 @@
 
 use hardtack_yaml::{Node, Span};
 
+use super::keys::{Key, Shape};
 use super::reader::Reader;
 use crate::model::{AgentMode, AgentStep};
 
 /// The keys of the step.
-pub(super) const KEYS: &[&str] = &["mode"];
+pub(super) const KEYS: &[Key] = &[Key::may(
+    "mode",
+    Shape::Words(&["companion", "replace"]),
+    "`companion` works beside cloud-init, `replace` takes its place. The default is `companion`.",
+)];
 
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node, _at: Span) -> Option<AgentStep> {
-    let fields = reader.fields(node, "step `agent`", KEYS)?;
+    let fields = reader.keyed(node, "step `agent`", KEYS)?;
     let mut step = AgentStep::default();
     if let Some(value) = fields.get("mode") {
         let words = [("companion", AgentMode::Companion), ("replace", AgentMode::Replace)];

@@ -3,22 +3,53 @@
 use hardtack_yaml::{Kind, Node, Span, Style};
 use regex::bytes::{Regex, RegexBuilder};
 
+use super::keys::{Key, Shape};
 use super::reader::{Fields, Reader};
 use crate::model::{Content, FileAction, FileOp};
 
 /// A compiled pattern takes no more memory than this, in bytes.
 const PATTERN_LIMIT: usize = 1 << 20;
 
-/// The keys of each operation; the first one names it.
-pub(super) const OPERATIONS: &[(&str, &[&str])] = &[
-    ("write", &["write", "content", "mode", "owner"]),
-    ("append", &["append", "line"]),
-    ("replace", &["replace", "match", "with"]),
-    ("copy", &["copy", "to", "mode", "owner"]),
-    ("mkdir", &["mkdir", "mode", "owner"]),
-    ("link", &["link", "target"]),
-    ("remove", &["remove"]),
+/// The operations, one mapping each; the first key names it.
+pub(super) const OPERATIONS: &[Shape] = &[
+    Shape::Keys(&[
+        Key::must("write", Shape::Text, "The file, an absolute path in the image."),
+        Key::must("content", Shape::Content, "The whole content."),
+        MODE,
+        OWNER,
+    ]),
+    Shape::Keys(&[
+        Key::must("append", Shape::Text, "The file, an absolute path in the image."),
+        Key::must("line", Shape::Content, "A line that the file has."),
+    ]),
+    Shape::Keys(&[
+        Key::must("replace", Shape::Text, "The file, an absolute path in the image."),
+        Key::must("match", Shape::Text, "A regular expression, applied line by line."),
+        Key::must("with", Shape::Content, "The replacement; `$1` and `${name}` are groups."),
+    ]),
+    Shape::Keys(&[
+        Key::must("copy", Shape::Text, "A file of this machine."),
+        Key::must("to", Shape::Text, "The file in the image, an absolute path."),
+        MODE,
+        OWNER,
+    ]),
+    Shape::Keys(&[Key::must("mkdir", Shape::Text, "A directory of the image."), MODE, OWNER]),
+    Shape::Keys(&[
+        Key::must("link", Shape::Text, "The symbolic link, an absolute path in the image."),
+        Key::must("target", Shape::Text, "What it points to."),
+    ]),
+    Shape::Keys(&[Key::must("remove", Shape::Text, "What is not there.")]),
 ];
+const MODE: Key = Key::may("mode", Shape::Mode, "Permission bits in octal digits: 0644.");
+const OWNER: Key =
+    Key::may("owner", Shape::Scalar, "\"user\", \"user:group\" or \":group\", names or numbers.");
+
+/// The operations as their names and their keys.
+pub(super) fn operations() -> Vec<(&'static str, &'static [Key])> {
+    let keys =
+        OPERATIONS.iter().filter_map(|shape| if let Shape::Keys(keys) = shape { Some(*keys) } else { None });
+    keys.filter_map(|keys| Some((keys.first()?.name, keys))).collect()
+}
 
 /// An operation and where its path stands.
 pub(super) struct Placed {
@@ -48,13 +79,15 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Vec<Placed
 }
 
 fn entry(reader: &mut Reader<'_>, node: &Node) -> Option<Placed> {
-    let names: Vec<&str> = OPERATIONS.iter().map(|(name, _)| *name).collect();
-    let every: Vec<&'static str> = OPERATIONS.iter().flat_map(|(_, keys)| keys.iter().copied()).collect();
+    let operations = operations();
+    let names: Vec<&str> = operations.iter().map(|(name, _)| *name).collect();
+    let every: Vec<&'static str> =
+        operations.iter().flat_map(|(_, keys)| keys.iter().map(|key| key.name)).collect();
     let keys: Vec<&str> =
         node.as_mapping().unwrap_or_default().iter().filter_map(|(key, _)| key.text()).collect();
     let present: Vec<&&str> = names.iter().filter(|name| keys.contains(name)).collect();
     let (name, known) = match present.as_slice() {
-        [only] => *OPERATIONS.iter().find(|(name, _)| *name == **only)?,
+        [only] => *operations.iter().find(|(name, _)| *name == **only)?,
         [] => {
             // Which operation is meant decides what the keys may be.
             let words = super::reader::alternatives(&names);
@@ -83,7 +116,7 @@ fn entry(reader: &mut Reader<'_>, node: &Node) -> Option<Placed> {
             return None;
         }
     };
-    let fields = reader.fields(node, &format!("`{name}`"), known)?;
+    let fields = reader.keyed(node, &format!("`{name}`"), known)?;
     let subject = fields.get(name)?;
     let action = action(reader, name, &fields, subject, node.span)?;
     Some(Placed { op: FileOp { line: node.span.line, action }, span: subject.span })

@@ -3,6 +3,7 @@
 use hardtack_credentials::RandomPassword;
 use hardtack_yaml::{Node, Span, Value, did_you_mean};
 
+use super::keys::{Key, Shape};
 use super::reader::Reader;
 use super::{recipients, user};
 use crate::model::{
@@ -11,16 +12,70 @@ use crate::model::{
 };
 
 /// The keys of the step.
-pub(super) const KEYS: &[&str] =
-    &["users", "scope", "factors", "console", "others", "seal", "on_drift", "recovery", "totp", "match"];
+pub(super) const KEYS: &[Key] = &[
+    Key::must("users", Shape::Several(&Shape::Text), "Who logs in with a one-time code."),
+    Key::may(
+        "scope",
+        Shape::Words(&["sshd", "login"]),
+        "Which logins ask: SSH, or all that use common-auth.",
+    ),
+    Key::may(
+        "factors",
+        Shape::Several(&Shape::Words(&["publickey", "password", "totp"])),
+        "What SSH asks for; at least two, `totp` among them.",
+    ),
+    Key::may("console", Shape::Words(&["totp", "password", "locked"]), "What the console asks for."),
+    Key::may(
+        "others",
+        Shape::Words(&["refuse", "publickey", "enrol"]),
+        "What users get that are not listed.",
+    ),
+    Key::may(
+        "seal",
+        Shape::OneOf(&[Shape::Words(&["none", "ssh", "auto"]), Shape::Keys(SEAL_KEYS)]),
+        "How the secrets are protected in the credentials block on the console.",
+    ),
+    Key::may(
+        "on_drift",
+        Shape::Words(&["stop-ssh", "warn"]),
+        "When sshd or PAM asks for less than promised.",
+    ),
+    Key::may("recovery", Shape::Keys(RECOVERY_KEYS), "An account for the day on which nobody else gets in."),
+    Key::may("totp", Shape::Keys(TOTP_KEYS), "Parameters of the one-time codes."),
+    Key::may(
+        "match",
+        Shape::Words(&["refuse", "override"]),
+        "What happens to the image's `Match` blocks that would weaken the result.",
+    ),
+];
 /// The keys of `seal`, where it is a mapping.
-pub(super) const SEAL_KEYS: &[&str] = &["recipients"];
+pub(super) const SEAL_KEYS: &[Key] =
+    &[Key::must("recipients", RECIPIENTS, "Recipients of age(1), or files that list them.")];
+/// Who can open what is sealed.
+const RECIPIENTS: Shape = Shape::Several(&Shape::Content);
 /// The keys of `recovery`.
-pub(super) const RECOVERY_KEYS: &[&str] = &["user", "recipients", "authorized_keys", "sudo", "password"];
+pub(super) const RECOVERY_KEYS: &[Key] = &[
+    Key::must("user", Shape::Text, "Its login name."),
+    Key::may("recipients", RECIPIENTS, "Who alone can open its part of the block."),
+    Key::may("authorized_keys", user::AUTHORIZED_KEYS, "Public keys of SSH, or files that hold them."),
+    Key::may("sudo", Shape::OneOf(&[Shape::Text, Shape::Bool]), "A rule of sudoers(5), or false for none."),
+    Key::may("password", user::PASSWORD, "Where its password comes from."),
+];
 /// The keys of `totp`.
-pub(super) const TOTP_KEYS: &[&str] = &["window", "rate_limit", "disallow_reuse"];
+pub(super) const TOTP_KEYS: &[Key] = &[
+    Key::may("window", Shape::Whole(1, 21), "How many codes around the current one are accepted."),
+    Key::may(
+        "rate_limit",
+        Shape::OneOf(&[Shape::Bool, Shape::Keys(RATE_LIMIT_KEYS)]),
+        "How many attempts in how many seconds; false for no limit.",
+    ),
+    Key::may("disallow_reuse", Shape::Bool, "A code works once."),
+];
 /// The keys of `rate_limit`.
-pub(super) const RATE_LIMIT_KEYS: &[&str] = &["attempts", "seconds"];
+pub(super) const RATE_LIMIT_KEYS: &[Key] = &[
+    Key::may("attempts", Shape::Whole(1, 10), "How many attempts."),
+    Key::may("seconds", Shape::Whole(15, 600), "In how many seconds."),
+];
 
 /// The values of `match`.
 pub(super) const MATCH: &[(&str, MatchPolicy)] =
@@ -50,7 +105,7 @@ impl PartialEq for Account {
 impl Eq for Account {}
 
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Placed> {
-    let fields = reader.fields(node, "step `mfa`", KEYS)?;
+    let fields = reader.keyed(node, "step `mfa`", KEYS)?;
     let mut step = MfaStep::default();
     if let Some(value) = reader.required(&fields, "users", at) {
         let items = reader.items(value, "users");
@@ -125,7 +180,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Pla
 fn seal(reader: &mut Reader<'_>, node: &Node) -> Option<Seal> {
     const WORDS: [&str; 3] = ["none", "ssh", "auto"];
     if node.as_mapping().is_some() {
-        let fields = reader.fields(node, "`seal`", SEAL_KEYS)?;
+        let fields = reader.keyed(node, "`seal`", SEAL_KEYS)?;
         let value = reader.required(&fields, "recipients", node.span)?;
         return Some(Seal::Recipients(recipients::list(reader, value)));
     }
@@ -151,7 +206,7 @@ fn seal(reader: &mut Reader<'_>, node: &Node) -> Option<Seal> {
 }
 
 fn recovery(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<(Recovery, Account)> {
-    let fields = reader.fields(node, "`recovery`", RECOVERY_KEYS)?;
+    let fields = reader.keyed(node, "`recovery`", RECOVERY_KEYS)?;
     let mut user = UserStep {
         password: Some(Password::Random(RandomPassword::default())),
         sudo: Some("ALL=(ALL) ALL".to_owned()),
@@ -218,7 +273,7 @@ fn factors(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Factor>> {
 
 fn totp(reader: &mut Reader<'_>, node: &Node) -> Totp {
     let mut totp = Totp::default();
-    let Some(fields) = reader.fields(node, "`totp`", TOTP_KEYS) else { return totp };
+    let Some(fields) = reader.keyed(node, "`totp`", TOTP_KEYS) else { return totp };
     // The ranges are google-authenticator's own.
     if let Some(value) = fields.get("window") {
         totp.window = reader.number(value, "window", 1..=21).unwrap_or(totp.window);
@@ -237,7 +292,7 @@ fn totp(reader: &mut Reader<'_>, node: &Node) -> Totp {
 }
 
 fn rate_limit(reader: &mut Reader<'_>, node: &Node) -> Option<RateLimit> {
-    let fields = reader.fields(node, "`rate_limit`", RATE_LIMIT_KEYS)?;
+    let fields = reader.keyed(node, "`rate_limit`", RATE_LIMIT_KEYS)?;
     let mut limit = RateLimit { attempts: 3, seconds: 30 };
     if let Some(value) = fields.get("attempts") {
         limit.attempts = reader.number(value, "attempts", 1..=10).unwrap_or(limit.attempts);

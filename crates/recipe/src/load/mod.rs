@@ -6,6 +6,7 @@ mod error;
 mod files;
 mod generalize;
 mod host;
+mod keys;
 mod mfa;
 mod operation;
 mod overlayroot;
@@ -31,10 +32,6 @@ use reader::Reader;
 
 /// The version of the recipe format that is read here.
 pub(crate) const FORMAT: i128 = 1;
-/// The keys of a recipe.
-pub(crate) const KEYS: &[&str] = &["recipe", "name", "steps"];
-/// The steps.
-pub(crate) const STEPS: &[&str] = &["packages", "user", "mfa", "overlayroot", "sshd", "files", "agent"];
 
 /// Reads the recipe `text`, whose file is `path` (relative paths in it start from that file's
 /// directory). `env` looks up environment variables, `files` reads the host's files.
@@ -72,7 +69,7 @@ fn recipe(reader: &mut Reader<'_>, root: &Node, path: &Path) -> Option<Recipe> {
         reader.error_hint(start, "the recipe is empty", "start it with `recipe: 1` and `steps:`");
         return None;
     }
-    let fields = reader.fields(root, "a recipe", KEYS)?;
+    let fields = reader.keyed(root, "a recipe", keys::RECIPE)?;
     if let Some(value) = reader.required(&fields, "recipe", start) {
         match value.value() {
             Ok(Value::Int(FORMAT)) => {}
@@ -132,7 +129,7 @@ fn steps_of(reader: &mut Reader<'_>, node: &Node) -> Vec<Step> {
                 generalize::read(reader, name, value, at).map(Placed::Generalize)
             }
             other => {
-                reader.unknown(at, "step", other, "`steps`", STEPS);
+                reader.unknown(at, "step", other, "`steps`", &step_names());
                 None
             }
         };
@@ -146,20 +143,22 @@ fn steps_of(reader: &mut Reader<'_>, node: &Node) -> Vec<Step> {
 fn head<'n>(reader: &mut Reader<'_>, item: &'n Node) -> Option<(&'n str, &'n Node, &'n Node)> {
     match &item.kind {
         // `- agent` is the step without settings.
-        Kind::Scalar(scalar) if STEPS.contains(&scalar.text.as_str()) => {
-            if scalar.text == "agent" {
-                return Some((&scalar.text, item, null()));
-            }
-            reader.error_hint(
-                item.span,
-                format!("step `{}` needs settings", scalar.text),
-                format!("write `{}:` and its keys", scalar.text),
-            );
-            None
-        }
         Kind::Scalar(scalar) if !item.is_null() => {
-            reader.unknown(item.span, "step", &scalar.text, "`steps`", STEPS);
-            None
+            match keys::steps().iter().find(|step| step.name == scalar.text) {
+                Some(step) if step.bare() => Some((&scalar.text, item, null())),
+                Some(_) => {
+                    reader.error_hint(
+                        item.span,
+                        format!("step `{}` needs settings", scalar.text),
+                        format!("write `{}:` and its keys", scalar.text),
+                    );
+                    None
+                }
+                None => {
+                    reader.unknown(item.span, "step", &scalar.text, "`steps`", &step_names());
+                    None
+                }
+            }
         }
         Kind::Mapping(pairs) => {
             for (key, _) in pairs {
@@ -176,7 +175,7 @@ fn head<'n>(reader: &mut Reader<'_>, item: &'n Node) -> Option<(&'n str, &'n Nod
                 }
                 [(key, value), (next, _), ..] => {
                     let first = key.text()?;
-                    let hint = if value.is_null() && STEPS.contains(&first) {
+                    let hint = if value.is_null() && step_names().contains(&first) {
                         format!("indent the settings below `{first}:` by two more columns")
                     } else {
                         "write `- ` before each step".to_owned()
@@ -199,6 +198,11 @@ fn head<'n>(reader: &mut Reader<'_>, item: &'n Node) -> Option<(&'n str, &'n Nod
             None
         }
     }
+}
+
+/// The names of all steps.
+fn step_names() -> Vec<&'static str> {
+    keys::steps().iter().map(|step| step.name).collect()
 }
 
 fn null() -> &'static Node {

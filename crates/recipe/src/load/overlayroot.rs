@@ -6,26 +6,34 @@
 
 use hardtack_yaml::{Node, Span};
 
+use super::keys::{Key, Shape};
 use super::reader::{Fields, Reader, list};
 use crate::Secret;
 use crate::model::{OverlayMode, OverlayrootStep};
 
 /// The keys of the step.
-pub(super) const KEYS: &[&str] = &[
-    "mode",
-    "dev",
-    "timeout",
-    "mapname",
-    "pass",
-    "allow_clear_pass",
-    "fstype",
-    "mkfs",
-    "swap",
-    "recurse",
-    "debug",
-    "dir",
-    "driver",
+pub(super) const KEYS: &[Key] = &[
+    Key::must("mode", Shape::Words(&["crypt", "tmpfs", "device"]), "Where what is written is kept."),
+    Key::may("dev", Shape::Text, "The disk: /dev/NAME, LABEL=NAME or UUID=ID. Not with `tmpfs`."),
+    Key::may("timeout", Shape::Whole(0, 3600), "Seconds to wait for the disk; 20 if left out."),
+    Key::may("mapname", Shape::Text, "The name of the mapping (`crypt`)."),
+    Key::may("pass", Shape::Content, "The passphrase (`crypt`); a random key at each boot if left out."),
+    Key::may("allow_clear_pass", Shape::Bool, "The passphrase may lie in clear on the lower disk."),
+    Key::may("fstype", Shape::Text, "The file system made on the disk (`crypt`)."),
+    Key::may(
+        "mkfs",
+        Shape::Whole(0, 2),
+        "0 never, 1 when opening fails, 2 fail when opening fails (`crypt`).",
+    ),
+    Key::may("swap", SWITCH, "Swap is left alone (true) or switched off."),
+    Key::may("recurse", SWITCH, "What is mounted below the root is overlaid too."),
+    Key::may("debug", SWITCH, "A verbose log."),
+    Key::may("dir", Shape::Text, "The directory of the upper layer on the disk."),
+    Key::may("driver", Shape::Words(&["auto", "overlay", "overlayfs", "aufs"]), "The driver of the union."),
 ];
+
+/// overlayroot itself writes them 0 and 1.
+const SWITCH: Shape = Shape::OneOf(&[Shape::Bool, Shape::Whole(0, 1)]);
 
 const MODES: &[(&str, OverlayMode)] =
     &[("crypt", OverlayMode::Crypt), ("tmpfs", OverlayMode::Tmpfs), ("device", OverlayMode::Device)];
@@ -36,7 +44,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Ove
     if let Some(value) = node.get("pass").filter(|value| value.as_mapping().is_none()) {
         reader.mask(value);
     }
-    let fields = reader.fields(node, "step `overlayroot`", KEYS)?;
+    let fields = reader.keyed(node, "step `overlayroot`", KEYS)?;
     let mode = reader.required(&fields, "mode", at)?;
     let mode = reader.word(mode, "mode", MODES)?;
     let mut step = OverlayrootStep { mode, ..OverlayrootStep::default() };

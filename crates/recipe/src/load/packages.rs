@@ -5,14 +5,19 @@ use std::path::{Path, PathBuf};
 
 use hardtack_yaml::{Node, Span};
 
+use super::keys::{Key, Shape};
 use super::reader::Reader;
 use crate::model::{DebFile, PackagesStep};
 
 /// The keys of the step.
-pub(super) const KEYS: &[&str] = &["debs"];
+pub(super) const KEYS: &[Key] = &[Key::must(
+    "debs",
+    Shape::Several(&Shape::Text),
+    ".deb files of this machine, or directories with such files.",
+)];
 
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<PackagesStep> {
-    let fields = reader.fields(node, "step `packages`", KEYS)?;
+    let fields = reader.keyed(node, "step `packages`", KEYS)?;
     let debs = reader.required(&fields, "debs", at)?;
     let mut step = PackagesStep::default();
     let items = reader.items(debs, "debs");

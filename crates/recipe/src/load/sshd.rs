@@ -3,12 +3,17 @@
 use hardtack_guest::sshd::{self, Keyword, Kind as Takes};
 use hardtack_yaml::{Kind, Node, Span, did_you_mean};
 
+use super::keys::{Key, Shape, names};
 use super::mfa::MATCH;
 use super::reader::Reader;
 use crate::model::SshdStep;
 
 /// The keys of the step that are no directives.
-pub(super) const KEYS: &[&str] = &["match"];
+pub(super) const KEYS: &[Key] = &[Key::may(
+    "match",
+    Shape::Words(&["refuse", "override"]),
+    "What happens to the image's `Match` blocks that set one of the directives.",
+)];
 
 /// What OpenSSH releases newer than any known here read.
 const NEWEST: (u32, u32) = (99, 0);
@@ -26,7 +31,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Pla
         reader.error_hint(node.span, message, "write them as in sshd_config(5): `MaxAuthTries: 4`");
         return None;
     }
-    let fields = reader.open_fields(node, "step `sshd`", KEYS)?;
+    let fields = reader.open_fields(node, "step `sshd`", &names(KEYS))?;
     let mut placed = Placed { step: SshdStep::default(), spans: Vec::new() };
     let mut seen: Vec<(String, Span)> = Vec::new();
     for (name, key, value) in fields.pairs() {
@@ -66,7 +71,7 @@ fn directive(reader: &mut Reader<'_>, placed: &mut Placed, name: &str, key: &Nod
     let known = sshd::find(name);
     if known.is_none() {
         let plausible = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if let Some(near) = sshd::nearest(name).or_else(|| did_you_mean(name, KEYS.iter().copied())) {
+        if let Some(near) = sshd::nearest(name).or_else(|| did_you_mean(name, names(KEYS))) {
             reader.error_hint(
                 key.span,
                 format!("unknown directive `{name}` in step `sshd`"),

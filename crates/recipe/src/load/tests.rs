@@ -538,8 +538,8 @@ fn documented(page: &str) -> std::collections::BTreeSet<String> {
     found
 }
 
-fn known(prefix: &str, keys: &[&str]) -> Vec<String> {
-    keys.iter().map(|key| format!("{prefix}{key}")).collect()
+fn known(prefix: &str, keys: &[keys::Key]) -> Vec<String> {
+    keys.iter().map(|key| format!("{prefix}{}", key.name)).collect()
 }
 
 #[test]
@@ -550,9 +550,9 @@ fn every_key_has_its_line_in_the_reference_and_every_line_its_key() {
     mfa_keys.extend(known("totp.", mfa::TOTP_KEYS));
     mfa_keys.extend(known("totp.rate_limit.", mfa::RATE_LIMIT_KEYS));
     let file_keys =
-        files::OPERATIONS.iter().flat_map(|(name, keys)| known(&format!("{name}."), keys)).collect();
+        files::operations().into_iter().flat_map(|(name, keys)| known(&format!("{name}."), keys)).collect();
     for (page, keys) in [
-        ("README.md", known("", KEYS)),
+        ("README.md", known("", keys::RECIPE)),
         ("packages.md", known("", packages::KEYS)),
         ("user.md", [known("", user::KEYS), known("password.random.", user::RANDOM_KEYS)].concat()),
         ("mfa.md", mfa_keys),
@@ -563,7 +563,7 @@ fn every_key_has_its_line_in_the_reference_and_every_line_its_key() {
     ] {
         assert_eq!(documented(page), keys.into_iter().collect(), "{page}");
     }
-    for step in STEPS {
+    for step in keys::STEPS.iter().map(|step| step.name) {
         let path =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/recipes").join(format!("{step}.md"));
         assert!(path.exists(), "{}", path.display());

@@ -3,16 +3,45 @@
 use hardtack_credentials::RandomPassword;
 use hardtack_yaml::{Node, Span};
 
+use super::keys::{Key, Shape};
 use super::reader::Reader;
 use crate::Secret;
 use crate::model::{KeySource, Password, UserStep};
 
 /// The keys of the step.
-pub(super) const KEYS: &[&str] =
-    &["name", "password", "authorized_keys", "allow_ca", "shell", "groups", "sudo", "gecos"];
+pub(super) const KEYS: &[Key] = &[
+    Key::must("name", Shape::Text, "The login name."),
+    Key::may("password", PASSWORD, "Where the password comes from; the image's stays if left out."),
+    Key::may("authorized_keys", AUTHORIZED_KEYS, "Public keys of SSH, or files that hold them."),
+    Key::may("allow_ca", Shape::Bool, "Lines with `cert-authority` are let in."),
+    Key::may("shell", Shape::Text, "The login shell, an absolute path in the image."),
+    Key::may("groups", Shape::Several(&Shape::Text), "Groups besides the user's own."),
+    Key::may("sudo", Shape::Text, "A rule of sudoers(5) without the name: \"ALL=(ALL) NOPASSWD:ALL\"."),
+    Key::may("gecos", Shape::Text, "The full name."),
+];
+
+/// Where a password comes from.
+pub(super) const PASSWORD: Shape = Shape::OneOf(&[Shape::Words(&["random"]), Shape::Keys(PASSWORD_KEYS)]);
+/// The entries of `authorized_keys`.
+pub(super) const AUTHORIZED_KEYS: Shape = Shape::Several(&Shape::Content);
+/// The keys of `password`; exactly one of them stands there.
+pub(super) const PASSWORD_KEYS: &[Key] = &[
+    Key::may("env", Shape::Text, "The environment variable that holds the password."),
+    Key::may("file", Shape::Text, "The file whose first line is the password."),
+    Key::may("hash", Shape::Content, "A hash of crypt(3), as `openssl passwd -6` makes it."),
+    Key::may(
+        "random",
+        Shape::OneOf(&[Shape::Null, Shape::Keys(RANDOM_KEYS)]),
+        "The agent makes one at first boot, another one on each instance.",
+    ),
+];
 
 /// The keys of `password: {random: …}`.
-pub(super) const RANDOM_KEYS: &[&str] = &["length", "chars", "expire"];
+pub(super) const RANDOM_KEYS: &[Key] = &[
+    Key::may("length", Shape::Whole(12, 128), "How many characters."),
+    Key::may("chars", Shape::Text, "The characters to take from, at least 10 different ones of ASCII."),
+    Key::may("expire", Shape::Bool, "It must be changed at the first login."),
+];
 /// Fewer different characters make no password, however long it is.
 const FEWEST_CHARS: usize = 10;
 
@@ -23,7 +52,7 @@ pub(super) struct Placed {
 }
 
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Placed> {
-    let fields = reader.fields(node, "step `user`", KEYS)?;
+    let fields = reader.keyed(node, "step `user`", KEYS)?;
     let mut step = UserStep::default();
     if let Some(value) = reader.required(&fields, "name", at) {
         step.name = name(reader, value, "name").unwrap_or_default();
@@ -92,7 +121,6 @@ pub(super) fn name(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<S
 
 /// A password, or where it comes from.
 pub(super) fn password(reader: &mut Reader<'_>, node: &Node) -> Option<Password> {
-    const KEYS: &[&str] = &["env", "file", "hash", "random"];
     const FORMS: &str = "use random, {env: NAME}, {file: PATH} or {hash: \"$6$…\"}";
     if node.as_mapping().is_none() {
         if node.text() == Some("random") {
@@ -107,8 +135,9 @@ pub(super) fn password(reader: &mut Reader<'_>, node: &Node) -> Option<Password>
         reader.error_hint(node.span, message, FORMS);
         return None;
     }
-    let fields = reader.fields(node, "`password`", KEYS)?;
-    if fields.pairs().iter().filter(|(name, ..)| KEYS.contains(name)).count() != 1 {
+    let fields = reader.keyed(node, "`password`", PASSWORD_KEYS)?;
+    let forms = PASSWORD_KEYS.iter().filter(|key| fields.get(key.name).is_some());
+    if forms.count() != 1 {
         reader.error(
             node.span,
             "`password` takes one of `{env: NAME}`, `{file: PATH}`, `{hash: \"$6$…\"}` and `{random: …}`",
@@ -156,7 +185,7 @@ pub(super) fn password(reader: &mut Reader<'_>, node: &Node) -> Option<Password>
 
 /// `random`: how the agent makes the password.
 fn random(reader: &mut Reader<'_>, node: &Node) -> Option<RandomPassword> {
-    let fields = reader.fields(node, "`random`", RANDOM_KEYS)?;
+    let fields = reader.keyed(node, "`random`", RANDOM_KEYS)?;
     let mut random = RandomPassword::default();
     if let Some(value) = fields.get("length") {
         random.length = reader.number(value, "length", 12..=128).unwrap_or(random.length);
