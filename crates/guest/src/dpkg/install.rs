@@ -94,7 +94,38 @@ impl World {
         run.finish(stage, configure)
     }
 
-    fn diverted<'a>(&'a self, path: &'a str, package: &str) -> &'a str {
+    /// The installed packages that a package's coming or going concerns, with the triggers. Packages
+    /// that still have to be configured do everything then.
+    pub(super) fn concerned(
+        &self,
+        changed: &[String],
+        directives: &[Directive],
+        own: &Package,
+    ) -> BTreeSet<(String, String)> {
+        let mut found: BTreeSet<(String, String)> = BTreeSet::new();
+        let mut path = |path: &str| {
+            let concerned = self.interests.of_path(path);
+            found.extend(concerned.map(|(package, trigger)| (package.to_owned(), trigger.to_owned())));
+        };
+        changed.iter().for_each(|changed| path(changed));
+        for directive in directives {
+            let Directive::Activate { trigger } = directive else { continue };
+            if trigger.starts_with('/') {
+                path(trigger);
+            }
+        }
+        for directive in directives {
+            let Directive::Activate { trigger } = directive else { continue };
+            found.extend(self.interests.of_name(trigger).map(|package| (package.to_owned(), trigger.clone())));
+        }
+        found.retain(|(package, _)| {
+            let entry = self.database.by_name(package);
+            *package != own.full_name() && entry.is_some_and(|entry| entry.state.is_configured())
+        });
+        found
+    }
+
+    pub(super) fn diverted<'a>(&'a self, path: &'a str, package: &str) -> &'a str {
         self.diversions
             .iter()
             .find(|diversion| diversion.from == path && diversion.package.as_deref() != Some(package))
@@ -446,7 +477,7 @@ impl<'w, 'd> Run<'w, 'd> {
 
         let text = self.deb.member_text("triggers").unwrap_or_default();
         let new = directives(&text, &self.deb.file_name)?;
-        self.activate(&new, &own);
+        self.outcome.triggers = self.world.concerned(&self.outcome.changed, &new, &own);
 
         let state = if configure { State::Installed } else { State::Unpacked };
         let conffiles: Vec<Conffile> =
@@ -516,40 +547,6 @@ impl<'w, 'd> Run<'w, 'd> {
             stage.write(&path, text.into_bytes(), Set::default())?;
         }
         Ok(())
-    }
-
-    /// Finds the installed packages that this one's arrival concerns. Packages that still have to
-    /// be configured do everything then.
-    fn activate(&mut self, new: &[Directive], own: &Package) {
-        let mut found: BTreeSet<(String, String)> = BTreeSet::new();
-        for path in &self.outcome.changed {
-            found.extend(
-                self.world
-                    .interests
-                    .of_path(path)
-                    .map(|(package, trigger)| (package.to_owned(), trigger.to_owned())),
-            );
-        }
-        for directive in new {
-            let Directive::Activate { trigger } = directive else { continue };
-            if trigger.starts_with('/') {
-                let concerned = self.world.interests.of_path(trigger);
-                found.extend(concerned.map(|(package, name)| (package.to_owned(), name.to_owned())));
-            } else {
-                found.extend(
-                    self.world
-                        .interests
-                        .of_name(trigger)
-                        .map(|package| (package.to_owned(), trigger.clone())),
-                );
-            }
-        }
-        let database = &self.world.database;
-        found.retain(|(package, _)| {
-            *package != own.full_name()
-                && database.by_name(package).is_some_and(|entry| entry.state.is_configured())
-        });
-        self.outcome.triggers = found;
     }
 }
 

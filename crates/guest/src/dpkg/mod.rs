@@ -15,6 +15,7 @@ pub mod ldcache;
 pub mod ldconfig;
 pub mod lists;
 pub mod package;
+mod remove;
 pub mod resolve;
 pub mod status;
 pub mod triggers;

@@ -102,6 +102,8 @@ pub struct Entry {
     pub conffiles: Vec<Conffile>,
     /// `Triggers-Pending`.
     pub triggers_pending: Vec<String>,
+    /// `Essential` or `Protected`: a machine may not do without it.
+    pub is_vital: bool,
     /// `Priority` and `Section`: these two outlive an upgrade to a version that has none.
     classification: [Option<String>; 2],
 }
@@ -182,6 +184,59 @@ impl Database {
         }
     }
 
+    /// Takes an entry out, as for a package of which nothing is left.
+    pub fn forget(&mut self, package: &Package) {
+        self.entries.retain(|entry| entry.package.as_ref().is_none_or(|known| !known.same_instance(package)));
+    }
+
+    /// Makes the first word of a package's `Status` this one (`hold`, `install`), as
+    /// `dpkg --set-selections` does. False when it was so already, or there is no such package.
+    ///
+    /// # Errors
+    /// None that a database which was read can give.
+    pub fn set_want(&mut self, name: &str, want: &str) -> Result<bool, Error> {
+        let Some(entry) = self.entry_mut(name).filter(|entry| entry.want != want) else { return Ok(false) };
+        let flag = if entry.reinstall_required { "reinstreq" } else { "ok" };
+        let status = format!("{want} {flag} {}", entry.state.name());
+        let raw = entry.rewritten(&[("Status", Some(status))]);
+        *entry = Entry::parse(&raw, 1)?;
+        Ok(true)
+    }
+
+    /// Leaves of a package what `dpkg --remove` leaves where there are configuration files.
+    ///
+    /// # Errors
+    /// None that a database which was read can give.
+    pub fn leave_configuration(&mut self, package: &Package) -> Result<(), Error> {
+        let Some(entry) = self
+            .entries
+            .iter_mut()
+            .find(|entry| entry.package.as_ref().is_some_and(|known| known.same_instance(package)))
+        else {
+            return Ok(());
+        };
+        let configured = match &entry.package {
+            Some(package) if entry.state.is_configured() => Some(package.version.to_string()),
+            _ => entry.config_version.clone(),
+        };
+        let raw = entry.rewritten(&[
+            ("Status", Some(format!("deinstall ok {}", State::ConfigFiles.name()))),
+            ("Essential", None),
+            ("Protected", None),
+            ("Triggers-Pending", None),
+            ("Triggers-Awaited", None),
+            ("Config-Version", configured),
+        ]);
+        *entry = Entry::parse(&raw, 1)?;
+        Ok(())
+    }
+
+    fn entry_mut(&mut self, name: &str) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| {
+            entry.package.as_ref().is_some_and(|package| package.full_name() == name || package.name == name)
+        })
+    }
+
     /// Notes that the installed package `name` has these triggers to process.
     pub fn add_pending(&mut self, name: &str, triggers: &[String]) -> Result<(), Error> {
         let Some(index) = self.entries.iter().position(|entry| {
@@ -204,6 +259,12 @@ impl Database {
 }
 
 impl Entry {
+    /// The stanza's text, for fields that this type does not know; bytes that are not UTF-8 are replaced.
+    #[must_use]
+    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.raw)
+    }
+
     fn sort_key(&self) -> (&str, &str) {
         (&self.name, self.package.as_ref().map_or("", |package| &package.architecture))
     }
@@ -246,8 +307,43 @@ impl Entry {
                 .get("Triggers-Pending")
                 .map(|text| text.split_ascii_whitespace().map(str::to_owned).collect())
                 .unwrap_or_default(),
+            is_vital: ["Essential", "Protected"]
+                .iter()
+                .any(|name| stanza.get(name).is_some_and(|value| value.eq_ignore_ascii_case("yes"))),
             classification: ["Priority", "Section"].map(|name| stanza.get(name).map(str::to_owned)),
         })
+    }
+
+    /// The stanza with these fields changed or taken out, each where dpkg writes it, and nothing else.
+    fn rewritten(&self, changes: &[(&str, Option<String>)]) -> Vec<u8> {
+        // Each field with the lines that go on with it.
+        let mut fields: Vec<(String, Vec<u8>)> = Vec::new();
+        for line in self.raw.split_inclusive(|byte| *byte == b'\n') {
+            let goes_on = line.first().is_some_and(|byte| matches!(byte, b' ' | b'\t'));
+            match fields.last_mut().filter(|_| goes_on) {
+                Some((_, text)) => text.extend_from_slice(line),
+                None => {
+                    let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+                    fields.push((String::from_utf8_lossy(name).into_owned(), line.to_vec()));
+                }
+            }
+        }
+        let place = |name: &str| KNOWN_FIELDS.iter().position(|known| known.eq_ignore_ascii_case(name));
+        for (name, value) in changes {
+            let old = fields.iter().position(|(known, _)| known.eq_ignore_ascii_case(name));
+            let line = value.as_ref().map(|value| format!("{name}: {value}\n").into_bytes());
+            match (old, line) {
+                (Some(index), Some(line)) => fields[index].1 = line,
+                (Some(index), None) => drop(fields.remove(index)),
+                (None, Some(line)) => {
+                    let before = |known: &str| place(known).is_some_and(|known| Some(known) < place(name));
+                    let index = fields.iter().rposition(|(known, _)| before(known)).map_or(0, |index| index + 1);
+                    fields.insert(index, ((*name).to_owned(), line));
+                }
+                (None, None) => {}
+            }
+        }
+        fields.into_iter().flat_map(|(_, text)| text).collect()
     }
 
     /// The stanza, changed in its two fields and nowhere else.
