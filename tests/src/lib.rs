@@ -7,6 +7,7 @@
 pub mod image;
 pub mod knocking;
 pub mod package;
+pub mod python;
 pub mod ssh;
 pub mod tools;
 pub mod vm;

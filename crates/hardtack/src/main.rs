@@ -5,6 +5,7 @@
 
 mod agent_file;
 mod args;
+mod document;
 mod environment;
 mod error;
 mod image;

@@ -1,6 +1,6 @@
 //! moto in a virtual environment, a server of it for each test, and programs that talk to it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -143,39 +143,11 @@ impl Drop for Moto {
     }
 }
 
-/// The virtual environment, made where it is missing. Only one program makes it at a time.
+/// The virtual environment with moto in it.
 fn environment() -> Result<PathBuf, String> {
-    let cache = cache().ok_or("no folder to keep it in can be written; HARDTACK_CACHE names one")?;
-    let lock = File::create(cache.join("moto.lock")).map_err(|error| error.to_string())?;
-    lock.lock().map_err(|error| error.to_string())?;
-    let place = cache.join("moto");
-    let complete = place.join(format!("moto-{MOTO}"));
-    if complete.exists() {
-        return Ok(place);
-    }
-    let said = |mut command: Command| {
-        let output =
-            command.stdin(Stdio::null()).output().map_err(|error| format!("{command:?}: {error}"))?;
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        if output.status.success() { Ok(()) } else { Err(format!("{command:?}: {}: {text}", output.status)) }
-    };
-    let mut make = Command::new("python3");
-    make.args(["-m", "venv", "--clear"]).arg(&place);
-    said(make)?;
-    let mut install = Command::new(place.join("bin/python"));
-    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1"]);
-    install.args(["--timeout", "20", &format!("moto[server]=={MOTO}"), "boto3"]);
-    said(install)?;
-    fs::write(complete, "").map_err(|error| error.to_string())?;
-    Ok(place)
-}
-
-/// Where the tests keep what is dear to make.
-fn cache() -> Option<PathBuf> {
-    let given =
-        std::env::var_os("HARDTACK_CACHE").map_or_else(|| "/var/cache/hardtack".into(), PathBuf::from);
-    let ours = Path::new(env!("CARGO_TARGET_TMPDIR")).to_owned();
-    [given, ours]
-        .into_iter()
-        .find(|path| fs::create_dir_all(path).is_ok() && tempfile::Builder::new().tempfile_in(path).is_ok())
+    hardtack_tests::python::environment(
+        "moto",
+        &[&format!("moto[server]=={MOTO}"), "boto3"],
+        Path::new(env!("CARGO_TARGET_TMPDIR")),
+    )
 }

@@ -1,0 +1,176 @@
+//! What is listed against dpkg's own answer, and the documents against their published schemas.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+use std::path::Path;
+use std::process::Command;
+
+use hardtack_guest::{HostTree, MemoryTree};
+use hardtack_sbom::{Document, Inventory, Provenance, cyclonedx, spdx};
+
+const STATUS: &str = "\
+Package: a
+Status: install ok installed
+Maintainer: Some Body <body@example.org>
+Architecture: amd64
+Source: src-a (1.0)
+Version: 2:1.0-1+b1
+Depends: c | b (>= 1), not-there | virtual
+Homepage: not a url at all
+Description: one
+ more
+
+Package: b
+Status: install ok unpacked
+Architecture: all
+Multi-Arch: foreign
+Provides: virtual
+Version: 1.5
+Description: two
+
+Package: gone
+Status: deinstall ok config-files
+Architecture: amd64
+Version: 1
+
+Package: dpkg
+Status: install ok installed
+Architecture: amd64
+Version: 1.22.0
+";
+
+fn document() -> Document {
+    Document {
+        name: "image \"x\".qcow2".to_owned(),
+        tool_version: "0.1.0".to_owned(),
+        created: 1_795_342_500,
+    }
+}
+
+fn sample() -> Inventory {
+    let tree = MemoryTree::new()
+        .file("/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian 12\"\n")
+        .file("/usr/share/doc/a/copyright", "Format: x\n\nLicense: GPL-2+\n")
+        .file("/usr/lib/hardtack/hardtack-agent", "program")
+        .file("/var/lib/dpkg/status", STATUS);
+    Inventory::read(&tree).unwrap()
+}
+
+#[test]
+fn what_is_installed_is_listed_with_what_it_needs() {
+    let inventory = sample();
+    let names: Vec<&str> = inventory.components.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["a", "b", "dpkg", "hardtack-agent"]);
+    let a = &inventory.components[0];
+    assert_eq!(a.depends, [1]);
+    assert_eq!(a.licenses, ["GPL-2+"]);
+    assert_eq!(a.purl, "pkg:deb/debian/a@2:1.0-1%2Bb1?arch=amd64&distro=debian-12&upstream=src-a%401.0");
+    assert!(inventory.components[3].sha256.is_some());
+}
+
+#[test]
+fn the_same_image_gives_the_same_documents() {
+    assert_eq!(spdx(&sample(), &document()), spdx(&sample(), &document()));
+    assert_eq!(cyclonedx(&sample(), &document()), cyclonedx(&sample(), &document()));
+}
+
+#[test]
+fn a_record_names_what_went_in_and_out() {
+    let digest = |letter: &str| hardtack_sbom::Digest(letter.repeat(64));
+    let record = Provenance {
+        output: "out.qcow2".to_owned(),
+        digest: digest("a"),
+        verb: "build",
+        parameters: vec![("grow", 1.into())],
+        inputs: vec![hardtack_sbom::Input {
+            role: "source",
+            name: "in.qcow2".to_owned(),
+            digest: digest("b"),
+        }],
+        tool_version: "0.1.0".to_owned(),
+        epoch: 5,
+    };
+    let statement = record.statement();
+    assert_eq!(statement["_type"], hardtack_sbom::STATEMENT_TYPE);
+    assert_eq!(statement["subject"][0]["digest"]["sha256"], "a".repeat(64));
+    let predicate = &statement["predicate"];
+    assert_eq!(predicate["buildDefinition"]["resolvedDependencies"][0]["annotations"]["role"], "source");
+    assert_eq!(predicate["buildDefinition"]["externalParameters"]["grow"], 1);
+    assert!(!statement.to_string().contains('/') || !statement.to_string().contains("/tmp"));
+}
+
+#[test]
+fn dpkg_lists_the_same_packages_of_this_machine() {
+    let asked = Command::new("dpkg-query")
+        .args(["-W", "-f", "${db:Status-Abbrev} ${Package} ${Version} ${Architecture}\\n"])
+        .output();
+    let Ok(asked) = asked.map(|asked| String::from_utf8(asked.stdout).unwrap()) else {
+        eprintln!("SKIPPED: there is no dpkg-query here");
+        return;
+    };
+    let mut theirs: Vec<String> =
+        asked.lines().filter_map(|line| line.strip_prefix("ii  ")).map(str::to_owned).collect();
+    let inventory = Inventory::read(&HostTree::new("/")).unwrap();
+    let mut ours: Vec<String> = inventory
+        .components
+        .iter()
+        .filter(|one| one.manager == hardtack_sbom::Manager::Dpkg)
+        .map(|one| {
+            format!("{} {} {}", one.name, one.version, one.architecture.as_deref().unwrap_or_default())
+        })
+        .collect();
+    theirs.sort();
+    ours.sort();
+    assert_eq!(ours, theirs);
+    assert!(inventory.components.iter().any(|one| one.depends.len() > 1 && !one.licenses.is_empty()));
+}
+
+/// SPDX's and CycloneDX's own Python libraries, with the schemas in them.
+#[test]
+fn the_documents_are_valid_by_their_published_schemas() {
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let packages =
+        ["cyclonedx-python-lib[json-validation]==11.5.0", "spdx-tools==0.8.3", "packageurl-python"];
+    let place = match hardtack_tests::python::environment("bills", &packages, scratch) {
+        Ok(place) => place,
+        Err(why) => {
+            eprintln!("SKIPPED: no validators of SPDX and CycloneDX: {why}");
+            return;
+        }
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut inventories = vec![("sample", sample())];
+    if Path::new("/var/lib/dpkg/status").exists() {
+        inventories.push(("machine", Inventory::read(&HostTree::new("/")).unwrap()));
+    }
+    for (name, inventory) in inventories {
+        let of = |suffix: &str| folder.path().join(format!("{name}.{suffix}"));
+        std::fs::write(of("spdx.json"), spdx(&inventory, &document()).to_string()).unwrap();
+        std::fs::write(of("cdx.json"), cyclonedx(&inventory, &document()).to_string()).unwrap();
+        let ran = Command::new(place.join("bin/python"))
+            .args(["-c", VALIDATE])
+            .args([of("spdx.json"), of("cdx.json")])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success(), "{name}: {said}{}", String::from_utf8_lossy(&ran.stderr));
+        assert_eq!(said.trim(), "valid");
+    }
+}
+
+const VALIDATE: &str = "\
+import sys, json
+from cyclonedx.validation.json import JsonStrictValidator
+from cyclonedx.schema import SchemaVersion
+from spdx_tools.spdx.parser.parse_anything import parse_file
+from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
+from packageurl import PackageURL
+document = parse_file(sys.argv[1])
+wrong = validate_full_spdx_document(document)
+assert not wrong, wrong[:3]
+text = open(sys.argv[2]).read()
+wrong = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
+assert wrong is None, wrong
+for component in json.loads(text)['components']:
+    PackageURL.from_string(component['purl'])
+print('valid')
+";
