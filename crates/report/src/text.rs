@@ -1,0 +1,118 @@
+//! For people at a terminal.
+
+use crate::visible::{one_line, visible};
+use crate::{Control, Outcome, Verdict};
+
+/// What the reader's terminal can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Columns.
+    pub width: usize,
+    /// Whether colours are welcome.
+    pub color: bool,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self { width: 80, color: false }
+    }
+}
+
+/// "not-app": the columns of the outcome, and the space behind them.
+const INDENT: usize = 6;
+/// So many facts of one control are told; JSON has them all.
+const MOST_FACTS: usize = 12;
+
+pub(crate) fn render(verdict: &Verdict, look: Look) -> String {
+    let mut text = String::new();
+    for control in &verdict.controls {
+        line(control, look, &mut text);
+    }
+    for note in &verdict.notes {
+        wrapped("note: ", &visible(note), look.width, &mut text);
+    }
+    let counts = verdict.counts();
+    let said = match (verdict.passed(), verdict.controls.is_empty()) {
+        (_, true) => "nothing to look at".to_owned(),
+        (true, _) => format!("{} passed", counts.pass),
+        (false, _) => format!("{} failed, {} passed", counts.fail, counts.pass),
+    };
+    let aside = match counts.not_applicable {
+        0 => String::new(),
+        number => format!(", {number} not applicable"),
+    };
+    let image = one_line(&verdict.image);
+    wrapped("", &format!("{image}: {said}{aside}"), look.width, &mut text);
+    text
+}
+
+fn line(control: &Control, look: Look, text: &mut String) {
+    let word = control.outcome.word();
+    let (on, off) = match (look.color, control.outcome) {
+        (false, _) => ("", ""),
+        (true, Outcome::Pass) => ("\u{1b}[32m", "\u{1b}[0m"),
+        (true, Outcome::Fail) => ("\u{1b}[1;31m", "\u{1b}[0m"),
+        (true, Outcome::NotApplicable) => ("\u{1b}[2m", "\u{1b}[0m"),
+    };
+    let gap = " ".repeat(INDENT.saturating_sub(word.len()));
+    let room = look.width.saturating_sub(INDENT).max(20);
+    text.push_str(&format!("{on}{word}{off}{gap}{}\n", cut(&one_line(&control.id), room)));
+    if control.outcome == Outcome::Pass {
+        return;
+    }
+    let indent = " ".repeat(INDENT);
+    let why = visible(&control.why);
+    let facts = why.lines().count();
+    for fact in why.lines().take(MOST_FACTS) {
+        wrapped(&indent, fact, look.width, text);
+    }
+    if facts > MOST_FACTS {
+        text.push_str(&format!("{indent}and {} more\n", facts - MOST_FACTS));
+    }
+    if control.outcome == Outcome::Fail && !control.help.is_empty() {
+        wrapped(&indent, &format!("→ {}", visible(&control.help)), look.width, text);
+    }
+}
+
+/// `text` in lines of at most `width` columns; a word that is longer is cut into pieces.
+fn wrapped(indent: &str, text: &str, width: usize, out: &mut String) {
+    let room = width.saturating_sub(indent.chars().count()).max(20);
+    let mut line = String::new();
+    let mut length = 0;
+    let put = |line: &mut String, out: &mut String| {
+        out.push_str(indent);
+        out.push_str(line);
+        out.push('\n');
+        line.clear();
+    };
+    for word in text.split_whitespace() {
+        let mut word: Vec<char> = word.chars().collect();
+        if length > 0 && length + 1 + word.len() > room {
+            put(&mut line, out);
+            length = 0;
+        }
+        if length > 0 {
+            line.push(' ');
+            length += 1;
+        }
+        while word.len() > room {
+            let rest = word.split_off(room);
+            line.extend(word);
+            put(&mut line, out);
+            word = rest;
+        }
+        length += word.len();
+        line.extend(word);
+    }
+    if !line.is_empty() {
+        put(&mut line, out);
+    }
+}
+
+/// The start of `text`, with a mark where the rest was left out.
+fn cut(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    text.chars().take(room.saturating_sub(1)).chain(['…']).collect()
+}
