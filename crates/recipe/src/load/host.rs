@@ -14,6 +14,14 @@ pub trait HostFiles {
     /// What the host says.
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
 
+    /// The same of a file whose content is a secret.
+    ///
+    /// # Errors
+    /// What the host says.
+    fn read_secret(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        self.read(path, limit)
+    }
+
     /// True for a directory.
     ///
     /// # Errors

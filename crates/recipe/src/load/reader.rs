@@ -304,10 +304,15 @@ impl<'a> Reader<'a> {
     /// A host file's content; what cannot be read is a finding.
     pub(super) fn read(&mut self, text: &str, span: Span) -> Option<Vec<u8>> {
         let path = self.host_path(text);
-        match self.files.read(&path, FILE_LIMIT) {
+        let content = self.files.read(&path, FILE_LIMIT);
+        self.told(content, &path, span)
+    }
+
+    fn told(&mut self, content: io::Result<Vec<u8>>, path: &Path, span: Span) -> Option<Vec<u8>> {
+        match content {
             Ok(content) => Some(content),
             Err(error) => {
-                self.local(span, &path, &error);
+                self.local(span, path, &error);
                 None
             }
         }
@@ -361,7 +366,9 @@ impl<'a> Reader<'a> {
     /// A host file's text, or its first line without the end.
     pub(super) fn file_text(&mut self, node: &Node, first_line: bool) -> Option<String> {
         let name = self.line(node, "file")?;
-        let bytes = self.read(name, node.span)?;
+        let path = self.host_path(name);
+        let content = self.files.read_secret(&path, FILE_LIMIT);
+        let bytes = self.told(content, &path, node.span)?;
         let Ok(mut text) = String::from_utf8(bytes) else {
             self.error(node.span, format!("{}: is not UTF-8 text", self.host_path(name).display()));
             return None;
