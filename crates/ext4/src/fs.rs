@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hardtack_disk::BlockWrite;
 
+use crate::bytes::u32_at;
 use crate::directory::Name;
 use crate::inode::{self, Inode, Time, flag};
 use crate::map::is_fast_link;
@@ -70,6 +71,21 @@ pub struct Stat {
     pub inode: u32,
 }
 
+/// What a special file is, with the numbers of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Special {
+    /// A character device.
+    Character(u32, u32),
+    /// A block device.
+    Block(u32, u32),
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A type that no kernel writes.
+    Unknown,
+}
+
 /// One name in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -125,6 +141,15 @@ impl Ext4 {
     pub fn lstat(&self, path: &str) -> Result<Option<Stat>, Error> {
         let inode = self.find(path).map_err(|error| error.at(path))?;
         Ok(inode.as_ref().map(stat))
+    }
+
+    /// What the special file `path` is; `None` for anything else, and where nothing is.
+    ///
+    /// # Errors
+    /// As [`lstat`](Self::lstat).
+    pub fn special(&self, path: &str) -> Result<Option<Special>, Error> {
+        let inode = self.find(path).map_err(|error| error.at(path))?;
+        Ok(inode.filter(|inode| Kind::of(inode) == Kind::Special).map(|inode| special(&inode)))
     }
 
     /// The names in the directory `path`, sorted, without `.` and `..`. Going on into each of its
@@ -268,6 +293,23 @@ impl Volume {
         let count = self.read_content(inode, 0, &mut target)?;
         target.truncate(count);
         Ok(target)
+    }
+}
+
+/// Device numbers as `old_decode_dev` and `new_decode_dev` read them (Linux, include/linux/kdev_t.h).
+fn special(inode: &Inode) -> Special {
+    let area = inode.block_area();
+    let (old, new) = (u32_at(area, 0), u32_at(area, 4));
+    let (major, minor) = match old {
+        0 => ((new & 0xf_ff00) >> 8, (new & 0xff) | ((new >> 12) & 0xf_ff00)),
+        _ => ((old >> 8) & 0xff, old & 0xff),
+    };
+    match inode.file_type() {
+        0o020_000 => Special::Character(major, minor),
+        0o060_000 => Special::Block(major, minor),
+        0o010_000 => Special::Fifo,
+        0o140_000 => Special::Socket,
+        _ => Special::Unknown,
     }
 }
 

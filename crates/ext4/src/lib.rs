@@ -42,6 +42,6 @@ mod volume;
 mod xattr;
 
 pub use error::Error;
-pub use fs::{Entry, Ext4, Kind, Stat};
+pub use fs::{Entry, Ext4, Kind, Special, Stat};
 pub use superblock::Superblock;
 pub use view::{ViewError, ViewTree};

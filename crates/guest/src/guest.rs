@@ -3,13 +3,14 @@
 mod efi;
 mod free;
 mod grow;
+mod partition;
 mod residue;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use hardtack_disk::BlockWrite;
-use hardtack_partition::{FsKind, read_table};
+use hardtack_partition::FsKind;
 
 use crate::volume::fat::FatVolume;
 use crate::volume::fstab::{self, Entry, Spec};
@@ -17,11 +18,14 @@ use crate::volume::opaque::Opaque;
 use crate::volume::root::{self, Candidate, FSTAB_LIMIT};
 use crate::volume::usr;
 use crate::volume::{self, Place, ext4::Ext4Volume};
-use crate::{Attributes, DirEntry, Error, FileSystem, FileType, GuestPath, Metadata, Stage, Tree, Volumes};
+use crate::{
+    Attributes, DirEntry, Error, FileSystem, FileType, GuestPath, Identity, Metadata, Stage, Tree, Volumes,
+};
 
 pub use efi::efi_programs;
 pub use free::{FreeMap, free_map};
 pub use grow::{Grown, grow_root};
+pub use partition::{open_partition, partitions};
 pub use residue::{VolumeResidue, disk_residue};
 
 /// Mount points that hold the system itself: one that cannot be read is a refusal.
@@ -69,6 +73,8 @@ pub struct Guest {
     volumes: Vec<Volume>,
     root: usize,
     notes: Vec<String>,
+    /// It is only looked at: what could not be changed, or is missing, is a note and no refusal.
+    lenient: bool,
 }
 
 impl Guest {
@@ -80,21 +86,23 @@ impl Guest {
     /// it cannot be changed (an unclean journal, an unsupported feature or file system), or when a
     /// part of the system (`/boot`, `/usr`, …) cannot be found or read.
     pub fn open(disk: Arc<dyn BlockWrite>, epoch: i64) -> Result<Self, Error> {
-        let table = read_table(&disk).map_err(partition_error)?;
-        let mut candidates = Vec::new();
-        for partition in table.partitions {
-            let window = hardtack_disk::Window::new(disk.clone(), partition.range.clone())?;
-            let content = FsKind::detect(&window).map_err(partition_error)?;
-            candidates.push(Candidate {
-                partition,
-                kind: content.kind,
-                label: content.label,
-                uuid: content.uuid,
-            });
-        }
+        Self::open_as(disk, epoch, false)
+    }
+
+    /// The same of a disk that is only to be looked at: a root that must not be changed is no hindrance, and
+    /// of a part of the system that cannot be found or read there is a [note](Self::notes).
+    ///
+    /// # Errors
+    /// When there is no root, or more than one, or it cannot be read.
+    pub fn open_to_read(disk: Arc<dyn BlockWrite>) -> Result<Self, Error> {
+        Self::open_as(disk, 0, true)
+    }
+
+    fn open_as(disk: Arc<dyn BlockWrite>, epoch: i64, lenient: bool) -> Result<Self, Error> {
+        let (candidates, warnings) = partition::candidates(&disk)?;
         let root = root::find(&disk, &candidates, epoch)?;
         let root_fs = candidates[root].open(&disk, epoch)?;
-        if let Some(why) = root_fs.read_only() {
+        if let Some(why) = root_fs.read_only().filter(|_| !lenient) {
             return Err(Error::FileSystem {
                 file_system: format!("the root file system, {}", root_fs.describe()),
                 what: format!("cannot be changed: {why}"),
@@ -105,7 +113,8 @@ impl Guest {
             mounts: vec![Mounted { mount: GuestPath::root(), fs: Box::new(root_fs) }],
             volumes,
             root,
-            notes: table.warnings,
+            notes: warnings,
+            lenient,
         };
         guest.volumes[root].mount = Some(GuestPath::root());
         guest.mount_all(&disk, &candidates, epoch)?;
@@ -184,7 +193,7 @@ impl Guest {
         entry: &Entry,
         epoch: i64,
     ) -> Result<(), Error> {
-        let system = SYSTEM.contains(&entry.mount.as_str());
+        let system = !self.lenient && SYSTEM.contains(&entry.mount.as_str());
         let boot = entry.mount.starts_with(&GuestPath::new("/boot"));
         let at = match entry.line {
             // Not from fstab at all.
@@ -354,6 +363,12 @@ impl Tree for Guest {
     fn lstat(&self, path: &GuestPath) -> Result<Option<Metadata>, Error> {
         let (mounted, inside) = self.dispatch(path);
         mounted.fs.lstat(&inside)
+    }
+
+    fn identity(&self, path: &GuestPath) -> Result<Option<Identity>, Error> {
+        let (file_system, inside) = self.index(path);
+        let found = self.mounts[file_system].fs.identity(&inside)?;
+        Ok(found.map(|found| Identity { file_system, ..found }))
     }
 
     fn read_dir(&self, path: &GuestPath) -> Result<Vec<DirEntry>, Error> {

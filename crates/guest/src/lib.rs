@@ -20,6 +20,7 @@ pub mod kmod;
 mod os_release;
 pub mod pam;
 mod path;
+pub mod rpm;
 mod selinux;
 pub mod ssh_keys;
 pub mod sshd;
@@ -32,9 +33,12 @@ pub use confirm::{Confirmation, Location, confirm};
 pub use error::Error;
 pub use guest::{
     FreeMap, Grown, Guest, Volume, VolumeResidue, disk_residue, efi_programs, free_map, grow_root,
+    open_partition, partitions,
 };
 pub use os_release::OsRelease;
 pub use path::GuestPath;
 pub use selinux::{FileContexts, Policy};
 pub use stage::{Change, Content, Edit, Maker, Op, READ_LIMIT, Set, Stage, State};
-pub use tree::{Attributes, DirEntry, FileSystem, FileType, HostTree, MemoryTree, Metadata, Residue, Tree};
+pub use tree::{
+    Attributes, DirEntry, FileSystem, FileType, HostTree, Identity, MemoryTree, Metadata, Residue, Special, Tree,
+};

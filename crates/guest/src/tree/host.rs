@@ -1,10 +1,10 @@
 //! A directory of the host as a guest's tree: real Debian roots in tests, unpacked images.
 
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::PathBuf;
 
-use super::{DirEntry, FileType, Metadata, Tree};
+use super::{DirEntry, FileType, Identity, Metadata, Special, Tree};
 use crate::{Error, GuestPath};
 
 /// A read-only view of a directory of the host. Links are never followed by the host.
@@ -57,6 +57,24 @@ impl Tree for HostTree {
             }
             Err(error) => Err(self.fail("stat", path, error)),
         }
+    }
+
+    fn identity(&self, path: &GuestPath) -> Result<Option<Identity>, Error> {
+        let Ok(found) = std::fs::symlink_metadata(self.host(path)) else { return Ok(None) };
+        let (kind, device) = (found.file_type(), found.rdev());
+        // As glibc's gnu_dev_major and gnu_dev_minor.
+        let low = |number: u64| u32::try_from(number & 0xffff_ffff).unwrap_or(u32::MAX);
+        let major = low((device >> 8 & 0xfff) | (device >> 32 & !0xfff));
+        let minor = low((device & 0xff) | (device >> 12 & 0xffff_ff00));
+        let special = match kind {
+            _ if kind.is_char_device() => Some(Special::Character(major, minor)),
+            _ if kind.is_block_device() => Some(Special::Block(major, minor)),
+            _ if kind.is_fifo() => Some(Special::Fifo),
+            _ if kind.is_socket() => Some(Special::Socket),
+            _ => None,
+        };
+        let links = u32::try_from(found.nlink()).unwrap_or(u32::MAX);
+        Ok(Some(Identity { file_system: 0, inode: found.ino(), links, special }))
     }
 
     fn read_dir(&self, path: &GuestPath) -> Result<Vec<DirEntry>, Error> {

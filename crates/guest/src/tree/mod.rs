@@ -61,6 +61,34 @@ impl Metadata {
     }
 }
 
+/// What a special file is, with the numbers of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Special {
+    /// A character device: major and minor number.
+    Character(u32, u32),
+    /// A block device: major and minor number.
+    Block(u32, u32),
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// Of a type that no kernel writes.
+    Unknown,
+}
+
+/// Which file it is behind its name, and what archives need beside [`Metadata`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Which of the guest's file systems.
+    pub file_system: usize,
+    /// The inode's number in it.
+    pub inode: u64,
+    /// How many names it has.
+    pub links: u32,
+    /// What it is, of special files.
+    pub special: Option<Special>,
+}
+
 /// One name in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirEntry {
@@ -88,6 +116,13 @@ pub trait Tree {
 
     /// The extended attributes of `path`, by full name ("security.selinux"), sorted.
     fn xattrs(&self, path: &GuestPath) -> Result<Vec<(String, Vec<u8>)>, Error>;
+
+    /// Which file `path` is behind its name; `None` where it does not exist, or where the file system
+    /// has no such thing (FAT).
+    fn identity(&self, path: &GuestPath) -> Result<Option<Identity>, Error> {
+        let _ = path;
+        Ok(None)
+    }
 
     /// The whole file, if it is no longer than `limit` bytes.
     fn read_file(&self, path: &GuestPath, limit: u64) -> Result<Vec<u8>, Error> {

@@ -4,10 +4,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use hardtack_disk::BlockWrite;
-use hardtack_ext4::{Error as Ext4Error, Ext4, Kind};
+use hardtack_ext4::{Error as Ext4Error, Ext4, Kind, Special as Ext4Special};
 
 use crate::volume::Place;
-use crate::{Attributes, DirEntry, Error, FileSystem, FileType, GuestPath, Metadata, Residue, Tree};
+use crate::{
+    Attributes, DirEntry, Error, FileSystem, FileType, GuestPath, Identity, Metadata, Residue, Special, Tree,
+};
 
 /// An ext4 file system and where it belongs.
 pub(crate) struct Ext4Volume {
@@ -62,6 +64,24 @@ impl Tree for Ext4Volume {
             size: stat.size,
             mtime: stat.mtime,
         }))
+    }
+
+    fn identity(&self, path: &GuestPath) -> Result<Option<Identity>, Error> {
+        let stat = self.fs.lstat(path.as_str()).map_err(|error| self.failed(error))?;
+        let Some(stat) = stat else { return Ok(None) };
+        let special = match stat.kind {
+            Kind::Special => self.fs.special(path.as_str()).map_err(|error| self.failed(error))?,
+            _ => None,
+        };
+        let special = special.map(|special| match special {
+            Ext4Special::Character(major, minor) => Special::Character(major, minor),
+            Ext4Special::Block(major, minor) => Special::Block(major, minor),
+            Ext4Special::Fifo => Special::Fifo,
+            Ext4Special::Socket => Special::Socket,
+            Ext4Special::Unknown => Special::Unknown,
+        });
+        let (inode, links) = (u64::from(stat.inode), u32::from(stat.links));
+        Ok(Some(Identity { file_system: 0, inode, links, special }))
     }
 
     fn read_dir(&self, path: &GuestPath) -> Result<Vec<DirEntry>, Error> {
