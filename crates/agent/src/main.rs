@@ -1,4 +1,4 @@
-//! The first-boot agent: finishes packages, enrols users before SSH starts, and prints the
+//! The first-boot agent: finishes packages, runs the recipe's tasks, enrols users before SSH starts, and prints the
 //! credentials block on the serial consoles. Where it replaces cloud-init it also finds the machine's
 //! identity and applies user-data, stage by stage. One oneshot unit runs each of its commands.
 //!
@@ -22,6 +22,7 @@ mod facts;
 mod guard;
 mod home;
 mod host;
+mod host_keys;
 mod identity;
 mod instance;
 mod instance_data;
@@ -44,6 +45,7 @@ mod running;
 mod stage;
 mod status;
 mod system_config;
+mod tasks;
 #[cfg(test)]
 mod testing;
 mod tools;
@@ -74,6 +76,8 @@ Examples, as root:
   hardtack-agent enroll --user debian    # a new second factor, shown here
 
   packages   install and configure the packages that the build left for the boot
+  host-keys  make SSH's host keys where there are none yet
+  tasks      run what the recipe left for the first boot, each task once
   enrol      make the users' one-time-code secrets where there are none yet
   enroll --user NAME [--password] [--console]
              renew a user's secret: the old one ends at once; shown on a terminal,
@@ -102,6 +106,8 @@ Called as cloud-init or cloud-id it answers as those do.
 
 enum Command {
     Packages,
+    HostKeys,
+    Tasks,
     Enrol,
     Print {
         again: bool,
@@ -163,6 +169,8 @@ fn run(command: &Command, host: &Host) -> Result<(), AgentError> {
     config::directory(host, config::STATE)?;
     match command {
         Command::Packages => packages::run(host, &config),
+        Command::HostKeys => host_keys::run(host, &config),
+        Command::Tasks => tasks::run(host, &config),
         Command::Enrol => enrol::run(host, &config, now()),
         Command::Enroll(renewal) => renew(host, &config, renewal),
         Command::Print { again: true } if !again::is_needed(host) => Ok(()),
@@ -245,6 +253,8 @@ fn arguments() -> Result<(Command, Host), AgentError> {
             Value(word) if command.is_none() => {
                 command = Some(match word.to_str() {
                     Some("packages") => Command::Packages,
+                    Some("host-keys") => Command::HostKeys,
+                    Some("tasks") => Command::Tasks,
                     Some("enrol") => Command::Enrol,
                     Some("enroll") => Command::Enroll(enrol::Renewal::default()),
                     Some("print") => Command::Print { again: false },

@@ -8,7 +8,7 @@ use crate::enrol::{Enrolment, look};
 use crate::guard::{self, Verdict};
 use crate::host::Host;
 use crate::record::{self, Record};
-use crate::{accounts, again, config, facts, overlay, packages};
+use crate::{accounts, again, config, facts, overlay, packages, tasks};
 
 /// Looks at everything that whoever asks may see.
 pub(super) fn collect(host: &Host) -> Overview {
@@ -23,6 +23,7 @@ pub(super) fn collect(host: &Host) -> Overview {
         instance_id: facts::instance_id(host),
         units: units::units(host),
         packages: None,
+        tasks: Vec::new(),
         user_data: None,
         enrolment: None,
         guard: None,
@@ -89,6 +90,10 @@ fn fill(host: &Host, config: &AgentConfig, found: &overlay::Root, overview: &mut
             overview.problems.push(format!("packages: {}", outcome.detail));
         }
         overview.packages = Some(Packages { ok: outcome.ok, detail: outcome.detail });
+    }
+    overview.tasks = tasks::look(host, config);
+    for task in overview.tasks.iter().filter(|task| task.is_wrong()) {
+        overview.problems.push(format!("task {}; {} says more", task.text(), tasks::LOG));
     }
     user_data(host, config, overview);
     if config.mfa.is_some() {

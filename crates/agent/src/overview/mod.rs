@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::enrol::outcome::Outcome;
 use crate::host::Host;
 use crate::record::{CommandRecord, KeyRecord, PartRecord};
-use crate::{guard, journal};
+use crate::{guard, journal, tasks};
 
 /// How often is looked while it is waited.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -78,6 +78,8 @@ pub(crate) struct Overview {
     /// The agent's units, and how far each is.
     pub(crate) units: Vec<units::Unit>,
     pub(crate) packages: Option<Packages>,
+    /// What the recipe left for the first boot, in its order.
+    pub(crate) tasks: Vec<tasks::Line>,
     pub(crate) user_data: Option<UserData>,
     pub(crate) enrolment: Option<Outcome>,
     pub(crate) guard: Option<guard::State>,

@@ -34,6 +34,9 @@ pub(super) fn write(overview: &Overview) -> String {
     if let Some(packages) = &overview.packages {
         row(&mut out, "packages", &packages.detail);
     }
+    for (index, task) in overview.tasks.iter().filter(|task| !task.is_wrong()).enumerate() {
+        row(&mut out, if index == 0 { "tasks" } else { "" }, &task.text());
+    }
     user_data(&mut out, overview);
     enrolment(&mut out, overview);
     if let Some(guard) = &overview.guard {

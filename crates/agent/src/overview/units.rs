@@ -10,9 +10,10 @@ use crate::host::Host;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// In the order of the boot. With `mode: replace` cloud-init's are the agent's own; in companion mode the boot
 /// ends with cloud-init's last one all the same.
-const UNITS: [&str; 10] = [
+const UNITS: [&str; 12] = [
     "cloud-init-local.service",
     "cloud-init.service",
+    "hardtack-host-keys.service",
     "hardtack-packages.service",
     "hardtack-coreos.service",
     "hardtack-enrol.service",
@@ -20,6 +21,7 @@ const UNITS: [&str; 10] = [
     "hardtack-credentials.service",
     "cloud-config.service",
     "cloud-final.service",
+    "hardtack-tasks.service",
     "hardtack-credentials-again.service",
 ];
 

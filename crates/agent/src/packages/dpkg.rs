@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use hardtack_credentials::PackagesConfig;
+
 use crate::error::AgentError;
 use crate::host::Host;
 use crate::journal;
@@ -39,24 +41,39 @@ impl<'a> Dpkg<'a> {
         Ok(Self { host, deadline, _lock: lock })
     }
 
-    /// The names of the packages in `.deb` files.
-    pub(super) fn names(&self, files: &[String]) -> Result<Vec<String>, AgentError> {
+    /// The names and versions of the packages in `.deb` files.
+    pub(super) fn versions(&self, files: &[String]) -> Result<Vec<Wanted>, AgentError> {
         files
             .iter()
             .map(|file| {
                 let output = self
                     .command("dpkg-deb")
-                    .args(["--field", file, "Package"])
+                    .args(["--field", file, "Package", "Version"])
                     .stdin(Stdio::null())
                     .output()
                     .map_err(|error| AgentError::text(format!("cannot run dpkg-deb: {error}")))?;
-                let name = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-                match output.status.success() && !name.is_empty() {
-                    true => Ok(name),
-                    false => Err(AgentError::text(format!("{file}: dpkg-deb cannot read it"))),
+                let text = String::from_utf8_lossy(&output.stdout);
+                let field =
+                    |name| text.lines().find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()));
+                match (output.status.success(), field("Package:"), field("Version:")) {
+                    (true, Some(name), version) => Ok((name, version)),
+                    _ => Err(AgentError::text(format!("{file}: dpkg-deb cannot read it"))),
                 }
             })
             .collect()
+    }
+
+    /// Removes what is still there, all at once: they may need each other.
+    pub(super) fn remove(&self, packages: &PackagesConfig) -> Result<(), AgentError> {
+        let left = not_removed(self.host, packages)?;
+        let mut last = Ok(());
+        for (action, names) in [("--remove", &packages.remove), ("--purge", &packages.purge)] {
+            let names: Vec<String> = names.iter().filter(|name| left.contains(name)).cloned().collect();
+            if !names.is_empty() {
+                last = last.and(self.dpkg(&[action], &names));
+            }
+        }
+        last
     }
 
     /// Unpacks the files and configures everything that is not configured yet, those that the
@@ -126,12 +143,12 @@ fn acquire(host: &Host, path: &str, deadline: Instant) -> Result<Option<File>, A
 }
 
 /// Runs a command in a process group of its own and ends the group at the deadline: a maintainer
-/// script that hangs has children.
-fn within(mut command: Command, deadline: Instant) -> Result<ExitStatus, AgentError> {
+/// script that hangs has children. What it prints goes where the command says, else where the agent's own words
+/// go, which for a unit is the journal.
+pub(crate) fn within(mut command: Command, deadline: Instant) -> Result<ExitStatus, AgentError> {
     let name = command.get_program().to_string_lossy().into_owned();
     let mut child = command
         .stdin(Stdio::null())
-        // Standard output of a unit goes to the journal, which is where dpkg's words belong.
         .process_group(0)
         .spawn()
         .map_err(|error| AgentError::text(format!("cannot run {name}: {error}")))?;
@@ -158,22 +175,71 @@ fn within(mut command: Command, deadline: Instant) -> Result<ExitStatus, AgentEr
     Err(AgentError::text(format!("{name} did not end in time and was stopped")))
 }
 
-/// Those of `names` that are not "install ok installed". `name:arch` counts as `name`.
-pub(super) fn not_installed(host: &Host, names: &[String]) -> Result<Vec<String>, AgentError> {
-    let text = status(host)?;
-    let mut installed = Vec::new();
-    let mut package = "";
-    for line in text.lines() {
-        if let Some(name) = line.strip_prefix("Package: ") {
-            package = name.trim();
-        } else if line.is_empty() {
-            package = "";
-        } else if line.strip_prefix("Status: ").is_some_and(|state| state.trim().ends_with(" ok installed")) {
-            installed.push(package);
+/// A package, and its version where that is known.
+pub(super) type Wanted = (String, Option<String>);
+
+/// A paragraph of the database.
+#[derive(Default)]
+struct Entry<'a> {
+    name: &'a str,
+    version: &'a str,
+    /// `install ok installed`
+    state: &'a str,
+}
+
+fn entries(text: &str) -> Vec<Entry<'_>> {
+    let mut entries = Vec::new();
+    let mut entry = Entry::default();
+    for line in text.lines().chain([""]) {
+        if line.is_empty() {
+            entries.push(std::mem::take(&mut entry));
+        } else if let Some(name) = line.strip_prefix("Package: ") {
+            entry.name = name.trim();
+        } else if let Some(version) = line.strip_prefix("Version: ") {
+            entry.version = version.trim();
+        } else if let Some(state) = line.strip_prefix("Status: ") {
+            entry.state = state.trim();
         }
     }
-    let missing = |name: &&String| !installed.contains(&name.split(':').next().unwrap_or_default());
-    Ok(names.iter().filter(missing).cloned().collect())
+    entries
+}
+
+/// `name:arch` counts as `name`.
+fn bare(name: &str) -> &str {
+    name.split(':').next().unwrap_or_default()
+}
+
+/// Those that are not "install ok installed", or not in the version that was to come.
+pub(super) fn not_installed(host: &Host, wanted: &[Wanted]) -> Result<Vec<String>, AgentError> {
+    let text = status(host)?;
+    let entries = entries(&text);
+    let missing = |(name, version): &&Wanted| {
+        !entries.iter().any(|entry| {
+            entry.name == bare(name)
+                && entry.state.ends_with(" ok installed")
+                && version.as_ref().is_none_or(|version| entry.version == version)
+        })
+    };
+    Ok(wanted.iter().filter(missing).map(|(name, _)| name.clone()).collect())
+}
+
+/// Those that should have gone and have not.
+pub(super) fn not_removed(host: &Host, packages: &PackagesConfig) -> Result<Vec<String>, AgentError> {
+    if packages.remove.is_empty() && packages.purge.is_empty() {
+        return Ok(Vec::new());
+    }
+    let text = status(host)?;
+    let entries = entries(&text);
+    let is_there = |name: &str, gone: &[&str]| {
+        // Of one architecture, where the name says which; the others of the name are none of ours.
+        entries.iter().any(|entry| {
+            let state = entry.state.rsplit(' ').next().unwrap_or_default();
+            entry.name == bare(name) && !gone.contains(&state)
+        })
+    };
+    let removed = packages.remove.iter().filter(|name| is_there(name, &["not-installed", "config-files"]));
+    let purged = packages.purge.iter().filter(|name| is_there(name, &["not-installed"]));
+    Ok(removed.chain(purged).cloned().collect())
 }
 
 /// The database of a large system has 10 MB, more than other files that the agent reads.
@@ -207,10 +273,25 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("var/lib/dpkg");
         std::fs::create_dir_all(&path).unwrap();
-        let text = "Package: a\nStatus: install ok installed\n\nPackage: b\nStatus: install ok unpacked\n\n\
-                    Package: c\nStatus: hold ok installed\nDescription: x\n Status: install ok installed\n\n";
+        let text = "Package: a\nStatus: install ok installed\nVersion: 1\n\nPackage: b\nStatus: install ok unpacked\n\n\
+                    Package: c\nStatus: hold ok installed\nDescription: x\n Status: install ok installed\nVersion: 1\n\n\
+                    Package: e\nStatus: deinstall ok config-files\n\nPackage: f\nStatus: purge ok not-installed\n";
         std::fs::write(path.join("status"), text).unwrap();
-        let names = ["a", "a:amd64", "b", "c", "d"].map(str::to_owned);
-        assert_eq!(not_installed(&Host::new(directory.path()), &names).unwrap(), ["b", "d"]);
+        let host = Host::new(directory.path());
+        let names = ["a", "a:amd64", "b", "c", "d"].map(|name| (name.to_owned(), None));
+        assert_eq!(not_installed(&host, &names).unwrap(), ["b", "d"]);
+        let old = [("c".to_owned(), Some("2".to_owned())), ("a".to_owned(), Some("1".to_owned()))];
+        assert_eq!(not_installed(&host, &old).unwrap(), ["c"], "an upgrade that did not come about");
+        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let packages = PackagesConfig {
+            remove: list(&["a", "d", "e"]),
+            purge: list(&["b", "e", "f"]),
+            ..PackagesConfig::default()
+        };
+        assert_eq!(
+            not_removed(&host, &packages).unwrap(),
+            ["a", "b", "e"],
+            "only purging takes what is left of e"
+        );
     }
 }

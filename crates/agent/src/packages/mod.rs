@@ -20,6 +20,7 @@ use crate::error::AgentError;
 use crate::host::Host;
 use crate::journal;
 use dpkg::Dpkg;
+pub(crate) use dpkg::within;
 
 /// Whole files, as the build laid them down.
 const SPOOL: &str = "/var/lib/hardtack/packages";
@@ -70,20 +71,28 @@ fn install(host: &Host, packages: &PackagesConfig, deadline: Instant) -> Result<
     let files: Vec<String> =
         packages.install.iter().map(|name| spooled(name).display().to_string()).collect();
     let dpkg = Dpkg::new(host, deadline)?;
-    let mut names = dpkg.names(&files)?;
-    names.extend(packages.configure.iter().cloned());
+    let mut wanted = dpkg.versions(&files)?;
+    wanted.extend(packages.configure.iter().map(|name| (name.clone(), None)));
+    // What is to come may conflict with what is to go, and what is to go may be needed until the other has come.
+    let _ = dpkg.remove(packages);
     let before = units::enabled(host);
     let held = policy::Held::new(host)?;
     let tried = dpkg.install(&files);
     drop(held);
     // Even after a failure: what did get installed works better when it runs.
     units::start_new(host, &before);
-    let missing = dpkg::not_installed(host, &names)?;
-    match (missing.is_empty(), tried) {
-        (true, _) => Ok(names.len()),
-        (false, Ok(())) => Err(AgentError::text(format!("not installed: {}", missing.join(", ")))),
-        (false, Err(error)) => {
-            Err(AgentError::text(format!("not installed: {} ({error})", missing.join(", "))))
+    let tried = tried.and(dpkg.remove(packages));
+    let missing = dpkg::not_installed(host, &wanted)?;
+    let left = dpkg::not_removed(host, packages)?;
+    let mut wrong = Vec::new();
+    for (what, names) in [("not installed", &missing), ("not removed", &left)] {
+        if !names.is_empty() {
+            wrong.push(format!("{what}: {}", names.join(", ")));
         }
+    }
+    match (wrong.is_empty(), tried) {
+        (true, _) => Ok(wanted.len() + packages.remove.len() + packages.purge.len()),
+        (false, Ok(())) => Err(AgentError::text(wrong.join("; "))),
+        (false, Err(error)) => Err(AgentError::text(format!("{} ({error})", wrong.join("; ")))),
     }
 }
