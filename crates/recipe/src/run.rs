@@ -92,8 +92,9 @@ fn pass(recipe: &Recipe, stage: &mut Stage<'_>, around: &Surroundings) -> Result
         cx.agent.promise =
             Some(steps::mfa::promise(step, recipe.sshd(), &cx).map_err(|error| error.within("mfa"))?);
     }
-    // Packages that are finished at first boot need somebody who finishes them.
-    let agent = recipe.agent().copied().or(cx.agent.packages.is_some().then(AgentStep::default));
+    // What is left for the first boot needs somebody who does it.
+    let left = cx.agent.packages.is_some() || !cx.agent.tasks.is_empty() || cx.agent.host_keys;
+    let agent = recipe.agent().copied().or(left.then(AgentStep::default));
     if let Some(step) = agent {
         run("agent", &mut cx, |cx| steps::agent::apply(&step, cx))?;
     }

@@ -9,9 +9,11 @@ use hardtack_credentials::AgentConfig;
 use hardtack_guest::{FileType, Set};
 
 use crate::model::{AgentMode, AgentStep};
+use crate::steps::tasks;
 use crate::{Context, StepError};
 
 mod fitness;
+pub mod host_keys;
 mod replace;
 #[cfg(test)]
 mod tests;
@@ -20,8 +22,8 @@ const STEP: &str = "agent";
 const PROGRAM: &str = "/usr/lib/hardtack/hardtack-agent";
 /// By this name everything that is printed calls it, and so does whoever reads that: [`PROGRAM`] is in nobody's PATH.
 const COMMAND: &str = "/usr/bin/hardtack-agent";
-const CONFIG: &str = "/etc/hardtack/agent.json";
-const STATE: &str = "/var/lib/hardtack";
+pub(crate) const CONFIG: &str = "/etc/hardtack/agent.json";
+pub(super) const STATE: &str = "/var/lib/hardtack";
 const WANTS: &str = "/etc/systemd/system/multi-user.target.wants";
 const RC_LOCAL: &str = "/etc/rc.local";
 const RC_BEGIN: &str = "# hardtack: begin\n";
@@ -60,7 +62,19 @@ struct Unit {
     enabled: bool,
 }
 
-const UNITS: [Unit; 8] = [
+const UNITS: [Unit; 10] = [
+    Unit {
+        name: "hardtack-host-keys.service",
+        text: include_str!("../units/hardtack-host-keys.service"),
+        wanted: |cx| cx.agent.host_keys,
+        enabled: true,
+    },
+    Unit {
+        name: "hardtack-tasks.service",
+        text: include_str!("../units/hardtack-tasks.service"),
+        wanted: |cx| !cx.agent.tasks.is_empty(),
+        enabled: true,
+    },
     Unit {
         name: "hardtack-packages.service",
         text: include_str!("../units/hardtack-packages.service"),
@@ -136,6 +150,15 @@ pub fn apply(settings: &AgentStep, cx: &mut Context<'_, '_>) -> Result<(), StepE
     cx.stage.write(PROGRAM, program, Set::all(0o755, 0, 0))?;
     cx.stage.symlink(COMMAND, PROGRAM)?;
 
+    tasks::finish(cx)?;
+    if lost_at_boot(cx) && !cx.agent.tasks.is_empty() {
+        cx.warn(
+            STEP,
+            "what the first boot does is lost with the overlay: its tasks run at every boot, and the \
+             packages they install are installed again",
+        );
+    }
+    cx.agent.host_keys = cx.agent.host_keys || host_keys::are_missing(cx.stage)?;
     for account in &cx.agent.accounts {
         if !account.password_hash.is_empty() {
             cx.stage.add_secret(&account.password_hash);
@@ -160,6 +183,11 @@ pub fn apply(settings: &AgentStep, cx: &mut Context<'_, '_>) -> Result<(), StepE
         AgentMode::Companion if replaced => replace::undo(cx),
         AgentMode::Companion => Ok(()),
     }
+}
+
+/// Whether nothing that is written to `/` outlives a boot.
+fn lost_at_boot(cx: &Context<'_, '_>) -> bool {
+    cx.agent.overlay.as_ref().is_some_and(|overlay| overlay.random_key || overlay.mode == "tmpfs")
 }
 
 /// An image that was booted carries the outcome of its packages, and the agent would take other

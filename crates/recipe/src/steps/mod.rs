@@ -8,4 +8,5 @@ pub mod operation;
 pub mod overlayroot;
 pub mod packages;
 pub mod sshd;
+pub mod tasks;
 pub mod user;

@@ -118,19 +118,72 @@ fn deferred_packages_get_their_unit_and_lose_it_again() {
 
 /// The orders that the issue is about: a missing name here fails nowhere else before a real boot.
 #[test]
-fn enrolment_is_ordered_between_cloud_init_and_every_name_of_ssh() {
-    let words = |key: &str| -> Vec<&str> {
-        let text = UNITS[1].text;
-        text.lines().filter_map(|line| line.strip_prefix(key)).flat_map(str::split_whitespace).collect()
-    };
-    for unit in ["ssh.service", "ssh.socket", "sshd.service", "sshd.socket"] {
-        assert!(words("Before=").contains(&unit), "{unit}");
+fn enrolment_and_host_keys_are_ordered_between_cloud_init_and_every_name_of_ssh() {
+    for ours in ["hardtack-enrol.service", "hardtack-host-keys.service"] {
+        let text = UNITS.iter().find(|unit| unit.name == ours).unwrap().text;
+        let words = |key: &str| -> Vec<&str> {
+            text.lines().filter_map(|line| line.strip_prefix(key)).flat_map(str::split_whitespace).collect()
+        };
+        for unit in ["ssh.service", "ssh.socket", "sshd.service", "sshd.socket"] {
+            assert!(words("Before=").contains(&unit), "{ours}: {unit}");
+        }
+        for unit in ["cloud-init.service", "cloud-init-network.service"] {
+            assert!(words("After=").contains(&unit), "{ours}: {unit}");
+        }
+        let packages = words("After=").contains(&"hardtack-packages.service");
+        assert_eq!(packages, ours == "hardtack-enrol.service");
+        // With these it would be after basic.target, and so after ssh.socket: a cycle.
+        assert!(text.contains("DefaultDependencies=no"), "{ours}");
     }
-    for unit in ["cloud-init.service", "cloud-init-network.service", "hardtack-packages.service"] {
-        assert!(words("After=").contains(&unit), "{unit}");
+}
+
+#[test]
+fn tasks_get_their_unit_and_lose_it_again_and_an_overlay_is_warned_of() {
+    let unit = format!("{WANTS}/hardtack-tasks.service");
+    let work = tasks::Work::Command("touch /x");
+    let task = tasks::NewTask { step: "run-command", name: "", work, stop: false, retry: false };
+    run(
+        &debian(),
+        |cx| tasks::stage(cx, &task).unwrap(),
+        |result, cx| {
+            result.unwrap();
+            assert!(cx.stage.lstat(&unit).unwrap().is_some());
+            let config: AgentConfig = serde_json::from_str(&text(cx, CONFIG)).unwrap();
+            assert_eq!(config.tasks[0].name, "0001-command");
+            assert!(!text(cx, CONFIG).contains("touch"), "the text is in the task's file");
+            assert!(!cx.notes.iter().any(|note| note.text.contains("every boot")));
+            cx.agent.overlay = Some(hardtack_credentials::OverlayConfig {
+                mode: "crypt".into(),
+                random_key: true,
+                ..Default::default()
+            });
+            apply(&AgentStep::default(), cx).unwrap();
+            assert!(cx.notes.iter().any(|note| note.text.contains("its tasks run at every boot")));
+            cx.agent.tasks.clear();
+            apply(&AgentStep::default(), cx).unwrap();
+            assert!(cx.stage.lstat(&unit).unwrap().is_none());
+            assert!(cx.stage.stat("/var/lib/hardtack/tasks").unwrap().is_none());
+        },
+    );
+}
+
+#[test]
+fn host_keys_are_made_where_nobody_else_does() {
+    let unit = format!("{WANTS}/hardtack-host-keys.service");
+    let ssh = || debian().file("/usr/sbin/sshd", "").file("/usr/bin/ssh-keygen", "");
+    for (tree, wanted) in
+        [(ssh(), true), (ssh().file("/etc/ssh/ssh_host_rsa_key", "x"), false), (debian(), false)]
+    {
+        run(
+            &tree,
+            |_| {},
+            |result, cx| {
+                result.unwrap();
+                assert_eq!(cx.stage.lstat(&unit).unwrap().is_some(), wanted);
+                assert_eq!(text(cx, CONFIG).contains("\"host_keys\": true"), wanted);
+            },
+        );
     }
-    // With these it would be after basic.target, and so after ssh.socket: a cycle.
-    assert!(UNITS[1].text.contains("DefaultDependencies=no"));
 }
 
 /// The guard judges what the enrolment has left, before SSH, and each start of SSH.
