@@ -8,6 +8,7 @@
 
 pub mod accounts;
 mod apply;
+pub mod archive;
 pub mod bootloader;
 mod confirm;
 pub mod dpkg;

@@ -9,6 +9,8 @@ pub use password::{hash_password, is_crypt_hash, verifies};
 use crate::Error;
 use crate::stage::{Set, Stage};
 
+/// What passwd(1) and its kin keep of the time before their last change.
+const SHADOW_BACKUP: &str = "/etc/shadow-";
 const PASSWD: &str = "/etc/passwd";
 const SHADOW: &str = "/etc/shadow";
 const GROUP: &str = "/etc/group";
@@ -101,6 +103,47 @@ pub fn set_password_field(stage: &mut Stage<'_>, name: &str, hash: &str) -> Resu
         lines.push(shadow_line(name, hash));
     }
     store(stage, SHADOW, &lines)
+}
+
+/// Gives the existing user `name` the password field `field`, changed on the day of `epoch` (seconds
+/// since 1970). The backup of shadow loses the field that was there before: it is a password, too.
+/// A field that is there already stays with its date, so a later build changes nothing.
+///
+/// # Errors
+/// When the files cannot be read or written.
+pub fn set_password(stage: &mut Stage<'_>, name: &str, field: &str, epoch: i64) -> Result<(), Error> {
+    if password_field(stage, name)?.as_deref() != Some(field) {
+        set_password_field(stage, name, field)?;
+        // Day 0 means that the password must be changed at once; an empty field says nothing.
+        let day = epoch.div_euclid(24 * 60 * 60);
+        let day = if day > 0 { day.to_string() } else { String::new() };
+        set_fields(stage, SHADOW, name, &[(2, &day)])?;
+    }
+    if stage.stat(SHADOW_BACKUP)?.is_some() {
+        set_fields(stage, SHADOW_BACKUP, name, &[(1, field)])?;
+    }
+    Ok(())
+}
+
+/// Puts values into fields (counted from 0) of the line of `name`, where `path` has that line.
+fn set_fields(stage: &mut Stage<'_>, path: &str, name: &str, values: &[(usize, &str)]) -> Result<(), Error> {
+    let old = text(stage, path)?;
+    let changed = |line: &str| {
+        let mut fields: Vec<&str> = line.split(':').collect();
+        if fields.first() == Some(&name) {
+            for (at, value) in values {
+                if let Some(field) = fields.get_mut(*at) {
+                    *field = value;
+                }
+            }
+        }
+        fields.join(":")
+    };
+    let lines: Vec<String> = old.lines().map(changed).collect();
+    if old.lines().ne(lines.iter().map(String::as_str)) {
+        store(stage, path, &lines)?;
+    }
+    Ok(())
 }
 
 /// No date of the last change: aging off, and the same bytes whenever the build runs.

@@ -46,6 +46,21 @@ fn only_the_password_field_changes() {
 }
 
 #[test]
+fn a_new_password_has_its_day_and_the_backup_loses_the_old_one() {
+    let tree = tree().file_as("/etc/shadow-", "old:$6$s$h:19000:0:99999:7:::\n", 0o640, 0, 42);
+    let mut stage = Stage::new(&tree);
+    let shadow = |stage: &Stage<'_>, path: &str| stage.read_text(path).unwrap().unwrap();
+    set_password(&mut stage, "old", "$6$s$h", 1_700_000_000).unwrap();
+    assert!(stage.changes().unwrap().is_empty(), "the same password is no change");
+    set_password(&mut stage, "old", "$6$new$hash", 1_700_000_000).unwrap();
+    assert!(shadow(&stage, "/etc/shadow").contains("old:$6$new$hash:19675:0:99999:7:::\n"));
+    assert_eq!(shadow(&stage, "/etc/shadow-"), "old:$6$new$hash:19000:0:99999:7:::\n");
+    set_password(&mut stage, "old", "*", 0).unwrap();
+    assert!(shadow(&stage, "/etc/shadow").contains("old:*::0:99999"), "day 0 would ask for a new one");
+    assert_eq!(stage.stat("/etc/shadow-").unwrap().unwrap().mode, 0o640);
+}
+
+#[test]
 fn hashes_repeat_and_are_what_crypt_makes() {
     let hash = hash_password("secret", "uuid", "ada").unwrap();
     assert_eq!(hash, hash_password("secret", "uuid", "ada").unwrap());

@@ -249,7 +249,7 @@ impl<'a> ArReader<'a> {
     }
 }
 
-fn open_member(file_name: &str, path: &Path, member: &Member, limit: u64) -> Result<Limited, Error> {
+fn open_member(file_name: &str, path: &Path, member: &Member, limit: u64) -> Result<Limited<'static>, Error> {
     let mut file = File::open(path).map_err(|source| host_error("open", path, source))?;
     file.seek(SeekFrom::Start(member.offset)).map_err(|source| host_error("read", path, source))?;
     let raw = io::BufReader::with_capacity(128 << 10, file.take(member.length));
@@ -269,17 +269,23 @@ fn open_member(file_name: &str, path: &Path, member: &Member, limit: u64) -> Res
         }
         other => return Err(wrong(format!("compression {other:?}; gz, xz, zst and none are what is known"))),
     };
-    Ok(Limited { reader, left: limit, limit })
+    Ok(Limited::new(reader, limit))
 }
 
 /// Fails, rather than ends, when more than the limit comes out.
-struct Limited {
-    reader: Box<dyn Read>,
+pub(crate) struct Limited<'r> {
+    reader: Box<dyn Read + 'r>,
     left: u64,
     limit: u64,
 }
 
-impl Read for Limited {
+impl<'r> Limited<'r> {
+    pub(crate) fn new(reader: Box<dyn Read + 'r>, limit: u64) -> Self {
+        Self { reader, left: limit, limit }
+    }
+}
+
+impl Read for Limited<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buf)?;
         match self.left.checked_sub(count as u64) {
@@ -290,10 +296,11 @@ impl Read for Limited {
     }
 }
 
-fn for_each_entry(
+/// Hands every entry of a tar to `each`; `member` names it within `file_name`, for messages.
+pub(crate) fn for_each_entry(
     file_name: &str,
     member: &str,
-    reader: Limited,
+    reader: Limited<'_>,
     mut each: impl FnMut(TarEntry) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let wrong = |what: String| Error::Refused(format!("{file_name}: {member}: {what}"));
@@ -344,7 +351,7 @@ fn for_each_entry(
                 guest_path(&link.unwrap_or_default()).map_err(|what| wrong(format!("hard link: {what}")))?,
             )
         } else if kind.is_character_special() || kind.is_block_special() {
-            return Err(wrong("a device node; packages with device nodes are refused".to_owned()));
+            return Err(wrong("a device node, which is refused".to_owned()));
         } else if kind.is_pax_global_extensions() {
             continue;
         } else {

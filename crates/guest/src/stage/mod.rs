@@ -6,6 +6,7 @@
 //!
 //! Links are followed as the guest's kernel would follow them, inside the guest only.
 
+mod copy;
 mod difference;
 mod journal;
 mod login;
