@@ -62,7 +62,8 @@ impl Stanza {
 
 /// The stanzas of a file as byte ranges, each with the number of its first line. Stanzas are
 /// divided by lines that are empty or blank.
-pub(crate) fn split(content: &[u8]) -> Vec<(usize, &[u8])> {
+#[must_use]
+pub fn split(content: &[u8]) -> Vec<(usize, &[u8])> {
     let mut stanzas = Vec::new();
     let (mut start, mut at, mut first_line) = (0, 0, 1);
     for (index, line) in content.split_inclusive(|byte| *byte == b'\n').enumerate() {
