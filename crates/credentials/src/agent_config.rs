@@ -212,6 +212,8 @@ pub struct PackagesConfig {
     pub remove: Vec<String>,
     /// Names of packages to remove with their configuration files (`dpkg --purge`).
     pub purge: Vec<String>,
+    /// Names of packages that apt leaves as they are from then on: dpkg finishes none that is held.
+    pub hold: Vec<String>,
 }
 
 /// Something that needs the guest to run. What a program does stands in a file of the task's name

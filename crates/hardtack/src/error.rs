@@ -248,6 +248,7 @@ impl From<hardtack_recipe::StepError> for CliError {
             StepError::Usage { hint, .. } => (USAGE, hint),
             StepError::Refused { hint, .. } => (REFUSED, hint),
             StepError::Local { hint, .. } => (LOCAL_IO, hint),
+            StepError::Remote { hint, .. } => (REMOTE, hint),
             _ => (REFUSED, None),
         };
         Self { hints: hint.into_iter().collect(), ..Self::new(code, message) }

@@ -1,7 +1,11 @@
 //! What a step works with, and how it says no.
 
+use std::sync::Arc;
+
 use hardtack_credentials::AgentConfig;
 use hardtack_guest::Stage;
+
+use crate::supply::Supplied;
 
 /// What is known about the image before any step runs.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +61,8 @@ pub struct Context<'a, 't> {
     pub notes: Vec<Note>,
     /// Choices of the command line.
     pub options: Options,
+    /// What repositories have given for the step `packages`; `None` when none was asked.
+    pub supplied: Option<Arc<Supplied>>,
 }
 
 #[cfg(test)]
@@ -71,6 +77,7 @@ impl<'a, 't> Context<'a, 't> {
             agent: AgentConfig::default(),
             notes: Vec::new(),
             options: Options::default(),
+            supplied: None,
         }
     }
 }
@@ -131,6 +138,16 @@ pub enum StepError {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// A remote service did not give what is needed (exit code 5).
+    #[error("step {step}: {what}")]
+    Remote {
+        /// The step.
+        step: &'static str,
+        /// The service, and what happened.
+        what: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// The recipe asks for something that cannot be meant (exit code 2).
     #[error("step {step}: {what}")]
     Usage {
@@ -166,10 +183,19 @@ impl StepError {
         Self::Local { step, what: what.into(), hint: None }
     }
 
+    /// A remote service failed.
+    pub fn remote(step: &'static str, what: impl Into<String>) -> Self {
+        Self::Remote { step, what: what.into(), hint: None }
+    }
+
     /// Adds what to do about it.
     #[must_use]
     pub fn hint(mut self, text: impl Into<String>) -> Self {
-        if let Self::Refused { hint, .. } | Self::Local { hint, .. } | Self::Usage { hint, .. } = &mut self {
+        if let Self::Refused { hint, .. }
+        | Self::Local { hint, .. }
+        | Self::Remote { hint, .. }
+        | Self::Usage { hint, .. } = &mut self
+        {
             *hint = Some(text.into());
         }
         self

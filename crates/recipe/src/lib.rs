@@ -9,6 +9,7 @@ mod plan;
 mod run;
 mod secret;
 pub mod steps;
+pub mod supply;
 mod ways_in;
 
 pub use context::{Context, Facts, Note, Options, StepError, Weight};

@@ -1,12 +1,14 @@
 //! Running a recipe's steps over a stage, in the order that correctness needs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hardtack_credentials::AgentConfig;
 use hardtack_guest::{GuestPath, Stage, State};
 
 use crate::model::{AgentStep, Recipe};
 use crate::steps;
+use crate::supply::{Supplied, Supply};
 use crate::{Context, Facts, Note, Options, StepError, ways_in};
 
 /// What a build knows besides recipe and image.
@@ -20,6 +22,8 @@ pub struct Surroundings {
     pub agent_binary: Option<Vec<u8>>,
     /// Choices of the command line.
     pub options: Options,
+    /// Where packages come from that the recipe names; nobody is asked without it.
+    pub supply: Option<Arc<dyn Supply>>,
 }
 
 /// Stages everything that `recipe` asks for and returns what people should know about it.
@@ -36,9 +40,16 @@ pub fn stage_recipe(
     stage: &mut Stage<'_>,
     around: &Surroundings,
 ) -> Result<Vec<Note>, StepError> {
-    let notes = pass(recipe, stage, around)?;
+    // Asked once, of the image as it came: both passes install the same.
+    let supplied = match recipe.packages() {
+        Some(step) => steps::packages::supplied(step, stage, around.supply.as_deref())
+            .map_err(|error| error.within("packages"))?
+            .map(Arc::new),
+        None => None,
+    };
+    let notes = pass(recipe, stage, around, &supplied)?;
     let first = states(stage)?;
-    pass(recipe, stage, around)?;
+    pass(recipe, stage, around, &supplied)?;
     let second = states(stage)?;
     if let Some(path) = undone(&first, &second) {
         let steps = [&first, &second].map(|states| states.get(&path).map_or("", |(step, _)| step));
@@ -56,7 +67,12 @@ pub fn stage_recipe(
     Ok(notes)
 }
 
-fn pass(recipe: &Recipe, stage: &mut Stage<'_>, around: &Surroundings) -> Result<Vec<Note>, StepError> {
+fn pass(
+    recipe: &Recipe,
+    stage: &mut Stage<'_>,
+    around: &Surroundings,
+    supplied: &Option<Arc<Supplied>>,
+) -> Result<Vec<Note>, StepError> {
     let agent = AgentConfig { recipe: recipe.name.clone(), ..AgentConfig::default() };
     let mut cx = Context {
         stage,
@@ -66,6 +82,7 @@ fn pass(recipe: &Recipe, stage: &mut Stage<'_>, around: &Surroundings) -> Result
         agent,
         notes: Vec::new(),
         options: around.options,
+        supplied: supplied.clone(),
     };
     let users: Vec<_> = recipe.users().collect();
     // First, so that what the other steps bring stays.

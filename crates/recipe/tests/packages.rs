@@ -101,6 +101,7 @@ fn context<'a, 't>(stage: &'a mut Stage<'t>, no_deferred: bool) -> Context<'a, '
         agent: AgentConfig::default(),
         notes: Vec::new(),
         options: Options { no_deferred },
+        supplied: None,
     }
 }
 
@@ -116,7 +117,7 @@ fn with_step(root: &Path, debs: &[PathBuf], no_deferred: bool) -> std::result::R
         })
         .collect();
     let mut cx = context(&mut stage, no_deferred);
-    packages::apply(&PackagesStep { debs }, &mut cx)?;
+    packages::apply(&PackagesStep { debs, ..PackagesStep::default() }, &mut cx)?;
     let agent = cx.agent.clone();
     let notes: Vec<String> = cx.notes.iter().map(|note| note.text.clone()).collect();
     let changes = stage.changes().unwrap().len();

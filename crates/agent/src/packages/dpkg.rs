@@ -1,6 +1,7 @@
 //! Calls of the image's dpkg, and what /var/lib/dpkg/status says afterwards.
 
 use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
@@ -89,6 +90,29 @@ impl<'a> Dpkg<'a> {
             }
         }
         last
+    }
+
+    /// Marks packages as `apt-mark hold` does. Only those that are configured: dpkg finishes none that is held.
+    pub(super) fn hold(&self, names: &[String]) -> Result<(), AgentError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let wrong = |what: String| AgentError::text(format!("dpkg --set-selections: {what}"));
+        let mut command = self.command("dpkg");
+        if !self.host.is_live() {
+            command.arg(format!("--root={}", self.host.path("/").display()));
+        }
+        let mut child = command
+            .arg("--set-selections")
+            .stdin(Stdio::piped())
+            .spawn()
+            .map_err(|error| wrong(error.to_string()))?;
+        let text: String = names.iter().map(|name| format!("{name} hold\n")).collect();
+        // Dropped right away: dpkg reads to the end.
+        let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(text.as_bytes()));
+        let status = child.wait().map_err(|error| wrong(error.to_string()))?;
+        written.map_err(|error| wrong(error.to_string()))?;
+        if status.success() { Ok(()) } else { Err(wrong(status.to_string())) }
     }
 
     fn dpkg(&self, action: &[&str], files: &[String]) -> Result<(), AgentError> {

@@ -91,7 +91,10 @@ fn install(host: &Host, packages: &PackagesConfig, deadline: Instant) -> Result<
         }
     }
     match (wrong.is_empty(), tried) {
-        (true, _) => Ok(wanted.len() + packages.remove.len() + packages.purge.len()),
+        (true, _) => {
+            dpkg.hold(&packages.hold)?;
+            Ok(wanted.len() + packages.remove.len() + packages.purge.len())
+        }
         (false, Ok(())) => Err(AgentError::text(wrong.join("; "))),
         (false, Err(error)) => Err(AgentError::text(format!("{} ({error})", wrong.join("; ")))),
     }

@@ -101,11 +101,53 @@ fn dpkg_installs_the_spool_once() {
             .unwrap();
         assert!(made.status.success());
     }
-    let config = with(&["a_1_all.deb", "b_1_all.deb"], &["b"]);
+    let mut config = with(&["a_1_all.deb", "b_1_all.deb"], &["b"]);
+    config.packages.as_mut().unwrap().hold = vec!["a".to_owned()];
     run(&tree.host(), &config).unwrap();
     assert_eq!(tree.read("opt/a"), "a\n");
+    let status = tree.read("var/lib/dpkg/status");
+    assert!(status.contains("Package: a\nStatus: hold ok installed\n"), "{status}");
+    assert!(status.contains("Package: b\nStatus: install ok installed\n"), "{status}");
     assert!(recorded(&tree.host()).unwrap().ok);
     assert!(!tree.host().exists(SPOOL), "the spool is gone");
     assert!(!tree.host().exists("/usr/sbin/policy-rc.d"));
     run(&tree.host(), &config).unwrap();
+
+    // Another build's: both go, the one that the other needs with it.
+    std::fs::remove_file(tree.host().path(&record_path())).unwrap();
+    let gone =
+        PackagesConfig { remove: vec!["b".into()], purge: vec!["a".into()], ..PackagesConfig::default() };
+    let config = AgentConfig { packages: Some(gone), ..AgentConfig::default() };
+    run(&tree.host(), &config).unwrap();
+    assert!(!tree.host().exists("/opt/a"));
+    let outcome = recorded(&tree.host()).unwrap();
+    assert!(outcome.ok && outcome.detail == "2 packages", "{outcome:?}");
+    let status = tree.read("var/lib/dpkg/status");
+    assert!(!status.contains("ok installed"), "{status}");
+}
+
+/// dpkg refuses to remove what others need; that is told, and nothing else is lost.
+#[test]
+fn what_dpkg_does_not_remove_is_told() {
+    if !is_root() || !has("dpkg") {
+        return;
+    }
+    let package = |name: &str, more: &str| {
+        format!(
+            "Package: {name}\nStatus: install ok installed\nVersion: 1\nArchitecture: all\nMaintainer: x\n{more}Description: x\n\n"
+        )
+    };
+    let tree = Tree::new()
+        .file("var/lib/dpkg/status", &format!("{}{}", package("a", "Depends: b\n"), package("b", "")))
+        .file("var/lib/dpkg/info/format", "1\n")
+        .file("var/lib/dpkg/info/a.list", "/.\n")
+        .file("var/lib/dpkg/info/b.list", "/.\n")
+        .directory("var/lib/dpkg/updates")
+        .directory("var/lib/dpkg/triggers")
+        .directory("usr/sbin");
+    let gone = PackagesConfig { remove: vec!["b".into()], ..PackagesConfig::default() };
+    let config = AgentConfig { packages: Some(gone), ..AgentConfig::default() };
+    let error = run(&tree.host(), &config).unwrap_err().to_string();
+    assert!(error.contains("not removed: b (dpkg --remove"), "{error}");
+    assert!(!recorded(&tree.host()).unwrap().ok);
 }

@@ -116,7 +116,8 @@ impl World {
         }
         for directive in directives {
             let Directive::Activate { trigger } = directive else { continue };
-            found.extend(self.interests.of_name(trigger).map(|package| (package.to_owned(), trigger.clone())));
+            found
+                .extend(self.interests.of_name(trigger).map(|package| (package.to_owned(), trigger.clone())));
         }
         found.retain(|(package, _)| {
             let entry = self.database.by_name(package);

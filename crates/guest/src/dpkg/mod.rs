@@ -5,11 +5,14 @@
 //! package that has some is at most unpacked (see [`resolve`]).
 
 pub mod admin;
+pub mod boot;
 mod conffiles;
 pub mod control;
 pub mod deb;
+pub mod departures;
 pub mod depends;
 pub mod diversions;
+pub mod extended;
 pub mod install;
 pub mod ldcache;
 pub mod ldconfig;

@@ -224,5 +224,6 @@ fn goes_with(name: &str, other: &str) -> bool {
     let numbered = rest.strip_prefix(".~").and_then(|rest| rest.strip_suffix('~'));
     rest.is_empty()
         || BESIDE.contains(&rest)
-        || numbered.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+        || numbered
+            .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }

@@ -1,9 +1,11 @@
-//! What can be done with a set of `.deb` files on one image: dependencies, classes, order.
+//! What can be done with a set of `.deb` files, and removals, on one image: dependencies, classes, order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::admin::info_file;
+use super::boot;
 use super::deb::Deb;
+use super::departures::{Departing, departures};
 use super::depends::{Group, Relation, Sense};
 use super::install::World;
 use super::package::{MultiArch, Package};
@@ -52,14 +54,24 @@ pub enum Complaint {
     Other(String),
 }
 
-/// Works out what can be done with `debs`. The result is in the order of installation, and that of
-/// names where nothing else decides.
+/// What comes and what goes.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// What comes, in the order of installation, and that of names where nothing else decides.
+    pub coming: Vec<Planned>,
+    /// What goes, by name.
+    pub going: Vec<Departing>,
+}
+
+/// Works out what can be done with `debs`, and with the names in `remove` and `purge`.
 pub fn resolve(
     stage: &Stage<'_>,
     world: &World,
     debs: Vec<Deb>,
-) -> Result<Result<Vec<Planned>, Vec<Complaint>>, Error> {
-    let mut complaints = Vec::new();
+    remove: &[String],
+    purge: &[String],
+) -> Result<Result<Changes, Vec<Complaint>>, Error> {
+    let (mut going, mut complaints) = departures(stage, world, remove, purge)?;
     let mut planned = Vec::new();
     for deb in debs {
         if let Some(one) = classify(stage, world, deb, &mut complaints)? {
@@ -81,19 +93,32 @@ pub fn resolve(
     if !complaints.is_empty() {
         return Ok(Err(complaints));
     }
-    check(world, &planned, &mut complaints);
+    for one in &going {
+        if let Some(given) = planned.iter().find(|given| given.deb.package.same_instance(&one.package)) {
+            complaints.push(Complaint::Other(format!(
+                "{} is to be removed, and {} is to be installed",
+                one.package.name, given.deb.file_name
+            )));
+        }
+    }
+    check(world, &planned, &going, &mut complaints);
     if !complaints.is_empty() {
         return Ok(Err(complaints));
     }
-    settle_classes(world, &mut planned);
-    Ok(Ok(order(world, planned)))
+    loop {
+        settle_classes(world, &mut planned, &going);
+        if !settle_departures(world, &planned, &mut going) {
+            break;
+        }
+    }
+    Ok(Ok(Changes { coming: order(world, planned), going }))
 }
 
 fn key(package: &Package) -> (&str, &str) {
     (&package.name, &package.architecture)
 }
 
-fn label(package: &Package) -> String {
+pub(super) fn label(package: &Package) -> String {
     format!("{} {}", package.name, package.version)
 }
 
@@ -137,6 +162,10 @@ fn classify(
                 }
                 return Ok(Some(planned));
             }
+            if boot::must_wait(stage, world, package)? {
+                planned.class = Class::Spool;
+                planned.reason = "the first boot runs the kernel of the version in the image".to_owned();
+            }
             for script in ["prerm", "postrm"] {
                 if stage.lstat(&info_file(package, world.info_format, script))?.is_some() {
                     planned.class = Class::Spool;
@@ -156,6 +185,10 @@ fn classify(
             }
         }
     }
+    if let Some(why) = boot::refuses_arrival(stage, &deb)? {
+        complain(why);
+        return Ok(None);
+    }
     if deb.members.contains_key("preinst") {
         planned.class = Class::Spool;
         planned.reason = "it has a preinst".to_owned();
@@ -170,34 +203,42 @@ fn classify(
 }
 
 /// The packages that will be there in the end; given ones first.
-fn in_the_end<'a>(world: &'a World, planned: &'a [Planned]) -> Vec<&'a Package> {
+fn in_the_end<'a>(world: &'a World, planned: &'a [Planned], going: &'a [Departing]) -> Vec<&'a Package> {
     let mut all: Vec<&Package> = planned.iter().map(|one| &one.deb.package).collect();
-    all.extend(kept(world, planned));
+    all.extend(kept(world, planned, going));
     all
 }
 
-fn kept<'a>(world: &'a World, planned: &'a [Planned]) -> impl Iterator<Item = &'a Package> {
-    world
-        .database
-        .entries()
-        .iter()
-        .filter(|entry| entry.state.is_unpacked())
-        .filter_map(|entry| entry.package.as_ref())
-        .filter(move |package| !planned.iter().any(|one| one.deb.package.same_instance(package)))
+/// What the image has now.
+fn present(world: &World) -> impl Iterator<Item = &Package> {
+    let unpacked = world.database.entries().iter().filter(|entry| entry.state.is_unpacked());
+    unpacked.filter_map(|entry| entry.package.as_ref())
 }
 
-fn check(world: &World, planned: &[Planned], complaints: &mut Vec<Complaint>) {
+fn kept<'a>(
+    world: &'a World,
+    planned: &'a [Planned],
+    going: &'a [Departing],
+) -> impl Iterator<Item = &'a Package> {
+    present(world)
+        .filter(move |package| !planned.iter().any(|one| one.deb.package.same_instance(package)))
+        .filter(move |package| !going.iter().any(|one| one.package.same_instance(package)))
+}
+
+fn satisfied(group: &Group, owner: &Package, all: &[&Package], native: &str) -> bool {
+    group
+        .0
+        .iter()
+        .any(|relation| all.iter().any(|package| relation.matches(package, owner, native, Sense::Positive)))
+}
+
+fn check(world: &World, planned: &[Planned], going: &[Departing], complaints: &mut Vec<Complaint>) {
     let native = &world.architectures.native;
-    let all = in_the_end(world, planned);
-    let satisfied = |group: &Group, owner: &Package, all: &[&Package]| {
-        group.0.iter().any(|relation| {
-            all.iter().any(|package| relation.matches(package, owner, native, Sense::Positive))
-        })
-    };
+    let all = in_the_end(world, planned, going);
     for one in planned {
         let own = &one.deb.package;
         for group in own.pre_depends.iter().chain(&own.depends) {
-            if !satisfied(group, own, &all) {
+            if !satisfied(group, own, &all, native) {
                 let found =
                     all.iter().filter(|package| group.0.iter().any(|relation| relation.names(package)));
                 complaints.push(Complaint::Missing {
@@ -211,7 +252,7 @@ fn check(world: &World, planned: &[Planned], complaints: &mut Vec<Complaint>) {
             for other in all.iter().filter(|other| other.name != own.name) {
                 if relation.matches(other, own, native, Sense::Negative) {
                     complaints.push(Complaint::Other(format!(
-                        "{} {verb} {relation}, and {} is there; packages are not removed here",
+                        "{} {verb} {relation}, and {} is there; it goes when `remove` names it",
                         label(own),
                         label(other)
                     )));
@@ -220,23 +261,24 @@ fn check(world: &World, planned: &[Planned], complaints: &mut Vec<Complaint>) {
         }
     }
     // What the image had before: only what these packages change can be worse than it was.
-    let before: Vec<&Package> = world
-        .database
-        .entries()
-        .iter()
-        .filter(|entry| entry.state.is_unpacked())
-        .filter_map(|entry| entry.package.as_ref())
-        .collect();
-    for own in kept(world, planned) {
+    let before: Vec<&Package> = present(world).collect();
+    for own in kept(world, planned, going) {
         for group in own.pre_depends.iter().chain(&own.depends) {
-            let concerned =
-                group.0.iter().any(|relation| planned.iter().any(|one| relation.names(&one.deb.package)));
-            if concerned && satisfied(group, own, &before) && !satisfied(group, own, &all) {
-                complaints.push(Complaint::Other(format!(
-                    "{} of the image needs {group}, which would be replaced",
-                    label(own)
-                )));
+            let named = |package: &Package| group.0.iter().any(|relation| relation.names(package));
+            let leaving = going.iter().find(|one| named(&one.package));
+            let concerned = leaving.is_some() || planned.iter().any(|one| named(&one.deb.package));
+            if !concerned || !satisfied(group, own, &before, native) || satisfied(group, own, &all, native) {
+                continue;
             }
+            complaints.push(Complaint::Other(match leaving {
+                Some(one) => format!(
+                    "{} cannot be removed: {} of the image needs {group}; remove {} too, or keep both",
+                    label(&one.package),
+                    label(own),
+                    own.name
+                ),
+                None => format!("{} of the image needs {group}, which would be replaced", label(own)),
+            }));
         }
         for (verb, relation) in negative(own) {
             for one in planned.iter().filter(|one| one.class != Class::Present) {
@@ -259,7 +301,7 @@ fn negative(package: &Package) -> impl Iterator<Item = (&'static str, &Relation)
 }
 
 /// A package can be no further than what it depends on.
-fn settle_classes(world: &World, planned: &mut [Planned]) {
+fn settle_classes(world: &World, planned: &mut [Planned], going: &[Departing]) {
     let native = &world.architectures.native;
     loop {
         let mut changes: BTreeMap<usize, (Class, String)> = BTreeMap::new();
@@ -297,6 +339,14 @@ fn settle_classes(world: &World, planned: &mut [Planned]) {
                     }
                 }
             }
+            // And one that only goes at first boot.
+            for leaving in going.iter().filter(|leaving| leaving.waits()) {
+                let bites = negative(own)
+                    .any(|(_, relation)| relation.matches(&leaving.package, own, native, Sense::Negative));
+                if bites && leaving.package.name != own.name && worst.0 < Class::Spool {
+                    worst = (Class::Spool, format!("{} is removed only at first boot", leaving.package.name));
+                }
+            }
             if worst.0 > one.class {
                 changes.insert(index, worst);
             }
@@ -308,6 +358,44 @@ fn settle_classes(world: &World, planned: &mut [Planned]) {
             planned[index].class = class;
             planned[index].reason = reason;
         }
+    }
+}
+
+/// Nothing goes before what still needs it; true when that made something wait.
+fn settle_departures(world: &World, planned: &[Planned], going: &mut [Departing]) -> bool {
+    let native = &world.architectures.native;
+    let before: Vec<&Package> = present(world).collect();
+    let mut changed = false;
+    loop {
+        // What is there between the build and the end of the first boot.
+        let waiting: Vec<Package> =
+            going.iter().filter(|one| one.waits()).map(|one| one.package.clone()).collect();
+        let spooled = |package: &Package| {
+            planned.iter().any(|one| one.class == Class::Spool && one.deb.package.same_instance(package))
+        };
+        let mut between: Vec<&Package> =
+            kept(world, planned, going).chain(present(world).filter(|package| spooled(package))).collect();
+        between.extend(waiting.iter());
+        between.extend(planned.iter().filter(|one| one.class != Class::Spool).map(|one| &one.deb.package));
+        let mut next: Option<(usize, String)> = None;
+        for own in &between {
+            for group in own.pre_depends.iter().chain(&own.depends) {
+                if !satisfied(group, own, &before, native) || satisfied(group, own, &between, native) {
+                    continue;
+                }
+                let fits = |one: &Departing| {
+                    let matches =
+                        |relation: &Relation| relation.matches(&one.package, own, native, Sense::Positive);
+                    !one.waits() && group.0.iter().any(matches)
+                };
+                if let Some(index) = going.iter().position(fits) {
+                    next = Some((index, format!("{} needs it until then", own.name)));
+                }
+            }
+        }
+        let Some((index, reason)) = next else { return changed };
+        going[index].reason = reason;
+        changed = true;
     }
 }
 

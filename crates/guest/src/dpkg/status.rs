@@ -337,7 +337,8 @@ impl Entry {
                 (Some(index), None) => drop(fields.remove(index)),
                 (None, Some(line)) => {
                     let before = |known: &str| place(known).is_some_and(|known| Some(known) < place(name));
-                    let index = fields.iter().rposition(|(known, _)| before(known)).map_or(0, |index| index + 1);
+                    let index =
+                        fields.iter().rposition(|(known, _)| before(known)).map_or(0, |index| index + 1);
                     fields.insert(index, ((*name).to_owned(), line));
                 }
                 (None, None) => {}

@@ -78,7 +78,7 @@ fn install(
 fn classes(stage: &Stage<'_>, debs: Vec<Deb>) -> Result<Vec<(String, Class)>, Vec<Complaint>> {
     let world = World::read(stage).unwrap().unwrap();
     let named = |one: Planned| (one.deb.package.name.clone(), one.class);
-    resolve(stage, &world, debs).unwrap().map(|all| all.into_iter().map(named).collect())
+    resolve(stage, &world, debs, &[], &[]).unwrap().map(|all| all.coming.into_iter().map(named).collect())
 }
 
 #[test]

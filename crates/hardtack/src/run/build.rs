@@ -84,6 +84,7 @@ fn surroundings(
         epoch: image.epoch,
         agent_binary: agent_file::find(agent)?,
         options: Options { no_deferred },
+        supply: None,
     })
 }
 

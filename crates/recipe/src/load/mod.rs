@@ -225,9 +225,7 @@ fn merge(placed: Vec<(Span, Placed)>) -> Vec<Step> {
                 .iter_mut()
                 .find_map(|step| if let Step::Packages(step) = step { Some(step) } else { None })
             {
-                Some(step) => step
-                    .debs
-                    .extend(more.debs.into_iter().filter(|deb| !step.debs.contains(deb)).collect::<Vec<_>>()),
+                Some(step) => step.merge(more),
                 None => steps.push(Step::Packages(more)),
             },
             Placed::Sshd(more) => match steps

@@ -6,9 +6,9 @@
 
 pub mod generalize;
 pub mod operation;
+pub mod packages;
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use hardtack_credentials::RandomPassword;
@@ -17,6 +17,7 @@ use regex::bytes::Regex;
 use crate::secret::{REDACTED, Secret};
 use generalize::GeneralizeStep;
 use operation::Operation;
+pub use packages::{DebFile, PackagesStep, Repository};
 
 /// A checked recipe.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// All `.deb` files of all `packages` steps, each host path once.
+    /// What all `packages` steps want, as one.
     #[must_use]
     pub fn packages(&self) -> Option<&PackagesStep> {
         self.steps.iter().find_map(|step| if let Step::Packages(step) = step { Some(step) } else { None })
@@ -130,22 +131,6 @@ impl Step {
             Self::Agent(_) => "agent",
         }
     }
-}
-
-/// `packages`: `.deb` files to install.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PackagesStep {
-    /// The files, in the order written, directories sorted by name; each host path once.
-    pub debs: Vec<DebFile>,
-}
-
-/// One `.deb` file of the host. It existed when the recipe was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DebFile {
-    /// The file name, for messages.
-    pub name: String,
-    /// Where it is on the host.
-    pub path: PathBuf,
 }
 
 /// `user`: one user.

@@ -1,4 +1,5 @@
-//! `packages`: `.deb` files, installed without a package manager.
+//! `packages`: installed, removed and held without a package manager; `.deb` files of this machine,
+//! and those that a [`Supply`] finds in repositories.
 //!
 //! A package without scripts is installed in full. One with scripts, but none that runs before
 //! unpacking, is unpacked and configured at first boot. One with a preinst is kept whole in
@@ -8,12 +9,15 @@
 use std::collections::BTreeMap;
 
 use hardtack_credentials::PackagesConfig;
+use hardtack_guest::dpkg::departures::Departing;
+use hardtack_guest::dpkg::install::Outcome;
 use hardtack_guest::dpkg::lists::Available;
-use hardtack_guest::dpkg::resolve::{Class, Complaint, Planned, resolve};
-use hardtack_guest::dpkg::{Deb, Package, State, World, ldconfig};
+use hardtack_guest::dpkg::resolve::{Changes, Class, Complaint, Planned, resolve};
+use hardtack_guest::dpkg::{Deb, Package, State, World, boot, extended, ldconfig};
 use hardtack_guest::{Op, Set, Stage};
 
 use crate::model::PackagesStep;
+use crate::supply::{Supplied, Supply};
 use crate::{Context, StepError};
 
 /// Where whole packages wait for the first boot, each with the list of its files beside it.
@@ -38,74 +42,248 @@ const HARMLESS: [(&str, &str); 12] = [
     ("install-info", "an index of manuals"),
 ];
 
-/// Installs the packages, or says all at once why they cannot be.
+/// Asks the repositories, where the step needs any; called once, before the first pass.
+///
+/// # Errors
+/// What the supply says; [`StepError::Local`] when there is none to ask.
+pub fn supplied(
+    settings: &PackagesStep,
+    stage: &Stage<'_>,
+    supply: Option<&dyn Supply>,
+) -> Result<Option<Supplied>, StepError> {
+    if !settings.asks_repositories() {
+        return Ok(None);
+    }
+    if World::read(stage)?.is_none() {
+        return Err(without_dpkg(stage)?);
+    }
+    let supply = supply.ok_or_else(|| {
+        StepError::local(STEP, "packages are named, and no repository can be asked here")
+            .hint("give their .deb files in `debs`")
+    })?;
+    let mut given = Vec::new();
+    for file in &settings.debs {
+        given.push(Deb::open(&file.name, &file.path)?.package);
+    }
+    supply.supply(settings, &given, stage).map(Some)
+}
+
+/// Installs and removes the packages, or says all at once why they cannot be.
 pub fn apply(settings: &PackagesStep, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
     let Some(mut world) = World::read(cx.stage)? else { return Err(without_dpkg(cx.stage)?) };
+    let supplied = cx.supplied.clone();
+    let supplied = supplied.as_deref();
     let mut debs = Vec::new();
-    for file in &settings.debs {
+    for file in settings.debs.iter().chain(supplied.into_iter().flat_map(Supplied::debs)) {
         debs.push(Deb::open(&file.name, &file.path)?);
     }
-    let planned = match resolve(cx.stage, &world, debs)? {
-        Ok(planned) => planned,
+    let changes = match resolve(cx.stage, &world, debs, &settings.remove, &settings.purge)? {
+        Ok(changes) => changes,
         Err(complaints) => return Err(refusal(cx.stage, &world, settings, &complaints)?),
     };
+    tell(supplied, cx);
 
-    let mut changed = Vec::new();
-    let mut triggers: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut group = None;
-    for one in &planned {
-        let label = format!("{} {}", one.deb.package.name, one.deb.package.version);
+    let mut done = Done::default();
+    remove(&changes.going, cx, &mut world, &mut done)?;
+    install(&changes.coming, cx, &mut world, &mut done)?;
+    // The databases are those of all packages; in the plan they stand with the last one.
+    cx.stage.set_group(done.group.clone());
+    run_triggers(cx, &mut world, &done.changed, &done.triggers)?;
+    let held = hold(settings, &changes, &mut world)?;
+    if !done.changed.is_empty() || done.removed || held.changed {
+        world.write(cx.stage)?;
+    }
+    mark(settings, supplied, &changes, &world, cx)?;
+    cx.stage.set_group(None);
+    defer(cx, &world, &changes, held.later)
+}
+
+/// What was done so far.
+#[derive(Default)]
+struct Done {
+    changed: Vec<String>,
+    triggers: BTreeMap<String, Vec<String>>,
+    group: Option<(Op, String)>,
+    removed: bool,
+}
+
+impl Done {
+    fn add(&mut self, outcome: Outcome) {
+        self.changed.extend(outcome.changed);
+        for (package, trigger) in outcome.triggers {
+            self.triggers.entry(package).or_default().push(trigger);
+        }
+    }
+}
+
+fn remove(
+    going: &[Departing],
+    cx: &mut Context<'_, '_>,
+    world: &mut World,
+    done: &mut Done,
+) -> Result<(), StepError> {
+    for one in going.iter().filter(|one| !one.waits()) {
+        let verb = if one.purge { "purged" } else { "removed" };
+        let group = Some((Op::Package, format!("{} {} {verb}", one.package.name, one.package.version)));
+        cx.stage.set_group(group.clone());
+        done.group = group;
+        done.removed = true;
+        done.add(world.remove(cx.stage, &one.package, one.purge)?);
+    }
+    Ok(())
+}
+
+fn install(
+    coming: &[Planned],
+    cx: &mut Context<'_, '_>,
+    world: &mut World,
+    done: &mut Done,
+) -> Result<(), StepError> {
+    for one in coming {
+        let label = label(world, &one.deb.package);
         cx.stage.set_group(Some((Op::Package, label.clone())));
         match one.class {
             Class::Present => continue,
             Class::Install | Class::Unpack if one.unpacked => continue,
             Class::Install | Class::Unpack => {
-                let outcome = world.unpack(cx.stage, &one.deb, one.class == Class::Install)?;
-                group = Some((Op::Package, label.clone()));
-                changed.extend(outcome.changed);
-                for (package, trigger) in outcome.triggers {
-                    triggers.entry(package).or_default().push(trigger);
-                }
-                for path in outcome.kept {
+                let mut outcome = world.unpack(cx.stage, &one.deb, one.class == Class::Install)?;
+                done.group = Some((Op::Package, label.clone()));
+                for path in std::mem::take(&mut outcome.kept) {
                     cx.warn(
                         STEP,
                         format!("{path} of the image is kept; {label} has another, now at {path}.dpkg-dist"),
                     );
                 }
+                done.add(outcome);
             }
             Class::Spool => spool(cx.stage, &one.deb)?,
         }
     }
-    // The databases are those of all packages; in the plan they stand with the last one.
-    cx.stage.set_group(group);
-    run_triggers(cx, &mut world, &changed, &triggers)?;
-    if !changed.is_empty() {
-        world.write(cx.stage)?;
+    Ok(())
+}
+
+/// `name 1.0`, or `name 1.0 → 1.1` where the image has another version.
+fn label(world: &World, package: &Package) -> String {
+    let old = world.database.instance(package).filter(|entry| entry.state.is_unpacked());
+    match old.and_then(|entry| entry.package.as_ref()).filter(|old| old.version != package.version) {
+        Some(old) => format!("{} {} → {}", package.name, old.version, package.version),
+        None => format!("{} {}", package.name, package.version),
     }
-    cx.stage.set_group(None);
-    defer(cx, &world, &planned)
+}
+
+/// What repositories have given, for people.
+fn tell(supplied: Option<&Supplied>, cx: &mut Context<'_, '_>) {
+    let Some(supplied) = supplied else { return };
+    for note in &supplied.notes {
+        cx.info(STEP, note.clone());
+    }
+    if supplied.coming.is_empty() {
+        return;
+    }
+    let lines: Vec<String> = supplied
+        .coming
+        .iter()
+        .map(|one| format!("{} ({}; {} KiB)", one.label, one.why, one.size.div_ceil(1024)))
+        .collect();
+    let sum: u64 = supplied.coming.iter().map(|one| one.size).sum();
+    cx.info(STEP, format!("from repositories, {} KiB of packages: {}", sum.div_ceil(1024), lines.join(", ")));
+}
+
+/// What became of `hold`.
+#[derive(Default)]
+struct Holds {
+    changed: bool,
+    /// Those that can be held only when they are installed.
+    later: Vec<String>,
+}
+
+/// Holds packages as `apt-mark hold` does.
+fn hold(settings: &PackagesStep, changes: &Changes, world: &mut World) -> Result<Holds, StepError> {
+    let mut holds = Holds::default();
+    for name in &settings.hold {
+        let comes = changes.coming.iter().any(|one| {
+            let package = &one.deb.package;
+            one.class > Class::Install && (package.name == *name || package.full_name() == *name)
+        });
+        let state = world.database.by_name(name).map(|entry| entry.state);
+        match state {
+            // dpkg finishes nothing that is held.
+            _ if comes => holds.later.push(name.clone()),
+            Some(State::Installed) => holds.changed |= world.database.set_want(name, "hold")?,
+            Some(state) if state.is_unpacked() => holds.later.push(name.clone()),
+            _ => {
+                let text = format!("`hold`: {name} is not in the image, and this step does not install it");
+                return Err(StepError::refused(STEP, text));
+            }
+        }
+    }
+    Ok(holds)
+}
+
+/// apt's record of what came only for others.
+fn mark(
+    settings: &PackagesStep,
+    supplied: Option<&Supplied>,
+    changes: &Changes,
+    world: &World,
+    cx: &mut Context<'_, '_>,
+) -> Result<(), StepError> {
+    let gone: Vec<Package> =
+        changes.going.iter().filter(|one| !one.waits()).map(|one| one.package.clone()).collect();
+    if supplied.is_none() && gone.is_empty() {
+        return Ok(());
+    }
+    let automatic: Vec<&str> = supplied
+        .into_iter()
+        .flat_map(|supplied| &supplied.coming)
+        .filter(|one| one.automatic)
+        .map(|one| one.deb.name.as_str())
+        .collect();
+    let automatic: Vec<Package> = changes
+        .coming
+        .iter()
+        .filter(|one| automatic.contains(&one.deb.file_name.as_str()))
+        .map(|one| one.deb.package.clone())
+        .collect();
+    let manual: Vec<String> = settings
+        .install
+        .iter()
+        .map(|name| name.split(['=', '/']).next().unwrap_or(name).to_owned())
+        .collect();
+    Ok(extended::mark(cx.stage, world, &automatic, &manual, &gone)?)
 }
 
 /// What is left for the first boot: told to the agent, counted for people.
-fn defer(cx: &mut Context<'_, '_>, world: &World, planned: &[Planned]) -> Result<(), StepError> {
-    let mut config = PackagesConfig::default();
+fn defer(
+    cx: &mut Context<'_, '_>,
+    world: &World,
+    changes: &Changes,
+    hold: Vec<String>,
+) -> Result<(), StepError> {
+    let mut config = PackagesConfig { hold, ..PackagesConfig::default() };
     let mut told = Vec::new();
-    for one in planned {
+    let mut starts = Vec::new();
+    for one in &changes.coming {
         let package = &one.deb.package;
+        let label = label(world, package);
         match one.class {
-            Class::Present | Class::Install => {}
+            Class::Present | Class::Install => continue,
             Class::Unpack => {
                 config.configure.push(package.full_name());
-                told.push(format!(
-                    "{} {} (unpacked now, configured then: {})",
-                    package.name, package.version, one.reason
-                ));
+                told.push(format!("{label} (unpacked now, configured then: {})", one.reason));
             }
             Class::Spool => {
                 config.install.push(spool_name(package));
-                told.push(format!("{} {} (installed then: {})", package.name, package.version, one.reason));
+                told.push(format!("{label} (installed then: {})", one.reason));
             }
         }
+        starts.extend(boot::at_first_boot(&package.name).map(|what| format!("{}: {what}", package.name)));
+    }
+    for one in changes.going.iter().filter(|one| one.waits()) {
+        let (list, verb) =
+            if one.purge { (&mut config.purge, "purged") } else { (&mut config.remove, "removed") };
+        list.push(one.package.full_name());
+        told.push(format!("{} {} ({verb} then: {})", one.package.name, one.package.version, one.reason));
     }
     for entry in world.database.entries() {
         let Some(package) = entry.package.as_ref() else { continue };
@@ -123,6 +301,8 @@ fn defer(cx: &mut Context<'_, '_>, world: &World, planned: &[Planned]) -> Result
         cx.agent.packages = None;
         return Ok(());
     }
+    // dpkg finds the order itself, and a build of this build's output comes to the same text.
+    config.configure.sort();
     let count = match told.len() {
         1 => "1 package is".to_owned(),
         many => format!("{many} packages are"),
@@ -133,6 +313,9 @@ fn defer(cx: &mut Context<'_, '_>, world: &World, planned: &[Planned]) -> Result
             .hint("leave out --no-deferred, or install them in the image beforehand"));
     }
     cx.info(STEP, text);
+    for what in starts {
+        cx.info(STEP, what);
+    }
     cx.agent.packages = Some(config);
     Ok(())
 }
