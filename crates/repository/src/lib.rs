@@ -16,19 +16,17 @@
 
 #![forbid(unsafe_code)]
 
-#[allow(dead_code)]
 mod cache;
 mod catalogue;
 mod date;
 mod error;
 mod image;
+mod index;
 mod lock;
-#[allow(dead_code)]
 mod network;
-#[allow(dead_code)]
 mod openpgp;
-#[allow(dead_code)]
 mod place;
+mod release;
 mod resolve;
 mod settings;
 pub mod sources;

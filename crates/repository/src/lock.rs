@@ -1,25 +1,27 @@
 //! The lock file: what was taken, so that another build takes the same.
+//!
+//! JSON, sorted, one value a line: it is kept in version control beside the recipe, and read in differences.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Catalogue, Error, Request, Solution};
+use crate::{Catalogue, Error, Kind, Request, Solution, date};
 
 /// A repository that was used.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LockedRepository {
     /// Its address.
     pub uri: String,
     /// The suite.
     pub suite: String,
-    /// `Date`, as in its `Release`.
+    /// `Date` of its `Release`, RFC 3339 in UTC.
     pub date: String,
     /// SHA-256 of what was signed.
     pub sha256: String,
 }
 
 /// A package that was taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LockedPackage {
     /// Its name.
@@ -55,23 +57,129 @@ pub struct Lock {
 impl Lock {
     /// What a solution takes.
     #[must_use]
-    pub fn of(_catalogue: &Catalogue, _solution: &Solution) -> Self {
-        Self { version: 1, repositories: Vec::new(), packages: Vec::new(), removed: Vec::new() }
+    pub fn of(catalogue: &Catalogue, solution: &Solution) -> Self {
+        let mut lock =
+            Self { version: 1, repositories: Vec::new(), packages: Vec::new(), removed: Vec::new() };
+        for change in &solution.changes {
+            let (Kind::Install(offer) | Kind::Upgrade(offer)) = change.kind else {
+                lock.removed.push(change.name.clone());
+                continue;
+            };
+            let Some(offer) = catalogue.offers.get(offer) else { continue };
+            let Some(release) = catalogue.releases.get(offer.release) else { continue };
+            lock.packages.push(LockedPackage {
+                name: offer.package.name.clone(),
+                architecture: offer.package.architecture.clone(),
+                version: offer.package.version.to_string(),
+                repository: release.uri.clone(),
+                file: offer.file.clone(),
+                size: offer.size,
+                sha256: offer.sha256.clone(),
+            });
+        }
+        // A directory of files has no Release, and nothing to compare later.
+        lock.repositories = catalogue
+            .releases
+            .iter()
+            .filter(|release| release.date != 0)
+            .map(|release| LockedRepository {
+                uri: release.uri.clone(),
+                suite: release.suite.clone(),
+                date: date::iso(release.date),
+                sha256: release.sha256.clone(),
+            })
+            .collect();
+        lock.repositories.sort();
+        lock.repositories.dedup();
+        lock.packages.sort();
+        lock.removed.sort();
+        lock
     }
 
     /// Reads one; `name` is what messages call it.
-    pub fn parse(_text: &str, name: &str) -> Result<Self, Error> {
-        Err(Error::Locked { lock: name.to_owned(), what: "not there yet".to_owned() })
+    ///
+    /// # Errors
+    /// Text that is no lock file, or one of another version.
+    pub fn parse(text: &str, name: &str) -> Result<Self, Error> {
+        let wrong = |what: String| Error::Locked { lock: name.to_owned(), what };
+        let lock: Self =
+            serde_json::from_str(text).map_err(|error| wrong(format!("is no lock file: {error}")))?;
+        if lock.version != 1 {
+            return Err(wrong(format!("is of version {}, and 1 is what is known", lock.version)));
+        }
+        if let Some(bad) = lock.repositories.iter().find(|one| from_iso(&one.date).is_none()) {
+            return Err(wrong(format!("{} {} has the date {:?}", bad.uri, bad.suite, bad.date)));
+        }
+        Ok(lock)
     }
 
-    /// Its text: JSON, in an order of its own, with a line end.
+    /// Its text, with a line end.
     #[must_use]
     pub fn write(&self) -> String {
-        String::new()
+        // Strings and numbers always have a JSON form.
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
-    /// The request that takes exactly what the lock has, or what of it the catalogue does not offer.
-    pub fn request(&self, _name: &str, _catalogue: &Catalogue, wanted: &Request) -> Result<Request, Error> {
-        Ok(wanted.clone())
+    /// When the `Release` of a repository was made, seconds since 1970.
+    pub(crate) fn date_of(&self, uri: &str, suite: &str) -> Option<u64> {
+        self.repositories
+            .iter()
+            .find(|one| one.uri == uri && one.suite == suite)
+            .and_then(|one| from_iso(&one.date))
     }
+
+    /// The request that takes exactly what the lock has. `name` is what messages call it.
+    ///
+    /// # Errors
+    /// Something of it that the catalogue does not offer, or offers with another digest.
+    pub fn request(&self, name: &str, catalogue: &Catalogue, wanted: &Request) -> Result<Request, Error> {
+        let mut exact = Vec::new();
+        for package in &self.packages {
+            let label = format!("{} {} ({})", package.name, package.version, package.architecture);
+            let same: Vec<_> = catalogue
+                .offers
+                .iter()
+                .filter(|offer| {
+                    offer.package.name == package.name
+                        && offer.package.architecture == package.architecture
+                        && offer.package.version.to_string() == package.version
+                })
+                .collect();
+            let refused = |what: String| Error::Locked { lock: name.to_owned(), what };
+            if same.is_empty() {
+                let others: Vec<String> = catalogue
+                    .offers
+                    .iter()
+                    .filter(|offer| offer.package.name == package.name)
+                    .map(|offer| offer.package.version.to_string())
+                    .collect();
+                let others = if others.is_empty() {
+                    "no version of it is".to_owned()
+                } else {
+                    format!("{} is", others.join(", "))
+                };
+                return Err(refused(format!(
+                    "has {label}, which no repository offers now ({others}); make a new lock, or name a snapshot"
+                )));
+            }
+            if !same.iter().any(|offer| offer.sha256 == package.sha256 && offer.size == package.size) {
+                return Err(refused(format!(
+                    "has {label} with the SHA-256 {}, and the repositories offer another file under that version",
+                    package.sha256
+                )));
+            }
+            exact.push((package.name.clone(), package.architecture.clone(), package.sha256.clone()));
+        }
+        Ok(Request { exact: Some(exact), removed: self.removed.clone(), ..wanted.clone() })
+    }
+}
+
+fn from_iso(text: &str) -> Option<u64> {
+    let (day, clock) = text.strip_suffix('Z')?.split_once('T')?;
+    let parts: Vec<&str> = day.split('-').collect();
+    let [year, month, day] = parts[..] else { return None };
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let month = MONTHS.get(month.parse::<usize>().ok()?.checked_sub(1)?)?;
+    date::parse(&format!("{day} {month} {year} {clock} UTC"))
 }

@@ -91,7 +91,9 @@ impl Client {
             match answer.status().as_u16() {
                 // What is longer than it may be is found by whoever reads.
                 200 => {
-                    return Ok(Some(Box::new(answer.into_body().into_with_config().limit(u64::MAX).reader())));
+                    return Ok(Some(Box::new(
+                        answer.into_body().into_with_config().limit(u64::MAX).reader(),
+                    )));
                 }
                 404 | 410 => return Ok(None),
                 500..=599 if tried < TRIES => tried += 1,

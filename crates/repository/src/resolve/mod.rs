@@ -27,6 +27,10 @@ pub struct Request {
     pub hold: Vec<String>,
     /// Follow `Recommends` too.
     pub recommends: bool,
+    /// From a lock: exactly these packages come, by name, architecture and SHA-256.
+    pub exact: Option<Vec<(String, String, String)>>,
+    /// From a lock: exactly these go.
+    pub removed: Vec<String>,
 }
 
 /// Why a package changes.
