@@ -53,7 +53,7 @@ pub(super) fn collect(host: &Host) -> Overview {
     };
     let pending = match overview.units.is_empty() {
         // Nobody to ask: the block comes last.
-        true => overview.printed_whole.is_none(),
+        true => overview.printed_whole.is_none() || overview.tasks.iter().any(tasks::Line::is_pending),
         false => overview.units.iter().any(units::Unit::is_pending),
     };
     overview.state = match (overview.problems.is_empty(), pending, known) {

@@ -98,6 +98,37 @@ fn a_boot_without_a_block_has_not_ended() {
 }
 
 #[test]
+fn tasks_are_told_without_what_they_printed() {
+    let config = CONFIG.replace(
+        "\"mfa\"",
+        r#""tasks":[{"name":"0001-a"},{"name":"0002-b"},{"name":"0003-c","kind":"update"}],"mfa""#,
+    );
+    let tree = tree()
+        .file("etc/hardtack/agent.json", &config)
+        .file("proc/sys/kernel/random/boot_id", "one\n")
+        .file("var/lib/hardtack/tasks/0001-a.json", r#"{"state":"done","status":0,"milliseconds":1234}"#)
+        .file("var/lib/hardtack/tasks/0002-b.json", r#"{"state":"running","boot_id":"one"}"#);
+    let (state, text) = shown(&tree);
+    assert_eq!(state, State::Running, "{text}");
+    for said in ["tasks       0001-a done in 1.2 s\n", "0002-b runs\n", "0003-c waits\n"] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    let failed = r#"{"state":"failed","status":7,"milliseconds":90,"tail":"password hunter2"}"#;
+    let tree = tree.file("var/lib/hardtack/tasks/0002-b.json", failed);
+    let (state, text) = shown(&tree);
+    assert_eq!(state, State::Failed, "{text}");
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        flat.contains("- task 0002-b ended with status 7 after 0.0 s; /var/log/hardtack-tasks.log"),
+        "{text}"
+    );
+    let json = serde_json::to_value(collect::collect(&tree.host())).unwrap();
+    assert_eq!((&json["tasks"][1]["status"], &json["tasks"][2]["state"]), (&7.into(), &"waiting".into()));
+    assert_eq!(json["tasks"][2]["kind"], "update");
+    assert!(!json.to_string().contains("hunter2") && !text.contains("hunter2"), "{json}");
+}
+
+#[test]
 fn an_overlay_that_is_missing_is_a_problem() {
     let config = CONFIG.replace("\"mfa\"", "\"overlay\":{\"mode\":\"crypt\"},\"mfa\"");
     let (state, text) = shown(&tree().file("etc/hardtack/agent.json", &config));

@@ -144,6 +144,7 @@ fn what_dpkg_does_not_remove_is_told() {
         .file("var/lib/dpkg/info/b.list", "/.\n")
         .directory("var/lib/dpkg/updates")
         .directory("var/lib/dpkg/triggers")
+        .directory("var/lib/hardtack")
         .directory("usr/sbin");
     let gone = PackagesConfig { remove: vec!["b".into()], ..PackagesConfig::default() };
     let config = AgentConfig { packages: Some(gone), ..AgentConfig::default() };

@@ -13,7 +13,7 @@ use hardtack_credentials::{AgentConfig, Block, HostKey, PackagesOutcome, Root, S
 
 use crate::error::AgentError;
 use crate::host::Host;
-use crate::{again, console, facts, guard, journal, overlay, packages, ready};
+use crate::{again, console, facts, guard, journal, overlay, packages, ready, tasks};
 
 /// The unit starts after SSH's, so this is time for a slow machine, not for a boot.
 const SSH_PATIENCE: Duration = Duration::from_secs(120);
@@ -63,6 +63,9 @@ fn text(
     } else if !ssh {
         lines.push(format!("SSH does not answer after {} s", SSH_PATIENCE.as_secs()));
     }
+    // Those that have come to their end by now; the others tell themselves.
+    let tasks = tasks::look(host, config);
+    lines.extend(tasks.iter().filter(|task| task.is_wrong()).map(|task| format!("task {}", task.text())));
     for line in &lines {
         journal::say(line);
     }

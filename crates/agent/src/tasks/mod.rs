@@ -83,6 +83,11 @@ impl Line {
         matches!(self.state, State::Failed | State::Interrupted)
     }
 
+    /// Whether it has not come to its end.
+    pub(crate) fn is_pending(&self) -> bool {
+        matches!(self.state, State::Waiting | State::Running)
+    }
+
     /// `0002-setup.sh ended with status 7 after 0.2 s`
     pub(crate) fn text(&self) -> String {
         let seconds = format!("{}.{} s", self.milliseconds / 1000, self.milliseconds % 1000 / 100);
