@@ -184,7 +184,7 @@ pub(super) fn run(
 }
 
 /// Whether the end of what it printed tells of the network, or of a lock.
-fn passes(output: &mut Output) -> bool {
+fn passes(output: &Output) -> bool {
     let text = output.tail().to_lowercase();
     PASSING.iter().any(|words| text.contains(words))
 }

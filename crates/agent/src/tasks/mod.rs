@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use hardtack_credentials::agent_config::TASKS;
 use hardtack_credentials::{AgentConfig, Task, time};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::accounts::replace;
 use crate::config::directory;
@@ -26,7 +26,7 @@ use crate::{console, facts, journal};
 pub(crate) const LOG: &str = "/var/log/hardtack-tasks.log";
 
 /// How a task fares.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum State {
     /// Its turn has not come.
@@ -43,8 +43,7 @@ pub(crate) enum State {
 }
 
 /// What became of a task: `NAME.json`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Outcome {
     pub(crate) state: State,
     /// The boot in which it began.
@@ -161,7 +160,7 @@ fn run_with(host: &Host, config: &AgentConfig, patience: Patience) -> Result<Vec
     for task in &config.tasks {
         let known = recorded(host, task, &boot_id);
         let outcome = match known {
-            Some(outcome) if !matches!(outcome.state, State::Waiting) && !again(task, outcome.state) => {
+            Some(outcome) if !again(task, outcome.state) => {
                 // Told once, in the boot after.
                 let news = outcome.state == State::Interrupted && outcome.boot_id != boot_id;
                 if news {
@@ -251,11 +250,34 @@ fn recorded(host: &Host, task: &Task, boot_id: &str) -> Option<Outcome> {
         Ok(bytes) => bytes?,
         Err(_) => return Some(interrupted),
     };
-    let Ok(mut outcome) = serde_json::from_slice::<Outcome>(&bytes) else { return Some(interrupted) };
+    let Some(mut outcome) = parse(&bytes) else { return Some(interrupted) };
     if outcome.state == State::Running && outcome.boot_id != boot_id {
         outcome.state = State::Interrupted;
     }
     Some(outcome)
+}
+
+/// By hand, without what nobody asks of an old record: serde's own code for it has several KiB, and the agent has
+/// a limit.
+fn parse(bytes: &[u8]) -> Option<Outcome> {
+    let record: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+    let text = |key: &str| record.get(key)?.as_str();
+    let number = |key: &str| i32::try_from(record.get(key)?.as_i64()?).ok();
+    Some(Outcome {
+        state: match text("state")? {
+            "running" => State::Running,
+            "done" => State::Done,
+            "failed" => State::Failed,
+            _ => State::Interrupted,
+        },
+        boot_id: text("boot_id").unwrap_or_default().to_owned(),
+        begun: text("begun").unwrap_or_default().to_owned(),
+        status: number("status"),
+        signal: number("signal"),
+        milliseconds: record.get("milliseconds").and_then(serde_json::Value::as_u64).unwrap_or_default(),
+        note: text("note").map(str::to_owned),
+        tail: text("tail").unwrap_or_default().to_owned(),
+    })
 }
 
 fn record(host: &Host, task: &Task, outcome: &Outcome) -> Result<(), AgentError> {

@@ -1,8 +1,8 @@
 //! Scripts and commands, and where what they print goes.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io::Write;
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
@@ -51,17 +51,13 @@ impl Output {
     }
 
     /// The end of what the task has printed so far.
-    pub(super) fn tail(&mut self) -> String {
+    pub(super) fn tail(&self) -> String {
         let mut tail = Tail::default();
-        // Twice what is kept is enough of a file that may be large.
-        let from =
-            self.file.metadata().map_or(self.start, |known| known.len().saturating_sub(4096).max(self.start));
-        let mut bytes = Vec::new();
-        if self.file.seek(SeekFrom::Start(from)).is_ok()
-            && Read::by_ref(&mut self.file).take(8192).read_to_end(&mut bytes).is_ok()
-        {
-            tail.push(&bytes);
-        }
+        let mut bytes = [0; 4096];
+        let length = self.file.metadata().map_or(0, |known| known.len());
+        let from = length.saturating_sub(bytes.len() as u64).max(self.start);
+        let read = self.file.read_at(&mut bytes, from).unwrap_or_default();
+        tail.push(bytes.get(..read).unwrap_or_default());
         tail.text()
     }
 
@@ -109,23 +105,23 @@ pub(super) fn run(host: &Host, task: &Task, output: &mut Output) -> Result<Ended
                 .iter()
                 .any(|one| error.raw_os_error() == Some(one.raw_os_error())) =>
         {
-            let mut words = interpreter(&path);
-            let mut command = Command::new(words.remove(0));
-            command.args(words).arg(&path);
+            let line = first_line(&path);
+            let (program, argument) = line.split_once([' ', '\t']).unwrap_or((&line, ""));
+            let mut command = Command::new(if program.is_empty() { "/bin/sh" } else { program });
+            if !argument.is_empty() {
+                command.arg(argument.trim());
+            }
+            command.arg(&path);
             start(command)?.map(ended).map_err(failed)
         }
         Err(error) => Err(failed(error)),
     }
 }
 
-/// What the first line names, with its one argument; else the shell.
-fn interpreter(path: &Path) -> Vec<String> {
-    let mut head = Vec::new();
-    let _ = File::open(path).and_then(|file| file.take(256).read_to_end(&mut head));
-    let head = String::from_utf8_lossy(&head);
-    let line = head.lines().next().and_then(|line| line.strip_prefix("#!")).unwrap_or_default().trim();
-    let (program, argument) = line.split_once([' ', '\t']).unwrap_or((line, ""));
-    let words: Vec<String> =
-        [program, argument.trim()].into_iter().filter(|word| !word.is_empty()).map(str::to_owned).collect();
-    if words.is_empty() { vec!["/bin/sh".to_owned()] } else { words }
+/// What stands behind the `#!` of the first line; empty where there is none.
+fn first_line(path: &Path) -> String {
+    let mut head = [0; 256];
+    let read = File::open(path).and_then(|file| file.read_at(&mut head, 0)).unwrap_or_default();
+    let head = String::from_utf8_lossy(head.get(..read).unwrap_or_default());
+    head.lines().next().and_then(|line| line.strip_prefix("#!")).unwrap_or_default().trim().to_owned()
 }
