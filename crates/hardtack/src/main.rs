@@ -15,6 +15,7 @@ mod random;
 mod run;
 mod signals;
 mod source;
+mod supply;
 mod talk;
 mod target;
 mod terminal;

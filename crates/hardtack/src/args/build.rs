@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::size::disk_size;
-use super::{SourceArgs, TargetArgs};
+use super::{SourceArgs, SupplyArgs, TargetArgs};
 
 const EXAMPLE: &str = "\
 Examples:
@@ -62,6 +62,10 @@ pub(crate) struct BuildArgs {
     pub(crate) agent: Option<PathBuf>,
 
     // Last: their headings would go on over the options behind them.
+    /// Packages from repositories.
+    #[command(flatten)]
+    pub(crate) supply: SupplyArgs,
+
     /// How the source is opened.
     #[command(flatten)]
     pub(crate) open: SourceArgs,

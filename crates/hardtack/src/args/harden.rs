@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::TargetArgs;
 use super::size::disk_size;
+use super::{SupplyArgs, TargetArgs};
 
 /// What is done to an image on its way.
 #[derive(Args, Clone, Debug, Default)]
@@ -29,6 +29,10 @@ pub(crate) struct HardenArgs {
     /// Take over what no file owns.
     #[arg(long, conflicts_with = "sparsify")]
     pub(crate) no_sparsify: bool,
+
+    /// Packages from repositories.
+    #[command(flatten)]
+    pub(crate) supply: SupplyArgs,
 }
 
 impl HardenArgs {

@@ -9,11 +9,11 @@ use hardtack_recipe::{load_recipe, redact, stage_recipe};
 use serde_json::json;
 
 use crate::agent_file;
-use crate::args::BuildArgs;
+use crate::args::{BuildArgs, HardenArgs};
 use crate::error::CliError;
 use crate::image::{Finished, Image};
 use crate::source::Input;
-use crate::{talk, target};
+use crate::{supply, talk, target};
 
 /// A recipe is text that people write; this is a thousand times the largest one seen.
 const LARGEST_RECIPE: u64 = 4 << 20;
@@ -26,8 +26,10 @@ pub(crate) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
     let recipe = read_recipe(&arguments.recipe)?;
     let input = Input::open(&arguments.source, &arguments.open, arguments.output.as_deref())?;
     let image = open_image(input, arguments.grow)?;
-    let surroundings =
+    let supply = supply::open(&arguments.supply)?;
+    let mut surroundings =
         surroundings(&image, &arguments.recipe, arguments.agent.as_deref(), arguments.no_deferred)?;
+    surroundings.supply = Some(supply.clone());
     let mut stage = Stage::new(&image.guest);
     let notes = stage_recipe(&recipe, &mut stage, &surroundings)
         .map_err(|error| CliError::from(error).redacted(stage.secrets()))?;
@@ -57,7 +59,9 @@ pub(crate) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
     let Some(output) = &arguments.output else {
         return Err(CliError::usage("--output is needed, or --plan"));
     };
-    build(image, &edits, output, changes, arguments)
+    let code = build(image, &edits, output, changes, arguments)?;
+    supply::finish(&supply)?;
+    Ok(code)
 }
 
 /// Opens the guest, and says what is to be known of it.
@@ -92,11 +96,10 @@ fn surroundings(
 pub(super) fn prepare(
     recipe: &Path,
     input: Input,
-    agent: Option<&Path>,
-    grow: Option<u64>,
+    harden: &HardenArgs,
 ) -> Result<(Image, Vec<Edit>, usize), CliError> {
     let loaded = read_recipe(recipe)?;
-    prepare_loaded(&loaded, recipe, input, agent, grow)
+    prepare_loaded(&loaded, recipe, input, harden)
 }
 
 /// The same with a recipe that was read before.
@@ -104,11 +107,12 @@ pub(super) fn prepare_loaded(
     loaded: &Recipe,
     recipe: &Path,
     input: Input,
-    agent: Option<&Path>,
-    grow: Option<u64>,
+    harden: &HardenArgs,
 ) -> Result<(Image, Vec<Edit>, usize), CliError> {
-    let image = open_image(input, grow)?;
-    let surroundings = surroundings(&image, recipe, agent, false)?;
+    let image = open_image(input, harden.grow)?;
+    let supply = supply::open(&harden.supply)?;
+    let mut surroundings = surroundings(&image, recipe, harden.agent.as_deref(), false)?;
+    surroundings.supply = Some(supply.clone());
     let mut stage = Stage::new(&image.guest);
     let notes = stage_recipe(loaded, &mut stage, &surroundings)
         .map_err(|error| CliError::from(error).redacted(stage.secrets()))?;
@@ -117,6 +121,7 @@ pub(super) fn prepare_loaded(
     let edits = stage.edits()?;
     // The stage reads the image that is about to change.
     drop(stage);
+    supply::finish(&supply)?;
     Ok((image, edits, changes))
 }
 

@@ -277,7 +277,7 @@ fn refused(error: Error) -> StepError {
             StepError::local(STEP, text).hint("run once without --offline, which fills the cache")
         }
         Error::Locked { .. } => {
-            StepError::refused(STEP, text).hint("--update-lock resolves anew and writes another lock file")
+            StepError::refused(STEP, text).hint("--update-packages-lock resolves anew and writes another lock file")
         }
         Error::Untrusted { .. } => StepError::refused(STEP, text)
             .hint("give the keys that sign it: `keyring:` in the recipe, or --keyring FILE"),

@@ -176,7 +176,7 @@ fn disk(
         return Ok((Arc::new(Holes::new(input.disk.clone(), residue)), None));
     };
     let harden = &arguments.harden;
-    let (image, edits, changes) = build::prepare(recipe, input, harden.agent.as_deref(), harden.grow)?;
+    let (image, edits, changes) = build::prepare(recipe, input, harden)?;
     let edited = image.edited(&edits, &harden.target())?;
     for unread in &edited.confirmation.unread {
         talk::note(&format!("not read back by a second implementation: {unread}"));

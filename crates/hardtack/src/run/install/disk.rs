@@ -37,8 +37,7 @@ pub(super) fn ready(order: &Order<'_>, input: Input) -> Result<Ready, CliError> 
         return Ok(Ready { disk, changed: residue, free: None, changes: None });
     };
     let arguments = order.arguments;
-    let (image, edits, changes) =
-        build::prepare_loaded(recipe, path, input, arguments.harden.agent.as_deref(), arguments.harden.grow)?;
+    let (image, edits, changes) = build::prepare_loaded(recipe, path, input, &arguments.harden)?;
     let edited = image.edited(&edits, &order.arguments.harden.target())?;
     for unread in &edited.confirmation.unread {
         talk::note(&format!("not read back by a second implementation: {unread}"));

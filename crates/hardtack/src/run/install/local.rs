@@ -279,13 +279,7 @@ fn write(order: &Order<'_>, input: Input, path: &Path) -> Result<Option<(usize, 
         progress.finish(written.written.data);
         return Ok(None);
     };
-    let (image, edits, changes) = build::prepare_loaded(
-        recipe,
-        recipe_path,
-        input,
-        arguments.harden.agent.as_deref(),
-        arguments.harden.grow,
-    )?;
+    let (image, edits, changes) = build::prepare_loaded(recipe, recipe_path, input, &arguments.harden)?;
     let finished = image.write(&edits, path, &options)?;
     for unread in &finished.confirmation.unread {
         talk::note(&format!("not read back by a second implementation: {unread}"));
