@@ -87,7 +87,8 @@ fn pass(
     let users: Vec<_> = recipe.users().collect();
     // First, so that what the other steps bring stays.
     if let Some(step) = recipe.generalize() {
-        run("generalize", &mut cx, |cx| steps::generalize::apply(step, cx))?;
+        let made = users.iter().map(|user| user.name.as_str()).collect();
+        run("generalize", &mut cx, |cx| steps::generalize::apply(step, &made, cx))?;
     }
     if let Some(step) = recipe.packages() {
         run("packages", &mut cx, |cx| steps::packages::apply(step, cx))?;
@@ -114,6 +115,9 @@ fn pass(
     let agent = recipe.agent().copied().or(left.then(AgentStep::default));
     if let Some(step) = agent {
         run("agent", &mut cx, |cx| steps::agent::apply(&step, cx))?;
+    }
+    if let Some(step) = recipe.generalize() {
+        run("generalize", &mut cx, |cx| steps::generalize::finish(step, cx))?;
     }
     run("mfa", &mut cx, |cx| ways_in::check(recipe, cx))?;
     Ok(cx.notes)

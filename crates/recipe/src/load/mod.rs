@@ -154,6 +154,10 @@ fn head<'n>(reader: &mut Reader<'_>, item: &'n Node) -> Option<(&'n str, &'n Nod
                     );
                     None
                 }
+                // One that is never done says why.
+                None if model::generalize::NAMES.contains(&scalar.text.as_str()) => {
+                    Some((&scalar.text, item, null()))
+                }
                 None => {
                     reader.unknown(item.span, "step", &scalar.text, "`steps`", &step_names());
                     None
@@ -275,7 +279,7 @@ fn merge(placed: Vec<(Span, Placed)>) -> Vec<Step> {
                 .iter_mut()
                 .find_map(|step| if let Step::Generalize(step) = step { Some(step) } else { None })
             {
-                Some(step) => step.operations.extend(more.operations),
+                Some(step) => step.join(more),
                 None => steps.push(Step::Generalize(more)),
             },
             Placed::Agent(agent) => {
