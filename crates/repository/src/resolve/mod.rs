@@ -1,4 +1,17 @@
 //! What comes and goes for a request.
+//!
+//! The search is `resolvo`'s (BSD-3-Clause, the resolver of pixi and rattler: CDCL, pure Rust). Every place that a
+//! package can take (`world`: a name and an architecture) is one of its names; what can stand there are its versions:
+//! the one installed, the one that apt would choose, one that was asked for, and, where it may go, nothing. What is
+//! tried first is what changes least, and what is tried next only what apt would try: never an older version than
+//! installed, never a version below the one that the policy prefers.
+//!
+//! An image that is broken already is no worse for it: what its installed packages lack now they may lack afterwards.
+
+mod explain;
+mod provider;
+mod search;
+mod world;
 
 use crate::{Catalogue, Image};
 
@@ -17,15 +30,16 @@ pub enum Upgrade {
 /// What is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
-    /// Packages: `name`, `name:arch`, `name=version`, `name/suite`.
+    /// Packages: `name`, `name:arch`, `name=version`, `name/suite`. One that is installed stays as it is unless a
+    /// version or suite says otherwise.
     pub install: Vec<String>,
-    /// Packages to go.
+    /// Packages to go. What needs them goes too, unless it is asked for or essential.
     pub remove: Vec<String>,
     /// Upgrades.
     pub upgrade: Upgrade,
     /// Packages that stay as they are, besides those that the image holds.
     pub hold: Vec<String>,
-    /// Follow `Recommends` too.
+    /// Follow `Recommends` of what is new, as far as they can be had.
     pub recommends: bool,
     /// From a lock: exactly these packages come, by name, architecture and SHA-256.
     pub exact: Option<Vec<(String, String, String)>>,
@@ -36,7 +50,7 @@ pub struct Request {
 /// Why a package changes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
-    /// By name.
+    /// By name, or by the lock.
     Asked,
     /// An upgrade was asked for.
     Upgrade,
@@ -84,7 +98,7 @@ pub struct Change {
 pub struct Solution {
     /// The changes.
     pub changes: Vec<Change>,
-    /// Asked for and kept as it is, with the reason: held, the newest already.
+    /// Asked for and left as it is, with the reason: held, installed already.
     pub kept: Vec<(String, String)>,
 }
 
@@ -93,7 +107,11 @@ pub struct Solution {
 #[error("{}", .0.join("\n"))]
 pub struct Unsolvable(pub Vec<String>);
 
-/// Works out what changes.
-pub fn resolve(_catalogue: &Catalogue, _image: &Image, _request: &Request) -> Result<Solution, Unsolvable> {
-    Err(Unsolvable(vec!["not there yet".to_owned()]))
+/// Works out what changes. The same arguments give the same answer.
+///
+/// # Errors
+/// Sentences: what is not offered and who needs it, what cannot stand together.
+pub fn resolve(catalogue: &Catalogue, image: &Image, request: &Request) -> Result<Solution, Unsolvable> {
+    let world = world::World::new(catalogue, image, request)?;
+    search::solve(&world, request)
 }
