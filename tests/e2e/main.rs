@@ -23,6 +23,7 @@ mod layouts;
 mod replaced;
 mod residue;
 mod sealed;
+mod tasks;
 mod trial;
 mod variants;
 mod workshop;

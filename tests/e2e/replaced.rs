@@ -37,17 +37,21 @@ impl Replaced {
 
     /// The same beside cloud-init, which stays.
     pub(crate) fn build_beside(images: &Images, image: &str, suite: &str, files: &str) -> Self {
-        Self::of_recipe(
-            images,
-            image,
-            suite,
-            files,
-            |_| (),
-            |text| {
-                assert!(text.contains("mode: replace"));
-                *text = text.replace("mode: replace", "mode: companion");
-            },
-        )
+        Self::build_beside_with(images, image, suite, files, |_| ())
+    }
+
+    /// The same; `prepare` puts files into the folder that the recipe is built in.
+    pub(crate) fn build_beside_with(
+        images: &Images,
+        image: &str,
+        suite: &str,
+        files: &str,
+        prepare: impl FnOnce(&Path),
+    ) -> Self {
+        Self::of_recipe(images, image, suite, files, prepare, |text| {
+            assert!(text.contains("mode: replace"));
+            *text = text.replace("mode: replace", "mode: companion");
+        })
     }
 
     /// The same; `prepare` puts files into the folder that the recipe is built in.
