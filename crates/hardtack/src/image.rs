@@ -26,6 +26,8 @@ pub(crate) struct Image {
     pub(crate) guest: Guest,
     /// The clock of the build, seconds since 1970.
     pub(crate) epoch: i64,
+    /// What growing does to the disk.
+    pub(crate) grown: Vec<String>,
 }
 
 /// What was written, and what the second reader says of it.
@@ -71,6 +73,7 @@ impl Image {
         };
         let old = input.disk.len();
         let disk = Arc::new(Overlay::with_size(input.disk.clone(), size.unwrap_or(old)));
+        let mut told = Vec::new();
         if let Some(size) = size {
             if size < old {
                 let text = format!("{}: its disk has {old} bytes, more than --grow {size}", path.display());
@@ -78,18 +81,20 @@ impl Image {
             }
             let disk: Arc<dyn BlockWrite> = disk.clone();
             let grown = grow_root(&disk, old, epoch).map_err(in_image)?;
-            talk::note(&format!(
+            told.push(format!(
                 "{}; its file system has {} MiB instead of {}",
                 grown.partition.describe(),
                 grown.new >> 20,
                 grown.old >> 20
             ));
-            for note in &grown.partition.notes {
-                talk::note(note);
+            told.extend(grown.partition.notes.iter().cloned());
+            told.iter().for_each(|text| talk::note(text));
+            if size == old && grown.new == grown.old {
+                told.clear();
             }
         }
         let guest = Guest::open(disk.clone(), epoch).map_err(in_image)?;
-        Ok(Self { input, disk, guest, epoch })
+        Ok(Self { input, disk, guest, epoch, grown: told })
     }
 
     /// Carries `edits` out in the overlay and throws it away.

@@ -1,6 +1,7 @@
 //! Running a recipe's steps over a stage, in the order that correctness needs.
 
 use std::collections::BTreeMap;
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use hardtack_credentials::AgentConfig;
@@ -10,6 +11,9 @@ use crate::model::{AgentStep, Recipe};
 use crate::steps;
 use crate::supply::{Supplied, Supply};
 use crate::{Context, Facts, Note, Options, StepError, ways_in};
+
+/// The part of the steps for logins that looks at what all of them came to.
+pub(crate) const WAYS_IN: &str = "ways-in";
 
 /// What a build knows besides recipe and image.
 #[derive(Clone, Debug, Default)]
@@ -40,19 +44,64 @@ pub fn stage_recipe(
     stage: &mut Stage<'_>,
     around: &Surroundings,
 ) -> Result<Vec<Note>, StepError> {
-    // Asked once, of the image as it came: both passes install the same.
-    let supplied = match recipe.packages() {
+    let supplied = supplied(recipe, stage, around)?;
+    let notes = pass(recipe, stage, around, &supplied, &mut Straight)?;
+    let first = states(stage)?;
+    pass(recipe, stage, around, &supplied, &mut Straight)?;
+    consistent(&first, &states(stage)?)?;
+    Ok(notes)
+}
+
+/// What repositories give for a recipe: asked once, of the image as it came, so that both passes
+/// install the same.
+pub(crate) fn supplied(
+    recipe: &Recipe,
+    stage: &mut Stage<'_>,
+    around: &Surroundings,
+) -> Result<Option<Arc<Supplied>>, StepError> {
+    Ok(match recipe.packages() {
         Some(step) => steps::packages::supplied(step, stage, around.supply.as_deref())
             .map_err(|error| error.within("packages"))?
             .map(Arc::new),
         None => None,
-    };
-    let notes = pass(recipe, stage, around, &supplied)?;
-    let first = states(stage)?;
-    pass(recipe, stage, around, &supplied)?;
-    let second = states(stage)?;
-    if let Some(path) = undone(&first, &second) {
-        let steps = [&first, &second].map(|states| states.get(&path).map_or("", |(step, _)| step));
+    })
+}
+
+/// Hears of each part of a recipe, when it was carried out or could not be.
+pub(crate) trait Conduct {
+    /// `part` is one of the `step`, by the name that its edits carry, or empty for the step as a whole;
+    /// `notes` are what it said. What is returned ends everything, or does not.
+    ///
+    /// # Errors
+    /// As the implementation sees fit.
+    fn done(
+        &mut self,
+        step: &'static str,
+        part: &str,
+        notes: &[Note],
+        came: Result<(), StepError>,
+    ) -> Result<(), StepError>;
+}
+
+/// The first part that cannot be done ends everything.
+struct Straight;
+
+impl Conduct for Straight {
+    fn done(
+        &mut self,
+        _: &'static str,
+        _: &str,
+        _: &[Note],
+        came: Result<(), StepError>,
+    ) -> Result<(), StepError> {
+        came
+    }
+}
+
+/// Nothing may still change when the steps are run over their own result.
+pub(crate) fn consistent(first: &States, second: &States) -> Result<(), StepError> {
+    if let Some(path) = undone(first, second) {
+        let steps = [first, second].map(|states| states.get(&path).map_or("", |(step, _)| step));
         return Err(match steps {
             ["files", "files"] => {
                 StepError::usage("files", format!("two operations undo each other on {path}"))
@@ -64,14 +113,19 @@ pub fn stage_recipe(
             ),
         });
     }
-    Ok(notes)
+    Ok(())
 }
 
-fn pass(
+/// Runs all steps once.
+///
+/// # Errors
+/// As `how` has it.
+pub(crate) fn pass(
     recipe: &Recipe,
     stage: &mut Stage<'_>,
     around: &Surroundings,
     supplied: &Option<Arc<Supplied>>,
+    how: &mut dyn Conduct,
 ) -> Result<Vec<Note>, StepError> {
     let agent = AgentConfig { recipe: recipe.name.clone(), ..AgentConfig::default() };
     let mut cx = Context {
@@ -88,56 +142,70 @@ fn pass(
     // First, so that what the other steps bring stays.
     if let Some(step) = recipe.generalize() {
         let made = users.iter().map(|user| user.name.as_str()).collect();
-        run("generalize", &mut cx, |cx| steps::generalize::apply(step, &made, cx))?;
+        run(how, "generalize", "", &mut cx, |cx| steps::generalize::apply(step, &made, cx))?;
     }
     if let Some(step) = recipe.packages() {
-        run("packages", &mut cx, |cx| steps::packages::apply(step, cx))?;
+        run(how, "packages", "", &mut cx, |cx| steps::packages::apply(step, cx))?;
     }
-    run("user", &mut cx, |cx| steps::user::apply(&users, cx))?;
-    run("files", &mut cx, |cx| steps::files::apply(recipe.files(), cx))?;
-    run("operations", &mut cx, |cx| steps::operation::apply(recipe.operations(), cx))?;
+    run(how, "user", "", &mut cx, |cx| steps::user::apply(&users, cx))?;
+    for (index, one) in recipe.files().iter().enumerate() {
+        let part = (index + 1).to_string();
+        run(how, "files", &part, &mut cx, |cx| steps::files::apply(from_ref(one), cx))?;
+    }
+    for (index, one) in recipe.operations().iter().enumerate() {
+        let part = (index + 1).to_string();
+        run(how, "operations", &part, &mut cx, |cx| steps::operation::apply(from_ref(one), cx))?;
+    }
     if let Some(step) = recipe.sshd() {
-        run("sshd", &mut cx, |cx| steps::sshd::apply(step, recipe.mfa(), cx))?;
+        run(how, "sshd", "", &mut cx, |cx| steps::sshd::apply(step, recipe.mfa(), cx))?;
     }
     if let Some(step) = recipe.mfa() {
-        run("mfa", &mut cx, |cx| steps::mfa::apply(step, cx))?;
+        run(how, "mfa", "", &mut cx, |cx| steps::mfa::apply(step, cx))?;
     }
     if let Some(step) = recipe.overlayroot() {
-        run("overlayroot", &mut cx, |cx| steps::overlayroot::apply(step, cx))?;
+        run(how, "overlayroot", "", &mut cx, |cx| steps::overlayroot::apply(step, cx))?;
     }
     // What is in force now is what the agent holds the machine to; the last check proves it.
     if let Some(step) = recipe.mfa() {
-        cx.agent.promise =
-            Some(steps::mfa::promise(step, recipe.sshd(), &cx).map_err(|error| error.within("mfa"))?);
+        run(how, "mfa", "", &mut cx, |cx| {
+            cx.agent.promise = Some(steps::mfa::promise(step, recipe.sshd(), cx)?);
+            Ok(())
+        })?;
     }
     // What is left for the first boot needs somebody who does it.
     let left = cx.agent.packages.is_some() || !cx.agent.tasks.is_empty() || cx.agent.host_keys;
     let agent = recipe.agent().copied().or(left.then(AgentStep::default));
     if let Some(step) = agent {
-        run("agent", &mut cx, |cx| steps::agent::apply(&step, cx))?;
+        run(how, "agent", "", &mut cx, |cx| steps::agent::apply(&step, cx))?;
     }
     if let Some(step) = recipe.generalize() {
-        run("generalize", &mut cx, |cx| steps::generalize::finish(step, cx))?;
+        run(how, "generalize", "", &mut cx, |cx| steps::generalize::finish(step, cx))?;
     }
-    run("mfa", &mut cx, |cx| ways_in::check(recipe, cx))?;
+    run(how, "mfa", WAYS_IN, &mut cx, |cx| ways_in::check(recipe, cx))?;
     Ok(cx.notes)
 }
 
 fn run(
+    how: &mut dyn Conduct,
     name: &'static str,
+    part: &str,
     cx: &mut Context<'_, '_>,
     step: impl FnOnce(&mut Context<'_, '_>) -> Result<(), StepError>,
 ) -> Result<(), StepError> {
     cx.stage.set_step(name);
-    let done = step(cx).map_err(|error| error.within(name));
+    if !part.is_empty() {
+        cx.stage.set_part(Some(part));
+    }
+    let said = cx.notes.len();
+    let came = step(cx).map_err(|error| error.within(name));
     cx.stage.set_group(None);
-    done
+    how.done(name, part, cx.notes.get(said..).unwrap_or_default(), came)
 }
 
-type States = BTreeMap<GuestPath, (String, String)>;
+pub(crate) type States = BTreeMap<GuestPath, (String, String)>;
 
 /// Every edited path with its step and a text that is equal exactly when the wanted state is.
-fn states(stage: &Stage<'_>) -> Result<States, StepError> {
+pub(crate) fn states(stage: &Stage<'_>) -> Result<States, StepError> {
     let edits = stage.edits().map_err(StepError::from)?;
     Ok(edits
         .iter()

@@ -8,6 +8,7 @@ use hardtack_recipe::{Facts, HostFiles, Note, Options, Plan, RealFiles, Recipe, 
 use hardtack_recipe::{load_recipe, redact, stage_recipe};
 use serde_json::json;
 
+use super::plan;
 use crate::agent_file;
 use crate::args::{BuildArgs, HardenArgs};
 use crate::error::CliError;
@@ -33,17 +34,11 @@ pub(crate) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
     let mut stage = Stage::new(&image.guest);
     let notes = stage_recipe(&recipe, &mut stage, &surroundings)
         .map_err(|error| CliError::from(error).redacted(stage.secrets()))?;
-    let plan = Plan::new(&stage)?;
+    let plan = Plan::new(&stage)?.with_notes(&notes).with_disk(image.grown.clone());
     let mut said = notes_text(&notes, stage.secrets());
     let mut shown = String::new();
     if arguments.plan {
-        shown = match (arguments.json, plan.changes().is_empty()) {
-            (true, _) => plan.to_json() + "\n",
-            (false, true) => "Nothing to change: the image is as the recipe says.\n".to_owned(),
-            // Notes are a part of the plan for people.
-            (false, false) if said.is_empty() => plan.to_text()?,
-            (false, false) => plan.to_text()? + "\n" + &std::mem::take(&mut said),
-        };
+        shown = plan::shown(&plan, arguments.json, &mut said)?;
     }
     // Elsewhere they are talk beside everything else.
     eprint_text(&said);
@@ -65,7 +60,7 @@ pub(crate) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
 }
 
 /// Opens the guest, and says what is to be known of it.
-fn open_image(input: Input, grow: Option<u64>) -> Result<Image, CliError> {
+pub(super) fn open_image(input: Input, grow: Option<u64>) -> Result<Image, CliError> {
     let path = input.path.clone();
     let image = Image::open(input, epoch_from_environment()?, grow)?;
     for note in image.guest.notes() {
@@ -74,7 +69,7 @@ fn open_image(input: Input, grow: Option<u64>) -> Result<Image, CliError> {
     Ok(image)
 }
 
-fn surroundings(
+pub(super) fn surroundings(
     image: &Image,
     recipe: &Path,
     agent: Option<&Path>,
@@ -173,12 +168,12 @@ fn check_output(output: &Path, arguments: &BuildArgs) -> Result<(), CliError> {
     target::check_output(output, arguments.plan || arguments.target.force, &inputs)
 }
 
-fn show(text: &str) -> Result<u8, CliError> {
+pub(super) fn show(text: &str) -> Result<u8, CliError> {
     std::io::stdout().write_all(text.as_bytes()).map_err(CliError::stream)?;
     Ok(0)
 }
 
-fn read_recipe(path: &Path) -> Result<Recipe, CliError> {
+pub(super) fn read_recipe(path: &Path) -> Result<Recipe, CliError> {
     let environment = |name: &str| std::env::var(name).ok();
     read_recipe_with(path, &environment, &RealFiles)
 }
@@ -224,7 +219,7 @@ pub(super) fn epoch_from_environment() -> Result<Option<i64>, CliError> {
     }
 }
 
-fn notes_text(notes: &[Note], secrets: &[String]) -> String {
+pub(super) fn notes_text(notes: &[Note], secrets: &[String]) -> String {
     let line = |note: &Note| {
         let word = match note.weight {
             Weight::Info => "note",
@@ -235,7 +230,7 @@ fn notes_text(notes: &[Note], secrets: &[String]) -> String {
     notes.iter().map(line).collect()
 }
 
-fn eprint_text(text: &str) {
+pub(super) fn eprint_text(text: &str) {
     // What is said on standard error is talk; the work goes on without a listener.
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

@@ -1,9 +1,64 @@
-//! `hardtack plan`.
+//! `hardtack plan`: what a recipe would change, as a difference, as JSON, as a page.
 
+use hardtack_guest::Stage;
+use hardtack_recipe::{Plan, stage_recipe};
+
+use super::build;
+use super::written::Written;
 use crate::args::PlanRecipeArgs;
-use crate::error::CliError;
+use crate::document;
+use crate::error::{CliError, NO};
+use crate::source::Input;
+use crate::supply;
 
-/// Show what a recipe would change in an image.
+/// Tells what a build would change, and changes nothing.
 pub(crate) fn run(arguments: &PlanRecipeArgs) -> Result<u8, CliError> {
-    Err(CliError::usage(format!("not built yet: {arguments:?}")))
+    let written = Written::new(&arguments.recipe, &arguments.set);
+    let early = written.read()?;
+    let input = Input::open(&arguments.image, &arguments.open, arguments.html.as_deref())?;
+    let image = build::open_image(input, arguments.grow)?;
+    let supply = supply::open(&arguments.supply)?;
+    let mut surroundings =
+        build::surroundings(&image, &arguments.recipe, arguments.agent.as_deref(), arguments.no_deferred)?;
+    surroundings.supply = Some(supply);
+    let mut stage = Stage::new(&image.guest);
+    let settled = written.settle(&early, &stage)?;
+    let notes = stage_recipe(settled.as_ref().unwrap_or(&early), &mut stage, &surroundings)
+        .map_err(|error| CliError::from(error).redacted(stage.secrets()))?;
+    let plan = Plan::new(&stage)?.with_notes(&notes).with_disk(image.grown.clone());
+    let mut said = build::notes_text(&notes, stage.secrets());
+    let shown = shown(&plan, arguments.json, &mut said)?;
+    build::eprint_text(&said);
+    let page = match &arguments.html {
+        Some(_) => Some(plan.to_page(
+            env!("CARGO_PKG_VERSION"),
+            &arguments.image.display().to_string(),
+            &arguments.recipe.display().to_string(),
+        )?),
+        None => None,
+    };
+    let code = if arguments.detailed_exitcode && !plan.is_empty() { NO } else { 0 };
+    let edits = stage.edits()?;
+    // The stage reads the image that is about to change.
+    drop(stage);
+    // What the file systems would refuse is refused now.
+    image.rehearse(&edits)?;
+    if let Some(page) = page {
+        let mut inputs = vec![(&*arguments.image, "image"), (&*arguments.recipe, "recipe")];
+        inputs.extend(arguments.agent.as_deref().map(|agent| (agent, "agent")));
+        document::write(&page.to_html(), arguments.html.as_deref(), arguments.force, &inputs)?;
+    }
+    build::show(&shown)?;
+    Ok(code)
+}
+
+/// The plan as it is printed, with what is `said`, which then is said nowhere else.
+pub(super) fn shown(plan: &Plan<'_, '_>, json: bool, said: &mut String) -> Result<String, CliError> {
+    Ok(match (json, plan.is_empty()) {
+        (true, _) => plan.to_json()? + "\n",
+        (false, true) => "Nothing to change: the image is as the recipe says.\n".to_owned(),
+        // Notes are a part of the plan for people.
+        (false, false) if said.is_empty() => plan.to_text()?,
+        (false, false) => plan.to_text()? + "\n" + &std::mem::take(said),
+    })
 }
