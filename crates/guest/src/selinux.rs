@@ -56,8 +56,15 @@ impl Policy {
     /// # Errors
     /// When the disk fails; a policy that is missing or damaged is no error.
     pub fn load(tree: &dyn Tree) -> Result<Option<Self>, Error> {
-        let stage = Stage::new(tree);
-        let Some(config) = read(&stage, CONFIG)? else { return Ok(None) };
+        Self::of_stage(&Stage::new(tree))
+    }
+
+    /// As [`load`](Self::load), with what is staged.
+    ///
+    /// # Errors
+    /// See there.
+    pub fn of_stage(stage: &Stage<'_>) -> Result<Option<Self>, Error> {
+        let Some(config) = read(stage, CONFIG)? else { return Ok(None) };
         // The last line counts, and the keys' case does not.
         let value = |key: &str| {
             let mut values = config.lines().filter_map(|line| {
@@ -71,14 +78,14 @@ impl Policy {
             value("SELINUXTYPE").filter(|kind| !kind.is_empty()).unwrap_or_else(|| "targeted".to_owned());
         let mut policy = Self { contexts: None, enabled, notes: Vec::new() };
         let base = format!("/etc/selinux/{kind}/contexts/files/file_contexts");
-        let Some(text) = read(&stage, &base)? else {
+        let Some(text) = read(stage, &base)? else {
             policy.notes.push(format!("{CONFIG} names the policy {kind:?}, but {base} cannot be read"));
             return Ok(Some(policy));
         };
         let mut contexts = FileContexts::default();
         let mut bad = contexts.add(&text);
         for more in ["homedirs", "local"] {
-            if let Some(text) = read(&stage, &format!("{base}.{more}"))? {
+            if let Some(text) = read(stage, &format!("{base}.{more}"))? {
                 bad += contexts.add(&text);
             }
         }
@@ -86,7 +93,7 @@ impl Policy {
             policy.notes.push(format!("{base}: {bad} lines are no rules; they are ignored"));
         }
         for (group, file) in ["subs", "subs_dist"].into_iter().enumerate() {
-            if let Some(text) = read(&stage, &format!("{base}.{file}"))? {
+            if let Some(text) = read(stage, &format!("{base}.{file}"))? {
                 contexts.substitutions[group] = substitutions(&text);
             }
         }
@@ -130,6 +137,14 @@ impl FileContexts {
     /// See [`Policy::load`].
     pub fn load(tree: &dyn Tree) -> Result<Option<Self>, Error> {
         Ok(Policy::load(tree)?.and_then(|policy| policy.contexts))
+    }
+
+    /// As [`load`](Self::load), with what is staged.
+    ///
+    /// # Errors
+    /// See [`Policy::load`].
+    pub fn of_stage(stage: &Stage<'_>) -> Result<Option<Self>, Error> {
+        Ok(Policy::of_stage(stage)?.and_then(|policy| policy.contexts))
     }
 
     /// The label of `path` if it is of type `kind`, without the zero byte that the attribute ends with;

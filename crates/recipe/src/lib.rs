@@ -14,7 +14,7 @@ pub mod supply;
 mod ways_in;
 
 pub use context::{Context, Facts, Note, Options, StepError, Weight};
-pub use load::{Class, HostFiles, LoadError, RealFiles, load_recipe};
+pub use load::{Class, HostFiles, HostType, LoadError, RealFiles, load_recipe};
 pub use model::Recipe;
 pub use plan::{PLAN_SCHEMA, Plan};
 pub use redact::redact;

@@ -16,6 +16,7 @@ enum Node {
 #[derive(Clone, Debug)]
 pub struct MemoryTree {
     nodes: BTreeMap<GuestPath, (Node, u32, u32, u32)>,
+    xattrs: BTreeMap<GuestPath, BTreeMap<String, Vec<u8>>>,
 }
 
 impl Default for MemoryTree {
@@ -29,7 +30,7 @@ impl MemoryTree {
     #[must_use]
     pub fn new() -> Self {
         let nodes = BTreeMap::from([(GuestPath::root(), (Node::Directory, 0o755, 0, 0))]);
-        Self { nodes }
+        Self { nodes, xattrs: BTreeMap::new() }
     }
 
     fn put(mut self, path: &str, node: Node, mode: u32, uid: u32, gid: u32) -> Self {
@@ -58,7 +59,20 @@ impl MemoryTree {
     /// With a directory, 0755 root:root.
     #[must_use]
     pub fn dir(self, path: &str) -> Self {
-        self.put(path, Node::Directory, 0o755, 0, 0)
+        self.dir_as(path, 0o755, 0, 0)
+    }
+
+    /// With a directory of the given mode and owner.
+    #[must_use]
+    pub fn dir_as(self, path: &str, mode: u32, uid: u32, gid: u32) -> Self {
+        self.put(path, Node::Directory, mode, uid, gid)
+    }
+
+    /// With an extended attribute of a path.
+    #[must_use]
+    pub fn xattr(mut self, path: &str, name: &str, value: &[u8]) -> Self {
+        self.xattrs.entry(GuestPath::new(path)).or_default().insert(name.to_owned(), value.to_vec());
+        self
     }
 
     /// With a symbolic link.
@@ -139,7 +153,13 @@ impl Tree for MemoryTree {
         }
     }
 
-    fn xattrs(&self, _path: &GuestPath) -> Result<Vec<(String, Vec<u8>)>, Error> {
-        Ok(Vec::new())
+    fn xattrs(&self, path: &GuestPath) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        Ok(self
+            .xattrs
+            .get(path)
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect())
     }
 }

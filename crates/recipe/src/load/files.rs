@@ -208,7 +208,7 @@ fn settled<T>(found: Option<Option<T>>) -> Option<Option<T>> {
 }
 
 /// An absolute path in the guest, not `/` itself.
-fn guest_path(reader: &mut Reader<'_>, node: &Node, what: &str, is_file: bool) -> Option<String> {
+pub(super) fn guest_path(reader: &mut Reader<'_>, node: &Node, what: &str, is_file: bool) -> Option<String> {
     let text = reader.line(node, what)?;
     if !text.starts_with('/') {
         reader.error_hint(
@@ -239,7 +239,7 @@ fn guest_path(reader: &mut Reader<'_>, node: &Node, what: &str, is_file: bool) -
 }
 
 /// Permission bits: octal with or without quotes, with or without `0` or `0o` in front.
-fn mode(reader: &mut Reader<'_>, node: &Node) -> Option<u32> {
+pub(super) fn mode(reader: &mut Reader<'_>, node: &Node) -> Option<u32> {
     let hint = "write octal digits, such as 0644 or \"0755\"";
     let Some(text) = node.text().filter(|_| node.tag.is_none()) else {
         reader.error_hint(node.span, format!("`mode` takes octal digits, found {}", node.describe()), hint);
@@ -262,7 +262,7 @@ fn mode(reader: &mut Reader<'_>, node: &Node) -> Option<u32> {
 }
 
 /// "user", "user:group", ":group", names or numbers.
-fn owner(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+pub(super) fn owner(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
     // `owner: 1000` and `owner: 0:0` are numbers to YAML (the latter to base sixty).
     let text = match node.text() {
         Some(text) if node.tag.is_none() && !text.is_empty() => text,
@@ -292,7 +292,7 @@ fn owner(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
 }
 
 /// Text of one line; one line break at its end is let go (a `|` block has one).
-fn one_line(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<Content> {
+pub(super) fn one_line(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<Content> {
     let mut content = reader.content(node, what, true)?;
     if content.text.ends_with('\n') {
         content.text.pop();
@@ -307,7 +307,7 @@ fn one_line(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<Content>
     Some(content)
 }
 
-fn pattern(reader: &mut Reader<'_>, node: &Node) -> Option<Regex> {
+pub(super) fn pattern(reader: &mut Reader<'_>, node: &Node) -> Option<Regex> {
     let text = reader.text(node, "match")?;
     if text.contains(['\n', '\r']) {
         reader.error_hint(
@@ -362,7 +362,7 @@ fn inside(node: &Node, text: &str, at: usize) -> Option<Span> {
 }
 
 /// Every `$name` of the replacement must be a group: the regex crate makes others empty.
-fn groups(reader: &mut Reader<'_>, pattern: &Regex, with: &Content, span: Span) -> Option<()> {
+pub(super) fn groups(reader: &mut Reader<'_>, pattern: &Regex, with: &Content, span: Span) -> Option<()> {
     for name in crate::steps::files::references(&with.text) {
         let known = match name.parse::<usize>() {
             Ok(number) => number < pattern.captures_len(),

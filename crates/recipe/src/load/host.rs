@@ -6,6 +6,19 @@ use std::path::{Path, PathBuf};
 /// No file that a recipe names by its content (keys, passwords, files to copy) is larger.
 pub(super) const FILE_LIMIT: u64 = 64 << 20;
 
+/// What a path of the host is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostType {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link with its target.
+    Link(String),
+    /// A device, pipe or socket.
+    Other,
+}
+
 /// What the loader asks of the host.
 pub trait HostFiles {
     /// The whole file; an error of kind `FileTooLarge` beyond `limit` bytes.
@@ -27,6 +40,26 @@ pub trait HostFiles {
     /// # Errors
     /// What the host says; a missing path is `NotFound`.
     fn is_directory(&self, path: &Path) -> io::Result<bool>;
+
+    /// What `path` is, and its mode (0o7777); `follow`: what a link leads to, else the link itself.
+    ///
+    /// # Errors
+    /// What the host says; a link whose target is not UTF-8.
+    fn kind(&self, path: &Path, follow: bool) -> io::Result<(HostType, u32)> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let found = if follow { std::fs::metadata(path)? } else { std::fs::symlink_metadata(path)? };
+        let kind = match found.file_type() {
+            kind if kind.is_dir() => HostType::Directory,
+            kind if kind.is_file() => HostType::File,
+            kind if kind.is_symlink() => {
+                let target = std::fs::read_link(path)?;
+                let target = target.to_str().ok_or_else(|| io::Error::other("its target is not UTF-8"))?;
+                HostType::Link(target.to_owned())
+            }
+            _ => HostType::Other,
+        };
+        Ok((kind, found.permissions().mode() & 0o7777))
+    }
 
     /// The paths in a directory, sorted.
     ///

@@ -24,7 +24,7 @@ use std::path::Path;
 use hardtack_yaml::{Document, Kind, Limits, Node, Span, Value};
 
 pub use error::{Class, LoadError};
-pub use host::{HostFiles, RealFiles};
+pub use host::{HostFiles, HostType, RealFiles};
 
 use crate::model::{self, FileOp, MatchPolicy, Recipe, SshdStep, Step};
 use conflicts::Placed;

@@ -5,7 +5,7 @@
 //! does and never leaves the image.
 
 mod owner;
-mod replace;
+pub(super) mod replace;
 #[cfg(test)]
 mod tests;
 

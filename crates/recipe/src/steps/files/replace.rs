@@ -82,7 +82,7 @@ fn keeping(pattern: &Regex, with: &str, text: &[u8]) -> Vec<u8> {
 }
 
 /// A line without its end, and the end.
-fn cut(line: &[u8]) -> (&[u8], &[u8]) {
+pub(in crate::steps) fn cut(line: &[u8]) -> (&[u8], &[u8]) {
     let length = match line {
         [.., b'\r', b'\n'] => line.len() - 2,
         [.., b'\n'] => line.len() - 1,
@@ -144,7 +144,7 @@ pub fn references(with: &str) -> Vec<&str> {
 
 /// What a line looks like that the replacement was made in: its text, with anything for groups,
 /// bound to the line's start and end where the pattern is.
-fn wanted(pattern: &str, with: &str) -> Option<Regex> {
+pub(in crate::steps) fn wanted(pattern: &str, with: &str) -> Option<Regex> {
     let whole = !pattern.contains('|');
     let start = if whole && pattern.starts_with('^') { "^" } else { "" };
     let end = if whole && pattern.ends_with('$') && !pattern.ends_with("\\$") { "$" } else { "" };
