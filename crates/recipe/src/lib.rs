@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod context;
+pub mod import;
 mod load;
 pub mod model;
 mod plan;
@@ -11,12 +12,17 @@ mod run;
 mod secret;
 pub mod steps;
 pub mod supply;
+mod verify;
 mod ways_in;
 
 pub use context::{Context, Facts, Note, Options, StepError, Weight};
-pub use load::{Class, HostFiles, HostType, LoadError, RealFiles, load_recipe};
+pub use load::{
+    Class, Given, HostFiles, HostType, LoadError, RealFiles, Row, load_matrix, load_recipe, load_recipe_with,
+    recipe_schema,
+};
 pub use model::Recipe;
 pub use plan::{PLAN_SCHEMA, Plan};
 pub use redact::redact;
 pub use run::{Surroundings, stage_recipe};
 pub use secret::{REDACTED, Secret};
+pub use verify::{Verified, verify};
