@@ -118,6 +118,7 @@ impl Repositories {
             upgrade: step.upgrade,
             hold: step.hold.clone(),
             recommends: step.recommends.unwrap_or(false),
+            ..Request::default()
         };
         request.install.extend(needed_by(given, &image, &catalogue));
         if let Some((path, Some(old))) = lock {
@@ -276,9 +277,8 @@ fn refused(error: Error) -> StepError {
         Error::Offline { .. } => {
             StepError::local(STEP, text).hint("run once without --offline, which fills the cache")
         }
-        Error::Locked { .. } => {
-            StepError::refused(STEP, text).hint("--update-packages-lock resolves anew and writes another lock file")
-        }
+        Error::Locked { .. } => StepError::refused(STEP, text)
+            .hint("--update-packages-lock resolves anew and writes another lock file"),
         Error::Untrusted { .. } => StepError::refused(STEP, text)
             .hint("give the keys that sign it: `keyring:` in the recipe, or --keyring FILE"),
         Error::Guest(source) => StepError::from(source),
