@@ -23,8 +23,9 @@ pub(super) enum Placed {
     Agent(AgentStep),
 }
 
-/// Reports all contradictions among `steps`.
-pub(super) fn find(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
+/// Reports all contradictions among `steps`, which hold together. What is missing is told where these are all
+/// (`complete`): others may hold besides, as long as the image is not known.
+pub(super) fn find(reader: &mut Reader<'_>, steps: &[(Span, Placed)], complete: bool) {
     repeated(reader, steps);
     directives(reader, steps);
     against_mfa(reader, steps);
@@ -36,7 +37,9 @@ pub(super) fn find(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
         .collect();
     file_operations(reader, &ops);
     over_drop_in(reader, steps, &ops);
-    missing(reader, steps);
+    if complete {
+        missing(reader, steps);
+    }
 }
 
 fn report(reader: &mut Reader<'_>, second: Span, message: String, first: Span, words: &str) {

@@ -62,6 +62,8 @@ pub(crate) enum Shape {
     Keys(&'static [Key]),
     /// A mapping with these keys, and others whose values have this shape.
     Open(&'static [Key], &'static Shape),
+    /// What the schema defines under this name.
+    Ref(&'static str),
     /// One of these.
     OneOf(&'static [Shape]),
 }
@@ -117,7 +119,26 @@ impl Reader<'_> {
 pub(crate) const RECIPE: &[Key] = &[
     Key::must("recipe", Shape::Whole(1, 1), "The version of the recipe format: 1."),
     Key::may("name", Shape::Text, "The recipe's name, at most 64 characters; else that of the file."),
-    Key::must("steps", Shape::Null, "What the image shall be, step by step."),
+    Key::may(
+        "include",
+        Shape::Several(&Shape::Text),
+        "Recipes whose steps come before those of this one; paths start from this file's directory.",
+    ),
+    Key::may(
+        "vars",
+        Shape::Ref("vars"),
+        "Variables: a value, a list, `{env: NAME}`, or nothing for one that `--set` must give.",
+    ),
+    Key::may(
+        "matrix",
+        Shape::List(&Shape::Keys(super::matrix::ROW)),
+        "Images to build with this recipe, one row each.",
+    ),
+    Key::may(
+        "steps",
+        Shape::Ref("steps"),
+        "What the image shall be, step by step; needed without `include`.",
+    ),
 ];
 
 /// The steps that have a page each.

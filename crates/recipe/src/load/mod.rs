@@ -6,32 +6,54 @@ mod error;
 mod files;
 mod generalize;
 mod host;
+mod include;
 mod keys;
+mod matrix;
 mod mfa;
 mod operation;
 mod overlayroot;
 mod packages;
 mod reader;
 mod recipients;
+mod schema;
 mod secrets;
 mod sshd;
 #[cfg(test)]
 mod tests;
 mod user;
+mod vars;
+mod when;
 
+use std::borrow::Cow;
 use std::path::Path;
 
-use hardtack_yaml::{Document, Kind, Limits, Node, Span, Value};
+use hardtack_inspect::facts::Facts;
+use hardtack_yaml::{Kind, Node, Scalar, Span, Style};
 
 pub use error::{Class, LoadError};
 pub use host::{HostFiles, HostType, RealFiles};
+pub use matrix::Row;
+pub use schema::recipe_schema;
 
 use crate::model::{self, FileOp, MatchPolicy, Recipe, SshdStep, Step};
 use conflicts::Placed;
 use reader::Reader;
+use vars::Vars;
 
 /// The version of the recipe format that is read here.
 pub(crate) const FORMAT: i128 = 1;
+
+/// What is known besides the recipe.
+#[derive(Clone, Copy, Default)]
+pub struct Given<'a> {
+    /// Variables of the command line, name and value.
+    pub set: &'a [(String, String)],
+    /// The row of the matrix that is built, from 0.
+    pub row: Option<usize>,
+    /// What the image is. Without it every step is read, whatever its `when` says, and only those without one are
+    /// held against each other.
+    pub facts: Option<&'a Facts<'a>>,
+}
 
 /// Reads the recipe `text`, whose file is `path` (relative paths in it start from that file's
 /// directory). `env` looks up environment variables, `files` reads the host's files.
@@ -44,108 +66,197 @@ pub fn load_recipe(
     env: &dyn Fn(&str) -> Option<String>,
     files: &dyn HostFiles,
 ) -> Result<Recipe, LoadError> {
-    let mut reader = Reader::new(path, env, files);
-    let root = match Document::parse(&path.to_string_lossy(), text, Limits::default()) {
-        Ok(root) => root,
-        Err(found) => {
-            let findings = found.into_iter().map(|one| (Class::Usage, one)).collect();
-            return Err(LoadError::new(text, secrets::textual(text), findings));
-        }
-    };
-    let recipe = recipe(&mut reader, &root, path);
+    load_recipe_with(path, text, env, files, Given::default())
+}
+
+/// As [`load_recipe`], with what is known besides.
+///
+/// # Errors
+/// All findings, with their places.
+pub fn load_recipe_with(
+    path: &Path,
+    text: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+    files: &dyn HostFiles,
+    given: Given<'_>,
+) -> Result<Recipe, LoadError> {
+    let mut reader = Reader::new(path, text, env, files);
+    let recipe = recipe(&mut reader, path, given);
+    let (sources, findings, warnings) = reader.into_sources();
     match recipe {
-        Some(recipe) if reader.findings.is_empty() => Ok(Recipe { warnings: reader.warnings, ..recipe }),
-        _ => {
-            let mut masks = reader.masks;
-            masks.extend(secrets::textual(text));
-            Err(LoadError::new(text, masks, reader.findings))
+        Some(recipe) if findings.is_empty() => {
+            let (warnings, told) = error::render_warnings(&sources, &warnings);
+            Ok(Recipe { warnings, told, ..recipe })
         }
+        _ => Err(LoadError::new(sources, findings)),
     }
 }
 
-fn recipe(reader: &mut Reader<'_>, root: &Node, path: &Path) -> Option<Recipe> {
-    let start = Span { end: root.span.start, ..root.span };
-    if root.is_null() {
-        reader.error_hint(start, "the recipe is empty", "start it with `recipe: 1` and `steps:`");
+/// The rows of the recipe's matrix; none where it has no matrix. Steps are not looked at: what variables are may
+/// depend on the row.
+///
+/// # Errors
+/// All findings, with their places.
+pub fn load_matrix(
+    path: &Path,
+    text: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+    files: &dyn HostFiles,
+) -> Result<Vec<Row>, LoadError> {
+    let mut reader = Reader::new(path, text, env, files);
+    let (mut vars, mut parts) = (Vars::new(&[]), Vec::new());
+    include::gather(&mut reader, 0, &mut Vec::new(), &mut vars, &mut parts);
+    let node = parts.last().and_then(|part| part.root.get("matrix"));
+    reader.enter(0);
+    let rows = node.map(|node| matrix::read(&mut reader, node)).unwrap_or_default();
+    let (sources, findings, _) = reader.into_sources();
+    if findings.is_empty() { Ok(rows) } else { Err(LoadError::new(sources, findings)) }
+}
+
+fn recipe(reader: &mut Reader<'_>, path: &Path, given: Given<'_>) -> Option<Recipe> {
+    let (mut vars, mut parts) = (Vars::new(given.set), Vec::new());
+    let whole = include::gather(reader, 0, &mut Vec::new(), &mut vars, &mut parts);
+    // The file that is built comes last; without it there is nothing to read.
+    let root = parts.last().filter(|part| part.source == 0)?.root.clone();
+    if !whole {
         return None;
     }
-    let fields = reader.keyed(root, "a recipe", keys::RECIPE)?;
-    if let Some(value) = reader.required(&fields, "recipe", start) {
-        match value.value() {
-            Ok(Value::Int(FORMAT)) => {}
-            Ok(Value::Int(version)) => {
-                let message =
-                    format!("recipe format {version} is not known; this program reads format {FORMAT}");
-                reader.error(value.span, message);
-                // What another format means by its steps is not known here.
-                return None;
-            }
-            _ => reader.error_hint(
-                value.span,
-                format!("`recipe` takes the version of the recipe format, found {}", value.describe()),
-                "write `recipe: 1`",
-            ),
+    reader.enter(0);
+    let start = Span { end: root.span.start, ..root.span };
+    if let Some(node) = root.get("matrix") {
+        matrix::read(reader, node);
+        if let Some(row) = given.row {
+            matrix::take(reader, node, row, &mut vars);
         }
     }
-    let name = match fields.get("name") {
-        Some(value) => reader.line(value, "name").map(str::to_owned),
+    vars.resolve(reader, start);
+    let name = match root.get("name") {
+        Some(value) => {
+            let value = vars.expand(reader, value);
+            let name = reader.line(&value, "name").map(str::to_owned);
+            if name.as_ref().is_some_and(|name| name.chars().count() > 64) {
+                reader.error(value.span, "`name` is longer than 64 characters");
+            }
+            name
+        }
         None => Some(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()),
     };
-    if name.as_ref().is_some_and(|name| name.chars().count() > 64)
-        && let Some(value) = fields.get("name")
-    {
-        reader.error(value.span, "`name` is longer than 64 characters");
+    let mut read = Steps::default();
+    for part in &parts {
+        reader.enter(part.source);
+        if let Some(steps) = part.root.get("steps") {
+            steps_of(reader, steps, &mut vars, given, &mut read);
+        }
     }
-    let steps = reader.required(&fields, "steps", start)?;
-    let steps = steps_of(reader, steps);
-    Some(Recipe { name: name?, steps, warnings: Vec::new() })
+    conflicts::find(reader, &read.certain, read.possible.is_empty());
+    let conditional = read.conditional;
+    Some(Recipe { name: name?, steps: merge(read.all()), conditional, ..Recipe::default() })
 }
 
-fn steps_of(reader: &mut Reader<'_>, node: &Node) -> Vec<Step> {
+/// The steps of all files, in the order written.
+#[derive(Default)]
+struct Steps {
+    /// They hold.
+    certain: Vec<(Span, Placed)>,
+    /// The same one by one: their numbers among all steps.
+    order: Vec<usize>,
+    /// They may hold, with their numbers.
+    possible: Vec<(usize, Span, Placed)>,
+    /// Some have a condition.
+    conditional: bool,
+}
+
+fn steps_of(reader: &mut Reader<'_>, node: &Node, vars: &mut Vars, given: Given<'_>, read: &mut Steps) {
     let Kind::Sequence(items) = &node.kind else {
         let message = format!("`steps` takes a list, found {}", node.describe());
         reader.error_hint(node.span, message, "write `- ` before each step");
-        return Vec::new();
+        return;
     };
     if items.is_empty() {
         reader.error(node.span, "`steps` is empty");
     }
-    let mut placed = Vec::new();
     for item in items {
-        let Some((name, key, value)) = head(reader, item) else { continue };
-        let at = key.span;
-        let step = match name {
-            "packages" => packages::read(reader, value, at).map(Placed::Packages),
-            "user" => user::read(reader, value, at).map(Placed::User),
-            "mfa" => mfa::read(reader, value, at).map(Placed::Mfa),
-            "overlayroot" => overlayroot::read(reader, value, at).map(Placed::Overlayroot),
-            "sshd" => sshd::read(reader, value, at).map(Placed::Sshd),
-            "files" => Some(Placed::Files(files::read(reader, value, at))),
-            "agent" => agent::read(reader, value, at).map(Placed::Agent),
-            name if model::operation::NAMES.contains(&name) => {
-                operation::read(reader, name, value, at).map(Placed::Operation)
+        let item = vars.expand(reader, item);
+        let Some(head) = head(reader, &item) else { continue };
+        let at = head.key.span;
+        let condition = match head.when {
+            Some(node) => {
+                read.conditional = true;
+                match when::read(reader, node) {
+                    Some(when) => Some((when, node.span)),
+                    None => continue,
+                }
             }
-            name if name == "generalize" || model::generalize::NAMES.contains(&name) => {
-                generalize::read(reader, name, value, at).map(Placed::Generalize)
-            }
-            other => {
-                reader.unknown(at, "step", other, "`steps`", &step_names());
-                None
-            }
+            None => None,
         };
-        placed.extend(step.map(|step| (at, step)));
+        // Wrong settings are wrong on every image.
+        let Some(step) = step(reader, head.name, &head.value, at) else { continue };
+        match (condition, given.facts) {
+            (None, _) => read.take(at, step),
+            (Some(_), None) => read.possible.push((read.order.len() + read.possible.len(), at, step)),
+            (Some((when, span)), Some(facts)) => match when.holds(facts) {
+                Ok(true) => read.take(at, step),
+                Ok(false) => {}
+                Err(reason) => reader.error(span, reason),
+            },
+        }
     }
-    conflicts::find(reader, &placed);
-    merge(placed)
 }
 
-/// The name of a step, where it stands, and its settings.
-fn head<'n>(reader: &mut Reader<'_>, item: &'n Node) -> Option<(&'n str, &'n Node, &'n Node)> {
+impl Steps {
+    fn take(&mut self, at: Span, step: Placed) {
+        self.order.push(self.order.len() + self.possible.len());
+        self.certain.push((at, step));
+    }
+
+    /// All of them, in the order written.
+    fn all(self) -> Vec<(Span, Placed)> {
+        let certain = self.order.into_iter().zip(self.certain).map(|(index, (at, step))| (index, at, step));
+        let mut all: Vec<_> = certain.chain(self.possible).collect();
+        all.sort_by_key(|(index, ..)| *index);
+        all.into_iter().map(|(_, at, step)| (at, step)).collect()
+    }
+}
+
+fn step(reader: &mut Reader<'_>, name: &str, value: &Node, at: Span) -> Option<Placed> {
+    match name {
+        "packages" => packages::read(reader, value, at).map(Placed::Packages),
+        "user" => user::read(reader, value, at).map(Placed::User),
+        "mfa" => mfa::read(reader, value, at).map(Placed::Mfa),
+        "overlayroot" => overlayroot::read(reader, value, at).map(Placed::Overlayroot),
+        "sshd" => sshd::read(reader, value, at).map(Placed::Sshd),
+        "files" => Some(Placed::Files(files::read(reader, value, at))),
+        "agent" => agent::read(reader, value, at).map(Placed::Agent),
+        name if model::operation::NAMES.contains(&name) => {
+            operation::read(reader, name, value, at).map(Placed::Operation)
+        }
+        name if name == "generalize" || model::generalize::NAMES.contains(&name) => {
+            generalize::read(reader, name, value, at).map(Placed::Generalize)
+        }
+        other => {
+            reader.unknown(at, "step", other, "`steps`", &step_names());
+            None
+        }
+    }
+}
+
+/// The name of a step, where it stands, its settings, and its condition.
+struct Head<'n> {
+    name: &'n str,
+    key: &'n Node,
+    value: Cow<'n, Node>,
+    when: Option<&'n Node>,
+}
+
+fn head<'n>(reader: &mut Reader<'_>, item: &'n Node) -> Option<Head<'n>> {
     match &item.kind {
         // `- agent` is the step without settings.
         Kind::Scalar(scalar) if !item.is_null() => {
             match keys::steps().iter().find(|step| step.name == scalar.text) {
-                Some(step) if step.bare() => Some((&scalar.text, item, null())),
+                Some(step) if step.bare() => {
+                    let value = Cow::Owned(null(item.span));
+                    Some(Head { name: &scalar.text, key: item, value, when: None })
+                }
                 Some(_) => {
                     reader.error_hint(
                         item.span,
@@ -156,7 +267,8 @@ fn head<'n>(reader: &mut Reader<'_>, item: &'n Node) -> Option<(&'n str, &'n Nod
                 }
                 // One that is never done says why.
                 None if model::generalize::NAMES.contains(&scalar.text.as_str()) => {
-                    Some((&scalar.text, item, null()))
+                    let value = Cow::Owned(null(item.span));
+                    Some(Head { name: &scalar.text, key: item, value, when: None })
                 }
                 None => {
                     reader.unknown(item.span, "step", &scalar.text, "`steps`", &step_names());
@@ -171,10 +283,30 @@ fn head<'n>(reader: &mut Reader<'_>, item: &'n Node) -> Option<(&'n str, &'n Nod
                     return None;
                 }
             }
+            let (conditions, pairs): (Vec<_>, Vec<_>) =
+                pairs.iter().partition(|(key, _)| key.text() == Some("when"));
+            if let [_, (again, _), ..] = conditions.as_slice() {
+                reader.error_hint(
+                    again.span,
+                    "a step has one `when`",
+                    "join them: `when: {all: [{…}, {…}]}`",
+                );
+                return None;
+            }
             match pairs.as_slice() {
-                [(key, value)] => Some((key.text()?, key, value)),
-                [] => {
+                [(key, value)] => Some(Head {
+                    name: key.text()?,
+                    key,
+                    value: Cow::Borrowed(value),
+                    when: conditions.first().map(|(_, node)| node),
+                }),
+                [] if conditions.is_empty() => {
                     reader.error(item.span, "a step is empty");
+                    None
+                }
+                [] => {
+                    let hint = "write it beside the step: `- agent: {}`, and `when` in the next line";
+                    reader.error_hint(item.span, "`when` without a step", hint);
                     None
                 }
                 [(key, value), (next, _), ..] => {
@@ -209,14 +341,9 @@ fn step_names() -> Vec<&'static str> {
     keys::steps().iter().map(|step| step.name).collect()
 }
 
-fn null() -> &'static Node {
-    use hardtack_yaml::{Scalar, Style};
-    static NULL: Node = Node {
-        span: Span { start: 0, end: 0, line: 1, column: 1 },
-        kind: Kind::Scalar(Scalar { text: String::new(), style: Style::Plain }),
-        tag: None,
-    };
-    &NULL
+fn null(span: Span) -> Node {
+    let scalar = Scalar { text: String::new(), style: Style::Plain };
+    Node { span, kind: Kind::Scalar(scalar), tag: None }
 }
 
 /// Several `packages`, `sshd` or `files` steps become the first of their kind, and a step that is

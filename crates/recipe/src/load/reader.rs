@@ -1,5 +1,6 @@
 //! Typed access to the nodes of a recipe. Every misfit becomes a finding and reading goes on.
 
+use std::collections::HashSet;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -12,14 +13,51 @@ use crate::model::Content;
 
 /// Reads one recipe and gathers what is wrong with it.
 pub(super) struct Reader<'a> {
-    file: String,
-    directory: PathBuf,
+    /// The recipe's files; the first one is the one that is built.
+    sources: Vec<Source>,
+    /// The file that is being read: its directory is where relative paths start.
+    current: usize,
+    /// Secret texts that were put together; see [`Reader::keep`].
+    kept: Vec<String>,
+    /// Where text stands that came from outside of a file, and may be meant as a number.
+    pub(super) loose: HashSet<usize>,
     env: &'a dyn Fn(&str) -> Option<String>,
     pub(super) files: &'a dyn HostFiles,
     pub(super) findings: Vec<(Class, Diagnostic)>,
     pub(super) warnings: Vec<Diagnostic>,
     /// Parts of the text that no picture may show.
     pub(super) masks: Vec<Range<usize>>,
+}
+
+/// One file of a recipe. Places in it start at `base`, so that a place tells its file.
+pub(super) struct Source {
+    /// As the user knows it.
+    pub(super) name: String,
+    path: PathBuf,
+    /// The path without detours.
+    plain: PathBuf,
+    pub(super) text: String,
+    pub(super) base: usize,
+    /// Parts of the text that no picture may show.
+    pub(super) masks: Vec<Range<usize>>,
+}
+
+impl Source {
+    fn new(path: &Path, plain: &Path, text: &str, base: usize) -> Self {
+        Self {
+            name: path.to_string_lossy().into_owned(),
+            path: path.to_path_buf(),
+            plain: plain.to_path_buf(),
+            text: text.to_owned(),
+            base,
+            masks: Vec::new(),
+        }
+    }
+
+    /// The file that a place is in.
+    pub(super) fn of(sources: &[Self], start: usize) -> Option<&Self> {
+        sources.iter().rev().find(|source| source.base <= start)
+    }
 }
 
 /// The settings of one mapping, all keys known, none twice.
@@ -50,12 +88,15 @@ impl<'n> Fields<'n> {
 impl<'a> Reader<'a> {
     pub(super) fn new(
         path: &Path,
+        text: &str,
         env: &'a dyn Fn(&str) -> Option<String>,
         files: &'a dyn HostFiles,
     ) -> Self {
         Self {
-            file: path.to_string_lossy().into_owned(),
-            directory: path.parent().map(Path::to_path_buf).unwrap_or_default(),
+            sources: vec![Source::new(path, path, text, 0)],
+            current: 0,
+            kept: Vec::new(),
+            loose: HashSet::new(),
             env,
             files,
             findings: Vec::new(),
@@ -66,7 +107,7 @@ impl<'a> Reader<'a> {
 
     /// A diagnostic that is no finding yet.
     pub(super) fn diagnostic(&self, span: Span, message: impl Into<String>) -> Diagnostic {
-        Diagnostic::error(self.file.clone(), span, message)
+        Diagnostic::error(self.file_at(span), span, message)
     }
 
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
@@ -84,7 +125,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn warn(&mut self, span: Span, message: impl Into<String>, hint: impl Into<String>) {
-        self.warnings.push(Diagnostic::warning(self.file.clone(), span, message).with_hint(hint));
+        self.warnings.push(Diagnostic::warning(self.file_at(span), span, message).with_hint(hint));
     }
 
     /// A file of the host that cannot be had.
@@ -106,7 +147,63 @@ impl<'a> Reader<'a> {
 
     /// Where a path of the recipe is on the host.
     pub(super) fn host_path(&self, text: &str) -> PathBuf {
-        self.directory.join(text)
+        let directory = self.sources.get(self.current).and_then(|source| source.path.parent());
+        directory.unwrap_or(Path::new("")).join(text)
+    }
+
+    /// One more file; `plain` is its path for comparison.
+    pub(super) fn add_source(&mut self, path: &Path, plain: &Path, text: &str) -> usize {
+        let base = self.sources.last().map_or(0, |last| last.base + last.text.len() + 2);
+        self.sources.push(Source::new(path, plain, text, base));
+        self.sources.len() - 1
+    }
+
+    /// Reading goes on in this file.
+    pub(super) fn enter(&mut self, source: usize) {
+        self.current = source;
+    }
+
+    /// A file's name, text, and the place of its first byte.
+    pub(super) fn source(&self, index: usize) -> (&str, &str, usize) {
+        self.sources.get(index).map_or(("", "", 0), |source| (&source.name, &source.text, source.base))
+    }
+
+    /// Where a file is on the host.
+    pub(super) fn path_of(&self, index: usize) -> &Path {
+        self.sources.get(index).map_or(Path::new(""), |source| &source.path)
+    }
+
+    /// True for a file that was read already.
+    pub(super) fn has_source(&self, plain: &Path) -> bool {
+        self.sources.iter().any(|source| source.plain == plain)
+    }
+
+    /// How many files there are.
+    pub(super) fn source_count(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// The files, with what no picture of them may show; nothing can be read afterwards.
+    pub(super) fn into_sources(self) -> (Vec<Source>, Vec<(Class, Diagnostic)>, Vec<Diagnostic>) {
+        let mut sources = self.sources;
+        for source in &mut sources {
+            let masks = self.masks.iter().filter(|mask| mask.start >= source.base);
+            source.masks =
+                masks.map(|mask| mask.start - source.base..mask.end.saturating_sub(source.base)).collect();
+            source.masks.extend(super::secrets::textual(&source.text));
+        }
+        (sources, self.findings, self.warnings)
+    }
+
+    fn file_at(&self, span: Span) -> String {
+        Source::of(&self.sources, span.start).map_or_else(String::new, |source| source.name.clone())
+    }
+
+    /// Keeps a secret, and gives the name under which [`Reader::variable`] finds it: one that no
+    /// environment variable has.
+    pub(super) fn keep(&mut self, text: String) -> String {
+        self.kept.push(text);
+        format!("={}", self.kept.len() - 1)
     }
 
     /// The settings in `node`; `what` names it in messages ("step `mfa`").
@@ -194,6 +291,13 @@ impl<'a> Reader<'a> {
             (Ok(Value::Text), Some(text)) => Some(text),
             (Err(reason), Some(_)) => {
                 self.error(node.span, format!("`{what}` takes text: {reason}"));
+                None
+            }
+            (_, Some(text)) if self.loose.contains(&node.span.start) => Some(text),
+            (Err(_), None) if node.get("env").is_some() => {
+                let message = format!("`{what}` is no place for a secret: everybody can see it");
+                let hint = "for what is none, use a variable: `vars: {name: {env: NAME}}`, `{var: name}`";
+                self.error_hint(node.span, message, hint);
                 None
             }
             _ => {
@@ -345,6 +449,10 @@ impl<'a> Reader<'a> {
     /// An environment variable's value.
     pub(super) fn variable(&mut self, node: &Node) -> Option<String> {
         let name = self.line(node, "env")?;
+        let kept = name.strip_prefix('=').and_then(|index| self.kept.get(index.parse::<usize>().ok()?));
+        if let Some(kept) = kept {
+            return Some(kept.clone());
+        }
         let plausible = !name.starts_with(|first: char| first.is_ascii_digit())
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !plausible {

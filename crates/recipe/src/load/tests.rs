@@ -9,6 +9,7 @@ use crate::model::{
     Seal, Totp,
 };
 
+mod language;
 mod sealing;
 
 const PASSWORD: &str = "canary-pässword";

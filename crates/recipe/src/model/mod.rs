@@ -20,7 +20,7 @@ use operation::Operation;
 pub use packages::{DebFile, PackagesStep, Repository};
 
 /// A checked recipe.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Recipe {
     /// `name`; the file's name without its suffix when the recipe has none.
     pub name: String,
@@ -29,6 +29,10 @@ pub struct Recipe {
     pub steps: Vec<Step>,
     /// Things that are allowed but probably not meant, one sentence each with its place.
     pub warnings: Vec<hardtack_yaml::Diagnostic>,
+    /// The pictures of all warnings, for people.
+    pub told: String,
+    /// Some steps have a `when`: what is to be done is known when the image is.
+    pub conditional: bool,
 }
 
 impl Recipe {
