@@ -37,7 +37,7 @@ pub(super) fn keys(stage: &Stage<'_>, entry: &Entry, allow_trusted: bool) -> Res
             "." => "",
             line => line,
         });
-        let text = lines.collect::<Vec<_>>().join("\n") + "\n";
+        let text = lines.collect::<Vec<_>>().join("\n").trim().to_owned() + "\n";
         let ring = (format!("{place} (Signed-By)"), text.into_bytes());
         return Ok(Found { keys: Keys::Rings(vec![ring]), fingerprints: Vec::new() });
     }
