@@ -16,6 +16,7 @@ mod differential;
 mod factors;
 mod first_boot;
 mod full_disk;
+mod generalized;
 mod hardened;
 mod kill;
 mod launched;
