@@ -78,7 +78,7 @@ pub(crate) use user_data::{
     CheckArgs, CloudName, GzipWhen, PackArgs, PlanArgs, ReadArgs, ShowArgs, TotpArgs, UserDataArgs,
     UserDataVerb,
 };
-pub(crate) use verify::VerifyArgs;
+pub(crate) use verify::{VerdictFormat, VerifyArgs};
 
 use clap::{Parser, Subcommand};
 
