@@ -5,6 +5,7 @@ use hardtack_guest::sshd::{self, Config};
 use hardtack_guest::{Stage, Tree};
 use hardtack_report::Place;
 
+use crate::model::operation::{Action, Operation};
 use crate::model::{PackagesStep, SshdStep, Step};
 use crate::run::WAYS_IN;
 use crate::{Recipe, StepError};
@@ -77,10 +78,7 @@ pub(super) fn of(recipe: &Recipe, tree: &dyn Tree) -> Result<Vec<Part>, StepErro
             Step::Operations(operations) => {
                 for (index, operation) in operations.iter().enumerate() {
                     let key = (index + 1).to_string();
-                    // The line would make another name of it when others are written before it.
-                    let title = operation.title();
-                    let title =
-                        title.rsplit_once(" (recipe line ").map_or(&*title, |(title, _)| title).to_owned();
+                    let title = format!("{} {}", operation.name, subject(operation)).trim_end().to_owned();
                     let part = Part::of("operations", &key, &format!("{key} {title}"), title);
                     parts.push(Part { optional: operation.optional, ..part });
                 }
@@ -167,4 +165,35 @@ fn directives(step: &SshdStep, tree: &dyn Tree) -> Result<Vec<Part>, StepError> 
         parts.push(part);
     }
     Ok(parts)
+}
+
+/// What an operation is about; nothing of its content.
+fn subject(operation: &Operation) -> String {
+    match &operation.action {
+        Action::AppendLine { path, .. }
+        | Action::Chmod { path, .. }
+        | Action::Chown { path, .. }
+        | Action::Edit { path, .. }
+        | Action::Mkdir { path }
+        | Action::Scrub { path }
+        | Action::Touch { path }
+        | Action::Truncate { path }
+        | Action::TruncateRecursive { path }
+        | Action::Write { path, .. } => path.clone(),
+        Action::Copy { to, .. }
+        | Action::CopyIn { to, .. }
+        | Action::Move { to, .. }
+        | Action::TarIn { to, .. }
+        | Action::Upload { to, .. } => to.clone(),
+        Action::Delete { pattern } => pattern.clone(),
+        Action::Link { paths, .. } => paths.join(" "),
+        Action::Hostname { name } => name.clone(),
+        Action::Timezone { zone } => zone.clone(),
+        Action::Password { user, .. } | Action::SshInject { user, .. } => user.clone(),
+        Action::Task(task) => match task.packages.is_empty() {
+            true => task.title.clone(),
+            false => task.packages.join(" "),
+        },
+        Action::SelinuxRelabel => String::new(),
+    }
 }
