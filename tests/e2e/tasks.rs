@@ -13,7 +13,7 @@ const STEPS: &str = r#"      - {mkdir: /srv/tasks}
   - run-command: "echo hunter2; echo command >>/srv/tasks/order"
   - firstboot: ./first.py
   - firstboot: ./broken.sh
-  - firstboot-install: [htop]
+  - firstboot-install: [no-such-package]
 "#;
 const PYTHON: &str = r#"#!/usr/bin/python3
 import os
@@ -88,7 +88,7 @@ fn tasks(replaced: &Replaced) {
             ("0001-command", "done", 0),
             ("0002-first.py", "done", 0),
             ("0003-broken.sh", "failed", 7),
-            // No network leads to a repository.
+            // Neither a network nor a package of that name.
             ("0004-install", "failed", 100),
         ]
     );
