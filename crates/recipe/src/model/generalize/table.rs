@@ -347,16 +347,6 @@ pub const TABLE: &[Operation] = &[
         &[File("/etc/nvme/host{nqn,id}")],
     ),
     on(
-        "package-manager-cache",
-        "downloaded packages",
-        &[
-            Below("/var/cache/apt/archives"),
-            Below("/var/cache/{dnf,yum,libdnf5}"),
-            Below("/var/cache/zypp*"),
-            Below("/var/cache/{pacman/pkg,apk,xbps}"),
-        ],
-    ),
-    on(
         "pacct-log",
         "process accounting",
         &[
@@ -364,6 +354,16 @@ pub const TABLE: &[Operation] = &[
             Empty("/var/log/account/pacct"),
             File("/var/account/pacct?*"),
             File("/var/log/account/pacct?*"),
+        ],
+    ),
+    on(
+        "package-manager-cache",
+        "downloaded packages",
+        &[
+            Below("/var/cache/apt/archives"),
+            Below("/var/cache/{dnf,yum,libdnf5}"),
+            Below("/var/cache/zypp*"),
+            Below("/var/cache/{pacman/pkg,apk,xbps}"),
         ],
     ),
     on(
