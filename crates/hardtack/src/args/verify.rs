@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::set::pair;
 use super::{SourceArgs, SupplyArgs};
 
 const VERIFY: &str = "\
@@ -28,6 +29,10 @@ pub(crate) struct VerifyArgs {
 
     /// The image. It is only read.
     pub(crate) image: PathBuf,
+
+    /// Give a variable of the recipe a value. Never a secret: take that from the environment.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) set: Vec<(String, String)>,
 
     /// How the verdict is written.
     #[arg(long, value_enum, default_value_t = VerdictFormat::Text)]

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use hardtack_guest::Stage;
 use hardtack_recipe::{Verified, Weight, redact, verify};
 use hardtack_report::{Look, Verdict};
 
 use super::build;
+use super::written::Written;
 use crate::args::{VerdictFormat, VerifyArgs};
 use crate::error::{CliError, NO};
 use crate::source::Input;
@@ -15,13 +17,15 @@ use crate::{document, supply};
 /// Judges, and ends with 1 when a control failed.
 pub(crate) fn run(arguments: &VerifyArgs) -> Result<u8, CliError> {
     is_recipe(&arguments.recipe)?;
-    let recipe = build::read_recipe(&arguments.recipe)?;
+    let written = Written::new(&arguments.recipe, &arguments.set);
+    let early = written.read()?;
     let input = Input::open(&arguments.image, &arguments.open, arguments.output.as_deref())?;
     let image = build::open_image(input, None)?;
     let supply = supply::open(&arguments.supply)?;
     let mut surroundings = build::surroundings(&image, &arguments.recipe, arguments.agent.as_deref(), false)?;
     surroundings.supply = Some(supply);
-    let verified = verify(&recipe, &image.guest, &surroundings)?;
+    let settled = written.settle(&early, &Stage::new(&image.guest))?;
+    let verified = verify(settled.as_ref().unwrap_or(&early), &image.guest, &surroundings)?;
     let verdict = verdict(verified, arguments);
     let text = match arguments.format {
         VerdictFormat::Text => verdict.to_text(look(arguments.output.is_some())),
