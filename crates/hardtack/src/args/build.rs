@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::set::pair;
 use super::size::disk_size;
 use super::{SourceArgs, SupplyArgs, TargetArgs};
 
@@ -14,6 +15,8 @@ Examples:
   hardtack build recipe.yaml --source base.raw --plan          # what would change, as a diff
   hardtack build recipe.yaml --source base.qcow2 --output big.qcow2 --grow 20G
   hardtack build recipe.yaml --source base.raw --plan --json   # the same for programs
+  hardtack build recipe.yaml --source base.raw --output web.qcow2 --set name=web
+  hardtack build matrix.yaml                                   # each row of the recipe's matrix
 
 From qcow2 to qcow2, clusters without a change are taken over as they are stored. What the edits gave
 up is not in the output; when a file is removed or one that not everybody may read is replaced,
@@ -23,6 +26,9 @@ backing file still holds it.
 The source is never changed. The output appears whole or not at all, readable by its owner only
 (it holds password hashes). Times in the image come from SOURCE_DATE_EPOCH; without it, from the
 image itself. The same source, recipe and hardtack give the same bytes.
+
+Of a matrix, every row is checked before the first one is built. They are built one after the other; one
+that fails does not stop the others, and the exit code is the highest of all.
 
 Exit codes: 0 done, 2 wrong usage or recipe, 3 image refused, 4 local input or output.";
 
@@ -34,12 +40,17 @@ pub(crate) struct BuildArgs {
     pub(crate) recipe: PathBuf,
 
     /// The image to start from: qcow2, raw, VMDK or VHD, also compressed or in an archive. It is only read.
+    /// Without it and --output, each row of the recipe's matrix is built.
     #[arg(long, short, value_name = "IMAGE")]
-    pub(crate) source: PathBuf,
+    pub(crate) source: Option<PathBuf>,
 
     /// The image to make. May be left out with --plan.
-    #[arg(long, short, value_name = "FILE", required_unless_present = "plan")]
+    #[arg(long, short, value_name = "FILE", requires = "source")]
     pub(crate) output: Option<PathBuf>,
+
+    /// Give a variable of the recipe a value. Never a secret: take that from the environment.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) set: Vec<(String, String)>,
 
     /// Make the disk this large (10G), and let the root partition and its file system fill it.
     #[arg(long, value_name = "SIZE", value_parser = disk_size)]

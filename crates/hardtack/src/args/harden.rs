@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::set::pair;
 use super::size::disk_size;
 use super::{SupplyArgs, TargetArgs};
 
@@ -17,6 +18,10 @@ pub(crate) struct HardenArgs {
     /// Make the disk this large (10G), and let the root partition and its file system fill it.
     #[arg(long, value_name = "SIZE", value_parser = disk_size, requires = "recipe")]
     pub(crate) grow: Option<u64>,
+
+    /// Give a variable of the recipe a value. Never a secret: take that from the environment.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair, requires = "recipe")]
+    pub(crate) set: Vec<(String, String)>,
 
     /// The first-boot program; else hardtack-agent beside this program or in ../lib/hardtack/.
     #[arg(long, value_name = "PATH", requires = "recipe")]

@@ -1,17 +1,25 @@
 //! `hardtack schema`.
 
-use std::path::PathBuf;
-
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 const SCHEMA: &str = "\
 Examples:
-  hardtack schema recipe > recipe.schema.json";
+  hardtack schema recipe > recipe.schema.json
+
+Editors with the YAML language server complete and check a recipe whose first line is
+  # yaml-language-server: $schema=recipe.schema.json";
 
 /// Print the JSON Schema of what people write.
 #[derive(Args, Debug)]
 #[command(after_help = SCHEMA)]
 pub(crate) struct SchemaArgs {
-    /// What it is about.
-    pub(crate) of: PathBuf,
+    /// Of what.
+    pub(crate) of: Of,
+}
+
+/// What has a schema.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Of {
+    /// Recipes.
+    Recipe,
 }

@@ -1,14 +1,15 @@
 //! `hardtack build`: a recipe applied to a copy of an image.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 
 use hardtack_guest::{Edit, Stage};
-use hardtack_recipe::{Facts, HostFiles, Note, Options, Plan, RealFiles, Recipe, Surroundings, Weight};
-use hardtack_recipe::{load_recipe, redact, stage_recipe};
+use hardtack_recipe::{Facts, Note, Options, Plan, Recipe, Surroundings, Weight};
+use hardtack_recipe::{redact, stage_recipe};
 use serde_json::json;
 
-use super::plan;
+use super::written::Written;
+use super::{matrix, plan};
 use crate::agent_file;
 use crate::args::{BuildArgs, HardenArgs};
 use crate::error::CliError;
@@ -16,23 +17,35 @@ use crate::image::{Finished, Image};
 use crate::source::Input;
 use crate::{supply, talk, target};
 
-/// A recipe is text that people write; this is a thousand times the largest one seen.
-const LARGEST_RECIPE: u64 = 4 << 20;
-
 /// Builds, or with `--plan` tells what a build would change.
 pub(crate) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
+    let Some(source) = &arguments.source else { return matrix::run(arguments) };
     if let Some(output) = &arguments.output {
-        check_output(output, arguments)?;
+        check_output(source, output, arguments)?;
+    } else if !arguments.plan {
+        return Err(CliError::usage("--output is needed, or --plan"));
     }
-    let recipe = read_recipe(&arguments.recipe)?;
-    let input = Input::open(&arguments.source, &arguments.open, arguments.output.as_deref())?;
+    let written = Written::new(&arguments.recipe, &arguments.set);
+    one(arguments, written, &written.read()?, source, arguments.output.as_deref())
+}
+
+/// Builds one image, or with `--plan` tells what that would change.
+pub(super) fn one(
+    arguments: &BuildArgs,
+    written: Written<'_>,
+    early: &Recipe,
+    source: &Path,
+    output: Option<&Path>,
+) -> Result<u8, CliError> {
+    let input = Input::open(source, &arguments.open, output)?;
     let image = open_image(input, arguments.grow)?;
     let supply = supply::open(&arguments.supply)?;
     let mut surroundings =
         surroundings(&image, &arguments.recipe, arguments.agent.as_deref(), arguments.no_deferred)?;
     surroundings.supply = Some(supply.clone());
     let mut stage = Stage::new(&image.guest);
-    let notes = stage_recipe(&recipe, &mut stage, &surroundings)
+    let settled = written.settle(early, &stage)?;
+    let notes = stage_recipe(settled.as_ref().unwrap_or(early), &mut stage, &surroundings)
         .map_err(|error| CliError::from(error).redacted(stage.secrets()))?;
     let plan = Plan::new(&stage)?.with_notes(&notes).with_disk(image.grown.clone());
     let mut said = notes_text(&notes, stage.secrets());
@@ -51,7 +64,7 @@ pub(crate) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
         image.rehearse(&edits)?;
         return show(&shown);
     }
-    let Some(output) = &arguments.output else {
+    let Some(output) = output else {
         return Err(CliError::usage("--output is needed, or --plan"));
     };
     let code = build(image, &edits, output, changes, arguments)?;
@@ -93,7 +106,7 @@ pub(super) fn prepare(
     input: Input,
     harden: &HardenArgs,
 ) -> Result<(Image, Vec<Edit>, usize), CliError> {
-    let loaded = read_recipe(recipe)?;
+    let loaded = Written::new(recipe, &harden.set).read()?;
     prepare_loaded(&loaded, recipe, input, harden)
 }
 
@@ -109,7 +122,8 @@ pub(super) fn prepare_loaded(
     let mut surroundings = surroundings(&image, recipe, harden.agent.as_deref(), false)?;
     surroundings.supply = Some(supply.clone());
     let mut stage = Stage::new(&image.guest);
-    let notes = stage_recipe(loaded, &mut stage, &surroundings)
+    let settled = Written::new(recipe, &harden.set).settle(loaded, &stage)?;
+    let notes = stage_recipe(settled.as_ref().unwrap_or(loaded), &mut stage, &surroundings)
         .map_err(|error| CliError::from(error).redacted(stage.secrets()))?;
     let changes = Plan::new(&stage)?.changes().len();
     eprint_text(&notes_text(&notes, stage.secrets()));
@@ -161,8 +175,8 @@ fn build(
 }
 
 /// Everything that is wrong with the output's name is told before any work is done.
-fn check_output(output: &Path, arguments: &BuildArgs) -> Result<(), CliError> {
-    let mut inputs = vec![(&*arguments.source, "source"), (&*arguments.recipe, "recipe")];
+pub(super) fn check_output(source: &Path, output: &Path, arguments: &BuildArgs) -> Result<(), CliError> {
+    let mut inputs = vec![(source, "source"), (&*arguments.recipe, "recipe")];
     inputs.extend(arguments.agent.as_deref().map(|agent| (agent, "agent")));
     target::format(output, &arguments.target)?;
     target::check_output(output, arguments.plan || arguments.target.force, &inputs)
@@ -171,40 +185,6 @@ fn check_output(output: &Path, arguments: &BuildArgs) -> Result<(), CliError> {
 pub(super) fn show(text: &str) -> Result<u8, CliError> {
     std::io::stdout().write_all(text.as_bytes()).map_err(CliError::stream)?;
     Ok(0)
-}
-
-pub(super) fn read_recipe(path: &Path) -> Result<Recipe, CliError> {
-    let environment = |name: &str| std::env::var(name).ok();
-    read_recipe_with(path, &environment, &RealFiles)
-}
-
-/// Reads a recipe; `environment` and `files` are asked for what it refers to.
-pub(super) fn read_recipe_with(
-    path: &Path,
-    environment: &dyn Fn(&str) -> Option<String>,
-    files: &dyn HostFiles,
-) -> Result<Recipe, CliError> {
-    let fail = |error| CliError::io(path, "read the recipe", error);
-    let mut bytes = Vec::new();
-    // The size that a pipe or a device names is not what comes out of it.
-    let file = std::fs::File::open(path).map_err(fail)?;
-    file.take(LARGEST_RECIPE + 1).read_to_end(&mut bytes).map_err(fail)?;
-    if bytes.len() as u64 > LARGEST_RECIPE {
-        let message = format!("{}: more than {LARGEST_RECIPE} bytes are no recipe", path.display());
-        return Err(CliError::usage(message));
-    }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count();
-        CliError::usage(format!("{}:{}: the recipe is not UTF-8 text", path.display(), line + 1))
-    })?;
-    let recipe = load_recipe(path, &text, environment, files)?;
-    if !recipe.warnings.is_empty() {
-        talk::line(hardtack_yaml::render(&text, &recipe.warnings).trim_end());
-    }
-    Ok(recipe)
 }
 
 /// `SOURCE_DATE_EPOCH` (reproducible-builds.org), if it is set.

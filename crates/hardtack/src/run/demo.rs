@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::build;
-use crate::args::{BuildArgs, DemoArgs, SourceArgs, TargetArgs};
+use crate::args::{BuildArgs, DemoArgs, SourceArgs, SupplyArgs, TargetArgs};
 use crate::error::{CliError, LOCAL_IO};
 
 /// The sample cloud image; `tests/images/make-sample.sh` makes it.
@@ -31,7 +31,9 @@ pub(crate) fn run(arguments: &DemoArgs) -> Result<u8, CliError> {
     }
     let mut build = BuildArgs {
         recipe: directory.join("demo.yaml"),
-        source: directory.join("sample.qcow2"),
+        source: Some(directory.join("sample.qcow2")),
+        set: Vec::new(),
+        supply: SupplyArgs::default(),
         output: Some(directory.join(RESULT)),
         open: SourceArgs::default(),
         target: TargetArgs { force: true, ..TargetArgs::default() },

@@ -18,6 +18,7 @@ mod instances;
 mod launch;
 mod look;
 mod machines;
+mod matrix;
 mod packages;
 mod plan;
 mod publish;
@@ -37,6 +38,7 @@ mod undo;
 mod upload;
 mod user_data;
 mod verify;
+mod written;
 
 use crate::args::{Cli, Verb};
 use crate::error::CliError;

@@ -1,9 +1,15 @@
 //! `hardtack schema`.
 
-use crate::args::SchemaArgs;
+use std::io::Write as _;
+
+use crate::args::{Of, SchemaArgs};
 use crate::error::CliError;
 
-/// Print the JSON Schema of what people write.
+/// Prints the JSON Schema of what people write.
 pub(crate) fn run(arguments: &SchemaArgs) -> Result<u8, CliError> {
-    Err(CliError::usage(format!("not built yet: {arguments:?}")))
+    let schema = match arguments.of {
+        Of::Recipe => hardtack_recipe::recipe_schema(),
+    };
+    writeln!(std::io::stdout().lock(), "{schema:#}").map_err(CliError::stream)?;
+    Ok(0)
 }

@@ -17,6 +17,7 @@ use crate::agent_file;
 use crate::args::SourceArgs;
 use crate::error::CliError;
 use crate::run::build;
+use crate::run::written::Written;
 
 /// What a file's digest is made of.
 const BLOCK: usize = 1 << 20;
@@ -29,13 +30,16 @@ pub(super) struct Witness {
 
 impl Witness {
     /// Reads the recipe, and remembers all that it asks for.
-    pub(super) fn recipe(&self, path: &Path) -> Result<Recipe, CliError> {
+    pub(super) fn recipe(&self, path: &Path, set: &[(String, String)]) -> Result<Recipe, CliError> {
         let environment = |name: &str| {
             let value = std::env::var(name).ok();
             self.see(format!("variable {name}"), value.as_ref().map(|value| digest(value.as_bytes())));
             value
         };
-        let recipe = build::read_recipe_with(path, &environment, self)?;
+        let recipe = Written::new(path, set).read_with(&environment, self)?;
+        for (name, value) in set {
+            self.see(format!("set {name}"), Some(digest(value.as_bytes())));
+        }
         self.see("recipe".to_owned(), Some(file(path)?));
         self.see("name".to_owned(), Some(digest(recipe.name.as_bytes())));
         for deb in recipe.packages().into_iter().flat_map(|packages| &packages.debs) {

@@ -83,7 +83,7 @@ impl<'a> Order<'a> {
         };
         let witness = Witness::default();
         let recipe = match &arguments.harden.recipe {
-            Some(path) => Some(witness.recipe(path)?),
+            Some(path) => Some(witness.recipe(path, &arguments.harden.set)?),
             None => None,
         };
         let request = register_request(&arguments.register)?;

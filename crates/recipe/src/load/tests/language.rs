@@ -173,7 +173,7 @@ fn what_the_command_line_sets_is_text_or_a_number_as_is_wanted() {
     assert_eq!(recipe.mfa().unwrap().totp.window, 7);
     assert_eq!(recipe.users().next().unwrap().gecos.as_deref(), Some("12"));
     assert!(
-        load(&folder, text, &[("n", "seven")]).unwrap_err().render().contains("5:43"),
+        load(&folder, text, &[("n", "seven")]).unwrap_err().render().contains("5:36"),
         "the place of use"
     );
 }
@@ -521,7 +521,7 @@ fn recipes_validate_by_the_schema() {
 #[test]
 fn damaged_recipes_never_panic() {
     let folder = Folder::new();
-    put(&folder, "base.yaml", "recipe: 1\nvars: {b: 1}\ninclude: recipe.yaml\nsteps: [agent]\n");
+    put(&folder, "base.yaml", "recipe: 1\nvars: {b: 1}\nsteps: [agent]\n");
     let text = "recipe: 1\nname: {var: h}\ninclude: [base.yaml]\nvars: {h: x, l: [a, b], s: {env: PW, secret: true}}\n\
         matrix: [{source: a, output: b, vars: {h: y}}]\nsteps:\n\
         - user: {name: {var: h}, groups: {var: l}, password: {var: s}}\n  when: {any: [{os: debian}, {not: {version: '>= 12, < 14'}}]}\n\
