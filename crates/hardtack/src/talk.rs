@@ -10,13 +10,7 @@ pub(crate) fn note(text: &str) {
 /// One line.
 pub(crate) fn line(text: &str) {
     // Names out of images and archives are nothing that a terminal should obey.
-    let safe: String = text
-        .chars()
-        .flat_map(|char| match char.is_control() && !matches!(char, '\n' | '\t') {
-            true => char.escape_unicode().collect::<Vec<_>>(),
-            false => vec![char],
-        })
-        .collect();
+    let safe = crate::terminal::safe_lines(text);
     // What is said on standard error is talk; the work goes on without a listener.
     let _ = writeln!(std::io::stderr(), "{safe}");
 }
