@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hardtack_credentials::AgentConfig;
 use hardtack_guest::{GuestPath, Stage, State};
 
+use crate::model::operation::Operation;
 use crate::model::{AgentStep, Recipe};
 use crate::steps;
 use crate::supply::{Supplied, Supply};
@@ -152,10 +153,12 @@ pub(crate) fn pass(
         let part = (index + 1).to_string();
         run(how, "files", &part, &mut cx, |cx| steps::files::apply(from_ref(one), cx))?;
     }
-    for (index, one) in recipe.operations().iter().enumerate() {
+    let mut operations = steps::operation::Session::new(recipe.operations());
+    for index in operations.order() {
         let part = (index + 1).to_string();
-        run(how, "operations", &part, &mut cx, |cx| steps::operation::apply(from_ref(one), cx))?;
+        run(how, "operations", &part, &mut cx, |cx| operations.apply(index, cx))?;
     }
+    run(how, "operations", "", &mut cx, |cx| operations.finish(cx))?;
     if let Some(step) = recipe.sshd() {
         run(how, "sshd", "", &mut cx, |cx| steps::sshd::apply(step, recipe.mfa(), cx))?;
     }
@@ -173,7 +176,8 @@ pub(crate) fn pass(
         })?;
     }
     // What is left for the first boot needs somebody who does it.
-    let left = cx.agent.packages.is_some() || !cx.agent.tasks.is_empty() || cx.agent.host_keys;
+    let passwords = recipe.operations().iter().any(Operation::makes_password);
+    let left = cx.agent.packages.is_some() || !cx.agent.tasks.is_empty() || cx.agent.host_keys || passwords;
     let agent = recipe.agent().copied().or(left.then(AgentStep::default));
     if let Some(step) = agent {
         run(how, "agent", "", &mut cx, |cx| steps::agent::apply(&step, cx))?;

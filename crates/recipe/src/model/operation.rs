@@ -22,36 +22,10 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// What it is called in plans and reports: its name and what it is about.
+    /// Whether the agent makes a password for it, on each instance.
     #[must_use]
-    pub fn title(&self) -> String {
-        let about = match &self.action {
-            Action::AppendLine { path, .. }
-            | Action::Chmod { path, .. }
-            | Action::Chown { path, .. }
-            | Action::Edit { path, .. }
-            | Action::Mkdir { path }
-            | Action::Scrub { path }
-            | Action::Touch { path }
-            | Action::Truncate { path }
-            | Action::TruncateRecursive { path }
-            | Action::Write { path, .. } => path.clone(),
-            Action::Copy { to, .. }
-            | Action::CopyIn { to, .. }
-            | Action::Move { to, .. }
-            | Action::TarIn { to, .. }
-            | Action::Upload { to, .. } => to.clone(),
-            Action::Delete { pattern } => pattern.clone(),
-            Action::Hostname { name } => name.clone(),
-            Action::Link { paths, .. } => paths.join(", "),
-            Action::Password { user, .. } | Action::SshInject { user, .. } => user.clone(),
-            Action::SelinuxRelabel => String::new(),
-            Action::Task(task) if task.packages.is_empty() => task.title.clone(),
-            Action::Task(task) => task.packages.join(", "),
-            Action::Timezone { zone } => zone.clone(),
-        };
-        let space = if about.is_empty() { "" } else { " " };
-        format!("{}{space}{about} (recipe line {})", self.name, self.line)
+    pub fn makes_password(&self) -> bool {
+        matches!(&self.action, Action::Password { password: NewPassword::Set(Password::Random(_)), .. })
     }
 }
 

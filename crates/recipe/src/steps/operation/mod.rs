@@ -14,6 +14,8 @@ mod tests;
 mod text;
 mod unpack;
 
+use std::collections::BTreeSet;
+
 use hardtack_guest::{FileType, GuestPath, Set, accounts, glob};
 
 use crate::model::Content;
@@ -27,48 +29,63 @@ const SECRET_MODE: u32 = 0o600;
 /// So many paths below one directory are emptied or labelled.
 const MOST_PATHS: usize = 1 << 20;
 
-/// Carries the operations out, in the order written; what waits for the first boot comes behind, and
-/// `firstboot` behind that.
-///
-/// # Errors
-/// The first one that cannot be done, with its line in the recipe.
-pub fn apply(operations: &[Operation], cx: &mut Context<'_, '_>) -> Result<(), StepError> {
-    if operations.is_empty() {
-        return Ok(());
+/// The operations of one run: they share the record, and know of each other.
+pub struct Session<'r> {
+    operations: &'r [Operation],
+    /// The record, and the operations whose result a later one took away in an earlier build.
+    known: Option<(Records, BTreeSet<usize>)>,
+}
+
+impl<'r> Session<'r> {
+    /// For these operations, in the order written.
+    #[must_use]
+    pub fn new(operations: &'r [Operation]) -> Self {
+        Self { operations, known: None }
     }
-    let mut records = Records::load(cx)?;
-    let taken = records.taken(operations, cx)?;
-    for (index, operation) in operations.iter().enumerate() {
-        if taken.contains(&index) {
-            continue;
+
+    /// The order in which they are carried out: as written, `firstboot` and its kin behind the others.
+    #[must_use]
+    pub fn order(&self) -> Vec<usize> {
+        let is_late = |index: &usize| matches!(self.operations.get(*index).map(|one| &one.action), Some(Action::Task(task)) if task.late);
+        let (late, mut order): (Vec<usize>, Vec<usize>) = (0..self.operations.len()).partition(is_late);
+        order.extend(late);
+        order
+    }
+
+    /// Carries one out.
+    ///
+    /// # Errors
+    /// When it cannot be done, with its line in the recipe.
+    pub fn apply(&mut self, index: usize, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
+        let Some(operation) = self.operations.get(index) else { return Ok(()) };
+        if self.known.is_none() {
+            let records = Records::load(cx)?;
+            let taken = records.taken(self.operations, cx)?;
+            self.known = Some((records, taken));
         }
-        let digest = record::digest(operations, index);
-        cx.stage.set_step(operation.name);
-        cx.stage.set_part(Some(&operation.title()));
+        let Some((records, taken)) = &mut self.known else { return Ok(()) };
+        if taken.contains(&index) {
+            return Ok(());
+        }
+        let digest = record::digest(self.operations, index);
         let at = At { line: operation.line, name: operation.name };
-        let done = one(&at, operation, &digest, &mut records, cx);
-        match done {
+        match one(&at, operation, &digest, records, cx) {
             Err(error) if operation.optional && is_absence(&error) => {
                 let text = at.say(&format!("is passed over: {}", plain(&error)));
                 cx.info(operation.name, text);
+                Ok(())
             }
-            Err(error) => return Err(error.within(operation.name)),
-            Ok(()) => {}
+            done => done.map_err(|error| error.within(operation.name)),
         }
     }
-    for late in [false, true] {
-        for operation in operations {
-            if let Action::Task(step) = &operation.action
-                && step.late == late
-            {
-                cx.stage.set_step(operation.name);
-                cx.stage.set_part(Some(&operation.title()));
-                task(operation.name, step, cx)?;
-            }
-        }
+
+    /// Writes the record. To be called behind the last one.
+    ///
+    /// # Errors
+    /// When the image cannot take it.
+    pub fn finish(self, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
+        self.known.map_or(Ok(()), |(records, _)| records.store(cx))
     }
-    cx.stage.set_step("operations");
-    records.store(cx)
 }
 
 fn one(
@@ -113,8 +130,7 @@ fn one(
         Action::SelinuxRelabel => machine::relabel(at, cx),
         Action::SshInject { user, keys } => account::ssh_inject(at, user, keys, cx),
         Action::TarIn { entries, to, .. } => unpack::tar_in(at, entries, to, cx),
-        // Behind all others.
-        Action::Task(_) => Ok(()),
+        Action::Task(step) => task(at.name, step, cx),
         Action::Timezone { zone } => machine::timezone(at, zone, cx),
         Action::Touch { path } => text::touch(at, path, cx),
         Action::Truncate { path } => text::truncate(at, path, cx),

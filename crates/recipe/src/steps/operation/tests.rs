@@ -55,6 +55,12 @@ fn recipe(steps: &str, directory: &Path) -> Result<Recipe, String> {
     load_recipe(&directory.join("r.yaml"), &text, &env, &RealFiles).map_err(|error| error.to_string())
 }
 
+fn apply(operations: &[Operation], cx: &mut Context<'_, '_>) -> Result<(), StepError> {
+    let mut session = Session::new(operations);
+    session.order().into_iter().try_for_each(|index| session.apply(index, cx))?;
+    session.finish(cx)
+}
+
 fn run(recipe: &Recipe, stage: &mut Stage<'_>) -> Result<Vec<Note>, StepError> {
     let mut cx = Context::for_tests(stage);
     cx.epoch = EPOCH;
