@@ -1,6 +1,5 @@
 //! What repositories offer: fetched, proved, indexed.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hardtack_guest::dpkg::admin::Architectures;
@@ -226,16 +225,6 @@ impl Catalogue {
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
-    }
-
-    /// The offers of some packages by name and architecture, for callers that look something up.
-    #[must_use]
-    pub fn by_name(&self) -> BTreeMap<&str, Vec<&Offer>> {
-        let mut found: BTreeMap<&str, Vec<&Offer>> = BTreeMap::new();
-        for offer in &self.offers {
-            found.entry(&offer.package.name).or_default().push(offer);
-        }
-        found
     }
 
     /// Brings the `.deb` files of a solution to `directory`, or to the cache when it is `None`.

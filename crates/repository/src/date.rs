@@ -50,6 +50,15 @@ pub(crate) fn iso(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// Reads what [`iso`] writes.
+pub(crate) fn from_iso(text: &str) -> Option<u64> {
+    let (day, clock) = text.strip_suffix('Z')?.split_once('T')?;
+    let parts: Vec<&str> = day.split('-').collect();
+    let [year, month, day] = parts[..] else { return None };
+    let month = MONTHS.get(month.parse::<usize>().ok()?.checked_sub(1)?)?;
+    parse(&format!("{day} {month} {year} {clock} UTC"))
+}
+
 /// Seconds since 1970; a clock before that counts as 1970.
 pub(crate) fn seconds(time: std::time::SystemTime) -> u64 {
     time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs()
@@ -69,6 +78,7 @@ mod tests {
         ] {
             assert_eq!(parse(text), Some(seconds), "{text}");
             assert_eq!(iso(seconds), shown);
+            assert_eq!(from_iso(shown), Some(seconds));
         }
         for text in [
             "",

@@ -107,7 +107,7 @@ impl Lock {
         if lock.version != 1 {
             return Err(wrong(format!("is of version {}, and 1 is what is known", lock.version)));
         }
-        if let Some(bad) = lock.repositories.iter().find(|one| from_iso(&one.date).is_none()) {
+        if let Some(bad) = lock.repositories.iter().find(|one| date::from_iso(&one.date).is_none()) {
             return Err(wrong(format!("{} {} has the date {:?}", bad.uri, bad.suite, bad.date)));
         }
         Ok(lock)
@@ -125,7 +125,7 @@ impl Lock {
         self.repositories
             .iter()
             .find(|one| one.uri == uri && one.suite == suite)
-            .and_then(|one| from_iso(&one.date))
+            .and_then(|one| date::from_iso(&one.date))
     }
 
     /// The request that takes exactly what the lock has. `name` is what messages call it.
@@ -172,14 +172,4 @@ impl Lock {
         }
         Ok(Request { exact: Some(exact), removed: self.removed.clone(), ..wanted.clone() })
     }
-}
-
-fn from_iso(text: &str) -> Option<u64> {
-    let (day, clock) = text.strip_suffix('Z')?.split_once('T')?;
-    let parts: Vec<&str> = day.split('-').collect();
-    let [year, month, day] = parts[..] else { return None };
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let month = MONTHS.get(month.parse::<usize>().ok()?.checked_sub(1)?)?;
-    date::parse(&format!("{day} {month} {year} {clock} UTC"))
 }

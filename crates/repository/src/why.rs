@@ -48,7 +48,7 @@ pub struct Node {
 
 const FIELDS: [&str; 3] = ["Pre-Depends", "Depends", "Recommends"];
 
-fn groups<'a>(image: &'a Image, number: usize, recommends: bool) -> Vec<(&'static str, &'a Group)> {
+fn groups(image: &Image, number: usize, recommends: bool) -> Vec<(&'static str, &Group)> {
     let held = &image.held[number];
     let all = [&held.package.pre_depends, &held.package.depends, &held.recommends];
     let fields = if recommends { 3 } else { 2 };

@@ -206,7 +206,7 @@ fn is_strong(digest: Option<HashAlgorithm>) -> bool {
 /// The signature itself: its kind, digest, time, and the mathematics.
 fn fits(
     signature: &Signature,
-    key: &(impl VerifyingKey + KeyDetails),
+    key: &impl VerifyingKey,
     content: &[u8],
     clear: bool,
     name: &str,

@@ -14,9 +14,9 @@ use super::world::{Stands, World};
 
 /// Some candidates of one slot, sorted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Some1(Vec<usize>);
+pub(super) struct Among(Vec<usize>);
 
-impl VersionSet for Some1 {
+impl VersionSet for Among {
     type V = usize;
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Freedom {
 pub(super) struct Provider<'w, 'a> {
     pub(super) world: &'w World<'a>,
     pub(super) freedom: &'w Freedom,
-    pool: Pool<Some1, usize>,
+    pool: Pool<Among, usize>,
     solvables: Vec<SolvableId>,
     names: Vec<NameId>,
 }
@@ -54,7 +54,7 @@ impl<'w, 'a> Provider<'w, 'a> {
 
     fn set(&self, slot: usize, mut numbers: Vec<usize>) -> VersionSetId {
         numbers.sort_unstable();
-        self.pool.intern_version_set(self.names[slot], Some1(numbers))
+        self.pool.intern_version_set(self.names[slot], Among(numbers))
     }
 
     /// Any of these, the slots in the order of their first.

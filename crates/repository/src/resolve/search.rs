@@ -181,10 +181,7 @@ fn reasons(world: &World<'_>, chosen: &[usize]) -> HashMap<usize, Reason> {
     }
     // Then from everything else: what installed packages need in a new version.
     let mut rest = chosen.iter().copied();
-    loop {
-        let Some(number) = open.pop_front().or_else(|| rest.find(|number| !is_new(world, *number))) else {
-            break;
-        };
+    while let Some(number) = open.pop_front().or_else(|| rest.find(|number| !is_new(world, *number))) {
         let Some(package) = world.package(number) else { continue };
         let recommended = if is_new(world, number) { world.recommends(number) } else { &[] };
         for group in world.needs(number).into_iter().chain(recommended) {

@@ -157,16 +157,9 @@ impl<'a> World<'a> {
         for slot in &holds {
             self.slots[*slot].removable = false;
         }
-        for slot in 0..self.slots.len() {
-            let stands = self.stands(
-                slot,
-                &offers[slot],
-                request,
-                exact.as_ref(),
-                &suites,
-                holds.contains(&slot),
-                &wishes,
-            );
+        for (slot, offers) in offers.iter().enumerate() {
+            let stands =
+                self.stands(slot, offers, request, exact.as_ref(), &suites, holds.contains(&slot), &wishes);
             for what in stands {
                 self.candidates.push(Candidate { slot, what });
                 let number = self.candidates.len() - 1;
@@ -528,7 +521,8 @@ impl<'a> World<'a> {
             for number in self.meant(relation, package, Sense::Negative) {
                 // Nothing conflicts with itself, whatever it provides.
                 let itself = self.package(number).is_some_and(|other| other.name == package.name);
-                if !itself && !(is_installed(own.what) && is_installed(self.candidates[number].what)) {
+                let before = is_installed(own.what) && is_installed(self.candidates[number].what);
+                if !itself && !before {
                     found.push(number);
                 }
             }
@@ -543,7 +537,8 @@ impl<'a> World<'a> {
                 let together = package.multi_arch == MultiArch::Same
                     && other.multi_arch == MultiArch::Same
                     && package.version == other.version;
-                if !together && !(is_installed(own.what) && is_installed(self.candidates[*number].what)) {
+                let before = is_installed(own.what) && is_installed(self.candidates[*number].what);
+                if !together && !before {
                     found.push(*number);
                 }
             }
