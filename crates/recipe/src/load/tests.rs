@@ -595,5 +595,5 @@ fn the_examples_of_the_reference_load() {
             count += 1;
         }
     }
-    assert_eq!(count, 11);
+    assert!(count >= 15, "{count}");
 }
