@@ -43,8 +43,7 @@ fn everything_about_a_user_goes_and_what_is_shared_stays() {
 
 #[test]
 fn users_of_the_recipe_stay_and_no_system_directory_is_a_home() {
-    let recipe =
-        "- user-account: {remove: [ann, big]}\n- user: {name: ann, gecos: Ann}";
+    let recipe = "- user-account: {remove: [ann, big]}\n- user: {name: ann, gecos: Ann}";
     let look = |stage: &Stage<'_>| stage.read_text("/etc/passwd").unwrap().unwrap();
     let (changed, _, passwd) = staged(&people(), recipe, look).unwrap();
     assert!(passwd.contains("ann:x:1000") && !passwd.contains("big:"), "{passwd}");
