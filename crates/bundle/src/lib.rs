@@ -5,6 +5,7 @@
 //!
 //! - [`write_parts`] makes parts of a disk, [`pack_parts`] hands them to somebody;
 //!   [`Manifest::to_xml`] and [`write_manifest`] what belongs to them.
+//! - [`write_archive`] makes one packed archive of a disk, without a key: what `tar -czSf` makes.
 //! - [`unbundle`] makes the disk again, and [`check()`] only says whether that would go well.
 //! - [`PublicKey`] and [`PrivateKey`] seal, open, sign and verify.
 //!
@@ -30,8 +31,8 @@ pub use manifest::{Digest, ImageType, Manifest, Part, Signature, signed_text};
 pub use read::{Bundle, Check, Unbundled, Verdict, check, unbundle};
 pub use session::Session;
 pub use write::{
-    BundleOptions, Gzip, PackedPart, PackedParts, Progress, Stage, WrittenParts, pack_parts, part_name,
-    unfinished_files, write_parts,
+    BundleOptions, Gzip, PackedPart, PackedParts, Progress, Stage, WrittenArchive, WrittenParts, pack_parts,
+    part_name, unfinished_files, write_archive, write_parts,
 };
 
 use std::io::Write as _;

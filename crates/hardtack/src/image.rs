@@ -119,6 +119,9 @@ impl Image {
             self.input.note_snapshots();
         }
         let (residue, left_out) = self.residue(edits, options)?;
+        if target::is_archive(output) {
+            return self.write_archive(edits, output, options, residue, left_out);
+        }
         let mut file = AtomicFile::create(output)?;
         let progress = Progress::start(format!("writing {}", output.display()));
         let changed = self.disk.changed_ranges(0..self.disk.len());
@@ -128,6 +131,26 @@ impl Image {
         let backing = if options.overlay { self.input.backing_of_overlay() } else { Backing::Refuse };
         let finished: Arc<dyn BlockSource> = Arc::from(file.read_back(&backing)?);
         let confirmation = confirm(edits, self.epoch, &finished, &|path: &GuestPath| self.locate(path))?;
+        file.commit(options.force)?;
+        Ok(Finished { written: written.written, format: written.format, confirmation, left_out })
+    }
+
+    /// The same into an archive, which is not read again: the second reader looks at the disk before it is packed.
+    fn write_archive(
+        self,
+        edits: &[Edit],
+        output: &Path,
+        options: &TargetArgs,
+        residue: Vec<Range<u64>>,
+        left_out: u64,
+    ) -> Result<Finished, CliError> {
+        let disk: Arc<dyn BlockSource> = Arc::new(Holes::new(self.disk.clone(), residue));
+        let confirmation = confirm(edits, self.epoch, &disk, &|path: &GuestPath| self.locate(path))?;
+        let mut file = AtomicFile::create(output)?;
+        let progress = Progress::start(format!("writing {}", output.display()));
+        let job = Job { input: &self.input, disk: &*disk, changed: Vec::new(), residue: Vec::new() };
+        let written = target::write(job, options, &mut file, &|done, total| progress.at(done, total))?;
+        progress.finish(written.written.data);
         file.commit(options.force)?;
         Ok(Finished { written: written.written, format: written.format, confirmation, left_out })
     }

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::Path;
 
+use hardtack_bundle::{BundleOptions, Stage, write_archive};
 use hardtack_disk::{
     AtomicFile, BlockSource, Compression, Holes, ImageFormat, OverlayBase, Progress, Qcow2Options,
     RewriteOptions, Written, backing_name, write_overlay, write_qcow2, write_qcow2_from, write_raw,
@@ -31,13 +32,35 @@ pub(crate) struct Finished {
     pub(crate) written: Written,
     /// The format.
     pub(crate) format: ImageFormat,
+    /// The name of the archive's member that it is, where it is in one.
+    pub(crate) member: Option<String>,
     /// Clusters of a qcow2 source that were taken over as they are stored.
     pub(crate) kept: Option<u64>,
+}
+
+/// True when the output's name asks for an archive with a raw disk in it.
+pub(crate) fn is_archive(output: &Path) -> bool {
+    let name = output.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    [".tgz", ".tar.gz"].iter().any(|suffix| name.ends_with(suffix))
+}
+
+/// The name of the member of an archive: that of the source, where it was a member itself, else the archive's with `.img`.
+fn member_name(output: &Path, input: &Input) -> String {
+    let last = |name: &String| name.rsplit('/').next().map(str::to_owned).filter(|name| !name.is_empty());
+    input.members.last().and_then(last).unwrap_or_else(|| {
+        let name = output.file_name().unwrap_or_default().to_string_lossy();
+        let stem = name.strip_suffix(".tar.gz").or_else(|| name.strip_suffix(".tgz")).unwrap_or(&name);
+        format!("{stem}.img")
+    })
 }
 
 /// The format of the output, or why the options contradict each other.
 pub(crate) fn format(output: &Path, options: &TargetArgs) -> Result<ImageFormat, CliError> {
     let suffix = output.extension().map(|suffix| suffix.to_string_lossy().to_lowercase());
+    if is_archive(output) && (options.overlay || options.format == Some(Format::Qcow2)) {
+        let what = if options.overlay { "--overlay writes" } else { "--format is" };
+        return Err(CliError::usage(format!("{}: {what} qcow2, and an archive holds raw", output.display())));
+    }
     if options.overlay {
         return match (options.format, suffix.as_deref()) {
             (Some(Format::Raw), _) => Err(CliError::usage("--overlay writes qcow2, and --format is raw")),
@@ -164,7 +187,19 @@ fn write_all(
         changed.extend(residue.iter().cloned());
     }
     let disk = &Holes::new(disk, residue);
-    let finished = |written| Finished { written, format, kept: None };
+    let finished = |written| Finished { written, format, member: None, kept: None };
+    if is_archive(out.path()) {
+        let member = member_name(out.path(), input);
+        let archive = BundleOptions { threads, ..BundleOptions::new(&member, Path::new("")) };
+        let packed = write_archive(disk, &archive, out, &|stage, done, total| {
+            if stage == Stage::Write {
+                progress(done, total);
+            }
+        })
+        .map_err(CliError::from)?;
+        let written = Written { virtual_size: packed.size, file_size: packed.length, data: packed.data };
+        return Ok(Finished { written, format, member: Some(member), kept: None });
+    }
     if options.overlay {
         let name = backing_name(out.path(), &input.path, false)?;
         let base = OverlayBase { name, format: input.base_format()? };
@@ -181,7 +216,7 @@ fn write_all(
         (ImageFormat::Qcow2, Some(source)) if options.compression.is_none() => {
             let options = RewriteOptions { threads, scrub: options.sparsify, ..RewriteOptions::default() };
             let rewritten = write_qcow2_from(source, disk, &changed, out, &options, progress)?;
-            Finished { written: rewritten.written, format, kept: Some(rewritten.kept) }
+            Finished { written: rewritten.written, format, member: None, kept: Some(rewritten.kept) }
         }
         (ImageFormat::Qcow2, _) => {
             let options = Qcow2Options { threads, compression, ..Qcow2Options::default() };

@@ -6,6 +6,7 @@
 //! time. What comes out depends on the disk's bytes and the options only. A thread has one piece at a
 //! time, so memory is about 4 MiB a thread, at most 40 MiB, and the map of the disk.
 
+mod archive;
 mod pack;
 mod parts;
 mod scan;
@@ -19,6 +20,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use hardtack_disk::BlockSource;
 use sha1::{Digest as _, Sha1};
 
+pub use self::archive::{WrittenArchive, write_archive};
 use self::pack::{Frame, Packed, Packer};
 use self::parts::{Committer, Output, Parts, ToFiles, ToSink};
 pub use self::parts::{PackedPart, part_name};
@@ -265,21 +267,43 @@ impl<'a> Plan<'a> {
     }
 }
 
-type Finished = (manifest::Digest, (Vec<Part>, u64));
+/// Where the packed stream goes, piece by piece, in its order.
+trait Taker: Send {
+    /// What it has come to.
+    type Done;
 
-fn run<O: Output>(
+    /// Takes the next bytes.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error>;
+
+    /// There are no more.
+    fn finish(self) -> Result<Self::Done, Error>;
+}
+
+impl<O: Output + Send> Taker for Parts<'_, O> {
+    type Done = (Vec<Part>, u64);
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        Parts::write(self, bytes)
+    }
+
+    fn finish(self) -> Result<Self::Done, Error> {
+        Parts::finish(self)
+    }
+}
+
+fn run<T: Taker>(
     stream: &Stream<'_>,
-    mut parts: Parts<'_, O>,
+    mut taker: T,
     options: &BundleOptions<'_>,
     threads: usize,
     progress: Progress<'_>,
-) -> Result<Finished, Error> {
+) -> Result<(manifest::Digest, T::Done), Error> {
     let frame = Frame::new(options.gzip);
-    parts.write(frame.head())?;
+    taker.write(frame.head())?;
     // A level that is not known is told before any thread is started.
     Packer::new(options.gzip, options.level)?;
     let next = AtomicU64::new(0);
-    let (hash, out) = (Turns::new(Sha1::new()), Turns::new((parts, frame)));
+    let (hash, out) = (Turns::new(Sha1::new()), Turns::new((taker, frame)));
     let first: Mutex<Option<Error>> = Mutex::default();
     let work = || -> Result<(), Error> {
         let mut packer = Packer::new(options.gzip, options.level)?;
@@ -298,9 +322,9 @@ fn run<O: Output>(
                 return Ok(());
             }
             packer.pack(piece, &mut packed)?;
-            let written = out.take(number, |(parts, frame)| {
+            let written = out.take(number, |(taker, frame)| {
                 frame.add(&packed, length);
-                parts.write(&packed.bytes)
+                taker.write(&packed.bytes)
             });
             match written {
                 None => return Ok(()),
@@ -327,9 +351,9 @@ fn run<O: Output>(
         return Err(error);
     }
     progress(Stage::Write, stream.len(), stream.len());
-    let (mut parts, frame) = out.into_inner();
-    parts.write(&frame.tail())?;
-    Ok((hash.into_inner().finalize().into(), parts.finish()?))
+    let (mut taker, frame) = out.into_inner();
+    taker.write(&frame.tail())?;
+    Ok((hash.into_inner().finalize().into(), taker.finish()?))
 }
 
 /// Something that all pieces go through in their order.

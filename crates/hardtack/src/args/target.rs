@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args, ValueEnum};
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Output", group = ArgGroup::new("residue").args(["sparsify", "no_sparsify"]))]
 pub(crate) struct TargetArgs {
-    /// The output's format; else by its suffix (.qcow2, .raw, .img), else raw.
+    /// The output's format; else by its suffix (.qcow2, .raw, .img; .tgz is raw in an archive), else raw.
     #[arg(long, value_enum)]
     pub(crate) format: Option<Format>,
 

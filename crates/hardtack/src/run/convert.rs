@@ -54,7 +54,7 @@ pub(super) fn residue(input: &Input) -> Result<Vec<Range<u64>>, CliError> {
 }
 
 fn tell(arguments: &ConvertArgs, input: &Input, finished: &Finished) -> Result<u8, CliError> {
-    let Finished { written, format, kept } = finished;
+    let Finished { written, format, member, kept } = finished;
     let output = arguments.output.display().to_string();
     let overlay = arguments.target.overlay;
     let mut out = std::io::stdout().lock();
@@ -70,11 +70,16 @@ fn tell(arguments: &ConvertArgs, input: &Input, finished: &Finished) -> Result<u
             "snapshots_dropped": if overlay { 0 } else { input.snapshots },
             "clusters_kept": kept,
             "overlay": overlay,
+            "member": member,
         });
         writeln!(out, "{result}")
     } else {
         let (disk, data) = (mebibytes(written.virtual_size), mebibytes(written.data));
-        let what = if overlay { "qcow2 overlay" } else { format.name() };
+        let what = match member {
+            Some(member) => format!("{member} ({}) in tar in gzip", format.name()),
+            None if overlay => "qcow2 overlay".to_owned(),
+            None => format.name().to_owned(),
+        };
         writeln!(
             out,
             "{output}: {what}, a disk of {disk} MiB with {data} MiB of data, from {}",
