@@ -10,13 +10,17 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use hardtack_credentials::AgentConfig;
 use hardtack_guest::{Content, HostTree, Stage, State, Tree};
 use hardtack_recipe::model::{DebFile, PackagesStep};
 use hardtack_recipe::steps::packages;
+use hardtack_recipe::supply::Supplied;
 use hardtack_recipe::{Context, Facts, Options, StepError};
 
+#[path = "packages/removals.rs"]
+mod removals;
 #[path = "packages/upgrades.rs"]
 mod upgrades;
 
@@ -107,17 +111,35 @@ fn context<'a, 't>(stage: &'a mut Stage<'t>, no_deferred: bool) -> Context<'a, '
 
 /// The step over `root`, its result written back to `root`.
 fn with_step(root: &Path, debs: &[PathBuf], no_deferred: bool) -> std::result::Result<Result, StepError> {
+    let step = PackagesStep { debs: files(debs), ..PackagesStep::default() };
+    with(root, &step, None, no_deferred)
+}
+
+/// The same with any settings, and what repositories have given for them.
+fn with_settings(
+    root: &Path,
+    step: &PackagesStep,
+    supplied: Option<Supplied>,
+) -> std::result::Result<Result, StepError> {
+    with(root, step, supplied, false)
+}
+
+fn files(debs: &[PathBuf]) -> Vec<DebFile> {
+    let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+    debs.iter().map(|path| DebFile { name: name(path), path: path.clone() }).collect()
+}
+
+fn with(
+    root: &Path,
+    step: &PackagesStep,
+    supplied: Option<Supplied>,
+    no_deferred: bool,
+) -> std::result::Result<Result, StepError> {
     let tree = HostTree::new(root);
     let mut stage = Stage::new(&tree);
-    let debs = debs
-        .iter()
-        .map(|path| DebFile {
-            name: path.file_name().unwrap().to_string_lossy().into_owned(),
-            path: path.clone(),
-        })
-        .collect();
     let mut cx = context(&mut stage, no_deferred);
-    packages::apply(&PackagesStep { debs, ..PackagesStep::default() }, &mut cx)?;
+    cx.supplied = supplied.map(Arc::new);
+    packages::apply(step, &mut cx)?;
     let agent = cx.agent.clone();
     let notes: Vec<String> = cx.notes.iter().map(|note| note.text.clone()).collect();
     let changes = stage.changes().unwrap().len();
@@ -447,7 +469,7 @@ fn packages_with_scripts_are_left_for_the_first_boot() {
     let done = with_step(&ours, &all, false).unwrap();
     let config = done.agent.packages.clone().unwrap();
     assert_eq!(config.install, ["probe-pre_2%3a1_amd64.deb"]);
-    assert_eq!(config.configure, ["probe-post", "probe-on-post", "initramfs-tools"]);
+    assert_eq!(config.configure, ["initramfs-tools", "probe-on-post", "probe-post"]);
     let again = with_step(&ours, &all, false).unwrap();
     assert_eq!((again.changes, again.agent.packages), (0, done.agent.packages));
     // The first boot, without its boot: update-initramfs would take minutes.

@@ -216,14 +216,10 @@ fn is_below(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// True for a configuration file `name` and its copies: `name~`, `name.~3~`, `#name#`, `name.dpkg-old`…
+/// True for a configuration file `name` and its copies: `name~`, `#name#`, `name.dpkg-old`…
 fn goes_with(name: &str, other: &str) -> bool {
     let Some(rest) = other.strip_prefix(name) else {
         return other.strip_prefix('#').and_then(|rest| rest.strip_suffix('#')) == Some(name);
     };
-    let numbered = rest.strip_prefix(".~").and_then(|rest| rest.strip_suffix('~'));
-    rest.is_empty()
-        || BESIDE.contains(&rest)
-        || numbered
-            .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    rest.is_empty() || BESIDE.contains(&rest)
 }
