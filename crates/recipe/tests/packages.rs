@@ -201,6 +201,7 @@ fn census(root: &Path) -> BTreeMap<String, String> {
                 "/var/lib/dpkg/lock",
                 "/var/lib/dpkg/triggers/Lock",
                 "/var/cache/ldconfig/aux-cache",
+                "/var/cache/apt/",
             ];
             if by_nature.iter().any(|start| name.starts_with(start))
                 || name.starts_with("/var/lib/dpkg/") && name.ends_with("-old")
