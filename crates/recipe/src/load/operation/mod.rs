@@ -11,8 +11,8 @@ use super::files::{groups, guest_path, mode, one_line, owner, pattern};
 use super::keys::StepKeys;
 use super::reader::{Fields, Reader};
 use super::user;
-use crate::model::KeySource;
 use crate::model::operation::{Action, NewPassword, Operation, TaskStep};
+use crate::model::{Content, KeySource};
 use keys::{ENTRIES, Entry};
 
 /// A file of the host for the image, at most.
@@ -257,11 +257,25 @@ fn copy_in(reader: &mut Reader<'_>, given: &Given<'_>) -> Option<Action> {
 fn edit(reader: &mut Reader<'_>, given: &Given<'_>) -> Option<Action> {
     let path = given.path(reader, "path", true);
     let pattern = given.need(reader, "match").and_then(|node| pattern(reader, node));
-    let with = given.need(reader, "with").and_then(|node| Some((one_line(reader, node, "with")?, node.span)));
+    let with = given.need(reader, "with").and_then(|node| Some((lines(reader, node, "with")?, node.span)));
     let expect = given.may(reader, "expect", |reader, node| reader.number(node, "expect", 1..=1_000_000));
     let (pattern, (with, span)) = (pattern?, with?);
     groups(reader, &pattern, &with, span)?;
     Some(Action::Edit { path: path?, pattern, with, expect: expect? })
+}
+
+/// One line or several, without the end of the last one.
+fn lines(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<Content> {
+    let mut content = reader.content(node, what, true)?;
+    content.text = content.text.replace("\r\n", "\n");
+    if content.text.ends_with('\n') {
+        content.text.pop();
+    }
+    if content.text.contains(['\r', '\0']) {
+        reader.error(node.span, format!("`{what}` holds a character that no line of text has"));
+        return None;
+    }
+    Some(content)
 }
 
 fn link(reader: &mut Reader<'_>, given: &Given<'_>) -> Option<Action> {

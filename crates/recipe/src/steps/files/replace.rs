@@ -92,7 +92,7 @@ pub(in crate::steps) fn cut(line: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// True when the first line ends as on Windows.
-pub(super) fn uses_crlf(content: &[u8]) -> bool {
+pub(in crate::steps) fn uses_crlf(content: &[u8]) -> bool {
     content
         .iter()
         .position(|byte| *byte == b'\n')
@@ -143,20 +143,21 @@ pub fn references(with: &str) -> Vec<&str> {
 }
 
 /// What a line looks like that the replacement was made in: its text, with anything for groups,
-/// bound to the line's start and end where the pattern is.
+/// bound to the line's start and end where the pattern is. A replacement of several lines is looked for in the whole text.
 pub(in crate::steps) fn wanted(pattern: &str, with: &str) -> Option<Regex> {
     let whole = !pattern.contains('|');
     let start = if whole && pattern.starts_with('^') { "^" } else { "" };
     let end = if whole && pattern.ends_with('$') && !pattern.ends_with("\\$") { "$" } else { "" };
     let middle = shape(with);
-    Regex::new(&format!("{start}{middle}{end}")).ok()
+    let lines = if with.contains('\n') { "(?mR)" } else { "" };
+    Regex::new(&format!("{lines}{start}{middle}{end}")).ok()
 }
 
 /// The replacement text as a pattern, with anything in the place of groups.
 fn shape(with: &str) -> String {
     let pattern = |part: Part<'_>| match part {
         Part::Text(text) => regex::escape(text),
-        Part::Group(_) => "(?s-u:.)*?".to_owned(),
+        Part::Group(_) => "(?-u:[^\n])*?".to_owned(),
     };
     parts(with).into_iter().map(pattern).collect()
 }

@@ -237,6 +237,22 @@ fn edits_are_counted_and_made_once() {
 }
 
 #[test]
+fn one_line_becomes_several() {
+    let step = r#"- edit: {path: /etc/app.conf, match: '^(\s*)#two=2$', with: "${1}two=2\n${1}four=4\n", expect: 1}"#;
+    assert_eq!(text(&built(step), "/etc/app.conf"), "one=1\ntwo=2\nfour=4\nthree=3");
+    // With a result that matches again, too.
+    let made = built(r#"- edit: {path: /etc/app.conf, match: 'one', with: "one\none"}"#);
+    assert_eq!(text(&made, "/etc/app.conf"), "one\none=1\n#two=2\nthree=3");
+    // In the file's own ends of lines.
+    let made = built(r#"- edit: {path: /etc/crlf.conf, match: '^a$', with: "x\ny", expect: 1}"#);
+    assert_eq!(text(&made, "/etc/crlf.conf"), "x\r\ny\r\nb");
+    // What somebody took out of the middle since is told.
+    let half = tree().file("/etc/app.conf", "one=1\ntwo=2\nthree=3");
+    let recipe = recipe(step, Path::new("/")).unwrap();
+    assert!(run(&recipe, &mut Stage::new(&half)).unwrap_err().to_string().contains("matches 0 times"));
+}
+
+#[test]
 fn debian_keeps_its_name_in_two_files() {
     let made = built("- hostname: web-1.example.net");
     assert_eq!(text(&made, "/etc/hostname"), "web-1.example.net\n");

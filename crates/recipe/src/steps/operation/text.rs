@@ -138,7 +138,8 @@ pub(super) struct Edit<'a> {
     pub(super) expect: Option<u32>,
 }
 
-/// `edit`: every match is replaced once, line by line; the lines' ends are never touched.
+/// `edit`: every match is replaced once, line by line; the lines' ends are never touched. A replacement of several
+/// lines gets the ends that the file has.
 pub(super) fn edit(
     at: &At,
     edit: &Edit<'_>,
@@ -197,12 +198,17 @@ struct Replaced {
 
 impl Replaced {
     fn of(old: &[u8], pattern: &Regex, with: &str) -> Self {
-        let wanted = replace::wanted(pattern.as_str(), with);
-        let mut made = Self { text: Vec::with_capacity(old.len()), matches: 0, holds: false };
+        let ends = if replace::uses_crlf(old) { "\r\n" } else { "\n" };
+        let with = with.replace('\n', ends);
+        let wanted = replace::wanted(pattern.as_str(), &with);
+        let several = with.contains('\n');
+        let holds = several && wanted.as_ref().is_some_and(|wanted| wanted.is_match(old));
+        let mut made = Self { text: Vec::with_capacity(old.len()), matches: 0, holds };
         for line in old.split_inclusive(|byte| *byte == b'\n') {
             let (text, end) = replace::cut(line);
             made.matches += pattern.find_iter(text).count();
-            made.holds |= !with.is_empty() && wanted.as_ref().is_some_and(|wanted| wanted.is_match(text));
+            made.holds |=
+                !several && !with.is_empty() && wanted.as_ref().is_some_and(|wanted| wanted.is_match(text));
             made.text.extend_from_slice(&pattern.replace_all(text, with.as_bytes()));
             made.text.extend_from_slice(end);
         }
