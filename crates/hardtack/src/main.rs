@@ -11,6 +11,7 @@ mod error;
 mod image;
 mod keys;
 mod progress;
+mod provenance;
 mod random;
 mod run;
 mod signals;

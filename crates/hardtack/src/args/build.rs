@@ -68,6 +68,10 @@ pub(crate) struct BuildArgs {
     #[arg(long)]
     pub(crate) no_deferred: bool,
 
+    /// Write no record of the build beside the output.
+    #[arg(long)]
+    pub(crate) no_provenance: bool,
+
     /// The first-boot program; else hardtack-agent beside this program or in ../lib/hardtack/.
     #[arg(long, value_name = "PATH")]
     pub(crate) agent: Option<PathBuf>,

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use hardtack_guest::{Edit, Stage};
 use hardtack_recipe::{Facts, Note, Options, Plan, Recipe, Surroundings, Weight};
@@ -14,6 +15,7 @@ use crate::agent_file;
 use crate::args::{BuildArgs, HardenArgs};
 use crate::error::CliError;
 use crate::image::{Finished, Image};
+use crate::provenance::{Record, Recorder, Taken};
 use crate::source::Input;
 use crate::{supply, talk, target};
 
@@ -25,7 +27,8 @@ pub(crate) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
     } else if !arguments.plan {
         return Err(CliError::usage("--output is needed, or --plan"));
     }
-    let written = Written::new(&arguments.recipe, &arguments.set);
+    let recorder = Recorder::default();
+    let written = Written { recorder: Some(&recorder), ..Written::new(&arguments.recipe, &arguments.set) };
     one(arguments, written, &written.read()?, source, arguments.output.as_deref())
 }
 
@@ -37,28 +40,20 @@ pub(super) fn one(
     source: &Path,
     output: Option<&Path>,
 ) -> Result<u8, CliError> {
+    let recorded = output.is_some() && !arguments.plan && !arguments.no_provenance;
+    let record = recorded.then(|| Record::begin("build", source));
     let input = Input::open(source, &arguments.open, output)?;
     let image = open_image(input, arguments.grow)?;
     let supply = supply::open(&arguments.supply)?;
+    let taken = Arc::new(Taken::new(supply.clone()));
     let mut surroundings =
         surroundings(&image, &arguments.recipe, arguments.agent.as_deref(), arguments.no_deferred)?;
-    surroundings.supply = Some(supply.clone());
-    let mut stage = Stage::new(&image.guest);
-    let settled = written.settle(early, &stage)?;
-    let notes = stage_recipe(settled.as_ref().unwrap_or(early), &mut stage, &surroundings)
-        .map_err(|error| CliError::from(error).redacted(stage.secrets()))?;
-    let plan = Plan::new(&stage)?.with_notes(&notes).with_disk(image.grown.clone());
-    let mut said = notes_text(&notes, stage.secrets());
-    let mut shown = String::new();
-    if arguments.plan {
-        shown = plan::shown(&plan, arguments.json, &mut said)?;
-    }
-    // Elsewhere they are talk beside everything else.
-    eprint_text(&said);
-    let changes = plan.changes().len();
-    let edits = stage.edits()?;
-    // The stage reads the image that is about to change.
-    drop(stage);
+    surroundings.supply = Some(taken.clone());
+    let agent = surroundings.agent_binary.clone();
+    let (edits, (shown, changes)) = staged(&image, written, early, &surroundings, |plan, said| {
+        let shown = if arguments.plan { plan::shown(plan, arguments.json, said)? } else { String::new() };
+        Ok((shown, plan.changes().len()))
+    })?;
     if arguments.plan {
         // What the file systems would refuse is refused now.
         image.rehearse(&edits)?;
@@ -67,9 +62,59 @@ pub(super) fn one(
     let Some(output) = output else {
         return Err(CliError::usage("--output is needed, or --plan"));
     };
-    let code = build(image, &edits, output, changes, arguments)?;
+    let record = match record {
+        Some(mut record) => {
+            record.file("recipe", written.path)?;
+            if let Some(recorder) = written.recorder {
+                record.files_of(recorder);
+            }
+            let debs = early.packages().map(|step| step.debs.as_slice()).unwrap_or_default();
+            for path in debs.iter().map(|deb| deb.path.clone()).chain(taken.paths()) {
+                record.file("package", &path)?;
+            }
+            if early.agent().is_some()
+                && let Some(agent) = &agent
+            {
+                record.bytes("agent", "hardtack-agent", agent);
+            }
+            for (name, value) in [("grow", arguments.grow.map(Into::into))] {
+                if let Some(value) = value {
+                    let value: serde_json::Value = value;
+                    record.parameter(name, value);
+                }
+            }
+            if !arguments.set.is_empty() {
+                // The values may be what nobody else is to know.
+                let names: Vec<&str> = arguments.set.iter().map(|(name, _)| name.as_str()).collect();
+                record.parameter("set", names);
+            }
+            Some(record)
+        }
+        None => None,
+    };
+    let code = build(image, &edits, output, changes, arguments, record)?;
     supply::finish(&supply)?;
     Ok(code)
+}
+
+/// Stages what the recipe asks for, lets `look` see the plan, and gives the edits. What is to be said of it is handed
+/// to `look`, and said here as far as it is left.
+pub(super) fn staged<T>(
+    image: &Image,
+    written: Written<'_>,
+    early: &Recipe,
+    surroundings: &Surroundings,
+    look: impl FnOnce(&Plan<'_, '_>, &mut String) -> Result<T, CliError>,
+) -> Result<(Vec<Edit>, T), CliError> {
+    let mut stage = Stage::new(&image.guest);
+    let settled = written.settle(early, &stage)?;
+    let notes = stage_recipe(settled.as_ref().unwrap_or(early), &mut stage, surroundings)
+        .map_err(|error| CliError::from(error).redacted(stage.secrets()))?;
+    let plan = Plan::new(&stage)?.with_notes(&notes).with_disk(image.grown.clone());
+    let mut said = notes_text(&notes, stage.secrets());
+    let seen = look(&plan, &mut said)?;
+    eprint_text(&said);
+    Ok((stage.edits()?, seen))
 }
 
 /// Opens the guest, and says what is to be known of it.
@@ -121,15 +166,9 @@ pub(super) fn prepare_loaded(
     let supply = supply::open(&harden.supply)?;
     let mut surroundings = surroundings(&image, recipe, harden.agent.as_deref(), false)?;
     surroundings.supply = Some(supply.clone());
-    let mut stage = Stage::new(&image.guest);
-    let settled = Written::new(recipe, &harden.set).settle(loaded, &stage)?;
-    let notes = stage_recipe(settled.as_ref().unwrap_or(loaded), &mut stage, &surroundings)
-        .map_err(|error| CliError::from(error).redacted(stage.secrets()))?;
-    let changes = Plan::new(&stage)?.changes().len();
-    eprint_text(&notes_text(&notes, stage.secrets()));
-    let edits = stage.edits()?;
-    // The stage reads the image that is about to change.
-    drop(stage);
+    let written = Written::new(recipe, &harden.set);
+    let (edits, changes) =
+        staged(&image, written, loaded, &surroundings, |plan, _| Ok(plan.changes().len()))?;
     supply::finish(&supply)?;
     Ok((image, edits, changes))
 }
@@ -140,8 +179,11 @@ fn build(
     output: &Path,
     changes: usize,
     arguments: &BuildArgs,
+    record: Option<Record>,
 ) -> Result<u8, CliError> {
+    let epoch = image.epoch;
     let finished = image.write(edits, output, &arguments.target)?;
+    let recorded = record.map(|record| record.write_beside(output, epoch)).transpose()?;
     let Finished { written, format, confirmation, left_out } = finished;
     for unread in &confirmation.unread {
         talk::note(&format!("not read back by a second implementation: {unread}"));
@@ -158,6 +200,8 @@ fn build(
             "changes": changes,
             "confirmed": confirmation.confirmed,
             "unconfirmed": confirmation.unread,
+            "provenance": recorded.as_ref().map(|(path, _)| path.display().to_string()),
+            "sha256": recorded.as_ref().map(|(_, digest)| digest),
         });
         writeln!(out, "{result}")
     } else {

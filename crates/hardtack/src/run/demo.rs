@@ -41,6 +41,7 @@ pub(crate) fn run(arguments: &DemoArgs) -> Result<u8, CliError> {
         plan: true,
         json: false,
         no_deferred: false,
+        no_provenance: false,
         agent: arguments.agent.clone(),
     };
     say(&format!("The recipe, {}:\n\n{}\n", build.recipe.display(), String::from_utf8_lossy(RECIPE)))?;

@@ -6,6 +6,7 @@ use super::build;
 use super::written::Written;
 use crate::args::BuildArgs;
 use crate::error::CliError;
+use crate::provenance::Recorder;
 use crate::talk;
 
 /// Builds every row, one after the other. What is wrong with any of them before its image is open is told before the
@@ -28,7 +29,8 @@ pub(super) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
     let mut failed = Vec::new();
     for (index, (row, recipe)) in rows.iter().zip(&recipes).enumerate() {
         talk::line(&format!("{} ({} of {}):", row.output.display(), index + 1, rows.len()));
-        let written = Written { row: Some(index), ..written };
+        let recorder = Recorder::default();
+        let written = Written { row: Some(index), recorder: Some(&recorder), ..written };
         let output = (!arguments.plan).then_some(&*row.output);
         match build::one(arguments, written, recipe, &row.source, output) {
             Ok(code) => worst = worst.max(code),

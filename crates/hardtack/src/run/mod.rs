@@ -5,7 +5,6 @@ mod build;
 mod bundle;
 mod console;
 mod convert;
-mod customize;
 mod demo;
 mod diff;
 mod enroll;
@@ -20,6 +19,7 @@ mod look;
 mod machines;
 mod matrix;
 mod packages;
+mod peers;
 mod plan;
 mod publish;
 mod recipe;
@@ -29,7 +29,6 @@ mod schema;
 mod service_image;
 mod shell;
 mod stack;
-mod sysprep;
 mod terminate;
 mod trial;
 mod types;
@@ -80,8 +79,8 @@ pub(crate) fn run(arguments: &Cli) -> Result<u8, CliError> {
         Verb::Schema(arguments) => schema::run(arguments),
         Verb::Completions(arguments) => shell::completions(arguments),
         Verb::Man(arguments) => shell::man(arguments),
-        Verb::Customize(arguments) => customize::run(arguments),
-        Verb::Sysprep(arguments) => sysprep::run(arguments),
+        Verb::Customize(arguments) => peers::customize(arguments),
+        Verb::Sysprep(arguments) => peers::sysprep(arguments),
         Verb::Recipe(arguments) => recipe::run(arguments),
         Verb::Packages(arguments) => packages::run(arguments),
         Verb::Demo(arguments) => demo::run(arguments),

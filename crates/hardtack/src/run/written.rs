@@ -8,6 +8,7 @@ use hardtack_inspect::facts::Facts;
 use hardtack_recipe::{Given, HostFiles, RealFiles, Recipe, Row, load_matrix, load_recipe_with};
 
 use crate::error::CliError;
+use crate::provenance::Recorder;
 use crate::talk;
 
 /// A recipe is text that people write; this is a thousand times the largest one seen.
@@ -19,17 +20,26 @@ pub(super) struct Written<'a> {
     pub(super) path: &'a Path,
     pub(super) set: &'a [(String, String)],
     pub(super) row: Option<usize>,
+    /// Who keeps the digests of what is read, if anybody.
+    pub(super) recorder: Option<&'a Recorder>,
 }
 
 impl<'a> Written<'a> {
     /// With the variables of the command line.
     pub(super) fn new(path: &'a Path, set: &'a [(String, String)]) -> Self {
-        Self { path, set, row: None }
+        Self { path, set, row: None, recorder: None }
     }
 
     /// Reads the recipe before anything is known of an image: whatever is wrong with it on every image is told now.
     pub(super) fn read(self) -> Result<Recipe, CliError> {
-        self.read_with(&variable, &RealFiles)
+        self.read_with(&variable, self.files())
+    }
+
+    fn files(self) -> &'a dyn HostFiles {
+        match self.recorder {
+            Some(recorder) => recorder,
+            None => &RealFiles,
+        }
     }
 
     /// The same; `environment` and `files` are asked for what it refers to.
@@ -53,7 +63,7 @@ impl<'a> Written<'a> {
         }
         let facts = Facts::read(stage)?;
         let given = Given { set: self.set, row: self.row, facts: Some(&facts) };
-        let recipe = load_recipe_with(self.path, &text(self.path)?, &variable, &RealFiles, given)?;
+        let recipe = load_recipe_with(self.path, &text(self.path)?, &variable, self.files(), given)?;
         told(&recipe);
         Ok(Some(recipe))
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufWriter, IsTerminal, Write};
 
 use hardtack_disk::AtomicFile;
-use hardtack_guest::{FileType, GuestPath, Special, Stage, Tree};
+use hardtack_guest::{FileType, GuestPath, Special, Stage};
 use tar::{EntryType, Header};
 
 use super::place::{Images, Looked};

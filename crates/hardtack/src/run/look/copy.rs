@@ -7,7 +7,7 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use hardtack_guest::{FileType, GuestPath, Metadata, Stage, Tree};
+use hardtack_guest::{FileType, GuestPath, Metadata, Stage};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use hardtack_credentials::time::format_utc;
-use hardtack_guest::{FileType, GuestPath, Metadata, Special, Stage, Tree};
+use hardtack_guest::{FileType, GuestPath, Metadata, Special, Stage};
 use serde_json::json;
 
 use super::DEEPEST;
