@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use hardtack_guest::dpkg::control::Stanza;
 use hardtack_guest::dpkg::depends::Sense;
 use hardtack_guest::dpkg::{Database, Package};
-use hardtack_guest::{Error, OsRelease, Stage, Tree};
+use hardtack_guest::{Error, OsRelease, Stage, Tree, rpm};
 
 use crate::copyright::licenses;
 use crate::purl::purl;
@@ -94,6 +94,11 @@ impl Inventory {
         if let Some(database) = Database::read(&stage)? {
             components.extend(of_dpkg(&stage, &database)?);
         }
+        let mut of_rpm: Vec<Component> = rpm::packages(tree)?.iter().map(of_rpm).collect();
+        of_rpm.sort_by(|a, b| {
+            (&a.name, &a.version, &a.architecture).cmp(&(&b.name, &b.version, &b.architecture))
+        });
+        components.extend(of_rpm);
         components.extend(agent(&stage)?);
         let mut inventory = Self { os, components };
         for component in &mut inventory.components {
@@ -158,6 +163,24 @@ fn of_dpkg(stage: &Stage<'_>, database: &Database) -> Result<Vec<Component>, Err
         });
     }
     Ok(components)
+}
+
+/// What rpm says of a package; what it depends on stands in tags that are not read.
+fn of_rpm(package: &rpm::Package) -> Component {
+    let given = |text: &str| Some(one_line(text)).filter(|text| !text.is_empty());
+    Component {
+        manager: Manager::Rpm,
+        name: package.name.clone(),
+        version: format!("{}-{}", package.version, package.release),
+        epoch: package.epoch,
+        architecture: given(&package.arch),
+        source: given(&package.source_rpm).map(|source| (source, package.version.clone())),
+        supplier: given(&package.vendor),
+        homepage: given(&package.url),
+        summary: given(&package.summary),
+        licenses: given(&package.license).into_iter().collect(),
+        ..Component::default()
+    }
 }
 
 /// `Source: gcc-12 (12.2.0-14)`: the name, and the version where it is another one.
