@@ -66,7 +66,7 @@ pub fn departures(
             }
         }
     }
-    going.sort_by(|a, b| a.package.full_name().cmp(&b.package.full_name()));
+    going.sort_by_key(|one| one.package.full_name());
     Ok((going, complaints))
 }
 
