@@ -3,7 +3,8 @@
 use std::io::{IsTerminal, stderr, stdout};
 use std::os::fd::AsFd;
 
-pub(crate) use hardtack_inspect::text::{safe, safe_lines};
+pub(crate) use hardtack_inspect::text::safe;
+pub(crate) use hardtack_report::visible as safe_lines;
 
 /// What a stream can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

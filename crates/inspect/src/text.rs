@@ -10,30 +10,10 @@ const WIDTH: usize = 80;
 /// Where the values begin.
 const INDENT: usize = 18;
 
-/// `text` out of an image, on one line and as nothing that a terminal obeys: control characters, and those that
-/// turn the direction of what follows, are shown by their number.
+/// [`visible`](hardtack_report::visible) on one line: line breaks and tabs are shown by their number too.
 #[must_use]
 pub fn safe(text: &str) -> String {
-    escaped(text, |_| false)
-}
-
-/// The same of text that has lines.
-#[must_use]
-pub fn safe_lines(text: &str) -> String {
-    escaped(text, |char| matches!(char, '\n' | '\t'))
-}
-
-fn escaped(text: &str, kept: impl Fn(char) -> bool) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for char in text.chars() {
-        let turns =
-            matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        match (char.is_control() || turns) && !kept(char) {
-            true => safe.extend(char.escape_unicode()),
-            false => safe.push(char),
-        }
-    }
-    safe
+    hardtack_report::visible(text).replace('\n', "\\u{a}").replace('\t', "\\u{9}")
 }
 
 /// `1.5 GiB`.
@@ -344,7 +324,6 @@ mod tests {
     #[test]
     fn nothing_that_a_terminal_obeys() {
         assert_eq!(safe("a\x1b[2Jb\nc\u{202e}d\u{9b}ü"), "a\\u{1b}[2Jb\\u{a}c\\u{202e}d\\u{9b}ü");
-        assert_eq!(safe_lines("a\tb\nc\r"), "a\tb\nc\\u{d}");
     }
 
     #[test]

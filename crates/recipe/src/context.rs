@@ -59,6 +59,8 @@ pub struct Context<'a, 't> {
     pub agent: AgentConfig,
     /// What people should know.
     pub notes: Vec<Note>,
+    /// Why the part that is carried out is passed over: it is `optional`, and nothing is there.
+    pub passed_over: Option<String>,
     /// Choices of the command line.
     pub options: Options,
     /// What repositories have given for the step `packages`; `None` when none was asked.
@@ -76,6 +78,7 @@ impl<'a, 't> Context<'a, 't> {
             agent_binary: None,
             agent: AgentConfig::default(),
             notes: Vec::new(),
+            passed_over: None,
             options: Options::default(),
             supplied: None,
         }

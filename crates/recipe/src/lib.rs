@@ -20,7 +20,7 @@ pub use load::{
     Class, Given, HostFiles, HostType, LoadError, RealFiles, Row, load_matrix, load_recipe, load_recipe_with,
     recipe_schema,
 };
-pub use model::Recipe;
+pub use model::{Recipe, Skipped};
 pub use plan::{PLAN_SCHEMA, Plan};
 pub use redact::redact;
 pub use run::{Surroundings, stage_recipe};

@@ -71,7 +71,7 @@ pub(crate) fn supplied(
 /// Hears of each part of a recipe, when it was carried out or could not be.
 pub(crate) trait Conduct {
     /// `part` is one of the `step`, by the name that its edits carry, or empty for the step as a whole;
-    /// `notes` are what it said. What is returned ends everything, or does not.
+    /// `passed_over` says why it did nothing. What is returned ends everything, or does not.
     ///
     /// # Errors
     /// As the implementation sees fit.
@@ -79,7 +79,7 @@ pub(crate) trait Conduct {
         &mut self,
         step: &'static str,
         part: &str,
-        notes: &[Note],
+        passed_over: Option<String>,
         came: Result<(), StepError>,
     ) -> Result<(), StepError>;
 }
@@ -92,7 +92,7 @@ impl Conduct for Straight {
         &mut self,
         _: &'static str,
         _: &str,
-        _: &[Note],
+        _: Option<String>,
         came: Result<(), StepError>,
     ) -> Result<(), StepError> {
         came
@@ -136,6 +136,7 @@ pub(crate) fn pass(
         agent_binary: around.agent_binary.clone(),
         agent,
         notes: Vec::new(),
+        passed_over: None,
         options: around.options,
         supplied: supplied.clone(),
     };
@@ -200,10 +201,10 @@ fn run(
     if !part.is_empty() {
         cx.stage.set_part(Some(part));
     }
-    let said = cx.notes.len();
     let came = step(cx).map_err(|error| error.within(name));
     cx.stage.set_group(None);
-    how.done(name, part, cx.notes.get(said..).unwrap_or_default(), came)
+    let passed_over = cx.passed_over.take();
+    how.done(name, part, passed_over, came)
 }
 
 pub(crate) type States = BTreeMap<GuestPath, (String, String)>;

@@ -10,20 +10,23 @@ mod parts;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hardtack_guest::{Stage, Tree};
 use hardtack_report::{Control, Outcome, Place};
 
 use crate::redact::Redactor;
-use crate::run::{Conduct, Surroundings, consistent, pass, states, supplied};
-use crate::{Note, Recipe, StepError, Weight};
+use crate::run::{Conduct, Surroundings, WAYS_IN, consistent, pass, states, supplied};
+use crate::{Note, Recipe, StepError};
 use parts::Part;
 
 /// So many differences of one control are told in words.
 const MOST_FACTS: usize = 25;
 /// So many places of one control are named.
 const MOST_PLACES: usize = 1000;
+const AGENT: &str = "agent";
+/// What logins rest on.
+const OF_LOGINS: [&str; 5] = ["packages", "user", "sshd", "mfa", AGENT];
 const HELP: &str = "hardtack plan shows the whole difference, and hardtack build takes it away";
 
 /// What the steps came to, without secrets.
@@ -61,8 +64,10 @@ pub fn verify(recipe: &Recipe, tree: &dyn Tree, around: &Surroundings) -> Result
     let mut controls = Vec::new();
     let mut all = parts::of(recipe, tree)?;
     // One step may have brought another with it: what is left for the first boot needs the agent.
-    for step in differences.of.keys().chain(judge.refused.keys()).map(|(step, _)| step) {
-        if !all.iter().any(|part| part.step == *step) {
+    let agent = judge.carried_out.get(AGENT).copied();
+    let changed = differences.of.keys().chain(judge.refused.keys()).map(|(step, _)| step.as_str());
+    for step in agent.into_iter().chain(changed) {
+        if !all.iter().any(|part| part.step == step) {
             all.push(Part::step(step));
         }
     }
@@ -70,6 +75,7 @@ pub fn verify(recipe: &Recipe, tree: &dyn Tree, around: &Surroundings) -> Result
     for part in all {
         controls.push(control(part, &claimed, &judge, &differences, &redactor));
     }
+    ways_in_of_failed_steps(&mut controls);
     steps_of_failed_parts(&mut controls);
     let said = |note: Note| Note { text: redactor.apply(&note.text), ..note };
     let notes = notes.into_iter().map(said).collect();
@@ -83,7 +89,8 @@ type Key = (String, String);
 #[derive(Default)]
 struct Judge {
     refused: BTreeMap<Key, Vec<String>>,
-    said: BTreeMap<Key, Vec<String>>,
+    passed_over: BTreeMap<Key, String>,
+    carried_out: BTreeSet<&'static str>,
 }
 
 impl Conduct for Judge {
@@ -91,12 +98,13 @@ impl Conduct for Judge {
         &mut self,
         step: &'static str,
         part: &str,
-        notes: &[Note],
+        passed_over: Option<String>,
         came: Result<(), StepError>,
     ) -> Result<(), StepError> {
         let key = (step.to_owned(), part.to_owned());
-        for note in notes.iter().filter(|note| note.weight != Weight::Capital) {
-            self.said.entry(key.clone()).or_default().push(note.text.clone());
+        self.carried_out.insert(step);
+        if let Some(why) = passed_over {
+            self.passed_over.insert(key.clone(), why);
         }
         let Err(error) = came else { return Ok(()) };
         let hint = match &error {
@@ -182,14 +190,11 @@ fn control(
         facts.push(format!("and {} more paths differ", mine.len() - MOST_FACTS));
     }
     places.extend(mine.iter().take(MOST_PLACES).map(|made| made.place.clone()));
-    // By now a part that is only passed over has said so.
-    let passed_over = judge.said.get(&key).filter(|_| part.optional);
+    let passed_over = judge.passed_over.get(&key);
     let (outcome, why) = match (facts.is_empty(), part.pointless, passed_over) {
         (false, _, _) => (Outcome::Fail, facts.join("\n")),
         (true, Some(why), _) => (Outcome::NotApplicable, why),
-        (true, None, Some(said)) => {
-            (Outcome::NotApplicable, format!("optional, and nothing is there: {}", said.join("; ")))
-        }
+        (true, None, Some(why)) => (Outcome::NotApplicable, format!("optional: {why}")),
         (true, None, None) => (Outcome::Pass, String::new()),
     };
     Control {
@@ -202,15 +207,37 @@ fn control(
     }
 }
 
+/// Logins are judged with all steps carried out: that says nothing of an image that lacks them.
+fn ways_in_of_failed_steps(controls: &mut [Control]) {
+    let mut failed: Vec<String> = Vec::new();
+    for control in controls.iter().filter(|control| control.outcome == Outcome::Fail) {
+        let step = step_of(&control.id);
+        if OF_LOGINS.contains(&step) && !failed.iter().any(|known| known == step) {
+            failed.push(step.to_owned());
+        }
+    }
+    let id = format!("mfa/{WAYS_IN}");
+    let passed = |control: &&mut Control| control.id == id && control.outcome == Outcome::Pass;
+    if let Some(control) = controls.iter_mut().find(passed).filter(|_| !failed.is_empty()) {
+        control.outcome = Outcome::Fail;
+        control.why = format!("holds only together with what does not hold: {}", failed.join(", "));
+        control.help = HELP.to_owned();
+    }
+}
+
+/// The step of a control.
+fn step_of(id: &str) -> &str {
+    id.split('/').next().unwrap_or_default()
+}
+
 /// A step fails with its parts.
 fn steps_of_failed_parts(controls: &mut [Control]) {
-    let step = |id: &str| id.split('/').next().unwrap_or_default().to_owned();
     let mut failed: BTreeMap<String, usize> = BTreeMap::new();
     let mut all: BTreeMap<String, usize> = BTreeMap::new();
     for control in controls.iter().filter(|control| control.id.contains('/')) {
-        *all.entry(step(&control.id)).or_default() += 1;
+        *all.entry(step_of(&control.id).to_owned()).or_default() += 1;
         if control.outcome == Outcome::Fail {
-            *failed.entry(step(&control.id)).or_default() += 1;
+            *failed.entry(step_of(&control.id).to_owned()).or_default() += 1;
         }
     }
     for control in controls.iter_mut().filter(|control| !control.id.contains('/')) {

@@ -104,6 +104,7 @@ fn context<'a, 't>(stage: &'a mut Stage<'t>, no_deferred: bool) -> Context<'a, '
         agent_binary: None,
         agent: AgentConfig::default(),
         notes: Vec::new(),
+        passed_over: None,
         options: Options { no_deferred },
         supplied: None,
     }

@@ -18,7 +18,7 @@ impl Default for Look {
     }
 }
 
-/// "not-app": the columns of the outcome, and the space behind them.
+/// The columns of the outcome, and the space behind them.
 const INDENT: usize = 6;
 /// So many facts of one control are told; JSON has them all.
 const MOST_FACTS: usize = 12;
@@ -30,6 +30,16 @@ pub(crate) fn render(verdict: &Verdict, look: Look) -> String {
     }
     for note in &verdict.notes {
         wrapped("note: ", &visible(note), look.width, &mut text);
+    }
+    // What helps against several is told once.
+    let mut helps: Vec<&str> = Vec::new();
+    for control in verdict.controls.iter().filter(|control| control.outcome == Outcome::Fail) {
+        if !control.help.is_empty() && !helps.contains(&control.help.as_str()) {
+            helps.push(&control.help);
+        }
+    }
+    for help in helps {
+        wrapped("→ ", &visible(help), look.width, &mut text);
     }
     let counts = verdict.counts();
     let said = match (verdict.passed(), verdict.controls.is_empty()) {
@@ -69,18 +79,18 @@ fn line(control: &Control, look: Look, text: &mut String) {
     if facts > MOST_FACTS {
         text.push_str(&format!("{indent}and {} more\n", facts - MOST_FACTS));
     }
-    if control.outcome == Outcome::Fail && !control.help.is_empty() {
-        wrapped(&indent, &format!("→ {}", visible(&control.help)), look.width, text);
-    }
 }
 
-/// `text` in lines of at most `width` columns; a word that is longer is cut into pieces.
-fn wrapped(indent: &str, text: &str, width: usize, out: &mut String) {
-    let room = width.saturating_sub(indent.chars().count()).max(20);
+/// `text` behind `head`, in lines of at most `width` columns; a word that is longer is cut into pieces.
+fn wrapped(head: &str, text: &str, width: usize, out: &mut String) {
+    let mut head = head.to_owned();
+    let indent = " ".repeat(head.chars().count());
+    let room = width.saturating_sub(indent.len()).max(20);
     let mut line = String::new();
     let mut length = 0;
-    let put = |line: &mut String, out: &mut String| {
-        out.push_str(indent);
+    let mut put = |line: &mut String, out: &mut String| {
+        out.push_str(&head);
+        head.clone_from(&indent);
         out.push_str(line);
         out.push('\n');
         line.clear();

@@ -1,14 +1,14 @@
 //! Text of images and recipes, made harmless for whoever looks at it.
 
 /// `text` with everything that is not seen, or that changes how the rest is seen, written out as
-/// `<U+202E>`: control characters and escape sequences, overrides of the direction of writing,
+/// `\u{202e}`: control characters and escape sequences, overrides of the direction of writing,
 /// characters without width, and what XML 1.0 has no place for. Line breaks and tabs stay.
 #[must_use]
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         if is_unseen(character) {
-            shown.push_str(&format!("<U+{:04X}>", u32::from(character)));
+            shown.extend(character.escape_unicode());
         } else {
             shown.push(character);
         }
@@ -40,11 +40,8 @@ mod tests {
 
     #[test]
     fn what_hides_is_written_out() {
-        assert_eq!(
-            visible("a\u{1b}[31mb\u{202e}c\u{0}\r\n\td"),
-            "a<U+001B>[31mb<U+202E>c<U+0000><U+000D>\n\td"
-        );
-        assert_eq!(visible("schön 日本 \u{ffff}"), "schön 日本 <U+FFFF>");
+        assert_eq!(visible("a\u{1b}[31mb\u{202e}c\u{0}\r\n\td"), "a\\u{1b}[31mb\\u{202e}c\\u{0}\\u{d}\n\td");
+        assert_eq!(visible("schön 日本 \u{ffff}"), "schön 日本 \\u{ffff}");
         assert_eq!(one_line("a\r\nb\tc"), "a; b c");
     }
 }

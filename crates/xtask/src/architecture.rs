@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("guest", &["disk", "partition", "ext4", "login"]),
     ("userdata", &["yaml"]),
     ("modules", &["userdata"]),
-    ("inspect", &["disk", "partition", "ext4", "guest", "login"]),
+    ("inspect", &["disk", "partition", "ext4", "guest", "login", "report"]),
     ("report", &[]),
     ("repository", &["guest"]),
     ("sbom", &["guest"]),

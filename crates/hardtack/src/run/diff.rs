@@ -5,13 +5,13 @@ use std::io::{BufWriter, Write};
 use hardtack_guest::{GuestPath, Stage};
 use hardtack_inspect::Options;
 use hardtack_inspect::diff::{self, Change, Difference, Settings, settings, trees};
-use hardtack_inspect::text::{safe, safe_lines};
 use serde_json::json;
 
 use super::inspect;
 use super::look::{Looked, Spec};
 use crate::args::DiffArgs;
 use crate::error::{CliError, NO};
+use crate::terminal::{safe, safe_lines};
 
 /// Compare two images file by file.
 pub(crate) fn run(arguments: &DiffArgs) -> Result<u8, CliError> {

@@ -149,8 +149,8 @@ fn recipe(reader: &mut Reader<'_>, path: &Path, given: Given<'_>) -> Option<Reci
         }
     }
     conflicts::find(reader, &read.certain, read.possible.is_empty());
-    let conditional = read.conditional;
-    Some(Recipe { name: name?, steps: merge(read.all()), conditional, ..Recipe::default() })
+    let (conditional, skipped) = (read.conditional > 0, std::mem::take(&mut read.skipped));
+    Some(Recipe { name: name?, steps: merge(read.all()), conditional, skipped, ..Recipe::default() })
 }
 
 /// The steps of all files, in the order written.
@@ -162,8 +162,10 @@ struct Steps {
     order: Vec<usize>,
     /// They may hold, with their numbers.
     possible: Vec<(usize, Span, Placed)>,
-    /// Some have a condition.
-    conditional: bool,
+    /// So many have a condition.
+    conditional: usize,
+    /// Those whose condition does not hold.
+    skipped: Vec<model::Skipped>,
 }
 
 fn steps_of(reader: &mut Reader<'_>, node: &Node, vars: &mut Vars, given: Given<'_>, read: &mut Steps) {
@@ -181,7 +183,7 @@ fn steps_of(reader: &mut Reader<'_>, node: &Node, vars: &mut Vars, given: Given<
         let at = head.key.span;
         let condition = match head.when {
             Some(node) => {
-                read.conditional = true;
+                read.conditional += 1;
                 match when::read(reader, node) {
                     Some(when) => Some((when, node.span)),
                     None => continue,
@@ -196,7 +198,11 @@ fn steps_of(reader: &mut Reader<'_>, node: &Node, vars: &mut Vars, given: Given<
             (Some(_), None) => read.possible.push((read.order.len() + read.possible.len(), at, step)),
             (Some((when, span)), Some(facts)) => match when.holds(facts) {
                 Ok(true) => read.take(at, step),
-                Ok(false) => {}
+                Ok(false) => {
+                    let place = format!("{}:{}", reader.file_at(at), at.line);
+                    let name = head.name.to_owned();
+                    read.skipped.push(model::Skipped { number: read.conditional, name, place });
+                }
                 Err(reason) => reader.error(span, reason),
             },
         }

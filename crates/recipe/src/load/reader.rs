@@ -195,7 +195,7 @@ impl<'a> Reader<'a> {
         (sources, self.findings, self.warnings)
     }
 
-    fn file_at(&self, span: Span) -> String {
+    pub(super) fn file_at(&self, span: Span) -> String {
         Source::of(&self.sources, span.start).map_or_else(String::new, |source| source.name.clone())
     }
 

@@ -33,6 +33,19 @@ pub struct Recipe {
     pub told: String,
     /// Some steps have a `when`: what is to be done is known when the image is.
     pub conditional: bool,
+    /// Those whose `when` does not hold for the image.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A step whose `when` does not hold for the image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Which of the steps with a `when` it is, from 1.
+    pub number: usize,
+    /// Its name.
+    pub name: String,
+    /// Where it stands: `recipe.yaml:12`.
+    pub place: String,
 }
 
 impl Recipe {

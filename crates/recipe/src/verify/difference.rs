@@ -114,10 +114,11 @@ fn cut(line: &str) -> String {
     }
 }
 
-fn wanted(state: &State) -> &'static str {
+fn wanted(state: &State) -> String {
     match state {
-        State::Absent => "nothing",
-        _ => kind(state).describe(),
+        State::Absent => "nothing".to_owned(),
+        State::Link(target, _) => format!("a symbolic link to {target}"),
+        _ => kind(state).describe().to_owned(),
     }
 }
 

@@ -25,8 +25,6 @@ pub(super) struct Part {
     pub(super) shares: bool,
     /// Its edits are those of a group that begins so.
     pub(super) group: Option<String>,
-    /// It may be passed over.
-    pub(super) optional: bool,
     /// Why it says nothing about this image.
     pub(super) pointless: Option<String>,
     /// What was found wrong without any edit.
@@ -79,19 +77,24 @@ pub(super) fn of(recipe: &Recipe, tree: &dyn Tree) -> Result<Vec<Part>, StepErro
                 for (index, operation) in operations.iter().enumerate() {
                     let key = (index + 1).to_string();
                     let title = format!("{} {}", operation.name, subject(operation)).trim_end().to_owned();
-                    let part = Part::of("operations", &key, &format!("{key} {title}"), title);
-                    parts.push(Part { optional: operation.optional, ..part });
+                    parts.push(Part::of("operations", &key, &format!("{key} {title}"), title));
                 }
             }
             Step::Generalize(step) => {
                 for name in &step.operations {
                     let title = format!("generalize: {name} has nothing to take away");
                     let part = Part::of("generalize", name, name, title);
-                    parts.push(Part { shares: true, optional: step.optional.contains(name), ..part });
+                    parts.push(Part { shares: true, ..part });
                 }
             }
             Step::Overlayroot(_) | Step::Agent(_) => {}
         }
+    }
+    for skipped in &recipe.skipped {
+        let name = format!("{} {}", skipped.number, skipped.name);
+        let why = format!("{}: its `when` does not hold for this image", skipped.place);
+        let part = Part::of("when", &name, &name, format!("step {}, where its `when` holds", skipped.name));
+        parts.push(Part { pointless: Some(why), ..part });
     }
     Ok(parts)
 }

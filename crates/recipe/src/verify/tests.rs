@@ -78,7 +78,7 @@ fn what_is_refused_fails_with_its_reason_and_the_rest_is_judged() {
     assert_eq!(control(&verified, "files/4 remove /etc/bad").outcome, Outcome::Fail);
     assert_eq!(
         control(&verified, "files/3 mkdir /srv/x").why,
-        "/srv/x: is not there and should be a directory"
+        "/srv: is not there and should be a directory\n/srv/x: is not there and should be a directory"
     );
 }
 
@@ -117,4 +117,65 @@ fn a_recipe_that_contradicts_itself_is_no_verdict() {
     let recipe = load_recipe(std::path::Path::new("r.yaml"), text, &|_| None, &RealFiles).unwrap();
     let error = verify(&recipe, &MemoryTree::new(), &Surroundings::default()).err().unwrap();
     assert!(error.to_string().contains("undo each other"), "{error}");
+}
+
+#[test]
+fn an_optional_operation_without_anything_to_do_is_not_applicable_each_for_itself() {
+    let tree = MemoryTree::new().file("/etc/motd", "x\n");
+    let chmod = "{path: /nothing, mode: \"0600\", optional: true}";
+    // The same sentence twice is one note, and two controls.
+    let verified =
+        verified(&format!("  - chmod: {chmod}\n  - chmod: {chmod}\n  - touch: /etc/motd\n"), &tree);
+    let why = "optional: /nothing: no such file or directory in the image";
+    for id in ["operations/1 chmod /nothing", "operations/2 chmod /nothing"] {
+        let control = control(&verified, id);
+        assert_eq!((control.outcome, control.why.as_str()), (Outcome::NotApplicable, why), "{id}");
+    }
+    assert_eq!(control(&verified, "operations/3 touch /etc/motd").outcome, Outcome::Pass);
+    assert_eq!(control(&verified, "operations").outcome, Outcome::Pass);
+}
+
+#[test]
+fn a_step_whose_condition_does_not_hold_is_not_applicable() {
+    let tree = MemoryTree::new().file("/etc/os-release", "ID=debian\n").file("/etc/motd", "x\n");
+    let text = "recipe: 1\nsteps:\n  - touch: /etc/motd\n    when: {os: debian}\n  - hostname: gate\n    \
+                when: {os: ubuntu}\n  - touch: /etc/motd\n";
+    let stage = Stage::new(&tree);
+    let facts = hardtack_inspect::facts::Facts::read(&stage).unwrap();
+    let given = crate::Given { facts: Some(&facts), ..crate::Given::default() };
+    let path = std::path::Path::new("r.yaml");
+    let recipe = crate::load_recipe_with(path, text, &|_| None, &RealFiles, given).unwrap();
+    let verified = verify(&recipe, &tree, &Surroundings::default()).unwrap();
+    assert_eq!(verified.controls.len(), 4);
+    let gate = control(&verified, "when/2 hostname");
+    assert_eq!(gate.outcome, Outcome::NotApplicable);
+    assert_eq!(gate.why, "r.yaml:5: its `when` does not hold for this image");
+}
+
+#[test]
+fn promises_of_logins_need_the_steps_that_make_them() {
+    let control = |id: &str, outcome| Control {
+        id: id.to_owned(),
+        title: String::new(),
+        outcome,
+        why: String::new(),
+        places: Vec::new(),
+        help: String::new(),
+    };
+    let judged = |sshd| {
+        let mut controls = vec![
+            control("mfa", Outcome::Pass),
+            control("mfa/ways-in", Outcome::Pass),
+            control("sshd/PermitRootLogin", sshd),
+            control("files/1 write /x", Outcome::Fail),
+        ];
+        super::ways_in_of_failed_steps(&mut controls);
+        super::steps_of_failed_parts(&mut controls);
+        controls
+    };
+    assert_eq!(judged(Outcome::Pass)[1].outcome, Outcome::Pass);
+    let failed = judged(Outcome::Fail);
+    assert_eq!(failed[1].outcome, Outcome::Fail);
+    assert_eq!(failed[1].why, "holds only together with what does not hold: sshd");
+    assert_eq!(failed[0].outcome, Outcome::Fail);
 }

@@ -71,8 +71,9 @@ impl<'r> Session<'r> {
         let at = At { line: operation.line, name: operation.name };
         match one(&at, operation, &digest, records, cx) {
             Err(error) if operation.optional && is_absence(&error) => {
-                let text = at.say(&format!("is passed over: {}", plain(&error)));
-                cx.info(operation.name, text);
+                let why = plain(&error);
+                cx.info(operation.name, at.say(&format!("is passed over: {why}")));
+                cx.passed_over = Some(why);
                 Ok(())
             }
             done => done.map_err(|error| error.within(operation.name)),
