@@ -21,6 +21,8 @@ pub(super) struct Reader<'a> {
     kept: Vec<String>,
     /// Where text stands that came from outside of a file, and may be meant as a number.
     pub(super) loose: HashSet<usize>,
+    /// Where a value stands for one that could not be had, which was told.
+    pub(super) wrong: HashSet<usize>,
     env: &'a dyn Fn(&str) -> Option<String>,
     pub(super) files: &'a dyn HostFiles,
     pub(super) findings: Vec<(Class, Diagnostic)>,
@@ -97,6 +99,7 @@ impl<'a> Reader<'a> {
             current: 0,
             kept: Vec::new(),
             loose: HashSet::new(),
+            wrong: HashSet::new(),
             env,
             files,
             findings: Vec::new(),
@@ -111,6 +114,9 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
+        if self.wrong.contains(&diagnostic.span.start) {
+            return;
+        }
         self.findings.push((Class::Usage, diagnostic));
     }
 

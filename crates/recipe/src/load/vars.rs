@@ -156,10 +156,10 @@ impl Vars {
 
     /// `{var: NAME}`.
     fn variable(&mut self, reader: &mut Reader<'_>, node: &Node, name: &Node) -> Node {
-        let Some(text) = reader.line(name, "var") else { return wrong(node.span) };
+        let Some(text) = reader.line(name, "var") else { return wrong(reader, node.span) };
         self.known_here(reader, name.span, text);
         let value = match self.values.get(text) {
-            None | Some(Variable::Wrong) => wrong(node.span),
+            None | Some(Variable::Wrong) => wrong(reader, node.span),
             Some(Variable::Written(value)) => moved(value, node.span),
             Some(Variable::Secret(name)) => env(name.clone(), node.span),
             Some(Variable::Loose(items, is_list)) => {
@@ -179,7 +179,7 @@ impl Vars {
 
     /// `{format: TEXT}`: each `${NAME}` is the variable; `$${` is `${`, any other `$` is itself.
     fn format(&mut self, reader: &mut Reader<'_>, node: &Node, value: &Node) -> Node {
-        let Some(pattern) = reader.text(value, "format") else { return wrong(node.span) };
+        let Some(pattern) = reader.text(value, "format") else { return wrong(reader, node.span) };
         let mut out = String::new();
         let mut secret = false;
         let mut rest = pattern;
@@ -198,11 +198,11 @@ impl Vars {
                     "`format` has a `${` without `}`",
                     "write `$${` for `${` itself",
                 );
-                return wrong(node.span);
+                return wrong(reader, node.span);
             };
             rest = after;
             if !self.known_here(reader, value.span, name) {
-                return wrong(node.span);
+                return wrong(reader, node.span);
             }
             match self.values.get(name) {
                 Some(Variable::Written(found)) => match found.text() {
@@ -212,24 +212,24 @@ impl Vars {
                             value.span,
                             format!("`format` takes single values, and `{name}` is a list"),
                         );
-                        return wrong(node.span);
+                        return wrong(reader, node.span);
                     }
                 },
                 Some(Variable::Loose(items, false)) => items.iter().for_each(|item| out.push_str(item)),
                 Some(Variable::Loose(..)) => {
                     reader.error(value.span, format!("`format` takes single values, and `{name}` is a list"));
-                    return wrong(node.span);
+                    return wrong(reader, node.span);
                 }
                 Some(Variable::Secret(name)) => {
                     secret = true;
-                    let Some(text) = reader.variable(name) else { return wrong(node.span) };
+                    let Some(text) = reader.variable(name) else { return wrong(reader, node.span) };
                     out.push_str(&text);
                 }
-                None | Some(Variable::Wrong) => return wrong(node.span),
+                None | Some(Variable::Wrong) => return wrong(reader, node.span),
             }
             if out.len() > MOST_TEXT {
                 reader.error(value.span, format!("what variables stand for is more than {MOST_TEXT} bytes"));
-                return wrong(node.span);
+                return wrong(reader, node.span);
             }
         }
         out.push_str(rest);
@@ -271,7 +271,7 @@ impl Vars {
                     ),
                 );
             }
-            return wrong(at);
+            return wrong(reader, at);
         }
         value
     }
@@ -366,6 +366,8 @@ fn moved(node: &Node, span: Span) -> Node {
 }
 
 /// Something that most places take; the finding stands already.
-fn wrong(span: Span) -> Node {
+fn wrong(reader: &mut Reader<'_>, span: Span) -> Node {
+    // What the loader makes of it is nothing that anybody has written.
+    reader.wrong.insert(span.start);
     scalar("/wrong", Style::DoubleQuoted, span)
 }
