@@ -15,6 +15,7 @@ mod crypt;
 mod differential;
 mod factors;
 mod first_boot;
+mod from_repository;
 mod full_disk;
 mod generalized;
 mod hardened;

@@ -83,7 +83,12 @@ impl Replaced {
         }
         std::fs::write(&recipe, text).unwrap();
         workshop.build_ok("debian-replace.yaml", &images.disk(image), &["--output", "replaced.qcow2"]);
-        let disk = workshop.path().join("replaced.qcow2");
+        Self::of(workshop, "replaced.qcow2")
+    }
+
+    /// A disk that was built in `workshop` from this recipe and more.
+    pub(crate) fn of(workshop: Workshop, disk: &str) -> Self {
+        let disk = workshop.path().join(disk);
         Self { workshop, disk, extra: None }
     }
 

@@ -7,7 +7,7 @@ use hardtack_guest::Stage;
 use hardtack_guest::dpkg::{Package, World};
 use hardtack_repository::{
     Catalogue, Change, Error, Held, Image, Keys, Kind, Lock, Reason, Request, Settings, Solution, Source,
-    resolve, sources,
+    Upgrade, resolve, sources,
 };
 
 use super::{Coming, Supplied, Supply};
@@ -17,6 +17,7 @@ use crate::model::{DebFile, PackagesStep, Repository};
 const STEP: &str = "packages";
 /// A lock file has some 300 bytes for each package.
 const LOCK_LIMIT: u64 = 16 << 20;
+const ANEW: &str = "--update-packages-lock resolves anew and writes another lock file";
 
 /// Repositories, and how they are asked.
 #[derive(Debug)]
@@ -125,10 +126,11 @@ impl Repositories {
             request = old.request(&path.display().to_string(), &catalogue, &request).map_err(refused)?;
         }
         let solution = resolve(&catalogue, &image, &request).map_err(|trouble| {
-            StepError::refused(
-                STEP,
-                format!("the packages cannot be had together\n  {}", trouble.0.join("\n  ")),
-            )
+            let text = format!("the packages cannot be had together\n  {}", trouble.0.join("\n  "));
+            match old {
+                Some(_) => StepError::refused(STEP, text).hint(ANEW),
+                None => StepError::refused(STEP, text),
+            }
         })?;
         only_named_go(&solution, step)?;
         for (name, why) in &solution.kept {
@@ -166,17 +168,25 @@ impl Supply for Repositories {
             Some(path) => Some((path, self.read_lock(path)?)),
             None => None,
         };
-        if let Some((_, Some(lock))) = &lock
-            && all_there(lock, step, stage)?
-        {
+        let locked = lock.as_ref().and_then(|(_, lock)| lock.as_ref());
+        if all_there(locked, step, given, stage)? {
             return Ok(Supplied::default());
         }
         self.ask(step, given, stage, lock.as_ref().map(|(path, lock)| (*path, lock.as_ref())))
     }
 }
 
-/// Whether the image has all that the lock has, and the step wants nothing beyond that.
-fn all_there(lock: &Lock, step: &PackagesStep, stage: &Stage<'_>) -> Result<bool, StepError> {
+/// Whether the image has all that is asked for, and nobody need be asked. What may be newer is known
+/// without repositories only where a lock says it.
+fn all_there(
+    lock: Option<&Lock>,
+    step: &PackagesStep,
+    given: &[Package],
+    stage: &Stage<'_>,
+) -> Result<bool, StepError> {
+    if lock.is_none() && step.upgrade != Upgrade::None {
+        return Ok(false);
+    }
     let Some(world) = World::read(stage)? else { return Ok(false) };
     let unpacked = || {
         world
@@ -186,7 +196,8 @@ fn all_there(lock: &Lock, step: &PackagesStep, stage: &Stage<'_>) -> Result<bool
             .filter(|entry| entry.state.is_unpacked())
             .filter_map(|entry| entry.package.as_ref())
     };
-    let locked = lock.packages.iter().all(|one| {
+    let native = &world.architectures.native;
+    let locked = lock.into_iter().flat_map(|lock| &lock.packages).all(|one| {
         unpacked().any(|package| {
             package.name == one.name
                 && package.architecture == one.architecture
@@ -194,15 +205,24 @@ fn all_there(lock: &Lock, step: &PackagesStep, stage: &Stage<'_>) -> Result<bool
         })
     });
     let wanted = step.install.iter().all(|text| {
-        let (name, version) =
-            text.split_once('=').map_or((text.as_str(), None), |(name, it)| (name, Some(it)));
-        let name = name.split(['/', ':']).next().unwrap_or(name);
-        unpacked().any(|package| {
-            package.name == name && version.is_none_or(|version| package.version.to_string() == version)
-        })
+        let (text, version) =
+            text.split_once('=').map_or((text.as_str(), None), |(text, version)| (text, Some(version)));
+        // Whether what is there is of that suite, only the lock or the repository knows.
+        let (text, suite) = text.split_once('/').map_or((text, None), |(text, suite)| (text, Some(suite)));
+        let (name, architecture) =
+            text.split_once(':').map_or((text, native.as_str()), |(name, architecture)| (name, architecture));
+        (suite.is_none() || lock.is_some())
+            && unpacked().any(|package| {
+                (package.architecture == architecture || package.architecture == "all")
+                    && (package.name == name
+                        || version.is_none() && package.provides.iter().any(|one| one.name == name))
+                    && version.is_none_or(|version| package.version.to_string() == version)
+            })
     });
-    // A package that is only provided is in the lock by its own name.
-    Ok(locked && (wanted || step.install.is_empty()))
+    let given = given
+        .iter()
+        .all(|own| unpacked().any(|package| package.same_instance(own) && package.version == own.version));
+    Ok(locked && wanted && given)
 }
 
 /// What the given files need and neither the image nor they themselves have.
@@ -277,8 +297,7 @@ fn refused(error: Error) -> StepError {
         Error::Offline { .. } => {
             StepError::local(STEP, text).hint("run once without --offline, which fills the cache")
         }
-        Error::Locked { .. } => StepError::refused(STEP, text)
-            .hint("--update-packages-lock resolves anew and writes another lock file"),
+        Error::Locked { .. } => StepError::refused(STEP, text).hint(ANEW),
         Error::Untrusted { .. } => StepError::refused(STEP, text)
             .hint("give the keys that sign it: `keyring:` in the recipe, or --keyring FILE"),
         Error::Guest(source) => StepError::from(source),

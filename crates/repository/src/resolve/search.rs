@@ -156,6 +156,8 @@ fn told(world: &World<'_>, request: &Request, chosen: &[usize]) -> Solution {
                 let upgrade = request.upgrade != Upgrade::None && from.is_some();
                 let reason = match reasons.get(number) {
                     Some(reason) if !upgrade || *reason == Reason::Asked => reason.clone(),
+                    // Nobody needs it, and it is new: a lock wants it.
+                    None if from.is_none() => Reason::Asked,
                     _ => Reason::Upgrade,
                 };
                 let kind = if from.is_some() { Kind::Upgrade(offer) } else { Kind::Install(offer) };
@@ -173,9 +175,8 @@ fn reasons(world: &World<'_>, chosen: &[usize]) -> HashMap<usize, Reason> {
     let mut reasons: HashMap<usize, Reason> = HashMap::new();
     let mut open: VecDeque<usize> = VecDeque::new();
     let has = |number: &usize| chosen.binary_search(number).is_ok();
-    for asked in &world.install {
-        for number in asked.candidates.iter().filter(|number| has(number)) {
-            reasons.insert(*number, Reason::Asked);
+    for number in world.named.iter().filter(|number| has(number)) {
+        if reasons.insert(*number, Reason::Asked).is_none() {
             open.push_back(*number);
         }
     }

@@ -56,6 +56,8 @@ pub(super) struct World<'a> {
     /// Candidates by what they provide.
     providers: HashMap<&'a str, Vec<usize>>,
     pub(super) install: Vec<Asked>,
+    /// Candidates that somebody named. A lock has more, and what it has for others only stays that.
+    pub(super) named: Vec<usize>,
     /// Slots that are to be empty.
     pub(super) remove: Vec<usize>,
     pub(super) kept: Vec<(String, String)>,
@@ -95,6 +97,7 @@ impl<'a> World<'a> {
             by_name: HashMap::new(),
             providers: HashMap::new(),
             install: Vec::new(),
+            named: Vec::new(),
             remove: Vec::new(),
             kept: Vec::new(),
             recommends: request.recommends,
@@ -180,7 +183,14 @@ impl<'a> World<'a> {
                 Err(trouble) => troubles.push(trouble),
             }
         }
+        self.named = self.install.iter().flat_map(|asked| asked.candidates.iter().copied()).collect();
         if let Some(exact) = &request.exact {
+            for text in &request.install {
+                match self.asked(text, &Wish::parse(text), &holds) {
+                    Ok(asked) => self.named.extend(asked.into_iter().flat_map(|asked| asked.candidates)),
+                    Err(_) => troubles.push(format!("{text}: neither the lock nor the image has it")),
+                }
+            }
             for (name, _, sha256) in exact {
                 let candidates: Vec<usize> = (0..self.candidates.len())
                     .filter(|number| match self.candidates[*number].what {
