@@ -7,6 +7,7 @@ use crate::{Note, RealFiles, StepError, Surroundings, load_recipe, stage_recipe}
 mod accounts;
 mod first_boot;
 mod identity;
+mod real;
 mod table;
 
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\nann:x:1000:1000::/srv/people/ann:/bin/bash\n\
