@@ -2,8 +2,9 @@
 //!
 //! Debian's package makes them when it is installed, and never again until release 13; cloud-init
 //! makes them at an instance's first boot, but does not run at all where it finds no datasource.
-//! Other distributions have a unit for it, or a line in SSH's own. Where nobody is left the agent
-//! does it ([`AgentConfig::host_keys`](hardtack_credentials::AgentConfig::host_keys)).
+//! Other distributions have a unit for it, or a line in SSH's own. Debian 13 has a unit that runs at a machine's
+//! first boot only, as systemd knows it by the machine ID: where that is empty or set, it never runs
+//! (`ConditionFirstBoot=` in systemd.unit(5), machine-id(5)). Where nobody is left the agent does it ([`AgentConfig::host_keys`](hardtack_credentials::AgentConfig::host_keys)).
 
 use hardtack_guest::Stage;
 
@@ -83,13 +84,14 @@ fn has_keys(stage: &Stage<'_>) -> Result<bool, StepError> {
 }
 
 fn by_distribution(stage: &Stage<'_>) -> Result<bool, StepError> {
+    let first_boot = is_first_boot(stage)?;
     for directory in UNITS {
         for unit in KEY_UNITS {
             // Masked units are links to /dev/null.
             let path = format!("{directory}/{unit}");
             let masked =
                 stage.lstat(&path)?.is_some() && stage.read_link(&path)?.is_some_and(|to| to == "/dev/null");
-            if !masked && stage.stat(&path)?.is_some() {
+            if !masked && stage.stat(&path)?.is_some() && (first_boot || !waits_for_it(stage, &path)?) {
                 return Ok(true);
             }
         }
@@ -107,15 +109,34 @@ fn by_distribution(stage: &Stage<'_>) -> Result<bool, StepError> {
     Ok(false)
 }
 
-/// Whether a unit or script calls a program that makes keys.
-fn mentions(stage: &Stage<'_>, path: &str) -> Result<bool, StepError> {
+/// Whether systemd will take the next boot for the machine's first one.
+fn is_first_boot(stage: &Stage<'_>) -> Result<bool, StepError> {
+    const MACHINE_ID: &str = "/etc/machine-id";
+    Ok(stage.stat(MACHINE_ID)?.is_none() || text(stage, MACHINE_ID)?.trim() == "uninitialized")
+}
+
+/// Whether a unit runs at a first boot only.
+fn waits_for_it(stage: &Stage<'_>, unit: &str) -> Result<bool, StepError> {
+    Ok(text(stage, unit)?
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("ConditionFirstBoot=").map(str::trim))
+        .next_back()
+        .is_some_and(|value| ["1", "yes", "true", "on"].iter().any(|word| value.eq_ignore_ascii_case(word))))
+}
+
+/// What is in a small file; nothing for anything else.
+fn text(stage: &Stage<'_>, path: &str) -> Result<String, StepError> {
     let known = stage.stat(path)?;
     if known.is_none_or(|known| known.kind != hardtack_guest::FileType::Regular || known.size > LIMIT) {
-        return Ok(false);
+        return Ok(String::new());
     }
     let text = stage.read_limited(path, LIMIT)?.unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    Ok(text
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Whether a unit or script calls a program that makes keys.
+fn mentions(stage: &Stage<'_>, path: &str) -> Result<bool, StepError> {
+    Ok(text(stage, path)?
         .lines()
         .filter(|line| !line.trim_start().starts_with('#'))
         .any(|line| line.contains("keygen") || line.contains("gen-keys")))
@@ -159,6 +180,22 @@ mod tests {
             "# no ssh-keygen here\nExecStartPre=/usr/sbin/sshd -t\n",
         );
         assert_eq!(look(&debian), (None, true));
+    }
+
+    #[test]
+    fn a_unit_for_the_first_boot_makes_none_where_there_is_no_such_boot() {
+        let unit = "[Unit]\nConditionFirstBoot=yes\n[Service]\nExecStart=ssh-keygen -A\n";
+        let image = || ssh().file("/usr/lib/systemd/system/sshd-keygen.service", unit);
+        assert_eq!(look(&image()), (Some(Maker::Distribution), false), "no ID at all");
+        for (id, made) in [
+            ("uninitialized\n", Some(Maker::Distribution)),
+            ("", None),
+            ("00112233445566778899aabbccddeeff\n", None),
+        ] {
+            assert_eq!(look(&image().file("/etc/machine-id", id)), (made, made.is_none()), "{id:?}");
+        }
+        let other = ssh().file("/usr/lib/systemd/system/sshd-keygen.service", &unit.replace("yes", "no"));
+        assert_eq!(look(&other.file("/etc/machine-id", "")), (Some(Maker::Distribution), false));
     }
 
     #[test]
