@@ -71,9 +71,10 @@ impl Built {
         command
     }
 
-    fn launch(&self) -> Child {
+    /// Two that start within a second would have one journal.
+    fn launch(&self, journal: &str) -> Child {
         let mut command = self.command(&["launch", "generalized", "--json", "--accel", "tcg", "--wait=ssh"]);
-        command.args(["--timeout", PATIENCE, "-k", "id_ed25519.pub"]);
+        command.args(["--timeout", PATIENCE, "-k", "id_ed25519.pub", "--journal", journal]);
         command.stdout(Stdio::piped()).spawn().unwrap()
     }
 }
@@ -130,7 +131,7 @@ const WHO: &str = "cat /etc/machine-id; ssh-keygen -lf /etc/ssh/ssh_host_ed25519
 fn two_machines_share_nothing(disk: &str, suite: &str, more: &str) {
     let Some(built) = without_a_trace(disk, suite, more) else { return };
     run(&mut built.command(&["install", "generalized.raw", "-n", "generalized"]));
-    let launched = [built.launch(), built.launch()].map(|child| {
+    let launched = [built.launch("one.journal"), built.launch("other.journal")].map(|child| {
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", output.status);
         serde_json::from_slice::<Value>(&output.stdout).unwrap()["instances"][0].clone()
