@@ -8,6 +8,7 @@ pub mod image;
 pub mod knocking;
 pub mod package;
 pub mod python;
+pub mod repository;
 pub mod ssh;
 pub mod tools;
 pub mod vm;

@@ -53,7 +53,7 @@ pub fn tar_entries(name: &str, bytes: &[u8], limit: u64) -> Result<Vec<TarEntry>
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
     use std::process::Command;
 

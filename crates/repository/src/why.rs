@@ -44,6 +44,8 @@ pub struct Node {
     pub needs: Vec<Node>,
     /// Shown in full elsewhere in the tree: `needs` is empty.
     pub repeated: bool,
+    /// It needs more, which is deeper than was asked for: `needs` is empty.
+    pub cut: bool,
 }
 
 const FIELDS: [&str; 3] = ["Pre-Depends", "Depends", "Recommends"];
@@ -185,7 +187,8 @@ fn node(
     let image = known.image;
     let package = &image.held[number].package;
     let all = groups(image, number, recommends);
-    let first = shown.insert(number);
+    // What is cut here may be shown in full elsewhere.
+    let first = if depth == 0 { !shown.contains(&number) } else { shown.insert(number) };
     let mut needs = Vec::new();
     if first && depth > 0 {
         for (field, group) in &all {
@@ -199,6 +202,7 @@ fn node(
                     relation: relation.clone(),
                     needs: Vec::new(),
                     repeated: false,
+                    cut: false,
                 });
             }
             for other in fitting {
@@ -212,6 +216,7 @@ fn node(
         field: by.0.to_owned(),
         relation: by.1.to_owned(),
         needs,
-        repeated: !all.is_empty() && (!first || depth == 0),
+        repeated: !all.is_empty() && !first,
+        cut: !all.is_empty() && first && depth == 0,
     }
 }

@@ -1,5 +1,5 @@
 //! Patterns, also against the C library's own glob(3).
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use std::process::Command;
 

@@ -1,64 +1,12 @@
 //! Over HTTP, from a small server of the test's own.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use hardtack_repository::{Catalogue, Error, Network, Settings};
 
-use crate::made::{Made, architectures, have};
+use hardtack_tests::repository::serve;
 
-/// Serves a directory. `/loop/…` redirects to itself, `/on/…` to the file, `/zero/…` never ends.
-fn serve(root: PathBuf) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
-            let root = root.clone();
-            std::thread::spawn(move || {
-                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-                let first = lines.next().unwrap().unwrap();
-                while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
-                let path = first.split(' ').nth(1).unwrap().to_owned();
-                let close = "Connection: close\r\n";
-                let _ = if path.starts_with("/loop/") {
-                    write!(
-                        stream,
-                        "HTTP/1.1 302 Found\r\nLocation: {path}\r\n{close}Content-Length: 0\r\n\r\n"
-                    )
-                } else if let Some(rest) = path.strip_prefix("/on/") {
-                    write!(
-                        stream,
-                        "HTTP/1.1 301 Moved\r\nLocation: /{rest}\r\n{close}Content-Length: 0\r\n\r\n"
-                    )
-                } else if path.starts_with("/zero/") {
-                    let _ = write!(stream, "HTTP/1.1 200 OK\r\n{close}\r\n");
-                    while stream.write_all(&[0; 65536]).is_ok() {}
-                    Ok(())
-                } else if path.starts_with("/login/") {
-                    write!(stream, "HTTP/1.1 200 OK\r\n{close}Content-Length: 6\r\n\r\n<html>")
-                } else if path.starts_with("/broken/") {
-                    write!(stream, "HTTP/1.1 403 No\r\n{close}Content-Length: 0\r\n\r\n")
-                } else {
-                    match std::fs::read(root.join(path.trim_start_matches('/'))) {
-                        Ok(content) => {
-                            let _ = write!(
-                                stream,
-                                "HTTP/1.1 200 OK\r\n{close}Content-Length: {}\r\n\r\n",
-                                content.len()
-                            );
-                            stream.write_all(&content)
-                        }
-                        Err(_) => write!(stream, "HTTP/1.1 404 No\r\n{close}Content-Length: 0\r\n\r\n"),
-                    }
-                };
-            });
-        }
-    });
-    address
-}
+use crate::made::{Made, architectures, have};
 
 #[test]
 fn hosts_are_asked_within_bounds_and_the_cache_serves_without_them() {

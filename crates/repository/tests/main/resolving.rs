@@ -348,4 +348,6 @@ fn chains_and_trees() {
     assert_eq!(tree.needs.len(), 2);
     assert_eq!((tree.needs[0].package.as_str(), tree.needs[0].needs[0].package.as_str()), ("lib", "libz"));
     assert_eq!((tree.needs[1].package.as_str(), &tree.needs[1].version), ("gone", &None));
+    let flat = hardtack_repository::tree(&image, "app", false, 1).unwrap();
+    assert!(flat.needs[0].cut && !flat.needs[0].repeated && !flat.needs[1].cut, "{flat:?}");
 }

@@ -23,18 +23,31 @@ fn node(
     shown: &mut BTreeSet<String>,
 ) -> Node {
     let name = package.full_name();
-    let repeated = !shown.insert(name);
+    let first = if depth == 0 { !shown.contains(&name) } else { shown.insert(name) };
     let mut needs = Vec::new();
-    if !repeated && depth > 0 {
-        for held in image.held.iter().filter(|held| held.package.name != package.name) {
-            if let Some((field, group)) = reason(image, held, package, recommends) {
+    let mut any = false;
+    for held in image.held.iter().filter(|held| held.package.name != package.name) {
+        // Nothing below matters any more when it is shown elsewhere, or is too deep.
+        if any && (!first || depth == 0) {
+            break;
+        }
+        if let Some((field, group)) = reason(image, held, package, recommends) {
+            any = true;
+            if first && depth > 0 {
                 let text = group.to_string();
                 needs.push(node(image, &held.package, field.to_owned(), text, recommends, depth - 1, shown));
             }
         }
     }
-    let version = Some(package.version.to_string());
-    Node { package: package.name.clone(), version, field, relation, needs, repeated }
+    Node {
+        package: package.name.clone(),
+        version: Some(package.version.to_string()),
+        field,
+        relation,
+        needs,
+        repeated: any && !first,
+        cut: any && first && depth == 0,
+    }
 }
 
 /// The first relation of `held` that `package` serves.

@@ -39,6 +39,7 @@ pub(super) fn tree(root: &Node) -> String {
         let end = match (&node.version, node.repeated) {
             (None, _) => ", which nothing satisfies",
             (_, true) => ", see above",
+            _ if node.cut => ", and more below",
             _ => "",
         };
         text.push_str(&format!("{}{}{version}{why}{end}\n", "  ".repeat(depth), node.package));
@@ -61,6 +62,7 @@ mod tests {
             relation: format!("{package} (>= 1)"),
             needs,
             repeated: false,
+            cut: false,
         }
     }
 
@@ -69,9 +71,10 @@ mod tests {
         let mut root = node("a", vec![node("b", vec![node("d", vec![])]), node("c", vec![])]);
         root.field.clear();
         root.needs[1].repeated = true;
+        root.needs[0].needs[0].cut = true;
         assert_eq!(
             tree(&root),
-            "a 1\n  b 1 (Depends: b (>= 1))\n    d 1 (Depends: d (>= 1))\n  c 1 (Depends: c (>= 1)), see above\n"
+            "a 1\n  b 1 (Depends: b (>= 1))\n    d 1 (Depends: d (>= 1)), and more below\n  c 1 (Depends: c (>= 1)), see above\n"
         );
     }
 
