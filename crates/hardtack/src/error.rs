@@ -101,6 +101,15 @@ impl CliError {
         self
     }
 
+    /// Says the same in other words.
+    pub(crate) fn rephrased(mut self, words: impl Fn(&str) -> String) -> Self {
+        self.message = words(&self.message);
+        for hint in &mut self.hints {
+            *hint = words(hint);
+        }
+        self
+    }
+
     /// Says what to do about it; what was said before stands before it.
     pub(crate) fn hint(mut self, text: impl Into<String>) -> Self {
         self.hints.push(text.into());

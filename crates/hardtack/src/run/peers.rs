@@ -106,9 +106,11 @@ fn run(tool: Tool, rest: &[OsString]) -> Result<u8, CliError> {
     surroundings.supply = Some(Arc::new(Taken::new(supply)));
     let written = Written::new(name, &[]);
     let (edits, (shown, changes)) = build::staged(&image, written, &recipe, &surroundings, |plan, said| {
+        *said = said.lines().map(|line| spoken(line) + "\n").collect();
         let shown = if dry { plan::shown(plan, json, said)? } else { String::new() };
         Ok((shown, plan.changes().len()))
-    })?;
+    })
+    .map_err(|error| error.rephrased(spoken))?;
     if dry {
         image.rehearse(&edits)?;
         return build::show(&shown);
@@ -146,6 +148,25 @@ fn run(tool: Tool, rest: &[OsString]) -> Result<u8, CliError> {
     };
     tell().map_err(CliError::stream)?;
     Ok(0)
+}
+
+/// A recipe's words in those of a command line, which has options and no lines.
+fn spoken(text: &str) -> String {
+    let mut text = text.replace("`optional: true`", "`--lenient`");
+    if let Some((before, (number, after))) =
+        text.split_once("recipe line ").and_then(|(before, rest)| Some((before, rest.split_once(": ")?)))
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        text = format!("{before}{after}");
+    }
+    if let Some((name, rest)) = text.strip_prefix("step ").and_then(|rest| rest.split_once(": ")) {
+        text = format!("--{name}: {rest}");
+    }
+    for name in ["append-line", "delete", "mkdir", "write"] {
+        text = text.replace(&format!("step `{name}`"), &format!("`{name}`"));
+        text = text.replace(&format!("`{name}`"), &format!("`--{name}`"));
+    }
+    text.replace("step `", "a recipe's step `")
 }
 
 /// The one disk.

@@ -73,6 +73,7 @@ pub(super) const OPTIONS: &[OptionOf] = &[
     operation("copy-in"),
     operation("delete"),
     option("domain", Takes::Value, Meaning::Refused(NO_LIBVIRT)),
+    option("debug-gc", Takes::Nothing, Meaning::Idle("it is for those who write virt-customize")),
     option("dry-run", Takes::Nothing, Meaning::Setting),
     option("dryrun", Takes::Nothing, Meaning::Setting),
     option("echo-keys", Takes::Nothing, Meaning::Refused(NO_LUKS)),
@@ -134,6 +135,8 @@ pub(super) const OPTIONS: &[OptionOf] = &[
     option("update", Takes::Nothing, Meaning::Operation),
     operation("upload"),
     option("verbose", Takes::Nothing, Meaning::Setting),
+    option("version", Takes::Nothing, Meaning::Refused("`hardtack --version` tells it")),
+    option("wrap", Takes::Nothing, Meaning::Idle("lines are not broken")),
     operation("write"),
 ];
 
@@ -146,6 +149,7 @@ const SHORT: &[(char, &str)] = &[
     ('n', "dry-run"),
     ('q', "quiet"),
     ('v', "verbose"),
+    ('V', "version"),
     ('x', "verbose"),
 ];
 
