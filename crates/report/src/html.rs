@@ -47,8 +47,12 @@ pub(crate) fn verdict(verdict: &Verdict) -> String {
         let of: Vec<&Control> =
             verdict.controls.iter().filter(|control| control.outcome == outcome).collect();
         if !of.is_empty() {
-            let items: String = of.into_iter().map(control).collect();
-            body.push_str(&format!("<h2>{title}</h2>\n<ul>\n{items}</ul>\n"));
+            let items: String = of.iter().map(|one| control(one)).collect();
+            body.push_str(&format!("<h2>{title}</h2>\n"));
+            if outcome == Outcome::Fail {
+                helps(&of, &mut body);
+            }
+            body.push_str(&format!("<ul>\n{items}</ul>\n"));
         }
     }
     notes(&verdict.notes, &mut body);
@@ -70,11 +74,19 @@ fn control(control: &Control) -> String {
     if !control.why.is_empty() {
         folded("why", &control.why, text(&control.why), &mut item);
     }
-    if control.outcome == Outcome::Fail && !control.help.is_empty() {
-        item.push_str(&format!("<p class=\"dim\">{}</p>\n", text(&control.help)));
-    }
     item.push_str("</li>\n");
     item
+}
+
+/// What helps against several is told once.
+fn helps(failed: &[&Control], body: &mut String) {
+    let mut told: Vec<&str> = Vec::new();
+    for control in failed {
+        if !control.help.is_empty() && !told.contains(&control.help.as_str()) {
+            told.push(&control.help);
+            body.push_str(&format!("<p class=\"dim\">{}</p>\n", text(&control.help)));
+        }
+    }
 }
 
 pub(crate) fn plan(plan: &PlanPage) -> String {
