@@ -22,6 +22,7 @@ mod hardened;
 mod kill;
 mod launched;
 mod layouts;
+mod peers;
 mod replaced;
 mod residue;
 mod sealed;

@@ -55,6 +55,11 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/lib/python3/dist-packages/yaml/__init__.py", "python3-yaml"),
 ];
 
+/// What only the full suite compares with: large, and with a kernel of its own.
+const NEEDED_FOR_FULL: &[(&str, &str)] = &[("/usr/bin/virt-customize", "guestfs-tools")];
+/// The kernel that libguestfs starts: any in /boot will do.
+const KERNEL: &str = "linux-image-cloud-amd64";
+
 /// QEMU and its tools must be of one suite: from different ones they conflict.
 const QEMU: (&str, &str, &str) = ("/usr/bin/qemu-img", "/usr/bin/qemu-system-x86_64", "qemu-system-x86");
 
@@ -91,6 +96,28 @@ pub(crate) fn packages() -> Result<(), String> {
             .concat())?;
     }
     Ok(())
+}
+
+/// Installs what only the full suite needs.
+pub(crate) fn packages_for_full() -> Result<(), String> {
+    packages()?;
+    let mut missing: Vec<&str> =
+        NEEDED_FOR_FULL.iter().filter(|(file, _)| !exists(file)).map(|(_, package)| *package).collect();
+    if !has_kernel() && cfg!(target_arch = "x86_64") {
+        missing.push(KERNEL);
+    }
+    if missing.is_empty() || !exists("/usr/bin/apt-get") {
+        // The tests say that they skip it.
+        return Ok(());
+    }
+    println!("==> packages: {}", missing.join(" "));
+    apt(&["update", "-qq"])?;
+    apt(&[&["install", "-y", "-qq", "--no-install-recommends"][..], &missing].concat())
+}
+
+fn has_kernel() -> bool {
+    let entries = std::fs::read_dir("/boot").into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("vmlinuz"))
 }
 
 fn exists(path: &str) -> bool {

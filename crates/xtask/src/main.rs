@@ -88,6 +88,7 @@ fn quick() -> Result<(), String> {
 
 /// Everything, and the tests that are marked as long.
 fn full() -> Result<(), String> {
+    install::packages_for_full()?;
     test()?;
     let mut tests = cargo(&["test", "--workspace", "--release", "--", "--ignored", "--test-threads=2"]);
     tests.env("CI", "true").env("HARDTACK_CACHE", shell::cache());
