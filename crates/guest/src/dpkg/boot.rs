@@ -43,6 +43,12 @@ pub fn at_first_boot(name: &str) -> Option<&'static str> {
     renews.then_some("the first boot still uses the initramfs that the image has, and renews it")
 }
 
+/// The firmware or the boot loader has to find what this package brings.
+#[must_use]
+pub fn starts(name: &str) -> bool {
+    is_kernel(name) || LOADERS.contains(&name)
+}
+
 fn is_kernel(name: &str) -> bool {
     ["linux-image-", "linux-modules-"].iter().any(|start| name.starts_with(start))
 }

@@ -68,6 +68,52 @@ fn shipped(name: &str) -> String {
 }
 
 #[test]
+fn packages_say_where_they_come_from() {
+    use crate::model::Repository;
+    use hardtack_repository::Upgrade;
+    let folder = Folder::new();
+    std::fs::write(folder.0.path().join("a.gpg"), "a").unwrap();
+    std::fs::write(folder.0.path().join("b.gpg"), "b").unwrap();
+    let steps = "  - packages:
+      install: [one, two:i386, three=1.0-1, four/sid]
+      remove: five
+      purge: [six]
+      hold: [seven]
+      upgrade: security
+      repository:
+        - image
+        - {uri: https://one.example, suite: [s, t], components: [main, more], keyring: b.gpg}
+        - {uri: [file:/r], suite: ./, architectures: amd64}
+      keyring: a.gpg
+      lock: locks/packages.lock
+      recommends: yes
+  - packages: {install: one, upgrade: all, recommends: no}
+";
+    let recipe = folder.steps(steps).unwrap();
+    let step = recipe.packages().unwrap();
+    assert_eq!(step.install, ["one", "two:i386", "three=1.0-1", "four/sid"]);
+    assert_eq!(
+        (&step.remove[..], &step.purge[..], &step.hold[..]),
+        (&["five".to_owned()][..], &["six".to_owned()][..], &["seven".to_owned()][..])
+    );
+    assert_eq!((step.upgrade, step.recommends), (Upgrade::All, Some(true)));
+    assert_eq!(step.lock, Some(folder.0.path().join("locks/packages.lock")));
+    let [Repository::Image, Repository::Given(one), Repository::Given(two)] = &step.repositories[..] else {
+        panic!("{:?}", step.repositories)
+    };
+    assert_eq!(
+        (&one.suites[..], &one.components[..]),
+        (&["s".to_owned(), "t".to_owned()][..], &["main".to_owned(), "more".to_owned()][..])
+    );
+    assert_eq!(one.keyring, Some(("b.gpg".to_owned(), b"b".to_vec())));
+    assert_eq!(
+        (&two.uris[..], &two.architectures[..]),
+        (&["file:/r".to_owned()][..], &["amd64".to_owned()][..])
+    );
+    assert_eq!(two.keyring, Some(("a.gpg".to_owned(), b"a".to_vec())));
+}
+
+#[test]
 fn the_shipped_recipe_means_what_it_says() {
     let folder = Folder::new();
     let recipe = folder.load(&shipped("debian-3fa.yaml")).unwrap();
@@ -251,6 +297,21 @@ fn mistakes_have_their_place() {
         ("  - packages: {debs: [nothing.deb]}\n", 3, 23, "nothing.deb: no such file"),
         ("  - packages: {debs: [empty]}\n", 3, 23, "holds no .deb file"),
         ("  - packages: {debs: []}\n", 3, 22, "is empty"),
+        ("  - packages: {install: [\"a b\"]}\n", 3, 26, "is no package"),
+        ("  - packages: {remove: [a=1]}\n", 3, 25, "is no package"),
+        ("  - packages: {hold: a/sid}\n", 3, 22, "is no package"),
+        ("  - packages: {upgrade: most}\n", 3, 25, "`upgrade`"),
+        ("  - packages: {install: a, remove: a}\n", 3, 28, "both name `a`"),
+        ("  - packages: {hold: a, purge: a}\n", 3, 25, "both name `a`"),
+        ("  - packages: {install: a, keyring: id_ed25519.pub}\n", 3, 37, "without `repository`"),
+        ("  - packages: {install: a, repository: elsewhere}\n", 3, 40, "repository"),
+        ("  - packages: {install: a, repository: {suite: s}}\n", 3, 40, "`uri`"),
+        (
+            "  - packages: {install: a, repository: {uri: file:/r, suite: s, keyring: gone}}\n",
+            3,
+            75,
+            "gone: no such file",
+        ),
         ("  - user: {password: {env: DEBIAN_PASSWORD}}\n", 3, 5, "needs the key `name`"),
         ("  - user: {name: 5}\n", 3, 18, "takes text, found the number `5`"),
         ("  - user: {name: \"a b\"}\n", 3, 18, "cannot be the name"),

@@ -121,7 +121,8 @@ impl Repositories {
             recommends: step.recommends.unwrap_or(false),
             ..Request::default()
         };
-        request.install.extend(needed_by(given, &image, &catalogue));
+        let needed = needed_by(given, &image, &catalogue);
+        request.install.extend(needed.iter().map(|(name, _)| name.clone()));
         if let Some((path, Some(old))) = lock {
             request = old.request(&path.display().to_string(), &catalogue, &request).map_err(refused)?;
         }
@@ -144,11 +145,15 @@ impl Repositories {
         let coming = fetched.iter().filter_map(|file| {
             let change = solution.changes.get(file.change)?;
             let (Kind::Install(offer) | Kind::Upgrade(offer)) = change.kind else { return None };
+            let reason = match needed.iter().find(|(name, _)| *name == change.name) {
+                Some((_, reason)) if change.reason == Reason::Asked => reason.clone(),
+                _ => change.reason.clone(),
+            };
             Some(Coming {
                 deb: DebFile { name: file.file_name.clone(), path: file.path.clone() },
                 label: label(change),
-                why: why(&change.reason),
-                automatic: change.from.is_none() && matches!(change.reason, Reason::NeededBy { .. }),
+                automatic: change.from.is_none() && matches!(reason, Reason::NeededBy { .. }),
+                why: why(&reason),
                 size: catalogue.offers().get(offer).map_or(0, |offer| offer.size),
             })
         });
@@ -226,10 +231,10 @@ fn all_there(
 }
 
 /// What the given files need and neither the image nor they themselves have.
-fn needed_by(given: &[Package], image: &Image, catalogue: &Catalogue) -> Vec<String> {
+fn needed_by(given: &[Package], image: &Image, catalogue: &Catalogue) -> Vec<(String, Reason)> {
     use hardtack_guest::dpkg::depends::Sense;
     let native = &image.architectures.native;
-    let mut names: Vec<String> = Vec::new();
+    let mut needed: Vec<(String, Reason)> = Vec::new();
     for own in given {
         for group in own.pre_depends.iter().chain(&own.depends) {
             let fits = |package: &Package| {
@@ -242,10 +247,15 @@ fn needed_by(given: &[Package], image: &Image, catalogue: &Catalogue) -> Vec<Str
                 let mut offers = catalogue.offers().iter();
                 offers.any(|offer| relation.matches(&offer.package, own, native, Sense::Positive))
             });
-            names.extend(offered.map(|relation| relation.name.clone()).filter(|name| !names.contains(name)));
+            if let Some(relation) = offered
+                && !needed.iter().any(|(name, _)| *name == relation.name)
+            {
+                let reason = Reason::NeededBy { package: own.name.clone(), relation: group.to_string() };
+                needed.push((relation.name.clone(), reason));
+            }
         }
     }
-    names
+    needed
 }
 
 /// What goes without being named is somebody's loss.

@@ -6,6 +6,7 @@
 //! archive behind it, and a hook does the same for those made later.
 
 mod config;
+mod deferred;
 mod hook;
 mod needs;
 mod script;
@@ -63,6 +64,7 @@ pub fn apply(settings: &OverlayrootStep, cx: &mut Context<'_, '_>) -> Result<(),
     write_configuration(settings, &value, knows_local, cx)?;
     cloud_init(settings, cx)?;
     remount(cx)?;
+    deferred::check(settings, cx)?;
     notes(settings, cx);
     cx.agent.overlay = Some(OverlayConfig {
         mode: settings.mode.as_str().to_owned(),
