@@ -143,8 +143,10 @@ fn two_machines_share_nothing(disk: &str, suite: &str, more: &str) {
         let login = Login { user: "debian", key: Some(&built.workshop.key), ..Login::default() };
         let past = client.login(
             login,
+            // sudo writes the arguments of what it runs into the journal, so the marker is none of them.
             &format!(
-                "cloud-init status --wait >/dev/null; sudo grep -rlaF {MARKER} /var /root /etc /home; {WHO}"
+                "cloud-init status --wait >/dev/null; \
+                 echo {MARKER} | sudo grep -rlaF -f - /var /root /etc /home; {WHO}"
             ),
         );
         assert!(past.entered, "{}", past.stderr);
