@@ -57,11 +57,9 @@ fn names(packages: &PackagesConfig) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use hardtack_credentials::AgentConfig;
     use hardtack_guest::{MemoryTree, Stage};
 
     use super::*;
-    use crate::{Facts, Options};
 
     fn checked(mode: OverlayMode, install: &[&str], configure: &[&str]) -> Result<String, String> {
         let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
@@ -69,16 +67,8 @@ mod tests {
         let mut stage = Stage::new(&tree);
         let packages =
             PackagesConfig { install: all(install), configure: all(configure), ..PackagesConfig::default() };
-        let mut cx = Context {
-            stage: &mut stage,
-            facts: Facts::default(),
-            epoch: 0,
-            agent_binary: None,
-            agent: AgentConfig { packages: Some(packages), ..AgentConfig::default() },
-            notes: Vec::new(),
-            options: Options { no_deferred: false },
-            supplied: None,
-        };
+        let mut cx = Context::for_tests(&mut stage);
+        cx.agent.packages = Some(packages);
         let settings = OverlayrootStep { mode, ..OverlayrootStep::default() };
         match check(&settings, &mut cx) {
             Ok(()) => Ok(cx.notes.iter().map(|note| note.text.clone()).collect()),
