@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hardtack_disk::ranges::merge;
-use hardtack_disk::{AtomicFile, Backing, BlockSource, BlockWrite, Holes, ImageFormat, Overlay, Written};
+use hardtack_disk::{
+    AtomicFile, Backing, BlockSource, BlockWrite, Holes, ImageFormat, Overlay, Qcow2Source, Written,
+};
 use hardtack_guest::{
     Confirmation, Content, Edit, FileType, FreeMap, Guest, GuestPath, Location, Residue, State, Tree,
     confirm, free_map, grow_root,
@@ -97,6 +99,11 @@ impl Image {
         Ok(Self { input, disk, guest, epoch, grown: told })
     }
 
+    /// The files that hold what the source does not hold itself.
+    pub(crate) fn backing_files(&self) -> Vec<&Path> {
+        self.input.as_qcow2().map(Qcow2Source::backing_files).unwrap_or_default()
+    }
+
     /// Carries `edits` out in the overlay and throws it away.
     pub(crate) fn rehearse(mut self, edits: &[Edit]) -> Result<(), CliError> {
         hardtack_guest::apply(edits, &mut self.guest)?;
@@ -131,6 +138,7 @@ impl Image {
         let backing = if options.overlay { self.input.backing_of_overlay() } else { Backing::Refuse };
         let finished: Arc<dyn BlockSource> = Arc::from(file.read_back(&backing)?);
         let confirmation = confirm(edits, self.epoch, &finished, &|path: &GuestPath| self.locate(path))?;
+        target::keep_access(&self.input.path, output, &file)?;
         file.commit(options.force)?;
         Ok(Finished { written: written.written, format: written.format, confirmation, left_out })
     }

@@ -1,7 +1,8 @@
 //! The record of a build, beside its output: what went in, what came out.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -17,7 +18,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::document;
-use crate::error::CliError;
+use crate::error::{CliError, LOCAL_IO};
 
 /// What is behind an output's name in the name of its record.
 const SUFFIX: &str = ".provenance.json";
@@ -25,17 +26,24 @@ const SUFFIX: &str = ".provenance.json";
 /// Gathers what goes into a build while it runs.
 pub(crate) struct Record {
     verb: &'static str,
-    source: (PathBuf, JoinHandle<io::Result<String>>),
+    sources: Vec<Reading>,
     inputs: Vec<Input>,
     parameters: Vec<(&'static str, Value)>,
 }
 
 impl Record {
     /// Begins with the source; it is read by a thread of its own, beside the build, which reads the same bytes.
-    pub(crate) fn begin(verb: &'static str, source: &Path) -> Self {
-        let path = source.to_owned();
-        let digest = thread::spawn(move || digest_of(&path));
-        Self { verb, source: (source.to_owned(), digest), inputs: Vec::new(), parameters: Vec::new() }
+    pub(crate) fn begin(verb: &'static str, source: &Path) -> Result<Self, CliError> {
+        let sources = vec![Reading::start("source", source)?];
+        Ok(Self { verb, sources, inputs: Vec::new(), parameters: Vec::new() })
+    }
+
+    /// The source stands on these files, which hold a part of it.
+    pub(crate) fn backing(&mut self, files: &[&Path]) -> Result<(), CliError> {
+        for path in files {
+            self.sources.push(Reading::start("backing file", path)?);
+        }
+        Ok(())
     }
 
     /// Something of the command line. Never a secret.
@@ -70,13 +78,7 @@ impl Record {
     pub(crate) fn write_beside(self, output: &Path, epoch: i64) -> Result<(PathBuf, String), CliError> {
         let fail = |path: &Path, error| CliError::io(path, "read it for the record", error);
         let digest = digest_of(output).map_err(|error| fail(output, error))?;
-        let (source, read) = self.source;
-        let read = read.join().unwrap_or_else(|_| Err(io::Error::other("the thread that read it has ended")));
-        let mut inputs = vec![Input {
-            role: "source",
-            name: last_part(&source),
-            digest: Digest(read.map_err(|error| fail(&source, error))?),
-        }];
+        let mut inputs = self.sources.into_iter().map(Reading::finish).collect::<Result<Vec<_>, _>>()?;
         inputs.extend(self.inputs);
         inputs.dedup();
         let statement = Provenance {
@@ -94,6 +96,48 @@ impl Record {
         document::write(&format!("{statement:#}\n"), Some(&path), true, &[])?;
         Ok((path, digest))
     }
+}
+
+/// A file that is read for its digest while the build reads it, too.
+struct Reading {
+    role: &'static str,
+    path: PathBuf,
+    state: State,
+    digest: JoinHandle<io::Result<String>>,
+}
+
+/// What tells one state of a file from another: device, inode, length, time of the last change.
+type State = (u64, u64, u64, i64, i64);
+
+impl Reading {
+    fn start(role: &'static str, path: &Path) -> Result<Self, CliError> {
+        let open = || {
+            let file = File::open(path)?;
+            let state = state_of(&file.metadata()?);
+            Ok((file, state))
+        };
+        let (file, state) = open().map_err(|error| CliError::io(path, "read it for the record", error))?;
+        let digest = thread::spawn(move || digest_in(file));
+        Ok(Self { role, path: path.to_owned(), state, digest })
+    }
+
+    /// Its digest; a file that is another one now was perhaps not what was built from.
+    fn finish(self) -> Result<Input, CliError> {
+        let read = self.digest.join();
+        let read = read.unwrap_or_else(|_| Err(io::Error::other("the thread that read it has ended")));
+        let fail = |error| CliError::io(&self.path, "read it for the record", error);
+        let digest = Digest(read.map_err(fail)?);
+        let now = state_of(&std::fs::metadata(&self.path).map_err(fail)?);
+        if now != self.state {
+            let text = format!("{}: has changed while it was read; there is no record", self.path.display());
+            return Err(CliError::new(LOCAL_IO, text));
+        }
+        Ok(Input { role: self.role, name: last_part(&self.path), digest })
+    }
+}
+
+fn state_of(found: &Metadata) -> State {
+    (found.dev(), found.ino(), found.len(), found.mtime(), found.mtime_nsec())
 }
 
 /// Where the record of `output` is.
@@ -172,9 +216,13 @@ impl Supply for Taken {
     }
 }
 
-/// SHA-256 of a file, read once from its beginning to its end.
+/// SHA-256 of a file.
 fn digest_of(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+    digest_in(File::open(path)?)
+}
+
+/// The same of an open one, read once from its beginning to its end.
+fn digest_in(mut file: File) -> io::Result<String> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     loop {

@@ -83,9 +83,9 @@ impl Inventory {
     /// A damaged file system or database.
     pub fn read(tree: &dyn Tree) -> Result<Self, Error> {
         let release = OsRelease::read(tree)?.unwrap_or_default();
-        let field = |name: &str| release.get(name).map(str::to_owned);
+        let field = |name: &str| release.get(name).map(one_line);
         let os = Origin {
-            id: release.id().to_owned(),
+            id: one_line(release.id()),
             version_id: field("VERSION_ID"),
             pretty: field("PRETTY_NAME"),
         };

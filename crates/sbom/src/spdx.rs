@@ -98,11 +98,11 @@ fn package(one: &Component, id: &str) -> Value {
 /// `Organization: Debian OpenSSH Maintainers (list@debian.org)`: what stands in angle brackets goes in parentheses.
 fn supplier(text: &str) -> String {
     match text.rsplit_once('<') {
-        Some((name, address)) => {
-            let name = name.trim().trim_matches('"').replace(['(', ')'], "");
-            format!("Organization: {name} ({})", address.trim_end_matches('>').trim())
+        Some((name, address)) if !name.trim().is_empty() && address.trim_end().ends_with('>') => {
+            let plain = |text: &str| text.trim().trim_matches('"').replace(['(', ')', '<', '>'], "");
+            format!("Organization: {} ({})", plain(name), plain(address))
         }
-        None => format!("Organization: {}", text.replace(['(', ')'], "")),
+        _ => format!("Organization: {}", text.replace(['(', ')'], "")),
     }
 }
 

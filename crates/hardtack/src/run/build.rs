@@ -41,7 +41,7 @@ pub(super) fn one(
     output: Option<&Path>,
 ) -> Result<u8, CliError> {
     let recorded = output.is_some() && !arguments.plan && !arguments.no_provenance;
-    let record = recorded.then(|| Record::begin("build", source));
+    let record = recorded.then(|| Record::begin("build", source)).transpose()?;
     let input = Input::open(source, &arguments.open, output)?;
     let image = open_image(input, arguments.grow)?;
     let supply = supply::open(&arguments.supply)?;
@@ -64,6 +64,7 @@ pub(super) fn one(
     };
     let record = match record {
         Some(mut record) => {
+            record.backing(&image.backing_files())?;
             record.file("recipe", written.path)?;
             if let Some(recorder) = written.recorder {
                 record.files_of(recorder);

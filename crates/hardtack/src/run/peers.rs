@@ -88,7 +88,7 @@ fn run(tool: Tool, rest: &[OsString]) -> Result<u8, CliError> {
         Tool::Customize => "customize",
         Tool::Sysprep => "sysprep",
     };
-    let record = recorded.then(|| Record::begin(verb, &path));
+    let record = recorded.then(|| Record::begin(verb, &path)).transpose()?;
     let made = passwords(&mut imported)?;
     let environment = |name: &str| {
         let password = imported.passwords.iter().find(|password| password.variable == name)?;
