@@ -24,6 +24,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/dpkg-deb", "dpkg"),
     ("/usr/bin/apt-ftparchive", "apt-utils"),
     ("/usr/bin/gpgv", "gpgv"),
+    ("/usr/bin/gpg", "gnupg"),
     ("/usr/bin/zstd", "zstd"),
     ("/usr/bin/xz", "xz-utils"),
     ("/usr/bin/lz4", "lz4"),
