@@ -13,6 +13,7 @@ use hardtack_disk::{
 use crate::args::{CompressionName, Format, TargetArgs};
 use crate::error::{CliError, LOCAL_IO};
 use crate::source::Input;
+use crate::talk;
 
 /// What is to be written.
 pub(crate) struct Job<'a> {
@@ -107,6 +108,23 @@ fn same_file(one: &Path, other: &Path) -> bool {
         (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
         _ => one == other,
     }
+}
+
+/// Who may use an image that is replaced in its place is who might before: its owner, if we may give that, and its mode.
+pub(crate) fn keep_access(input: &Path, output: &Path, out: &AtomicFile) -> Result<(), CliError> {
+    use std::os::unix::fs::MetadataExt;
+    if !same_file(input, output) {
+        return Ok(());
+    }
+    let fail = |error| CliError::io(output, "keep its mode", error);
+    let before = std::fs::metadata(input).map_err(fail)?;
+    let now = out.file().metadata().map_err(fail)?;
+    if (before.uid(), before.gid()) != (now.uid(), now.gid())
+        && std::os::unix::fs::fchown(out.file(), Some(before.uid()), Some(before.gid())).is_err()
+    {
+        talk::note(&format!("{}: belongs to you now: its owner could not be kept", output.display()));
+    }
+    out.file().set_permissions(before.permissions()).map_err(fail)
 }
 
 /// Writes the whole disk, or what an overlay needs of it, to `out`.

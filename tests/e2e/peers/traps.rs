@@ -12,6 +12,7 @@ const MATERIAL: &str = r#"
   - mkdir: /srv/t/into
   - write: {path: /srv/t/mode, content: "x"}
   - write: {path: /srv/t/edit, content: "Port 22\n"}
+  - write: {path: /srv/t/moved, content: "moved\n"}
 "#;
 
 /// Option, value, our exit code, and what ours says.
@@ -51,10 +52,18 @@ fn where_theirs_says_yes_ours_says_no() {
     for (option, value, ..) in TRAPS {
         theirs.args([option, value]);
     }
-    let told = output(theirs.args(["--write", "/var/run/kept:x", "--delete", "/var/run/kept"]));
+    let told = output(
+        theirs
+            .args(["--write", "/var/run/kept:x", "--delete", "/var/run/kept"])
+            .args(["--move", "/srv/t/moved:/var/run/lock/moved"]),
+    );
     assert_eq!(told.status.code(), Some(0), "theirs became stricter: {}", said(&told));
     let changed = bench.differences("base.qcow2", "theirs.qcow2");
     assert!(changed.contains_key("/run/kept"), "theirs deletes through /var/run now: {:?}", changed.keys());
+    assert!(
+        changed.contains_key("/srv/t/moved") && !changed.contains_key("/run/lock/moved"),
+        "it is not lost"
+    );
     assert_eq!(changed["/srv/t/mode"]["what"][0], "mode 0644 -> 1274", "{}", changed["/srv/t/mode"]);
     assert!(changed.contains_key("/srv/t/into/x"), "{:?}", changed.keys());
     assert!(!changed.contains_key("/etc/shadow") && !changed.contains_key("/srv/t/edit"));
