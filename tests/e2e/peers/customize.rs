@@ -81,6 +81,7 @@ const REASONS: &[Reason] = &[
         "/etc/shadow",
         "salts, yescrypt there and SHA-512 here, and the day of the change, which is not set there",
     ),
+    ("/etc/shadow-", "theirs leaves the old hash there; ours has the new one in both"),
     ("/etc/hosts", "theirs renames localhost, where /etc/hostname says that"),
     ("/etc/timezone", "theirs leaves it, and it says another zone than /etc/localtime"),
     ("/etc/cloud/cloud.cfg.d/96-hardtack-hostname.cfg", "without it cloud-init gives the old name back"),
