@@ -7,6 +7,7 @@ pub mod import;
 mod load;
 pub mod model;
 mod plan;
+mod private;
 mod redact;
 mod run;
 mod secret;

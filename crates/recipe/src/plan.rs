@@ -6,6 +6,7 @@ use hardtack_report::{Entry, Fact, PlanPage, visible};
 use serde::Serialize;
 use similar::TextDiff;
 
+use crate::private;
 use crate::redact::Redactor;
 use crate::steps::agent::CONFIG;
 use crate::{Note, REDACTED, Weight};
@@ -287,37 +288,57 @@ impl<'s, 't> Plan<'s, 't> {
         Ok(said)
     }
 
-    /// The unified difference of a file's content, secrets redacted, or why there is none.
+    /// The unified difference of a file's content, secrets redacted, or why there is none and how much changes.
     fn difference(&self, change: &Change) -> Result<String, hardtack_guest::Error> {
         let Some(path) = self.single(change).filter(|_| matches!(change.op, Op::Write | Op::Remove)) else {
             return Ok(String::new());
         };
-        let is_file = |found: Option<Metadata>| found.is_some_and(|found| found.kind == FileType::Regular);
-        let too_large = |found: Option<Metadata>| found.is_some_and(|found| found.size > DIFF_LIMIT);
-        if too_large(change.before) || too_large(change.after) {
+        let file = |found: Option<Metadata>| found.filter(|found| found.kind == FileType::Regular);
+        let (before, after) = (file(change.before), file(change.after));
+        if before.is_none() && after.is_none() {
             return Ok(String::new());
         }
-        let old = if is_file(change.before) { self.stage.original(path, DIFF_LIMIT)? } else { None };
-        let new = if is_file(change.after) { self.stage.read(path.as_str())? } else { None };
+        let hidden = self.stage.is_hidden(path);
+        if let Some(why) = private::withheld(self.stage, path, [before, after])? {
+            // The size of a secret says how long it is.
+            let sizes = if hidden { String::new() } else { format!("; {}", sizes(before, after)) };
+            return Ok(format!("(content not shown: {why}{sizes})\n"));
+        }
+        if [before, after].into_iter().flatten().any(|found| found.size > DIFF_LIMIT) {
+            return Ok(format!("(too large to show; {})\n", sizes(before, after)));
+        }
+        let old = if before.is_some() { self.stage.original(path, DIFF_LIMIT)? } else { None };
+        let new = if after.is_some() { self.stage.read(path.as_str())? } else { None };
         let (Ok(old), Ok(new)) =
             (String::from_utf8(old.unwrap_or_default()), String::from_utf8(new.unwrap_or_default()))
         else {
-            return Ok("(not text)\n".to_owned());
+            let sizes = if hidden { String::new() } else { format!("; {}", sizes(before, after)) };
+            return Ok(format!("(not text{sizes})\n"));
         };
         let difference = TextDiff::from_lines(&old, &new).unified_diff().context_radius(2).to_string();
-        let hidden = self.stage.is_hidden(path);
+        let show = |line: &str| match private::holds_passwords(path) {
+            true => self.redactor.apply(&private::without_password(line)),
+            false => self.redactor.apply(line),
+        };
         let mut text = String::new();
         for line in difference.lines() {
             match line.split_at_checked(1) {
                 Some((sign @ ("+" | "-"), _)) if hidden => text.push_str(&format!("{sign}{REDACTED}")),
-                Some((sign @ ("+" | "-" | " "), rest)) => {
-                    text.push_str(&format!("{sign}{}", self.redactor.apply(rest)));
-                }
+                Some((sign @ ("+" | "-" | " "), rest)) => text.push_str(&format!("{sign}{}", show(rest))),
                 _ => text.push_str(line),
             }
             text.push('\n');
         }
         Ok(text)
+    }
+}
+
+/// How much of a file there was, and will be.
+fn sizes(before: Option<Metadata>, after: Option<Metadata>) -> String {
+    match (before, after) {
+        (Some(old), Some(new)) => format!("{} → {} bytes", old.size, new.size),
+        (Some(old), None) => format!("was {} bytes", old.size),
+        (None, new) => format!("{} bytes", new.map_or(0, |new| new.size)),
     }
 }
 
@@ -397,7 +418,7 @@ fn paths(change: &Change) -> String {
 
 /// Names of the image must not begin lines of their own.
 fn on_one_line(text: &str) -> String {
-    visible(text).replace('\n', "<U+000A>")
+    visible(text).replace('\n', "\\u{a}")
 }
 
 #[cfg(test)]
@@ -451,6 +472,54 @@ mod tests {
     }
 
     #[test]
+    fn what_not_everybody_may_read_is_never_shown() {
+        let tree = MemoryTree::new()
+            .file_as("/etc/ssh/key", "canary one\n", 0o600, 0, 0)
+            .file_as("/etc/opened", "canary two\n", 0o640, 0, 0)
+            .file("/etc/closed", "canary three\n")
+            .dir_as("/root", 0o700, 0, 0)
+            .file("/root/history", "canary four\n")
+            .file_as("/etc/shadow", "old:canaryDEShash:1::::::\n", 0o640, 0, 42);
+        let mut stage = Stage::new(&tree);
+        stage.set_step("files");
+        stage.remove("/etc/ssh/key").unwrap();
+        stage.write("/etc/opened", "canary new\n", Set::mode(0o644)).unwrap();
+        stage.write("/etc/closed", "canary new\n", Set::mode(0o600)).unwrap();
+        stage.write("/etc/fresh", "canary", Set::mode(0o440)).unwrap();
+        stage.write("/root/history", "", Set::default()).unwrap();
+        stage.write("/etc/shadow", "old:!:1::::::\n", Set::default()).unwrap();
+        let plan = Plan::new(&stage).unwrap();
+        let text = plan.to_text().unwrap();
+        let html = plan.to_page("0", "i", "r").unwrap().to_html();
+        for shown in [&text, &plan.to_json().unwrap(), &html] {
+            assert!(!shown.contains("canary"), "{shown}");
+        }
+        for line in [
+            "remove    /etc/ssh/key  [files]\n  (content not shown: 0600; was 11 bytes)\n",
+            "  (content not shown: 0640; 11 → 11 bytes)\n",
+            "  (content not shown: 0600; 13 → 11 bytes)\n",
+            "  (content not shown: 0440; 6 bytes)\n",
+            "  (content not shown: /root is 0700; 12 → 0 bytes)\n",
+            "  -old:<redacted>:1::::::\n  +old:!:1::::::\n",
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_or_no_text_is_told_by_its_size() {
+        let tree = MemoryTree::new()
+            .file("/var/log/big", vec![b'x'; DIFF_LIMIT as usize + 1])
+            .file("/b", [0xff, 0xfe].as_slice());
+        let mut stage = Stage::new(&tree);
+        stage.write("/var/log/big", "", Set::default()).unwrap();
+        stage.remove("/b").unwrap();
+        let text = Plan::new(&stage).unwrap().to_text().unwrap();
+        assert!(text.contains("  (too large to show; 1048577 → 0 bytes)\n"), "{text}");
+        assert!(text.contains("  (not text; was 2 bytes)\n"), "{text}");
+    }
+
+    #[test]
     fn a_short_secret_does_not_eat_the_plan() {
         let tree = MemoryTree::new();
         let mut stage = Stage::new(&tree);
@@ -474,7 +543,7 @@ mod tests {
             text,
             "link      /etc/localtime → /usr/share/zoneinfo/UTC (was → /usr/share/zoneinfo/CET)  [files]\n\
              remove    /gone (was → x)  [files]\n\
-             link      /new → a<U+001B>b  [files]\n"
+             link      /new → a\\u{1b}b  [files]\n"
         );
     }
 

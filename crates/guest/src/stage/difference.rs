@@ -224,6 +224,11 @@ impl Stage<'_> {
         }
     }
 
+    /// What `path` was before any step, its last component not followed.
+    pub fn original_stat(&self, path: &GuestPath) -> Result<Option<Metadata>, Error> {
+        self.below(path)
+    }
+
     /// Where the link `path` led before any step; `None` when it was no link.
     pub fn original_link(&self, path: &GuestPath) -> Result<Option<String>, Error> {
         match self.below(path)? {

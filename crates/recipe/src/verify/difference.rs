@@ -2,6 +2,7 @@
 
 use hardtack_guest::{Content, Edit, Error, FileType, Metadata, Op, Stage, State};
 
+use crate::private;
 use crate::redact::Redactor;
 
 /// Larger files are not looked into for the first line that differs.
@@ -72,7 +73,9 @@ fn content_differs(
 ) -> Result<(Option<usize>, String), Error> {
     let other = || (None, "has other content than it should".to_owned());
     let path = edit.path.as_str();
-    let small = stage.stat(path)?.is_some_and(|after| after.size <= LIMIT) && before.size <= LIMIT;
+    let after = stage.lstat(path)?;
+    let private = private::withheld(stage, &edit.path, [Some(before), after])?;
+    let small = after.is_some_and(|after| after.size <= LIMIT) && before.size <= LIMIT;
     if !small {
         return Ok(other());
     }
@@ -80,7 +83,10 @@ fn content_differs(
     let new = stage.read(path)?.unwrap_or_default();
     let (Ok(old), Ok(new)) = (String::from_utf8(old), String::from_utf8(new)) else { return Ok(other()) };
     // A secret is looked for before anything is escaped or cut.
-    let show = |line: &str| cut(&redactor.apply(line));
+    let show = |line: &str| match private::holds_passwords(&edit.path) {
+        true => cut(&redactor.apply(&private::without_password(line))),
+        false => cut(&redactor.apply(line)),
+    };
     let mut found = old.lines();
     let mut wanted = new.lines();
     let mut number = 1;
@@ -89,6 +95,10 @@ fn content_differs(
         if is != should {
             let fact = match (is, should) {
                 _ if stage.is_hidden(&edit.path) => format!("line {number} is not as it should be"),
+                _ if private.is_some() => {
+                    let why = private.as_deref().unwrap_or_default();
+                    format!("line {number} is not as it should be (content not shown: {why})")
+                }
                 (Some(is), Some(should)) => {
                     format!("line {number} is {:?} and should be {:?}", show(is), show(should))
                 }

@@ -60,7 +60,7 @@ fn each_part_answers_for_what_it_made() {
     );
     assert_eq!(verified.controls[0].why, "3 of its 5 parts do not hold");
     let append = control(&verified, "files/2 append /etc/motd");
-    assert_eq!(append.why, "/etc/motd: line 3 is missing: \"three\"");
+    assert_eq!(append.why, "/etc/motd: line 3 is not as it should be (content not shown: 0600)");
     assert_eq!(append.places, [Place { path: "/etc/motd".to_owned(), line: Some(3) }]);
     assert_eq!(
         control(&verified, "files/5 link /etc/l").why,
