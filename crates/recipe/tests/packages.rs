@@ -19,8 +19,12 @@ use hardtack_recipe::steps::packages;
 use hardtack_recipe::supply::Supplied;
 use hardtack_recipe::{Context, Facts, Options, StepError};
 
+#[path = "packages/named.rs"]
+mod named;
 #[path = "packages/removals.rs"]
 mod removals;
+#[path = "packages/starting.rs"]
+mod starting;
 #[path = "packages/upgrades.rs"]
 mod upgrades;
 

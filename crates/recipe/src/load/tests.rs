@@ -309,7 +309,7 @@ fn mistakes_have_their_place() {
         (
             "  - packages: {install: a, repository: {uri: file:/r, suite: s, keyring: gone}}\n",
             3,
-            75,
+            74,
             "gone: no such file",
         ),
         ("  - user: {password: {env: DEBIAN_PASSWORD}}\n", 3, 5, "needs the key `name`"),
