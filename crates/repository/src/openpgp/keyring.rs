@@ -1,5 +1,7 @@
 //! Keys, and the verdict on a signature.
 
+use std::collections::BTreeMap;
+
 use pgp::composed::{Deserializable, DetachedSignature, SignedPublicKey, SignedPublicSubKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{PublicKey, Signature, SignatureType, Subpacket, SubpacketData};
@@ -53,7 +55,7 @@ impl Keyring {
                 return Err(wrong("has no OpenPGP key, neither binary nor armored".to_owned()));
             }
         }
-        Ok(Self { keys, only: only.to_vec() })
+        Ok(Self { keys: merged(keys), only: only.to_vec() })
     }
 
     /// What the signatures in `armored` (or binary) prove about `content`. As in apt, one good one is enough and a
@@ -137,6 +139,36 @@ fn add(
 ) {
     // A key that cannot be read (an algorithm of tomorrow) is one that nothing is trusted by.
     keys.extend(found.flatten());
+}
+
+/// One certificate for each primary key, with what all copies of it say: a revocation is often only in the newer
+/// copy, and which stands first in a ring says nothing.
+fn merged(keys: Vec<SignedPublicKey>) -> Vec<SignedPublicKey> {
+    let mut whole: Vec<SignedPublicKey> = Vec::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    for key in keys {
+        let place = *places.entry(shown(&key.primary_key)).or_insert(whole.len());
+        let Some(known) = whole.get_mut(place) else {
+            whole.push(key);
+            continue;
+        };
+        known.details.revocation_signatures.extend(key.details.revocation_signatures);
+        known.details.direct_signatures.extend(key.details.direct_signatures);
+        for user in key.details.users {
+            match known.details.users.iter_mut().find(|one| one.id.id() == user.id.id()) {
+                Some(one) => one.signatures.extend(user.signatures),
+                None => known.details.users.push(user),
+            }
+        }
+        for sub in key.public_subkeys {
+            let same = |one: &&mut SignedPublicSubKey| one.key.fingerprint() == sub.key.fingerprint();
+            match known.public_subkeys.iter_mut().find(same) {
+                Some(one) => one.signatures.extend(sub.signatures),
+                None => known.public_subkeys.push(sub),
+            }
+        }
+    }
+    whole
 }
 
 /// The armored blocks of a file: some keyrings are several that were put together.
@@ -253,8 +285,11 @@ fn fits(
 fn strong_key(key: &impl KeyDetails, name: &str) -> Result<(), Distrust> {
     let weak = |what: &str| Err(Distrust::WeakKey { key: name.to_owned(), what: what.to_owned() });
     match key.public_params() {
-        // The modulus' length stands in two bytes before it; an exponent has three bytes, and two for its length.
-        PublicParams::RSA(parameters) if parameters.write_len() < 2 + 2048 / 8 => weak("RSA below 2048 bits"),
+        PublicParams::RSA(parameters) => match parameters.to_bytes() {
+            // The modulus comes first, and its length in bits before it; leading zeros are not counted.
+            Ok(bytes) if bytes.first_chunk().is_some_and(|bits| u16::from_be_bytes(*bits) >= 2048) => Ok(()),
+            _ => weak("RSA below 2048 bits"),
+        },
         PublicParams::DSA(_) => weak("DSA"),
         _ => Ok(()),
     }
@@ -286,18 +321,23 @@ impl Standing {
             .direct_signatures
             .iter()
             .filter(|signature| is_own(signature, now) && signature.verify_key(primary).is_ok());
-        let users = certificate.details.users.iter().flat_map(|user| {
-            user.signatures.iter().filter(|signature| {
-                signature.is_certification()
-                    && is_own(signature, now)
-                    && signature.verify_certification(primary, Tag::UserId, &user.id).is_ok()
-            })
+        // A name that was withdrawn later than it was certified says nothing any more.
+        let users = certificate.details.users.iter().filter_map(|user| {
+            user.signatures
+                .iter()
+                .filter(|signature| {
+                    signature.is_certification()
+                        && is_own(signature, now)
+                        && signature.verify_certification(primary, Tag::UserId, &user.id).is_ok()
+                })
+                .max_by_key(|signature| (signature.created(), withdraws(signature)))
+                .filter(|newest| !withdraws(newest))
         });
         let newest = direct.chain(users).max_by_key(|signature| signature.created());
         let Some(newest) = newest else {
             return Err(Distrust::WeakKey {
                 key: name.to_owned(),
-                what: "nothing in the keyring binds a name to it".to_owned(),
+                what: "nothing in the keyring that is valid now binds a name to it".to_owned(),
             });
         };
         alive(primary, newest, name, now)?;
@@ -305,10 +345,19 @@ impl Standing {
     }
 }
 
-/// Self-signatures by SHA-1 are still common, and GnuPG takes them; MD5 is not.
+/// Whether a signature takes a name back; rPGP counts those among the certifications.
+fn withdraws(signature: &Signature) -> bool {
+    signature.typ() == Some(SignatureType::CertRevocation)
+}
+
+/// Whether a self-signature counts now: those by SHA-1 are still common, and GnuPG takes them; MD5 is not. One that
+/// is to come, or has expired, says nothing.
 fn is_own(signature: &Signature, now: u64) -> bool {
+    let Some(created) = signature.created().map(|time| u64::from(time.as_secs())) else { return false };
+    let life = signature.signature_expiration_time().map_or(0, seconds);
     (is_strong(signature.hash_alg()) || signature.hash_alg() == Some(HashAlgorithm::Sha1))
-        && signature.created().is_some_and(|time| u64::from(time.as_secs()) <= now.saturating_add(10))
+        && created <= now.saturating_add(10)
+        && (life == 0 || created.saturating_add(life) > now)
 }
 
 fn alive(key: &impl KeyDetails, binding: &Signature, name: &str, now: u64) -> Result<(), Distrust> {
@@ -347,6 +396,6 @@ fn subkey(primary: &PublicKey, sub: &SignedPublicSubKey, name: &str, now: u64) -
     alive(&sub.key, binding, name, now)?;
     let back = binding
         .embedded_signature()
-        .is_some_and(|back| back.verify_primary_key_binding(&sub.key, primary).is_ok());
+        .is_some_and(|back| is_own(back, now) && back.verify_primary_key_binding(&sub.key, primary).is_ok());
     if may_sign(binding) && back { Ok(()) } else { Err(Distrust::NotForSigning(name.to_owned())) }
 }
