@@ -1,6 +1,7 @@
 //! HTTP through `ureq`: bounded redirects, waits and answers; proxies as passed in.
 
 use std::io::Read;
+use std::time::{Duration, Instant};
 
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Proxy};
@@ -11,6 +12,10 @@ use crate::{Error, Network};
 const REDIRECTS: u32 = 5;
 /// Connections break; a service that refuses is not asked again.
 const TRIES: u32 = 3;
+/// A transfer that brings less than this in [`WINDOW`] ends: waits alone are bounded otherwise, and a host
+/// that sends a byte now and then would hold a build for days.
+const SLOWEST: u64 = 1024;
+const WINDOW: Duration = Duration::from_secs(60);
 
 /// Connections to mirrors.
 #[derive(Debug)]
@@ -75,7 +80,9 @@ impl Client {
         let failed = |what: String| Error::Network { url: url.to_owned(), what };
         let mut tried = 1;
         loop {
-            let request = self.agent.get(url).config().proxy(self.proxy(url).cloned()).build();
+            let secure = url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
+            let request =
+                self.agent.get(url).config().proxy(self.proxy(url).cloned()).https_only(secure).build();
             let answer = match request.call() {
                 Ok(answer) => answer,
                 Err(error @ (ureq::Error::Io(_) | ureq::Error::Timeout(_))) if tried < TRIES => {
@@ -86,14 +93,16 @@ impl Client {
                 Err(ureq::Error::TooManyRedirects) => {
                     return Err(failed(format!("sends on more than {REDIRECTS} times")));
                 }
+                Err(ureq::Error::RequireHttpsOnly(to)) => {
+                    return Err(failed(format!("sends on to {to}, which is not encrypted")));
+                }
                 Err(error) => return Err(failed(error.to_string())),
             };
             match answer.status().as_u16() {
                 // What is longer than it may be is found by whoever reads.
                 200 => {
-                    return Ok(Some(Box::new(
-                        answer.into_body().into_with_config().limit(u64::MAX).reader(),
-                    )));
+                    let body = answer.into_body().into_with_config().limit(u64::MAX).reader();
+                    return Ok(Some(Box::new(Paced::new(body, WINDOW))));
                 }
                 404 | 410 => return Ok(None),
                 500..=599 if tried < TRIES => tried += 1,
@@ -114,5 +123,69 @@ impl Client {
         });
         let proxy = if scheme == "https" { &self.https } else { &self.http };
         proxy.as_ref().filter(|_| !direct)
+    }
+}
+
+/// A transfer that must go on.
+struct Paced<R> {
+    inner: R,
+    window: Duration,
+    waited: Duration,
+    brought: u64,
+}
+
+impl<R> Paced<R> {
+    fn new(inner: R, window: Duration) -> Self {
+        Self { inner, window, waited: Duration::ZERO, brought: 0 }
+    }
+}
+
+impl<R: Read> Read for Paced<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        // What the caller does with the bytes is no fault of the host.
+        let asked = Instant::now();
+        let read = self.inner.read(buffer)?;
+        self.waited += asked.elapsed();
+        self.brought += read as u64;
+        if read > 0 && self.waited >= self.window {
+            if self.brought < SLOWEST {
+                let what = format!("brings less than {SLOWEST} bytes in {} seconds", self.window.as_secs());
+                return Err(std::io::Error::new(std::io::ErrorKind::TimedOut, what));
+            }
+            (self.waited, self.brought) = (Duration::ZERO, 0);
+        }
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// A byte at a time.
+    struct Drip(usize);
+
+    impl Read for Drip {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            self.0 = self.0.saturating_sub(1);
+            buffer[0] = b'x';
+            Ok(usize::from(self.0 > 0))
+        }
+    }
+
+    #[test]
+    fn a_trickle_ends_and_a_stream_does_not() {
+        let error = Paced::new(Drip(5000), Duration::ZERO).read_to_end(&mut Vec::new()).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+        let mut taken = Vec::new();
+        let whole = vec![0_u8; 10_240];
+        let mut fast = Paced::new(&whole[..], Duration::ZERO);
+        let mut buffer = [0; 2048];
+        while let Ok(read @ 1..) = fast.read(&mut buffer) {
+            taken.extend_from_slice(&buffer[..read]);
+        }
+        assert_eq!(taken.len(), whole.len());
+        assert_eq!(Paced::new(Drip(500), WINDOW).read_to_end(&mut Vec::new()).unwrap(), 499);
     }
 }
