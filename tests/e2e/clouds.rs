@@ -89,7 +89,7 @@ fn liar(
 }
 
 #[test]
-#[ignore = "the full suite boots it; `sealed` boots a machine whose service hangs always"]
+#[ignore = "the full suite boots it; `sealed` of that suite boots a machine whose service hangs, too"]
 fn a_service_that_is_starting_up_for_ever() {
     liar("starting", None, |_, _| Some(Reply::starting()));
 }
