@@ -142,7 +142,7 @@ fn rules(stage: &Stage<'_>) -> Result<Vec<Rule>, Error> {
 }
 
 fn sudo(rules: &[Rule], name: &str, uid: u32, groups: &[String]) -> &'static str {
-    let matching = rules.iter().filter(|rule| {
+    let mut matching = rules.iter().filter(|rule| {
         rule.who.split(',').any(|who| {
             who == "ALL"
                 || who == name
@@ -151,7 +151,7 @@ fn sudo(rules: &[Rule], name: &str, uid: u32, groups: &[String]) -> &'static str
         })
     });
     // The last that matches counts.
-    match matching.last() {
+    match matching.next_back() {
         None => "no",
         Some(rule) if rule.free => "without password",
         Some(_) => "yes",

@@ -219,9 +219,9 @@ fn machine_id(stage: &Stage<'_>) -> Result<&'static str, Error> {
 fn selinux(stage: &Stage<'_>) -> Result<String, Error> {
     let Some(text) = text(stage, "/etc/selinux/config")? else { return Ok("none".to_owned()) };
     let value = |key: &str| {
-        let lines =
+        let mut lines =
             text.lines().filter_map(|line| line.trim().strip_prefix(key)?.trim_start().strip_prefix('='));
-        lines.last().map(|value| value.trim().to_owned()).unwrap_or_default()
+        lines.next_back().map(|value| value.trim().to_owned()).unwrap_or_default()
     };
     let (mode, policy) = (value("SELINUX"), value("SELINUXTYPE"));
     Ok(match (mode.as_str(), policy.as_str()) {

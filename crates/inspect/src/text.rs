@@ -22,7 +22,7 @@ pub fn size(bytes: u64) -> String {
     for (shift, unit) in [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")] {
         let whole = bytes >> shift;
         if whole > 0 {
-            let tenth = (bytes - (whole << shift)) * 10 >> shift;
+            let tenth = ((bytes - (whole << shift)) * 10) >> shift;
             return if tenth == 0 || whole >= 100 {
                 format!("{whole} {unit}")
             } else {
