@@ -52,8 +52,6 @@ pub(crate) enum Shape {
     Null,
     /// Text, `{env: NAME}` or `{file: PATH}`.
     Content,
-    /// `{env: NAME}` or `{file: PATH}`.
-    Elsewhere,
     /// A list of these; a single one stands for a list of one.
     Several(&'static Shape),
     /// A list of these, always written as a list.

@@ -120,7 +120,6 @@ fn shape(of: Shape) -> Value {
         Shape::Scalar => json!({"anyOf": [{"type": ["string", "number", "boolean"]}, variable]}),
         Shape::Null => json!({"type": "null"}),
         Shape::Content => json!({"$ref": "#/$defs/content"}),
-        Shape::Elsewhere => json!({"anyOf": [{"$ref": "#/$defs/elsewhere"}, variable]}),
         Shape::List(of) => json!({"anyOf": [{"type": "array", "items": shape(*of)}, variable]}),
         Shape::Several(of) => {
             json!({"anyOf": [shape(*of), {"type": "array", "items": shape(*of)}, variable]})
