@@ -40,6 +40,12 @@ impl Drop for Made {
     }
 }
 
+impl Default for Made {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Made {
     /// With the folders of suite `stable`: no key and no package yet.
     pub fn new() -> Self {
