@@ -3,6 +3,10 @@
 //! Where the image has SELinux, what is new gets the label that the image's own policy gives it: a file
 //! without one is out of bounds for every confined program. A policy that cannot be read has the guest
 //! label everything at its next boot (`/.autorelabel`), and until then a new file has its directory's.
+//!
+//! A file with several names (hard links) changes under the edited name only: it gets an inode of its
+//! own there, as by rename(2). The other names are in no plan, and whoever may put a name somewhere could
+//! have any file changed by it.
 
 use std::cell::RefCell;
 
@@ -13,6 +17,8 @@ use crate::{Error, GuestPath};
 
 /// The attribute that SELinux keeps its label in.
 const SELINUX: &str = "security.selinux";
+/// The most bytes of a file with several names whose content stays that are held at once.
+const MOST_BYTES: u64 = 2 << 30;
 /// Has the guest label all files when it boots (fixfiles(8)).
 const RELABEL: &str = "/.autorelabel";
 
@@ -75,8 +81,9 @@ fn settle(edit: &Edit, volume: &mut dyn FileSystem, path: &GuestPath) -> Result<
             set_attributes(volume, path, kept.map(|found| found.attributes()), *attributes)?;
         }
         State::File(content, attributes) => {
-            if kept.is_none() {
-                volume.create(path, *attributes)?;
+            match kept {
+                Some(_) => detach(volume, path, content)?,
+                None => volume.create(path, *attributes)?,
             }
             match content {
                 Content::Kept => {}
@@ -107,6 +114,28 @@ fn settle(edit: &Edit, volume: &mut dyn FileSystem, path: &GuestPath) -> Result<
     let is_link = matches!(edit.state, State::Link(..));
     let named = edit.xattrs.iter().any(|(name, _)| name == SELINUX);
     Ok((kept.is_none() || is_link) && label.is_none() && !named)
+}
+
+/// Gives the file `path` an inode of its own, where it has other names. What `content` replaces is not
+/// copied.
+fn detach(volume: &mut dyn FileSystem, path: &GuestPath, content: &Content) -> Result<(), Error> {
+    if volume.identity(path)?.is_none_or(|found| found.links < 2) {
+        return Ok(());
+    }
+    let Some(found) = volume.lstat(path)? else { return Ok(()) };
+    let old = match content {
+        Content::Bytes(_) => Vec::new(),
+        Content::Kept | Content::Appended(_) => volume.read_file(path, MOST_BYTES)?,
+    };
+    let attributes = volume.xattrs(path)?;
+    volume.remove(path)?;
+    volume.create(path, found.attributes())?;
+    volume.set_content(path, &old)?;
+    volume.set_mode(path, found.mode)?;
+    for (name, value) in &attributes {
+        volume.set_xattr(path, name, value)?;
+    }
+    volume.set_mtime(path, found.mtime)
 }
 
 fn set_attributes(

@@ -237,6 +237,17 @@ impl Stage<'_> {
         }
     }
 
+    /// How many names (hard links) the file `path` had before any step. What changes gets an inode of
+    /// its own, and the other names keep the old one.
+    pub fn original_names(&self, path: &GuestPath) -> Result<u32, Error> {
+        match self.below(path)? {
+            Some(found) if found.kind == FileType::Regular => {
+                Ok(self.lower.identity(path)?.map_or(1, |identity| identity.links))
+            }
+            _ => Ok(1),
+        }
+    }
+
     /// What was in the file `path` before any step, for showing a difference.
     pub fn original(&self, path: &GuestPath, limit: u64) -> Result<Option<Vec<u8>>, Error> {
         match self.below(path)? {

@@ -8,5 +8,6 @@ mod free;
 mod hostile;
 mod labels;
 mod mounts;
+mod names;
 mod roots;
 mod whole;
