@@ -78,7 +78,13 @@ impl MemoryTree {
     /// With a symbolic link.
     #[must_use]
     pub fn link(self, path: &str, target: &str) -> Self {
-        self.put(path, Node::Link(target.to_owned()), 0o777, 0, 0)
+        self.link_as(path, target, 0, 0)
+    }
+
+    /// With a symbolic link of the given owner.
+    #[must_use]
+    pub fn link_as(self, path: &str, target: &str, uid: u32, gid: u32) -> Self {
+        self.put(path, Node::Link(target.to_owned()), 0o777, uid, gid)
     }
 
     fn node(&self, path: &GuestPath) -> Result<&Node, Error> {
