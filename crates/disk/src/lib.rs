@@ -16,6 +16,7 @@ mod overlay;
 mod qcow2;
 pub mod ranges;
 mod raw;
+mod regular;
 mod sink;
 mod source;
 
@@ -29,6 +30,7 @@ pub use holes::Holes;
 pub use overlay::Overlay;
 pub use qcow2::{Backing, Qcow2Source};
 pub use raw::RawSource;
+pub use regular::open_regular;
 pub use sink::{
     Compression, ImageFormat, OverlayBase, Progress, Qcow2Options, RewriteOptions, Rewritten, Written,
     backing_name, write_image, write_overlay, write_qcow2, write_qcow2_from, write_raw,

@@ -1,8 +1,9 @@
 //! Where the files of a repository are read: a host, a directory, a mirror in a directory.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use hardtack_disk::open_regular;
 
 use crate::network::Client;
 use crate::{Error, Settings};
@@ -49,11 +50,8 @@ impl<'a> Place<'a> {
             Self::Host(client, uri) => client.get(&format!("{uri}/{}", encoded(path))),
             Self::Directory(directory) => {
                 let path = directory.join(path);
-                match File::open(&path) {
-                    Ok(file) if file.metadata().is_ok_and(|found| found.is_file()) => {
-                        Ok(Some(Box::new(file)))
-                    }
-                    Ok(_) => Err(Error::file(path, "is no regular file")),
+                match open_regular(&path) {
+                    Ok(file) => Ok(Some(Box::new(file))),
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
                     Err(error) => Err(Error::file(path, error)),
                 }

@@ -74,17 +74,16 @@ pub struct RealFiles;
 
 impl HostFiles for RealFiles {
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        use std::io::Read as _;
-        let mut content = Vec::new();
+        whole(hardtack_disk::open_regular(path)?, limit)
+    }
+
+    fn read_secret(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        // A password may come from a pipe, `<(pass show x)` of the shell.
         let file = std::fs::File::open(path)?;
         if file.metadata()?.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        file.take(limit.saturating_add(1)).read_to_end(&mut content)?;
-        if content.len() as u64 > limit {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {limit} bytes")));
-        }
-        Ok(content)
+        whole(file, limit)
     }
 
     fn is_directory(&self, path: &Path) -> io::Result<bool> {
@@ -96,5 +95,32 @@ impl HostFiles for RealFiles {
             std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
         paths.sort();
         Ok(paths)
+    }
+}
+
+fn whole(file: std::fs::File, limit: u64) -> io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut content = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut content)?;
+    if content.len() as u64 > limit {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {limit} bytes")));
+    }
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_pipe_that_is_included_holds_nobody_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let recipe = directory.path().join("r.yaml");
+        let text = "recipe: 1\ninclude: [pipe]\nsteps: []\n";
+        let errors = crate::load_recipe(&recipe, text, &|_| None, &RealFiles).map(|_| ()).unwrap_err();
+        assert!(errors.to_string().contains("no regular file"), "{errors}");
     }
 }

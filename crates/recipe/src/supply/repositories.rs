@@ -1,6 +1,7 @@
 //! The supply of real builds: repositories, proved by signature and digest, and the lock file.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use hardtack_guest::Stage;
@@ -54,7 +55,7 @@ impl Repositories {
         if self.update_lock {
             return Ok(None);
         }
-        let file = match std::fs::File::open(path) {
+        let file = match hardtack_disk::open_regular(path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(fail(error)),
@@ -128,9 +129,10 @@ impl Repositories {
         }
         let solution = resolve(&catalogue, &image, &request).map_err(|trouble| {
             let text = format!("the packages cannot be had together\n  {}", trouble.0.join("\n  "));
-            match old {
-                Some(_) => StepError::refused(STEP, text).hint(ANEW),
-                None => StepError::refused(STEP, text),
+            match (old, meant(&step.install, &trouble.0, &catalogue)) {
+                (Some(_), _) => StepError::refused(STEP, text).hint(ANEW),
+                (None, Some(hint)) => StepError::refused(STEP, text).hint(hint),
+                (None, None) => StepError::refused(STEP, text),
             }
         })?;
         only_named_go(&solution, step)?;
@@ -228,6 +230,22 @@ fn all_there(
         .iter()
         .all(|own| unpacked().any(|package| package.same_instance(own) && package.version == own.version));
     Ok(locked && wanted && given)
+}
+
+/// "did you mean …?" for names that no repository has.
+fn meant(wishes: &[String], troubles: &[String], catalogue: &Catalogue) -> Option<String> {
+    /// So many are looked for: each is compared with all names of the catalogue.
+    const MOST: usize = 3;
+    let names: BTreeSet<&str> = catalogue.offers().iter().map(|offer| offer.package.name.as_str()).collect();
+    let told =
+        |wish: &&String| troubles.iter().any(|trouble| trouble.starts_with(&format!("{wish}: no repo")));
+    let bare = |wish: &String| wish.split(['=', '/', ':']).next().unwrap_or_default().to_owned();
+    let unknown = wishes.iter().filter(told).map(bare).filter(|name| !names.contains(name.as_str()));
+    let near: Vec<&str> = unknown
+        .take(MOST)
+        .filter_map(|name| hardtack_yaml::did_you_mean(&name, names.iter().copied()))
+        .collect();
+    (!near.is_empty()).then(|| format!("did you mean {}?", near.join(", ")))
 }
 
 /// What the given files need and neither the image nor they themselves have.
