@@ -2,12 +2,15 @@
 //!
 //! `sha256/ab/abcd…` has a file by its digest; `release/DIGEST` has what was last taken as the `Release` of the
 //! repository whose address and suite have that digest. Files appear whole (a temporary name, then a rename), and are
-//! checked again whenever they are read: a cache is not trusted more than a mirror.
+//! checked again whenever they are read: a cache is not trusted more than a mirror. But what was checked is opened
+//! again by its name, and the dates keep a mirror from going back: so nobody else may write there.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use hardtack_disk::open_regular;
 use sha2::{Digest, Sha256};
 
 use crate::Error;
@@ -75,8 +78,19 @@ pub(crate) fn copy(from: &mut dyn Read, to: &mut dyn Write, wanted: Wanted<'_>) 
 }
 
 impl Cache {
-    pub(crate) fn new(directory: Option<PathBuf>) -> Self {
-        Self(directory)
+    /// The cache in `directory`, which is made when it is missing.
+    ///
+    /// # Errors
+    /// A directory in which others than this user and root can write, or put another in its place.
+    pub(crate) fn open(directory: Option<PathBuf>) -> Result<Self, Error> {
+        if let Some(directory) = &directory {
+            if !directory.exists() {
+                let wrong = |error: std::io::Error| Error::file(directory, error);
+                DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(wrong)?;
+            }
+            only_ours(directory)?;
+        }
+        Ok(Self(directory))
     }
 
     fn path(&self, sha256: &str) -> Option<PathBuf> {
@@ -90,7 +104,7 @@ impl Cache {
         open: impl FnOnce() -> Result<Option<Box<dyn Read>>, Error>,
     ) -> Result<Option<Vec<u8>>, Error> {
         let mut content = Vec::new();
-        if let Some(mut file) = self.path(wanted.sha256).and_then(|path| File::open(path).ok()) {
+        if let Some(mut file) = self.path(wanted.sha256).and_then(|path| open_regular(&path).ok()) {
             // One that was damaged is fetched again.
             if copy(&mut file, &mut content, wanted).is_ok() {
                 return Ok(Some(content));
@@ -118,11 +132,11 @@ impl Cache {
             what: "there is no directory to put it in".to_owned(),
         })?;
         for path in [Some(target.clone()), cached.clone()].into_iter().flatten() {
-            if let Ok(mut file) = File::open(&path)
+            if let Ok(mut file) = open_regular(&path)
                 && copy(&mut file, &mut std::io::sink(), wanted).is_ok()
             {
                 if path != target {
-                    let mut file = File::open(&path).map_err(|error| Error::file(&path, error))?;
+                    let mut file = open_regular(&path).map_err(|error| Error::file(&path, error))?;
                     place(&target, |new| copy(&mut file, new, wanted))?;
                 }
                 return Ok(Some(target));
@@ -131,7 +145,7 @@ impl Cache {
         let Some(mut reader) = open()? else { return Ok(None) };
         if let Some(cached) = cached.filter(|cached| *cached != target) {
             place(&cached, |new| copy(&mut reader, new, wanted))?;
-            let mut file = File::open(&cached).map_err(|error| Error::file(&cached, error))?;
+            let mut file = open_regular(&cached).map_err(|error| Error::file(&cached, error))?;
             place(&target, |new| copy(&mut file, new, wanted))?;
         } else {
             place(&target, |new| copy(&mut reader, new, wanted))?;
@@ -147,7 +161,7 @@ impl Cache {
     /// What was last taken for a repository: `clear`, `plain` or `signature`, and the `date`.
     pub(crate) fn release(&self, uri: &str, suite: &str, kind: &str) -> Option<Vec<u8>> {
         let mut content = Vec::new();
-        File::open(self.release_path(uri, suite, kind)?)
+        open_regular(&self.release_path(uri, suite, kind)?)
             .ok()?
             .take(64 << 20)
             .read_to_end(&mut content)
@@ -167,6 +181,36 @@ impl Cache {
             None => Ok(()),
         }
     }
+}
+
+/// Refuses a cache that others can change: itself, what is above it, and the directories in it.
+fn only_ours(directory: &Path) -> Result<(), Error> {
+    let wrong = |error: std::io::Error| Error::file(directory, error);
+    let whole = directory.canonicalize().map_err(wrong)?;
+    let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let below = ["sha256", "release"].map(|name| whole.join(name));
+    for path in whole.ancestors().chain(below.iter().map(PathBuf::as_path).filter(|path| path.exists())) {
+        let found = path.metadata().map_err(|error| Error::file(path, error))?;
+        // A user's own group has nobody else in it; where everybody may write, the sticky bit keeps names.
+        let by_group = found.mode() & 0o020 != 0 && found.gid() != group && found.gid() != 0;
+        let is_above = path != whole && whole.starts_with(path);
+        let keeps = is_above && found.mode() & 0o1000 != 0;
+        let owner = if found.uid() == user || found.uid() == 0 { None } else { Some(found.uid()) };
+        let why = match owner {
+            Some(owner) => format!("belongs to the user {owner}"),
+            None if !keeps && (found.mode() & 0o002 != 0 || by_group) => {
+                format!("can be written by others (mode {:04o})", found.mode() & 0o7777)
+            }
+            None => continue,
+        };
+        let at = path.display();
+        let what = format!(
+            "is no place for packages: {at} {why}; take the rights away (`chmod go-w {at}`), or name another directory \
+             (--packages-cache)"
+        );
+        return Err(Error::file(directory, what));
+    }
+    Ok(())
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
@@ -195,9 +239,36 @@ mod tests {
     }
 
     #[test]
+    fn a_cache_that_others_can_write_is_none() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let above = directory.path().join("above");
+        let cache = above.join("cache");
+        let mode = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let open = || Cache::open(Some(cache.clone())).map(|_| ()).map_err(|error| error.to_string());
+        open().unwrap();
+        assert_eq!(cache.metadata().unwrap().mode() & 0o7777, 0o700);
+        mode(&cache, 0o777);
+        assert!(open().unwrap_err().contains("cache can be written by others (mode 0777)"));
+        // The sticky bit keeps what is there, not what is still to come.
+        mode(&cache, 0o1777);
+        assert!(open().is_err());
+        mode(&cache, 0o755);
+        mode(&above, 0o777);
+        assert!(open().unwrap_err().contains("above can be written"));
+        mode(&above, 0o1777);
+        open().unwrap();
+        std::fs::create_dir(cache.join("release")).unwrap();
+        mode(&cache.join("release"), 0o777);
+        assert!(open().unwrap_err().contains("release can be written"));
+    }
+
+    #[test]
     fn a_damaged_file_is_fetched_again_and_a_wrong_one_never_kept() {
         let directory = tempfile::tempdir().unwrap();
-        let cache = Cache::new(Some(directory.path().to_owned()));
+        let cache = Cache::open(Some(directory.path().to_owned())).unwrap();
         let sha256 = digest(b"hello");
         let wanted = Wanted { sha256: &sha256, size: 5, name: "x" };
         for bad in [&b"hellO"[..], b"hell", b"hello!"] {

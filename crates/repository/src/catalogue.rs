@@ -117,7 +117,7 @@ impl Catalogue {
             return Ok(catalogue);
         }
         let client = settings.network.as_ref().map(Client::new).transpose()?;
-        let cache = Cache::new(settings.cache.clone());
+        let cache = Cache::open(settings.cache.clone())?;
         for source in sources {
             let known = catalogue
                 .releases
@@ -238,7 +238,8 @@ impl Catalogue {
         directory: Option<&Path>,
     ) -> Result<Vec<Fetched>, Error> {
         let client = settings.network.as_ref().map(Client::new).transpose()?;
-        let cache = Cache::new(settings.cache.clone());
+        let pile = settings.offline.as_deref().filter(|pile| is_pile(pile));
+        let cache = Cache::open(settings.cache.clone().filter(|_| pile.is_none()))?;
         let mut fetched = Vec::new();
         for (change, what) in solution.changes.iter().enumerate() {
             let (Kind::Install(offer) | Kind::Upgrade(offer)) = what.kind else { continue };
@@ -250,9 +251,10 @@ impl Catalogue {
             let place = Place::of(&release.uri, client.as_ref(), settings);
             let name = place.name(&offer.file);
             let wanted = Wanted { sha256: &offer.sha256, size: offer.size, name: &name };
-            if let Some(pile) = settings.offline.as_deref().filter(|pile| is_pile(pile)) {
+            if let Some(pile) = pile {
                 let path = pile.join(&offer.file);
-                let mut file = std::fs::File::open(&path).map_err(|error| Error::file(&path, error))?;
+                let mut file =
+                    hardtack_disk::open_regular(&path).map_err(|error| Error::file(&path, error))?;
                 copy(&mut file, &mut std::io::sink(), wanted)?;
                 fetched.push(Fetched { change, path, file_name });
                 continue;
