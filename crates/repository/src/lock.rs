@@ -131,8 +131,28 @@ impl Lock {
     /// The request that takes exactly what the lock has. `name` is what messages call it.
     ///
     /// # Errors
-    /// Something of it that the catalogue does not offer, or offers with another digest.
+    /// Something of it that the catalogue does not offer, or offers with another digest or from another
+    /// repository; a repository that is not asked; a package that goes and is not asked to.
     pub fn request(&self, name: &str, catalogue: &Catalogue, wanted: &Request) -> Result<Request, Error> {
+        let refused = |what: String| Error::Locked { lock: name.to_owned(), what };
+        // A directory of files stands for all repositories, and has no Release to compare.
+        let piled = |uri: &str| catalogue.releases.iter().any(|one| one.date == 0 && one.uri == uri);
+        let is_pile = catalogue.releases.iter().all(|one| piled(&one.uri));
+        for locked in self.repositories.iter().filter(|_| !is_pile) {
+            let same = |one: &crate::Release| one.uri == locked.uri && one.suite == locked.suite;
+            if !catalogue.releases.iter().any(same) {
+                return Err(refused(format!(
+                    "was made with {} {}, which neither the recipe nor the image names now",
+                    locked.uri, locked.suite
+                )));
+            }
+        }
+        let plain = |text: &str| text.split(':').next().unwrap_or(text).to_owned();
+        if let Some(gone) =
+            self.removed.iter().find(|gone| !wanted.remove.iter().any(|one| plain(one) == plain(gone)))
+        {
+            return Err(refused(format!("removes {gone}, and the recipe does not ask for that")));
+        }
         let mut exact = Vec::new();
         for package in &self.packages {
             let label = format!("{} {} ({})", package.name, package.version, package.architecture);
@@ -145,7 +165,6 @@ impl Lock {
                         && offer.package.version.to_string() == package.version
                 })
                 .collect();
-            let refused = |what: String| Error::Locked { lock: name.to_owned(), what };
             if same.is_empty() {
                 let others: Vec<String> = catalogue
                     .offers
@@ -166,6 +185,16 @@ impl Lock {
                 return Err(refused(format!(
                     "has {label} with the SHA-256 {}, and the repositories offer another file under that version",
                     package.sha256
+                )));
+            }
+            let from = |offer: &&crate::Offer| match catalogue.releases.get(offer.release) {
+                Some(release) => piled(&release.uri) || release.uri == package.repository,
+                None => false,
+            };
+            if !same.into_iter().filter(|offer| offer.sha256 == package.sha256).any(|offer| from(&offer)) {
+                return Err(refused(format!(
+                    "has {label} from {}, and that repository does not offer it",
+                    package.repository
                 )));
             }
             exact.push((package.name.clone(), package.architecture.clone(), package.sha256.clone()));

@@ -64,6 +64,19 @@ fn a_good_repository_is_fetched_locked_and_taken_again_without_a_network() {
     let again = lock.request("lock", &catalogue, &install(&["a"])).unwrap();
     assert_eq!(Lock::of(&catalogue, &resolve(&catalogue, &image(), &again).unwrap()), lock);
 
+    // A lock of another repository is none, nor is one by which something goes that nobody asked for.
+    let refused = |change: &dyn Fn(&mut Lock)| {
+        let mut changed = lock.clone();
+        change(&mut changed);
+        changed.request("lock", &catalogue, &install(&["a"])).unwrap_err().to_string()
+    };
+    let text = refused(&|lock| lock.repositories[0].suite = "other".to_owned());
+    assert!(text.contains("other, which neither the recipe nor the image names"), "{text}");
+    let text = refused(&|lock| lock.packages[0].repository = "https://elsewhere.example".to_owned());
+    assert!(text.contains("from https://elsewhere.example"), "{text}");
+    let text = refused(&|lock| lock.removed.push("dpkg".to_owned()));
+    assert!(text.contains("removes dpkg"), "{text}");
+
     // A new version does not come with the lock, and does without it.
     made.deb("b", "3.0", "");
     made.index("");
