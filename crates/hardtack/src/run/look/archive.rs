@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, IsTerminal, Write};
+use std::ops::Range;
 
 use hardtack_disk::AtomicFile;
 use hardtack_guest::{FileType, GuestPath, Special, Stage};
 use tar::{EntryType, Header};
 
 use super::place::{Images, Looked};
-use super::{DEEPEST, pieces};
+use super::{DEEPEST, data, pieces};
 use crate::args::TarArgs;
 use crate::error::CliError;
 use crate::talk;
@@ -16,6 +17,14 @@ use crate::terminal::safe;
 
 /// Numbers above this have no room in the classic header (seven octal digits).
 const CLASSIC_ID: u32 = 0o7_777_777;
+/// Files from here are looked through for holes before they are written.
+const LARGE: u64 = 64 << 20;
+/// Fewer zeros are written: a map takes a second reading of the file by everybody.
+const WORTH: u64 = 16 << 20;
+/// Shorter holes are data of the archive, in bytes.
+const SHORTEST: u64 = 64 << 10;
+/// A map of more is none; it would take more memory than holes are worth.
+const RANGES: usize = 1 << 18;
 /// And sizes and times above this (eleven).
 const CLASSIC_SIZE: u64 = 0o77_777_777_777;
 
@@ -149,15 +158,34 @@ impl<W: Write> Packer<'_, W> {
             record(&mut records, "mtime", metadata.mtime.to_string().as_bytes());
         }
         header.set_mtime(time.unwrap_or(0));
+        let map = if size >= LARGE { self.map(path, size)? } else { None };
+        let (text, real) = match &map {
+            Some(map) => (map_text(map), size),
+            None => (Vec::new(), 0),
+        };
+        if let Some(map) = &map {
+            size = text.len() as u64 + map.iter().map(|range| range.end - range.start).sum::<u64>();
+        }
         if size > CLASSIC_SIZE {
             record(&mut records, "size", size.to_string().as_bytes());
         }
         header.set_size(size.min(CLASSIC_SIZE));
         let name = name_of(path, metadata.kind == FileType::Directory);
-        if name.len() > 100 || !name.is_ascii() {
-            record(&mut records, "path", name.as_bytes());
+        if map.is_some() {
+            // Format 1.0 of GNU tar: the map stands before the data, the real name and size here.
+            let facts =
+                [("major", "1".to_owned()), ("minor", "0".to_owned()), ("realsize", real.to_string())];
+            for (key, value) in facts {
+                record(&mut records, &format!("GNU.sparse.{key}"), value.as_bytes());
+            }
+            record(&mut records, "GNU.sparse.name", name.as_bytes());
+            put(&mut header.as_old_mut().name, "./GNUSparseFile.0");
+        } else {
+            if name.len() > 100 || !name.is_ascii() {
+                record(&mut records, "path", name.as_bytes());
+            }
+            put(&mut header.as_old_mut().name, &name);
         }
-        put(&mut header.as_old_mut().name, &name);
         if let Some(target) = &target {
             if target.len() > 100 || !target.is_ascii() {
                 record(&mut records, "linkpath", target.as_bytes());
@@ -172,10 +200,65 @@ impl<W: Write> Packer<'_, W> {
         self.pax(&records)?;
         header.set_cksum();
         self.out.write_all(header.as_bytes()).map_err(CliError::stream)?;
-        if size > 0 {
-            self.content(path, size)?;
+        match map {
+            Some(map) => {
+                self.out.write_all(&text).map_err(CliError::stream)?;
+                self.ranges(path, &map)
+            }
+            None if size > 0 => self.content(path, size),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Where a large file has data, when leaving out the rest is worth it. The last range ends the file.
+    fn map(&self, path: &GuestPath, size: u64) -> Result<Option<Vec<Range<u64>>>, CliError> {
+        let mut map: Vec<Range<u64>> = Vec::new();
+        let (mut at, mut holes) = (0, 0);
+        pieces(&*self.looked.tree, path, &mut |piece| {
+            for range in data(piece) {
+                let (start, end) = (at + range.start as u64, at + range.end as u64);
+                let full = map.len() >= RANGES;
+                match map.last_mut() {
+                    Some(last) if full || start - last.end < SHORTEST => last.end = end,
+                    last => {
+                        holes += start - last.map_or(0, |last| last.end);
+                        map.push(start..end);
+                    }
+                }
+            }
+            at += piece.len() as u64;
+            Ok(())
+        })?;
+        if at < size {
+            return Err(shorter(path, size - at));
+        }
+        let end = map.last().map_or(0, |last| last.end).min(size);
+        holes += size - end;
+        if let Some(last) = map.last_mut() {
+            last.end = end;
+        }
+        map.push(size..size);
+        Ok((holes >= WORTH).then_some(map))
+    }
+
+    /// The data of a file with holes.
+    fn ranges(&mut self, path: &GuestPath, map: &[Range<u64>]) -> Result<(), CliError> {
+        let mut piece = vec![0; super::PIECE];
+        let mut written = 0;
+        for range in map {
+            let mut at = range.start;
+            while at < range.end {
+                let most = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(piece.len());
+                let count = self.looked.tree.read_at(path, at, &mut piece[..most])?;
+                if count == 0 {
+                    return Err(shorter(path, range.end - at));
+                }
+                self.out.write_all(&piece[..count]).map_err(CliError::stream)?;
+                at += count as u64;
+            }
+            written += range.end - range.start;
+        }
+        self.pad(written)
     }
 
     /// Exactly as many bytes as the header says.
@@ -188,8 +271,7 @@ impl<W: Write> Packer<'_, W> {
             out.write_all(&piece[..count]).map_err(CliError::stream)
         })?;
         if left > 0 {
-            let text = format!("{}: has {left} bytes less than its size says", safe(path.as_str()));
-            return Err(CliError::refused(text));
+            return Err(shorter(path, left));
         }
         self.pad(size)
     }
@@ -219,6 +301,21 @@ impl<W: Write> Packer<'_, W> {
             .map_err(CliError::stream)?;
         self.pad(records.len() as u64)
     }
+}
+
+fn shorter(path: &GuestPath, left: u64) -> CliError {
+    CliError::refused(format!("{}: has {left} bytes less than its size says", safe(path.as_str())))
+}
+
+/// The map of a file with holes: how many ranges, then start and length of each, a line each; whole blocks.
+fn map_text(map: &[Range<u64>]) -> Vec<u8> {
+    let mut text = format!("{}\n", map.len());
+    for range in map {
+        text.push_str(&format!("{}\n{}\n", range.start, range.end - range.start));
+    }
+    let mut text = text.into_bytes();
+    text.resize(text.len().next_multiple_of(512), 0);
+    text
 }
 
 /// `etc/passwd`, `etc/` of a directory, `./` of the root.

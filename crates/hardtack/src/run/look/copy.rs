@@ -3,16 +3,18 @@
 //! Everything below the target is opened by a directory's handle and never through a link, so that neither a
 //! link of the image nor one that lies there leads anywhere else.
 
-use std::io::Write;
+use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hardtack_guest::{FileType, GuestPath, Metadata, Stage};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
 use super::place::{Images, Looked};
-use super::{DEEPEST, pieces};
+use super::{DEEPEST, data, pieces};
 use crate::args::CpArgs;
 use crate::error::CliError;
 use crate::talk;
@@ -151,23 +153,25 @@ impl Copy<'_> {
                     .map_err(|error| fail(shown, "make the link", error))
             }
             FileType::Regular => {
-                self.clear(directory, name, shown)?;
-                let flags =
-                    OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                self.vacant(directory, name, shown)?;
                 let mode = Mode::from_raw_mode(file_mode(metadata));
-                let file = rustix::fs::openat(directory, name, flags, mode)
-                    .map_err(|error| fail(shown, "make the file", error))?;
-                let mut file = std::fs::File::from(file);
+                let (file, part) =
+                    Part::make(directory, mode).map_err(|error| fail(shown, "make the file", error))?;
+                let mut end = 0;
                 pieces(&*self.looked.tree, path, &mut |piece| {
-                    file.write_all(piece).map_err(|error| CliError::io(shown, "write", error))
+                    put(&file, piece, end).map_err(|error| CliError::io(shown, "write", error))?;
+                    end += piece.len() as u64;
+                    Ok(())
                 })?;
+                // What comes last may be a hole.
+                file.set_len(end).map_err(|error| CliError::io(shown, "write", error))?;
                 if self.arguments.preserve {
                     rustix::fs::fchmod(&file, Mode::from_raw_mode(metadata.mode & 0o777))
                         .map_err(|error| fail(shown, "set the mode", error))?;
                     rustix::fs::futimens(&file, &times(metadata))
                         .map_err(|error| fail(shown, "set the time", error))?;
                 }
-                Ok(())
+                part.finish(name, self.arguments.force).map_err(|error| fail(shown, "name the file", error))
             }
             FileType::Special => {
                 self.left_out += 1;
@@ -178,6 +182,15 @@ impl Copy<'_> {
 
     /// Takes away what `--force` may replace.
     fn clear(&self, directory: &OwnedFd, name: &str, shown: &Path) -> Result<(), CliError> {
+        if self.vacant(directory, name, shown)? {
+            return Ok(());
+        }
+        // Never a directory: unlinkat(2) refuses that.
+        rustix::fs::unlinkat(directory, name, AtFlags::empty()).map_err(|error| fail(shown, "replace", error))
+    }
+
+    /// Whether nothing has the name; something that may not be replaced is an error.
+    fn vacant(&self, directory: &OwnedFd, name: &str, shown: &Path) -> Result<bool, CliError> {
         let exists = match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(_) => true,
             Err(Errno::NOENT) => false,
@@ -190,12 +203,7 @@ impl Copy<'_> {
             );
             return Err(error.hint("--force replaces it"));
         }
-        if exists {
-            // Never a directory: unlinkat(2) refuses that.
-            rustix::fs::unlinkat(directory, name, AtFlags::empty())
-                .map_err(|error| fail(shown, "replace", error))?;
-        }
-        Ok(())
+        Ok(!exists)
     }
 
     /// Mode and time of a directory, when all is in it.
@@ -208,6 +216,61 @@ impl Copy<'_> {
             let _ = rustix::fs::futimens(&handle, &times(metadata));
         }
     }
+}
+
+/// A file under a name of its own until it is whole; without [`Part::finish`] it goes again.
+struct Part<'a> {
+    directory: &'a OwnedFd,
+    name: String,
+}
+
+impl<'a> Part<'a> {
+    fn make(directory: &'a OwnedFd, mode: Mode) -> Result<(File, Self), Errno> {
+        static SERIAL: AtomicU64 = AtomicU64::new(0);
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        loop {
+            let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+            let name = format!(".hardtack-{}-{serial}.part", std::process::id());
+            match rustix::fs::openat(directory, &name, flags, mode) {
+                Ok(file) => return Ok((File::from(file), Self { directory, name })),
+                // Left by a process that had this number.
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Gives the file its name; only with `force` one that is taken.
+    fn finish(self, name: &str, force: bool) -> Result<(), Errno> {
+        if force {
+            return rustix::fs::renameat(self.directory, &self.name, self.directory, name);
+        }
+        // Not every file system knows renameat2(2)'s flag; a second name and one less do the same.
+        rustix::fs::linkat(self.directory, &self.name, self.directory, name, AtFlags::empty()).or_else(
+            |error| {
+                let flags = RenameFlags::NOREPLACE;
+                match error {
+                    Errno::EXIST => Err(error),
+                    _ => rustix::fs::renameat_with(self.directory, &self.name, self.directory, name, flags),
+                }
+            },
+        )
+    }
+}
+
+impl Drop for Part<'_> {
+    fn drop(&mut self) {
+        // After a rename there is nothing under it.
+        let _ = rustix::fs::unlinkat(self.directory, &self.name, AtFlags::empty());
+    }
+}
+
+/// Writes what is not zero; what is stays a hole.
+fn put(file: &File, piece: &[u8], at: u64) -> std::io::Result<()> {
+    for range in data(piece) {
+        file.write_all_at(&piece[range.clone()], at + range.start as u64)?;
+    }
+    Ok(())
 }
 
 /// What not everybody may read in the image only its new owner can read here.
