@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -179,6 +179,37 @@ fn archives_are_what_gnu_tar_makes_of_the_same_files() {
 }
 
 #[test]
+fn holes_stay_holes() {
+    let Some(bench) = Bench::new() else { return };
+    let file = fs::File::create(bench.path("root/deep/sparse")).unwrap();
+    file.set_len(200 << 20).unwrap();
+    file.write_all_at(b"data", (100 << 20) - 2).unwrap();
+    let small = fs::File::create(bench.path("root/deep/small")).unwrap();
+    small.set_len(1 << 20).unwrap();
+    run("mke2fs", &["-q", "-t", "ext4", "-d", "root", "s.img", "24M"], bench.0.path());
+    let blocks = |path: PathBuf| fs::metadata(path).unwrap().blocks();
+    fs::create_dir(bench.path("out")).unwrap();
+    bench.text(&["cp", "s.img:/deep/sparse", "s.img:/deep/small", "out"]);
+    run("cmp", &["root/deep/sparse", "out/sparse"], bench.0.path());
+    run("cmp", &["root/deep/small", "out/small"], bench.0.path());
+    assert!(blocks(bench.path("out/sparse")) < 2048, "written out");
+    assert_eq!(fs::read_dir(bench.path("out")).unwrap().count(), 2, "a temporary file is left");
+    // What cannot be written to its end is not there, under no name.
+    fs::create_dir(bench.path("full")).unwrap();
+    let script = "trap '' XFSZ; ulimit -f 100; exec \"$0\" cp a.img:/deep/er/big full/big";
+    let mut limited = Command::new("sh");
+    limited.args(["-c", script, env!("CARGO_BIN_EXE_hardtack")]).current_dir(bench.0.path());
+    assert_eq!(limited.output().unwrap().status.code(), Some(4));
+    assert_eq!(fs::read_dir(bench.path("full")).unwrap().count(), 0);
+    bench.text(&["tar", "s.img:/deep", "--output", "s.tar"]);
+    assert!(fs::metadata(bench.path("s.tar")).unwrap().len() < 8 << 20);
+    fs::create_dir(bench.path("back")).unwrap();
+    run("tar", &["-xf", "s.tar", "-C", "back"], bench.0.path());
+    run("diff", &["-r", "--no-dereference", "root/deep", "back/deep"], bench.0.path());
+    assert!(blocks(bench.path("back/deep/sparse")) < 2048);
+}
+
+#[test]
 fn images_are_compared() {
     let Some(bench) = Bench::new() else { return };
     fs::copy(bench.path("a.img"), bench.path("b.img")).unwrap();
@@ -218,6 +249,7 @@ fn an_image_is_told_and_nothing_of_its_secrets() {
     assert!(!json.contains("CANARY"), "{json}");
     let found: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(found["schema"], 1);
+    assert_eq!(found["system"]["os"]["name"], "Debian \\u{1b}[31m12");
     let part = &found["disk"]["partitions"][0];
     assert_eq!(
         (&part["content"], &part["label"], &part["mount"]),
@@ -263,6 +295,13 @@ fn data_disks_and_damaged_ones_are_told_as_far_as_they_go() {
     assert_eq!(found["disk"]["partitions"][0]["label"], "rootfs");
     assert!(!found["notes"].as_array().unwrap().is_empty(), "{found}");
     assert_eq!(bench.code(&["ls", "bad.img"]), Some(3));
+    // A database of packages that cannot be read is none that is missing.
+    fs::create_dir_all(bench.path("root/var/lib/dpkg")).unwrap();
+    let status = "Package: a\nStatus: install ok installed\nArchitecture: all\nVersion: 1_\\!\n";
+    fs::write(bench.path("root/var/lib/dpkg/status"), status).unwrap();
+    run("mke2fs", &["-q", "-t", "ext4", "-d", "root", "p.img", "24M"], bench.0.path());
+    let text = bench.text(&["inspect", "p.img"]);
+    assert!(text.contains("cannot be read (dpkg, damaged)") && !text.contains("no database"), "{text}");
     fs::write(bench.path("empty.img"), []).unwrap();
     assert!(matches!(bench.code(&["ls", "empty.img"]), Some(3 | 4)));
 }

@@ -1,5 +1,7 @@
 //! Who is in passwd(5), and what each can do.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use hardtack_guest::accounts::{self, is_crypt_hash};
 use hardtack_guest::sshd::{Config, Connection};
 use hardtack_guest::{Error, FileType, Stage};
@@ -17,12 +19,12 @@ pub(crate) fn users(stage: &Stage<'_>, sshd: Option<&Config>, options: Options) 
     let passwd = text(stage, "/etc/passwd")?.unwrap_or_default();
     let shadow = text(stage, "/etc/shadow")?.unwrap_or_default();
     let groups = text(stage, "/etc/group")?.unwrap_or_default();
+    let (passwd, shadow, groups) = (by_name(&passwd), by_name(&shadow), Groups::of(&groups));
     let rules = rules(stage)?;
     let mut users = Vec::new();
     for user in accounts::users(stage)?.into_iter().take(MOST) {
-        let line = |text: &str| -> Option<Vec<String>> {
-            let line = text.lines().find(|line| line.split(':').next() == Some(&user.name))?;
-            Some(line.split(':').map(str::to_owned).collect())
+        let line = |lines: &BTreeMap<&str, &str>| -> Option<Vec<String>> {
+            Some(lines.get(&*user.name)?.split(':').map(str::to_owned).collect())
         };
         let old = line(&passwd).and_then(|fields| fields.get(1).cloned()).unwrap_or_default();
         let aged = line(&shadow);
@@ -42,14 +44,7 @@ pub(crate) fn users(stage: &Stage<'_>, sshd: Option<&Config>, options: Options) 
             }
             _ => false,
         };
-        let mut own = Vec::new();
-        for line in groups.lines() {
-            let fields: Vec<&str> = line.split(':').collect();
-            let [name, _, id, members] = fields[..] else { continue };
-            if id.parse() == Ok(user.gid) || members.split(',').any(|member| member == user.name) {
-                own.push(name.to_owned());
-            }
-        }
+        let own = groups.with(&user.name, user.gid);
         let shell = if user.shell.is_empty() { "/bin/sh" } else { &user.shell };
         let works = !["nologin", "false", "sync", "shutdown", "halt"]
             .contains(&shell.rsplit('/').next().unwrap_or_default());
@@ -76,6 +71,49 @@ pub(crate) fn users(stage: &Stage<'_>, sshd: Option<&Config>, options: Options) 
         });
     }
     Ok(users)
+}
+
+/// The first line of each name: with thousands of users none is looked for from the beginning.
+fn by_name(text: &str) -> BTreeMap<&str, &str> {
+    let mut lines = BTreeMap::new();
+    for line in text.lines() {
+        lines.entry(line.split(':').next().unwrap_or_default()).or_insert(line);
+    }
+    lines
+}
+
+/// group(5), by what is asked of it.
+#[derive(Default)]
+struct Groups<'t> {
+    names: Vec<&'t str>,
+    by_id: BTreeMap<u32, Vec<usize>>,
+    by_member: BTreeMap<&'t str, Vec<usize>>,
+}
+
+impl<'t> Groups<'t> {
+    fn of(text: &'t str) -> Self {
+        let mut groups = Self::default();
+        for line in text.lines() {
+            let fields: Vec<&str> = line.split(':').collect();
+            let [name, _, id, members] = fields[..] else { continue };
+            let index = groups.names.len();
+            groups.names.push(name);
+            if let Ok(id) = id.parse() {
+                groups.by_id.entry(id).or_default().push(index);
+            }
+            for member in members.split(',') {
+                groups.by_member.entry(member).or_default().push(index);
+            }
+        }
+        groups
+    }
+
+    /// Those of a user, in the order of the file.
+    fn with(&self, name: &str, gid: u32) -> Vec<String> {
+        let own = [self.by_id.get(&gid), self.by_member.get(name)];
+        let own: BTreeSet<usize> = own.into_iter().flatten().flatten().copied().collect();
+        own.into_iter().map(|index| self.names[index].to_owned()).collect()
+    }
 }
 
 fn is_file(stage: &Stage<'_>, path: &str) -> bool {

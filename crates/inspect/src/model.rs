@@ -210,6 +210,9 @@ pub struct Initramfs {
 pub struct Packages {
     /// "dpkg", "rpm (sqlite)" and the like; empty: no database.
     pub database: String,
+    /// The database is there and cannot be read: the numbers say nothing. Why is among the problems.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub damaged: bool,
     /// How many are installed.
     pub installed: usize,
     /// Those that are neither installed nor gone: name and state.

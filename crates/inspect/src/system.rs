@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hardtack_disk::BlockWrite;
 use hardtack_guest::dpkg::{Database, State};
 use hardtack_guest::{Error, FileType, Guest, OsRelease, Stage, rpm};
+use hardtack_report::visible;
 
 use crate::facts::{Facts, Init, Initramfs};
 use crate::model::{Agent, CloudInit, Disk, Os, Package, Packages, System};
@@ -38,7 +39,10 @@ pub(crate) fn read(
     problems: &mut Vec<String>,
 ) -> System {
     let stage = Stage::new(guest);
-    let os = part(problems, "operating system", os(&stage));
+    let mut os = part(problems, "operating system", os(&stage));
+    // People print them with `jq -r`, which would have a terminal do what an image's author wants.
+    os.name = visible(&os.name);
+    os.hostname = os.hostname.map(|name| visible(&name));
     let mut system = System { os, initramfs_maker: "none", machine_id: "missing", ..System::default() };
     match Facts::read(&stage) {
         Ok(facts) => {
@@ -49,7 +53,15 @@ pub(crate) fn read(
         }
         Err(error) => problems.push(format!("facts: {error}")),
     }
-    system.packages = part(problems, "packages", packages(guest, &stage, options.packages));
+    let read = packages(guest, &stage, options.packages, &mut system.packages);
+    if read.is_err() {
+        system.packages = Packages {
+            damaged: true,
+            database: std::mem::take(&mut system.packages.database),
+            ..Packages::default()
+        };
+    }
+    part(problems, "packages", read);
     let sshd = part(problems, "sshd", logins::sshd(&stage));
     system.users =
         part(problems, "users", accounts::users(&stage, sshd.as_ref().map(|(_, config)| config), options));
@@ -146,10 +158,10 @@ fn os(stage: &Stage<'_>) -> Result<Os, Error> {
     Ok(os)
 }
 
-fn packages(guest: &Guest, stage: &Stage<'_>, list: bool) -> Result<Packages, Error> {
-    let mut packages = Packages::default();
+/// Fills `packages`; on an error `database` names the one that cannot be read.
+fn packages(guest: &Guest, stage: &Stage<'_>, list: bool, packages: &mut Packages) -> Result<(), Error> {
+    packages.database = "dpkg".to_owned();
     if let Some(database) = Database::read(stage)? {
-        packages.database = "dpkg".to_owned();
         for entry in database.entries() {
             match (entry.state, &entry.package) {
                 (State::NotInstalled | State::ConfigFiles, _) | (_, None) => {}
@@ -168,8 +180,9 @@ fn packages(guest: &Guest, stage: &Stage<'_>, list: bool) -> Result<Packages, Er
                 }
             }
         }
-        return Ok(packages);
+        return Ok(());
     }
+    packages.database = "rpm".to_owned();
     if let Some(found) = rpm::read(guest)? {
         packages.database = format!("rpm ({})", found.kind);
         packages.installed = found.packages.len();
@@ -184,11 +197,11 @@ fn packages(guest: &Guest, stage: &Stage<'_>, list: bool) -> Result<Packages, Er
                 })
                 .collect();
         }
-        return Ok(packages);
+        return Ok(());
     }
+    packages.database = "apk".to_owned();
     // Alpine's: paragraphs, of which P: is the name.
     if let Some(bytes) = stage.stat("/lib/apk/db/installed")?.and(stage.read("/lib/apk/db/installed")?) {
-        packages.database = "apk".to_owned();
         for paragraph in String::from_utf8_lossy(&bytes).split("\n\n") {
             let field = |key: &str| {
                 paragraph.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default().to_owned()
@@ -202,8 +215,10 @@ fn packages(guest: &Guest, stage: &Stage<'_>, list: bool) -> Result<Packages, Er
                 packages.list.push(Package { name, version: field("V:"), architecture: field("A:") });
             }
         }
+        return Ok(());
     }
-    Ok(packages)
+    packages.database.clear();
+    Ok(())
 }
 
 fn machine_id(stage: &Stage<'_>) -> Result<&'static str, Error> {

@@ -167,6 +167,7 @@ fn one_system(page: &mut Page, system: &System) {
         "packages",
         match system.packages.database.as_str() {
             "" => "no database".to_owned(),
+            database if system.packages.damaged => format!("cannot be read ({database}, damaged)"),
             database => format!("{} ({database})", system.packages.installed),
         },
     );
