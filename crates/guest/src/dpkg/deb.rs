@@ -87,7 +87,8 @@ struct Member {
 impl Deb {
     /// Opens the file and reads its control archive.
     pub fn open(file_name: &str, path: &Path) -> Result<Self, Error> {
-        let mut file = hardtack_disk::open_regular(path).map_err(|source| host_error("open", path, source))?;
+        let mut file =
+            hardtack_disk::open_regular(path).map_err(|source| host_error("open", path, source))?;
         let mut members = ArReader::new(file_name, path, &mut file)?;
         let wrong = |what: String| Error::Refused(format!("{file_name}: {what}"));
 
@@ -162,7 +163,8 @@ impl Deb {
 
     /// The whole file, for the spool.
     pub fn bytes(&self) -> Result<Vec<u8>, Error> {
-        let file = hardtack_disk::open_regular(&self.path).map_err(|source| host_error("open", &self.path, source))?;
+        let file = hardtack_disk::open_regular(&self.path)
+            .map_err(|source| host_error("open", &self.path, source))?;
         let mut bytes = Vec::new();
         file.take(SPOOL_LIMIT + 1)
             .read_to_end(&mut bytes)
