@@ -320,6 +320,7 @@ fn password(reader: &mut Reader<'_>, given: &Given<'_>) -> Option<NewPassword> {
 fn ssh_inject(reader: &mut Reader<'_>, given: &Given<'_>) -> Option<Action> {
     let user = given.need(reader, "user").and_then(|node| user::name(reader, node, "user"));
     let mut keys: Vec<KeySource> = Vec::new();
+    let mut places = Vec::new();
     if let Some(node) = given.get("key") {
         for item in reader.items(node, "key") {
             let text = reader.text(item, "key")?;
@@ -330,21 +331,24 @@ fn ssh_inject(reader: &mut Reader<'_>, given: &Given<'_>) -> Option<Action> {
             }
             let origin = format!("recipe line {}", item.span.line);
             keys.push(KeySource { origin, text: text.as_bytes().to_vec() });
+            places.push(item.span);
         }
     }
     if let Some(node) = given.get("file") {
         let origin = reader.line(node, "file")?.to_owned();
         let text = reader.read(&origin, node.span)?;
         keys.push(KeySource { origin, text });
+        places.push(node.span);
     }
     if keys.is_empty() {
         reader.error_hint(given.at, format!("{} needs a key", given.what), "write `key:` or `file:`");
         return None;
     }
-    for source in &keys {
+    for (source, place) in keys.iter().zip(places) {
         // What is no key is a finding of the recipe, wherever it stands.
         if let Err(error) = hardtack_guest::ssh_keys::parse_keys(&source.origin, &source.text, false) {
-            reader.error(given.at, error.to_string());
+            let hint = "one whole line of the public key's file, as `ssh-keygen -y` prints it";
+            reader.error_hint(place, error.to_string(), hint);
             return None;
         }
     }
