@@ -31,7 +31,9 @@ pub(crate) fn withheld(
     path: &GuestPath,
     states: [Option<Metadata>; 2],
 ) -> Result<Option<String>, Error> {
-    if holds_passwords(path) {
+    // What a file held before is not of this recipe.
+    let is_new = states[0].is_none();
+    if holds_passwords(path) || is_new && stage.may_be_shown(path) {
         return Ok(None);
     }
     let mut modes = states.into_iter().flatten().filter(|found| found.kind == FileType::Regular);

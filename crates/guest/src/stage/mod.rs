@@ -122,6 +122,7 @@ pub struct Stage<'t> {
     label: Label,
     secrets: Vec<String>,
     hidden: BTreeSet<GuestPath>,
+    shown: BTreeSet<GuestPath>,
     recording: bool,
     journal: journal::Journal,
     // Steps look the same directories up again and again, and a look-up walks the image.
@@ -139,6 +140,7 @@ impl<'t> Stage<'t> {
             label,
             secrets: Vec::new(),
             hidden: BTreeSet::new(),
+            shown: BTreeSet::new(),
             recording: false,
             journal: journal::Journal::new(),
             looked_up: RefCell::default(),
@@ -180,6 +182,20 @@ impl<'t> Stage<'t> {
     #[must_use]
     pub fn is_hidden(&self, path: &GuestPath) -> bool {
         self.hidden.contains(path)
+    }
+
+    /// Says that the content of the file `path` may be shown although not everybody may read it in the guest: what is no
+    /// secret stands in the recipe.
+    pub fn show_content(&mut self, path: &str) -> Result<(), Error> {
+        let path = self.resolve(path)?;
+        self.shown.insert(path);
+        Ok(())
+    }
+
+    /// Whether the content of `path` may be shown, whoever may read it.
+    #[must_use]
+    pub fn may_be_shown(&self, path: &GuestPath) -> bool {
+        self.shown.contains(path)
     }
 
     /// What `path` is, links followed; `None` when it does not exist.

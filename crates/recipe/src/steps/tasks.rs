@@ -98,8 +98,8 @@ pub fn stage(cx: &mut Context<'_, '_>, task: &NewTask<'_>) -> Result<(), StepErr
             known => known.is_some(),
         };
         cx.stage.write(&path, bytes, Set::all(0o700, 0, 0))?;
-        // Scripts hold what they need, and that may be a password.
-        cx.stage.hide_content(&path)?;
+        // Who builds must see what will run, and a recipe's secrets are told apart line by line.
+        cx.stage.show_content(&path)?;
     }
     if changed {
         cx.stage.remove(&format!("{path}.json"))?;

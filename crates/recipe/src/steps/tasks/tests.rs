@@ -58,7 +58,8 @@ fn scripts_are_files_of_roots_and_packages_are_names() {
     let known = lower.stat(&path).unwrap().unwrap();
     assert_eq!((known.mode & 0o7777, known.uid, known.gid), (0o700, 0, 0));
     assert_eq!(lower.stat(TASKS).unwrap().unwrap().mode & 0o7777, 0o700);
-    assert!(lower.is_hidden(&lower.resolve(&path).unwrap()), "a script may hold a password");
+    let plan = crate::Plan::new(&lower).unwrap().to_text().unwrap();
+    assert!(plan.contains("+echo hello") && plan.contains("+touch /x"), "what will run is shown: {plan}");
     let command = lower.read_text(&format!("{TASKS}/0002-command")).unwrap().unwrap();
     assert_eq!(command, "#!/bin/sh\ntouch /x\n");
     assert!(lower.stat(&format!("{TASKS}/0003-install")).unwrap().is_none());
