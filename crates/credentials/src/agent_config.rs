@@ -224,6 +224,8 @@ pub struct Task {
     /// `0003-setup.sh`: its place in the order and what people call it. Also the name of its files. Told on
     /// consoles, so it must hold nothing secret.
     pub name: String,
+    /// The recipe that it is of: a later build of that one replaces it, and one of another leaves it.
+    pub of: String,
     /// What it is.
     pub kind: TaskKind,
     /// What [`Install`](TaskKind::Install) and [`Uninstall`](TaskKind::Uninstall) are about.

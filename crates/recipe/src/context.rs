@@ -12,7 +12,7 @@ use crate::supply::Supplied;
 pub struct Facts {
     /// The UUID of the root file system, as blkid prints it.
     pub root_uuid: Option<String>,
-    /// The file name of the recipe, for messages.
+    /// The recipe's name, by which what it leaves for the first boot is known for its own.
     pub recipe_name: String,
 }
 

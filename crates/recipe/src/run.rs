@@ -8,7 +8,7 @@ use hardtack_credentials::AgentConfig;
 use hardtack_guest::{GuestPath, Stage, State};
 
 use crate::model::operation::Operation;
-use crate::model::{AgentStep, Recipe};
+use crate::model::{AgentMode, AgentStep, Recipe};
 use crate::steps;
 use crate::supply::{Supplied, Supply};
 use crate::{Context, Facts, Note, Options, StepError, ways_in};
@@ -128,13 +128,25 @@ pub(crate) fn pass(
     supplied: &Option<Arc<Supplied>>,
     how: &mut dyn Conduct,
 ) -> Result<Vec<Note>, StepError> {
-    let agent = AgentConfig { recipe: recipe.name.clone(), ..AgentConfig::default() };
+    let before = match steps::agent::known(stage) {
+        Ok(before) => before,
+        Err(error) => {
+            how.done("agent", "", None, Err(error.within("agent")))?;
+            None
+        }
+    };
+    let kept = match (recipe.mfa(), &before) {
+        (None, Some(AgentConfig { mfa: Some(mfa), promise: Some(promise), .. })) => {
+            Some(steps::mfa::kept::step(mfa, promise))
+        }
+        _ => None,
+    };
     let mut cx = Context {
+        agent: agent_of(recipe, before.as_ref()),
         stage,
-        facts: around.facts.clone(),
+        facts: Facts { recipe_name: recipe.name.clone(), ..around.facts.clone() },
         epoch: around.epoch,
         agent_binary: around.agent_binary.clone(),
-        agent,
         notes: Vec::new(),
         passed_over: None,
         options: around.options,
@@ -161,7 +173,7 @@ pub(crate) fn pass(
     }
     run(how, "operations", "", &mut cx, |cx| operations.finish(cx))?;
     if let Some(step) = recipe.sshd() {
-        run(how, "sshd", "", &mut cx, |cx| steps::sshd::apply(step, recipe.mfa(), cx))?;
+        run(how, "sshd", "", &mut cx, |cx| steps::sshd::apply(step, recipe.mfa().or(kept.as_ref()), cx))?;
     }
     if let Some(step) = recipe.mfa() {
         run(how, "mfa", "", &mut cx, |cx| steps::mfa::apply(step, cx))?;
@@ -175,19 +187,38 @@ pub(crate) fn pass(
             cx.agent.promise = Some(steps::mfa::promise(step, recipe.sshd(), cx)?);
             Ok(())
         })?;
+    } else if let Some(step) = &kept {
+        run(how, "mfa", "", &mut cx, |cx| steps::mfa::kept::renew(step, recipe.sshd(), cx))?;
     }
-    // What is left for the first boot needs somebody who does it.
-    let passwords = recipe.operations().iter().any(Operation::makes_password);
-    let left = cx.agent.packages.is_some() || !cx.agent.tasks.is_empty() || cx.agent.host_keys || passwords;
-    let agent = recipe.agent().copied().or(left.then(AgentStep::default));
+    // What is left for the first boot needs somebody who does it, and who is there must know what became of it.
+    let left = recipe.operations().iter().any(Operation::makes_password)
+        || cx.agent.tasks.iter().any(|task| task.of == recipe.name)
+        || recipe.packages().is_some() && cx.agent.packages.is_some();
+    let other = before.is_some_and(|before| before != cx.agent);
+    let mode = AgentMode::of(&cx.agent.mode);
+    let agent = recipe.agent().copied().or((left || other).then_some(AgentStep { mode }));
     if let Some(step) = agent {
         run(how, "agent", "", &mut cx, |cx| steps::agent::apply(&step, cx))?;
     }
     if let Some(step) = recipe.generalize() {
         run(how, "generalize", "", &mut cx, |cx| steps::generalize::finish(step, cx))?;
     }
-    run(how, "mfa", WAYS_IN, &mut cx, |cx| ways_in::check(recipe, cx))?;
+    run(how, "mfa", WAYS_IN, &mut cx, |cx| ways_in::check(recipe, kept.as_ref(), cx))?;
     Ok(cx.notes)
+}
+
+/// What the agent is told, before any step: what an earlier build of the image told it, without what is this recipe's
+/// to tell. Whatever a recipe does not speak of stays.
+fn agent_of(recipe: &Recipe, before: Option<&AgentConfig>) -> AgentConfig {
+    let mut agent = before.cloned().unwrap_or_default();
+    agent.version = AgentConfig::default().version;
+    agent.tasks.retain(|task| task.of != recipe.name);
+    // Authenticator apps show the name of the recipe that enrols.
+    let speaks = recipe.mfa().is_some() || agent.mfa.is_none() && recipe.agent().is_some();
+    if speaks || agent.recipe.is_empty() {
+        agent.recipe.clone_from(&recipe.name);
+    }
+    agent
 }
 
 fn run(
@@ -262,21 +293,4 @@ fn undone(first: &States, second: &States) -> Option<GuestPath> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use hardtack_guest::MemoryTree;
-
-    use super::*;
-    use crate::load_recipe;
-
-    #[test]
-    fn operations_that_undo_each_other_are_named() {
-        let text = "recipe: 1\nsteps:\n  - files:\n    - {append: /a, line: k=1}\n    - {replace: /a, match: '^k=.*$', with: k=2}\n";
-        let recipe = load_recipe(std::path::Path::new("r.yaml"), text, &|_| None, &crate::RealFiles).unwrap();
-        let tree = MemoryTree::new();
-        let mut stage = Stage::new(&tree);
-        let error = stage_recipe(&recipe, &mut stage, &Surroundings::default()).unwrap_err();
-        assert!(error.to_string().contains("two operations undo each other on /a"), "{error}");
-    }
-}
+mod tests;

@@ -12,15 +12,19 @@ use crate::{Context, StepError};
 const STEP: &str = "mfa";
 
 /// Evaluates sshd and PAM once more (a `files` entry may have undone a step) and looks for a user
-/// that can log in over SSH.
+/// that can log in over SSH. `kept` is what an earlier build demands of logins, where the recipe does not.
 ///
 /// # Errors
 /// Something does not hold any more, or nobody could log in.
-pub(crate) fn check(recipe: &Recipe, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
-    let mfa = recipe.mfa();
-    if let Some(step) = mfa {
+pub(crate) fn check(
+    recipe: &Recipe,
+    kept: Option<&MfaStep>,
+    cx: &mut Context<'_, '_>,
+) -> Result<(), StepError> {
+    if let Some(step) = recipe.mfa() {
         steps::mfa::prove(step, cx)?;
     }
+    let mfa = recipe.mfa().or(kept);
     if let Some(step) = recipe.sshd() {
         steps::sshd::prove(step, mfa, cx)?;
     }
@@ -29,7 +33,7 @@ pub(crate) fn check(recipe: &Recipe, cx: &mut Context<'_, '_>) -> Result<(), Ste
     }
     match mfa {
         Some(step) => {
-            let enrols = recipe.agent().is_some() || cx.agent.packages.is_some();
+            let enrols = kept.is_some() || recipe.agent().is_some() || cx.agent.packages.is_some();
             somebody(step, enrols, cx)
         }
         None if recipe.sshd().is_some() => some_method(cx),

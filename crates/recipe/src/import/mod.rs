@@ -14,6 +14,7 @@ mod tests;
 use std::path::PathBuf;
 
 use serde_yaml::{Mapping, Value};
+use sha2::{Digest, Sha256};
 
 use crate::Secret;
 use crate::load::HostFiles;
@@ -219,11 +220,16 @@ fn text(tool: Tool, steps: Vec<Value>) -> Result<String, ImportError> {
         Tool::Customize => "customize",
         Tool::Sysprep => "sysprep",
     };
+    let wrong = |error: serde_yaml::Error| ImportError::new(error.to_string());
+    let steps = Value::Sequence(steps);
+    // What one command line leaves for the first boot is not another one's to replace: each has a name of its own.
+    let digest = Sha256::digest(serde_yaml::to_string(&steps).map_err(wrong)?);
+    let digest: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     let mut recipe = Mapping::new();
     recipe.insert("recipe".into(), 1.into());
-    recipe.insert("name".into(), name.into());
-    recipe.insert("steps".into(), Value::Sequence(steps));
-    serde_yaml::to_string(&Value::Mapping(recipe)).map_err(|error| ImportError::new(error.to_string()))
+    recipe.insert("name".into(), format!("{name}-{digest}").into());
+    recipe.insert("steps".into(), steps);
+    serde_yaml::to_string(&Value::Mapping(recipe)).map_err(wrong)
 }
 
 /// A step of one key.

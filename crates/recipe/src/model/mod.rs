@@ -589,6 +589,12 @@ pub enum AgentMode {
 }
 
 impl AgentMode {
+    /// What an image's agent was told; what nobody knows is the default.
+    #[must_use]
+    pub fn of(word: &str) -> Self {
+        if word == Self::Replace.as_str() { Self::Replace } else { Self::Companion }
+    }
+
     /// The word of the recipe.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -6,7 +6,7 @@
 //! `replace` adds cloud-init's units and tools, as ours ([`replace`]).
 
 use hardtack_credentials::AgentConfig;
-use hardtack_guest::{FileType, Set};
+use hardtack_guest::{FileType, Set, Stage};
 
 use crate::model::{AgentMode, AgentStep};
 use crate::steps::tasks;
@@ -130,6 +130,19 @@ const UNITS: [Unit; 10] = [
     },
 ];
 
+/// What an earlier build of the image told its agent; `None` where there is no agent.
+///
+/// # Errors
+/// The file is damaged: what it promised, and whom it enrols, is not known then.
+pub(crate) fn known(stage: &Stage<'_>) -> Result<Option<AgentConfig>, StepError> {
+    let Some(text) = stage.read_text(CONFIG)? else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|error| {
+        let place = format!("{CONFIG}:{}:{}", error.line(), error.column());
+        StepError::refused(STEP, format!("{place}: the agent's configuration in the image is damaged"))
+            .hint("what it held is not known: begin with the image as it was before its first build")
+    })
+}
+
 /// Installs the agent. To be called after every other step.
 ///
 /// # Errors
@@ -168,7 +181,7 @@ pub fn apply(settings: &AgentStep, cx: &mut Context<'_, '_>) -> Result<(), StepE
         StepError::refused(STEP, format!("the agent's configuration cannot be written: {error}"))
     })?;
     text.push('\n');
-    let before = cx.stage.read_text(CONFIG)?.and_then(|text| serde_json::from_str::<AgentConfig>(&text).ok());
+    let before = known(cx.stage)?;
     forget_outcome(cx, before.as_ref())?;
     cx.stage.mkdir("/etc/hardtack", Set::all(0o755, 0, 0))?;
     cx.stage.write(CONFIG, text, Set::all(0o600, 0, 0))?;

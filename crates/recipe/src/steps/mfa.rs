@@ -7,6 +7,7 @@
 
 mod aside;
 mod doors;
+pub(crate) mod kept;
 mod pam;
 mod seal;
 mod ssh;
@@ -37,17 +38,25 @@ pub fn apply(step: &MfaStep, cx: &mut Context<'_, '_>) -> Result<(), StepError> 
     ssh::write(step, version, cx)?;
     pam::write(step, cx)?;
     prove(step, cx)?;
-    let doors = doors::find(step, cx)?;
-    for door in doors {
+    cx.agent.doors = doors(step, cx)?;
+    for door in cx.agent.doors.clone() {
         cx.warn(STEP, format!("asks for less: {door}"));
-        if !cx.agent.doors.contains(&door) {
-            cx.agent.doors.push(door);
-        }
     }
     seal::tell(step, cx)?;
     cx.agent.mfa = Some(agent_part(step, cx));
     cx.agent.promise = Some(promise(step, None, cx)?);
     Ok(())
+}
+
+/// The ways in that ask for less, each once.
+fn doors(step: &MfaStep, cx: &Context<'_, '_>) -> Result<Vec<String>, StepError> {
+    let mut doors: Vec<String> = Vec::new();
+    for door in doors::find(step, cx)? {
+        if !doors.contains(&door) {
+            doors.push(door);
+        }
+    }
+    Ok(doors)
 }
 
 /// Evaluates sshd's configuration and the PAM stacks as they are now.

@@ -297,12 +297,16 @@ fn defer(
             told.push(format!("{} {} ({why})", package.name, package.version));
         }
     }
-    if told.is_empty() {
-        cx.agent.packages = None;
-        return Ok(());
-    }
     // dpkg finds the order itself, and a build of this build's output comes to the same text.
     config.configure.sort();
+    if let Some(earlier) = cx.agent.packages.take() {
+        keep(&mut config, earlier, world, changes, cx)?;
+    }
+    let waits = [&config.install, &config.configure, &config.remove, &config.purge];
+    cx.agent.packages = waits.iter().any(|list| !list.is_empty()).then_some(config);
+    if told.is_empty() {
+        return Ok(());
+    }
     let count = match told.len() {
         1 => "1 package is".to_owned(),
         many => format!("{many} packages are"),
@@ -316,8 +320,60 @@ fn defer(
     for what in starts {
         cx.info(STEP, what);
     }
-    cx.agent.packages = Some(config);
     Ok(())
+}
+
+/// What an earlier build has left for the first boot and this one says nothing of. What is unpacked stands in the
+/// database, and needs no list.
+fn keep(
+    config: &mut PackagesConfig,
+    earlier: PackagesConfig,
+    world: &World,
+    changes: &Changes,
+    cx: &Context<'_, '_>,
+) -> Result<(), StepError> {
+    let coming: Vec<&Package> = changes.coming.iter().map(|one| &one.deb.package).collect();
+    let going: Vec<&Package> = changes.going.iter().map(|one| &one.package).collect();
+    let is_there = |name: &str| {
+        world.database.entries().iter().any(|entry| {
+            let package = entry.package.as_ref().filter(|_| entry.state.is_unpacked());
+            package.is_some_and(|package| package.full_name() == name)
+        })
+    };
+    let mut waiting = Vec::new();
+    for file in &earlier.install {
+        let is_of = |package: &&&Package| {
+            let mut parts = file.split('_');
+            parts.next() == Some(package.name.as_str())
+                && parts.nth(1) == Some(format!("{}.deb", package.architecture).as_str())
+        };
+        let is_done = world.database.entries().iter().any(|entry| {
+            let package = entry.package.as_ref().filter(|_| entry.state == State::Installed);
+            package.is_some_and(|package| spool_name(package) == *file)
+        });
+        let is_spoken_of = coming.iter().chain(&going).any(|package| is_of(&package));
+        if !is_spoken_of && !is_done && cx.stage.stat(&format!("{SPOOL}/{file}"))?.is_some() {
+            waiting.push(file.clone());
+        }
+    }
+    let goes = |name: &str| is_there(name) && !coming.iter().any(|package| package.full_name() == name);
+    join(&mut config.install, earlier.install, |file| waiting.iter().any(|known| known == file));
+    join(&mut config.remove, earlier.remove, goes);
+    join(&mut config.purge, earlier.purge, goes);
+    join(&mut config.hold, earlier.hold, |_| true);
+    Ok(())
+}
+
+/// Puts those of `earlier` that stay in front, in the order that they had.
+fn join(list: &mut Vec<String>, earlier: Vec<String>, stays: impl Fn(&str) -> bool) {
+    let mut all: Vec<String> =
+        earlier.into_iter().filter(|name| list.contains(name) || stays(name)).collect();
+    for name in list.drain(..) {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    *list = all;
 }
 
 /// ldconfig is done here; triggers of other packages are noted, so that dpkg runs them at first

@@ -3,13 +3,13 @@
 //! A task is an entry of the agent's configuration and, for a script or a command, a file in
 //! [`TASKS`] that only root can read. The agent runs it once and keeps beside it what became of it
 //! (`NAME.json`). An image that was booted has that, too: a task that is another one now than then
-//! loses it and runs again; one that is the same does not.
+//! loses it and runs again; one that is the same does not. Tasks of other recipes stay.
 
 use hardtack_credentials::agent_config::TASKS;
 use hardtack_credentials::{AgentConfig, Task, TaskKind};
-use hardtack_guest::{FileType, Set, Stage};
+use hardtack_guest::{FileType, Set};
 
-use crate::steps::agent::{CONFIG, STATE};
+use crate::steps::agent::{STATE, known};
 use crate::{Context, StepError};
 
 #[cfg(test)]
@@ -59,7 +59,8 @@ pub struct NewTask<'a> {
 /// # Errors
 /// A script that no kernel starts, a name that is no package's, too many tasks.
 pub fn stage(cx: &mut Context<'_, '_>, task: &NewTask<'_>) -> Result<(), StepError> {
-    let index = cx.agent.tasks.len() + 1;
+    let known = known(cx.stage)?.unwrap_or_default();
+    let index = place(&known, cx);
     if index > MOST {
         return Err(StepError::usage(task.step, format!("more than {MOST} tasks for the first boot")));
     }
@@ -75,13 +76,14 @@ pub fn stage(cx: &mut Context<'_, '_>, task: &NewTask<'_>) -> Result<(), StepErr
     }
     let new = Task {
         name: format!("{index:04}-{}", plain_name(task.name, kind)),
+        of: cx.facts.recipe_name.clone(),
         kind,
         packages: packages.to_vec(),
         stop: task.stop,
         retry: task.retry,
     };
     let path = format!("{TASKS}/{}", new.name);
-    let mut changed = before(cx.stage)?.is_none_or(|config| !config.tasks.contains(&new));
+    let mut changed = !known.tasks.contains(&new);
     cx.stage.mkdir(STATE, Set::all(0o700, 0, 0))?;
     // What else an image may have by that name: nothing is written through a link of its.
     not_other_than(cx, TASKS, FileType::Directory)?;
@@ -110,7 +112,25 @@ pub fn stage(cx: &mut Context<'_, '_>, task: &NewTask<'_>) -> Result<(), StepErr
     };
     cx.info(task.step, format!("at first boot: {} {}{what}", kind.name(), new.name));
     cx.agent.tasks.push(new);
+    cx.agent.tasks.sort_by_key(number);
     Ok(())
+}
+
+/// The number of a recipe's next task: the one that it had in the last build, so that it does not run again, else one
+/// behind all others.
+fn place(known: &AgentConfig, cx: &Context<'_, '_>) -> usize {
+    let own = |task: &&Task| task.of == cx.facts.recipe_name;
+    let so_far = cx.agent.tasks.iter().filter(own).count();
+    let before = known.tasks.iter().filter(own).map(number).nth(so_far);
+    let is_free = |index: &usize| *index > 0 && cx.agent.tasks.iter().all(|task| number(task) != *index);
+    before.filter(is_free).unwrap_or_else(|| {
+        known.tasks.iter().chain(&cx.agent.tasks).map(number).max().unwrap_or_default() + 1
+    })
+}
+
+/// The number that a task's name begins with.
+fn number(task: &Task) -> usize {
+    task.name.split('-').next().and_then(|digits| digits.parse().ok()).unwrap_or_default()
 }
 
 /// Takes away what an earlier build or its boot has left of tasks that are no more. Called when
@@ -141,11 +161,6 @@ fn not_other_than(cx: &mut Context<'_, '_>, path: &str, kind: FileType) -> Resul
         cx.stage.remove(path)?;
     }
     Ok(())
-}
-
-/// What the last build of this image told the agent.
-fn before(stage: &Stage<'_>) -> Result<Option<AgentConfig>, StepError> {
-    Ok(stage.read_text(CONFIG)?.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 fn command(step: &'static str, text: &str) -> Result<Vec<u8>, StepError> {

@@ -45,7 +45,12 @@ pub fn apply(users: &[&UserStep], cx: &mut Context<'_, '_>) -> Result<(), StepEr
         }
     }
     for user in ready {
-        cx.agent.accounts.push(account(user, cloud.as_ref().map(|cloud| &cloud.default)));
+        let account = account(user, cloud.as_ref().map(|cloud| &cloud.default));
+        // One that an earlier build left is this recipe's now; those of other recipes stay.
+        match cx.agent.accounts.iter_mut().find(|known| known.name == account.name) {
+            Some(known) => *known = account,
+            None => cx.agent.accounts.push(account),
+        }
     }
     Ok(())
 }
@@ -167,7 +172,14 @@ fn keys(user: &UserStep, cx: &mut Context<'_, '_>) -> Result<Vec<AuthorizedKey>,
 
 fn by_cloud_init(users: &[Ready<'_>], cloud: &CloudInit, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
     let mut snippet = Mapping::new();
-    let mut others = Vec::new();
+    // Users of other recipes stay, in their order.
+    let text = cx.stage.read_text(SNIPPET)?.unwrap_or_default();
+    let earlier: Value = serde_yaml::from_str(&text).unwrap_or(Value::Null);
+    let mut others = cloud.earlier(&earlier);
+    let default = &earlier["system_info"]["default_user"];
+    if default["name"].as_str() == Some(cloud.default.name.as_str()) {
+        snippet.insert("system_info".into(), earlier["system_info"].clone());
+    }
     for user in users {
         let mut entry = Mapping::new();
         entry.insert("name".into(), user.step.name.clone().into());
@@ -210,7 +222,11 @@ fn by_cloud_init(users: &[Ready<'_>], cloud: &CloudInit, cx: &mut Context<'_, '_
             info.insert("default_user".into(), entry.into());
             snippet.insert("system_info".into(), info.into());
         } else {
-            others.push(Value::from(entry));
+            let entry = Value::from(entry);
+            match others.iter_mut().find(|known| known["name"] == entry["name"]) {
+                Some(known) => *known = entry,
+                None => others.push(entry),
+            }
         }
     }
     if !others.is_empty() {

@@ -17,7 +17,7 @@ const KEYS: &str = ".ssh/authorized_keys";
 /// The user, who must be in the image's /etc/passwd.
 fn user(at: &At, name: &str, cx: &Context<'_, '_>) -> Result<User, StepError> {
     accounts::user(cx.stage, name)?.ok_or_else(|| {
-        at.refused(format!("the image has no user `{name}` in /etc/passwd"))
+        at.absent(format!("the image has no user `{name}` in /etc/passwd"))
             .hint("step `user` makes users, also those that cloud-init makes at first boot")
     })
 }
@@ -30,6 +30,9 @@ pub(super) fn password(
     cx: &mut Context<'_, '_>,
 ) -> Result<(), StepError> {
     user(at, name, cx)?;
+    if !matches!(password, NewPassword::Set(Password::Random(_))) {
+        no_random_password(name, cx);
+    }
     let stored = accounts::password_field(cx.stage, name)?;
     let field = match password {
         NewPassword::Disabled => "*".to_owned(),
@@ -55,6 +58,15 @@ pub(super) fn password(
     Ok(accounts::set_password(cx.stage, name, &field, cx.epoch)?)
 }
 
+/// Another password than one that is made on the instance: what an earlier build told the agent counts no more.
+fn no_random_password(name: &str, cx: &mut Context<'_, '_>) {
+    for account in cx.agent.accounts.iter_mut().filter(|account| account.name == name) {
+        account.random_password = None;
+    }
+    let nothing = AccountConfig { name: name.to_owned(), ..AccountConfig::default() };
+    cx.agent.accounts.retain(|account| *account != nothing);
+}
+
 fn random_password(
     at: &At,
     name: &str,
@@ -63,7 +75,9 @@ fn random_password(
 ) -> Result<(), StepError> {
     if let Some(account) = cx.agent.accounts.iter_mut().find(|account| account.name == name) {
         if !account.password_hash.is_empty() {
-            return Err(at.usage(format!("step `user` gives `{name}` another password")));
+            return Err(at.usage(format!(
+                "step `user`, of this recipe or of an earlier build, gives `{name}` another password"
+            )));
         }
         account.random_password = Some(random.clone());
     } else {

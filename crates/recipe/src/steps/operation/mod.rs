@@ -10,7 +10,7 @@ mod hostname;
 mod machine;
 mod record;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod text;
 mod unpack;
 

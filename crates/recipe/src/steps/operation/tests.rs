@@ -73,7 +73,7 @@ fn plan(stage: &Stage<'_>) -> Vec<String> {
 }
 
 /// What a stage amounts to, as a tree of its own: the image that a build would write.
-fn output(stage: &Stage<'_>) -> MemoryTree {
+pub(crate) fn output(stage: &Stage<'_>) -> MemoryTree {
     let mut made = MemoryTree::new();
     let mut pending = vec![GuestPath::root()];
     while let Some(path) = pending.pop() {

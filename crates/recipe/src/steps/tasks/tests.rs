@@ -1,7 +1,8 @@
 #![allow(clippy::unwrap_used)]
-use hardtack_guest::{Change, MemoryTree};
+use hardtack_guest::{Change, MemoryTree, Stage};
 
 use super::*;
+use crate::steps::agent::CONFIG;
 
 const SETUP: &[u8] = b"#!/bin/sh\necho hello\n";
 

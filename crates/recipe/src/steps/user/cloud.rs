@@ -97,6 +97,12 @@ impl CloudInit {
         self.users.iter().filter(|user| !ours.contains(&name(user))).cloned().chain(others).collect()
     }
 
+    /// Users that an earlier build has put into `snippet`.
+    pub(super) fn earlier(&self, snippet: &Value) -> Vec<Value> {
+        let listed = snippet["users"].as_sequence().into_iter().flatten();
+        listed.filter(|user| user["name"].is_string() && !self.users.contains(user)).cloned().collect()
+    }
+
     /// Refuses what would be undone at first boot.
     pub(super) fn may_settle(&self, user: &UserStep, is_default: bool) -> Result<(), StepError> {
         let random = matches!(user.password, Some(Password::Random(_)));
