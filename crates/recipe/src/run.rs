@@ -11,7 +11,7 @@ use crate::model::operation::Operation;
 use crate::model::{AgentMode, AgentStep, Recipe};
 use crate::steps;
 use crate::supply::{Supplied, Supply};
-use crate::{Context, Facts, Note, Options, StepError, ways_in};
+use crate::{Context, Facts, Note, Options, StepError, Weight, ways_in};
 
 /// The part of the steps for logins that looks at what all of them came to.
 pub(crate) const WAYS_IN: &str = "ways-in";
@@ -46,11 +46,37 @@ pub fn stage_recipe(
     around: &Surroundings,
 ) -> Result<Vec<Note>, StepError> {
     let supplied = supplied(recipe, stage, around)?;
-    let notes = pass(recipe, stage, around, &supplied, &mut Straight)?;
+    let mut notes = pass(recipe, stage, around, &supplied, &mut Straight)?;
     let first = states(stage)?;
     pass(recipe, stage, around, &supplied, &mut Straight)?;
-    consistent(&first, &states(stage)?)?;
+    let second = states(stage)?;
+    consistent(&first, &second)?;
+    notes.extend(other_names(stage, &second)?);
     Ok(notes)
+}
+
+/// Tells of changed files that have other names (hard links): those keep what they have. A package
+/// manager does it so, too.
+fn other_names(stage: &Stage<'_>, states: &States) -> Result<Option<Note>, StepError> {
+    const SHOWN: usize = 5;
+    let mut found = Vec::new();
+    for (path, (step, state)) in states {
+        if state.starts_with("file ") && step != "packages" && stage.original_names(path)? > 1 {
+            found.push(path.as_str());
+        }
+    }
+    if found.is_empty() {
+        return Ok(None);
+    }
+    let shown = found[..found.len().min(SHOWN)].join(", ");
+    let more = match found.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let text = format!(
+        "{shown}{more}: changed under this name only; other names of the same file (hard links) keep what they have"
+    );
+    Ok(Some(Note { weight: Weight::Warning, step: "recipe", text }))
 }
 
 /// What repositories give for a recipe: asked once, of the image as it came, so that both passes
