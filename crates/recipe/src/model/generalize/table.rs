@@ -27,7 +27,7 @@ pub struct Operation {
     pub(crate) special: Option<Special>,
 }
 
-/// Paths as glob(3) reads them; `~/` is every home.
+/// Paths as glob(3) reads them; `~/` is every home, where a link goes itself.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {
     /// Whatever matches goes, with all below. A link stays, and what it leads to goes.

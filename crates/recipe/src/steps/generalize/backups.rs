@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::places::files_below;
+use super::way::meant;
 use crate::{Context, StepError};
 
 const WHERE: [&str; 5] = ["/etc", "/root", "/srv", "/tmp", "/var"];
@@ -12,7 +13,8 @@ const WHERE: [&str; 5] = ["/etc", "/root", "/srv", "/tmp", "/var"];
 pub(super) fn clear(cx: &mut Context<'_, '_>, homes: &BTreeSet<String>) -> Result<(), StepError> {
     let places = WHERE.iter().copied().chain(homes.iter().map(String::as_str));
     for place in places.collect::<BTreeSet<_>>() {
-        for file in files_below(cx.stage, place)? {
+        let Some(place) = meant(cx, place, true)? else { continue };
+        for file in files_below(cx.stage, place.as_str())? {
             if file.ends_with(".bak") || file.ends_with('~') {
                 cx.stage.remove(&file)?;
             }

@@ -1,7 +1,7 @@
 //! Makes an image nobody's: takes away what belongs to one machine.
 //!
 //! What is taken stands in [`crate::model::generalize`]'s table; this carries it out. Links are
-//! followed inside the image, and homes are those of `/etc/passwd` and all below `/home`. Nothing
+//! followed inside the image, where they [lead](way) to what is meant, and homes are those of `/etc/passwd` and all below `/home`. Nothing
 //! here fills anything in: a machine makes its own ID, keys and seeds.
 
 use std::collections::BTreeSet;
@@ -19,6 +19,7 @@ mod places;
 mod special;
 #[cfg(test)]
 mod tests;
+mod way;
 
 const STEP: &str = "generalize";
 
@@ -39,7 +40,7 @@ pub fn apply(
             particular(special, operation, step, users, &homes, cx)?;
         }
         for target in operation.targets {
-            places::clear(cx.stage, *target, &homes)?;
+            places::clear(cx, *target, &homes)?;
         }
     }
     cx.stage.set_part(None);

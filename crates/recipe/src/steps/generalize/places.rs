@@ -5,56 +5,117 @@ use std::collections::BTreeSet;
 use hardtack_guest::glob::glob;
 use hardtack_guest::{Error, FileType, GuestPath, Set, Stage};
 
+use super::STEP;
 use super::homes::is_directory;
+use super::way::{leads_out, meant, way};
+use crate::Context;
 use crate::model::generalize::Target;
 
-/// What a link leads to is taken away only outside of these: programs, and what is no disk.
-const NOT_THROUGH_LINKS: [&str; 10] =
-    ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/boot", "/dev", "/proc", "/sys", "/run"];
+/// What a link leads to is taken away only outside of these: programs, what package managers know,
+/// and what is no disk.
+const NOT_THROUGH_LINKS: [&str; 14] = [
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib64",
+    "/boot",
+    "/dev",
+    "/proc",
+    "/sys",
+    "/run",
+    "/var/lib/dpkg",
+    "/var/lib/rpm",
+    "/var/lib/pacman",
+    "/var/lib/apk",
+];
+/// A link to it says that nothing shall be kept, and holds nothing.
+const NOWHERE: &str = "/dev/null";
 
 /// Takes away what `target` is about.
-pub(super) fn clear(stage: &mut Stage<'_>, target: Target, homes: &BTreeSet<String>) -> Result<(), Error> {
-    match target {
-        Target::Tree(pattern) => each(stage, pattern, homes, |stage, path| tree(stage, path)),
-        Target::File(pattern) => each(stage, pattern, homes, |stage, path| file(stage, path)),
-        Target::Inside(pattern) => each(stage, pattern, homes, |stage, path| {
-            for name in names(stage, path)? {
-                stage.remove(&format!("{path}/{name}"))?;
-            }
-            Ok(())
-        }),
-        Target::Below(pattern) => each(stage, pattern, homes, |stage, path| {
-            for file in files_below(stage, path)? {
-                stage.remove(&file)?;
-            }
-            Ok(())
-        }),
-        Target::Empty(pattern) => each(stage, pattern, homes, |stage, path| empty(stage, path)),
-        Target::EmptyBelow(pattern) => each(stage, pattern, homes, |stage, path| {
-            for file in files_below(stage, path)? {
-                if is_put_away(&file) { stage.remove(&file)? } else { empty(stage, &file)? }
-            }
-            Ok(())
-        }),
+pub(super) fn clear(cx: &mut Context<'_, '_>, target: Target, homes: &BTreeSet<String>) -> Result<(), Error> {
+    let (Target::Tree(pattern)
+    | Target::File(pattern)
+    | Target::Inside(pattern)
+    | Target::Below(pattern)
+    | Target::Empty(pattern)
+    | Target::EmptyBelow(pattern)) = target;
+    if let Some(rest) = pattern.strip_prefix("~/") {
+        return homes.iter().try_for_each(|home| at_home(cx, target, home, rest));
     }
-}
-
-fn each(
-    stage: &mut Stage<'_>,
-    pattern: &str,
-    homes: &BTreeSet<String>,
-    mut act: impl FnMut(&mut Stage<'_>, &str) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let patterns: Vec<String> = match pattern.strip_prefix("~/") {
-        Some(rest) => homes.iter().map(|home| format!("{}/{rest}", literal(home))).collect(),
-        None => vec![pattern.to_owned()],
-    };
-    for pattern in patterns {
-        for path in glob(stage, &pattern)? {
-            act(stage, &path)?;
+    let enters = matches!(target, Target::Inside(_) | Target::Below(_) | Target::EmptyBelow(_));
+    for path in glob(cx.stage, pattern)? {
+        if let Some(path) = meant(cx, &path, enters)? {
+            of_the_system(cx.stage, target, path.as_str())?;
         }
     }
     Ok(())
+}
+
+fn of_the_system(stage: &mut Stage<'_>, target: Target, path: &str) -> Result<(), Error> {
+    match target {
+        Target::Tree(_) => tree(stage, path)?,
+        Target::File(_) => file(stage, path)?,
+        Target::Inside(_) => {
+            for name in names(stage, path)? {
+                stage.remove(&format!("{path}/{name}"))?;
+            }
+        }
+        Target::Below(_) => {
+            for file in files_below(stage, path)? {
+                stage.remove(&file)?;
+            }
+        }
+        Target::Empty(_) => empty(stage, path)?,
+        Target::EmptyBelow(_) => {
+            for file in files_below(stage, path)? {
+                if is_put_away(&file) { stage.remove(&file)? } else { empty(stage, &file)? }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes away what is at `rest` in `home`. Who has the home may have put any link there, so a link
+/// goes itself, and what it leads to only where that is the same user's, in the same home.
+fn at_home(cx: &mut Context<'_, '_>, target: Target, home: &str, rest: &str) -> Result<(), Error> {
+    let root = GuestPath::new(home);
+    let Some(owner) = cx.stage.lstat(home)?.map(|found| found.uid) else { return Ok(()) };
+    let whole = matches!(target, Target::Tree(_));
+    let goes = |kind: FileType| whole || kind != FileType::Directory;
+    for path in glob(cx.stage, &format!("{}/{rest}", literal(home)))? {
+        let Some(way) = way(cx.stage, &path, false)? else { continue };
+        let place = way.to;
+        if !is_below(&place, &root) {
+            cx.info(STEP, leads_out(&path, &place));
+            continue;
+        }
+        let Some(found) = cx.stage.lstat(place.as_str())? else { continue };
+        if found.kind == FileType::Symlink {
+            if cx.stage.read_link(place.as_str())?.as_deref() == Some(NOWHERE) {
+                continue;
+            }
+            let led = match cx.stage.resolve(place.as_str()) {
+                Err(Error::LinkLoop { .. }) => None,
+                led => Some(led?),
+            };
+            if let Some(led) = led.filter(|led| is_below(led, &root))
+                && let Some(found) = cx.stage.lstat(led.as_str())?
+                && found.uid == owner
+                && goes(found.kind)
+            {
+                cx.stage.remove(led.as_str())?;
+            }
+        }
+        if goes(found.kind) {
+            cx.stage.remove(place.as_str())?;
+        }
+    }
+    Ok(())
+}
+
+fn is_below(path: &GuestPath, directory: &GuestPath) -> bool {
+    path != directory && path.starts_with(directory)
 }
 
 /// A path as a pattern that matches nothing else.
@@ -100,19 +161,25 @@ fn is_link(stage: &Stage<'_>, path: &str) -> Result<bool, Error> {
 }
 
 /// The regular file that the link `path` leads to, where that may be taken away. The link stays:
-/// somebody wanted the data to be there.
+/// somebody wanted the data to be there. Whoever made the link has the file, too: in places where
+/// everybody may put links nobody can have another's file removed.
 fn through(stage: &Stage<'_>, path: &str) -> Result<Option<String>, Error> {
-    if !is_link(stage, path)? {
+    let Some(link) = stage.lstat(path)?.filter(|found| found.kind == FileType::Symlink) else {
         return Ok(None);
-    }
+    };
     let target = match stage.resolve(path) {
         Ok(target) => target,
         Err(Error::LinkLoop { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
-    let kept = NOT_THROUGH_LINKS.iter().any(|no| target.starts_with(&GuestPath::new(no)));
-    let regular =
-        !kept && matches!(stage.lstat(target.as_str())?, Some(found) if found.kind == FileType::Regular);
+    let below = |path: &GuestPath, top: &str| path.starts_with(&GuestPath::new(top));
+    let kept = NOT_THROUGH_LINKS.iter().any(|no| below(&target, no))
+        // Configuration is named itself where it goes.
+        || below(&target, "/etc") && !below(&GuestPath::new(path), "/etc");
+    let regular = !kept
+        && stage
+            .lstat(target.as_str())?
+            .is_some_and(|found| found.kind == FileType::Regular && found.uid == link.uid);
     Ok(regular.then(|| target.as_str().to_owned()))
 }
 

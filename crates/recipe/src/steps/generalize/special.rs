@@ -5,6 +5,7 @@ use hardtack_guest::{Error, FileType, Set};
 
 use super::STEP;
 use super::places::files_below;
+use super::way::meant;
 use crate::{Context, StepError};
 
 /// Below /etc/pki; the bundles are the distribution's.
@@ -66,7 +67,8 @@ pub(super) fn cloud_init(cx: &mut Context<'_, '_>) -> Result<(), StepError> {
 /// Crontabs and jobs go; at(1) counts its jobs from the beginning.
 pub(super) fn cron_spool(cx: &mut Context<'_, '_>) -> Result<(), StepError> {
     for place in ["/var/spool/cron", "/var/spool/at", "/var/spool/atjobs", "/var/spool/atspool"] {
-        for file in files_below(cx.stage, place)? {
+        let Some(place) = meant(cx, place, true)? else { continue };
+        for file in files_below(cx.stage, place.as_str())? {
             if file.ends_with("/.SEQ") {
                 // Five hexadecimal digits (at's "%05x").
                 cx.stage.write(&file, "00000\n", Set::default())?;

@@ -7,6 +7,7 @@ use crate::{Note, RealFiles, StepError, Surroundings, load_recipe, stage_recipe}
 mod accounts;
 mod first_boot;
 mod identity;
+mod links;
 mod real;
 mod table;
 
@@ -49,13 +50,13 @@ fn staged<T>(
 #[test]
 fn whatever_links_are_on_the_way_the_image_is_meant() {
     let tree = tree()
-        .link("/var/log", "/data/log")
-        .file("/data/log/syslog", "secret")
-        .file("/data/log/app/own", "secret")
-        .link("/data/log/readme", "/usr/share/doc/readme")
+        .link("/var/log", "/var/data/log")
+        .file("/var/data/log/syslog", "secret")
+        .file("/var/data/log/app/own", "secret")
+        .link("/var/data/log/readme", "/usr/share/doc/readme")
         .file("/usr/share/doc/readme", "kept")
-        .link("/var/spool/abrt", "../../data/abrt")
-        .file("/data/abrt/1/core", "x")
+        .link("/var/spool/abrt", "../data/abrt")
+        .file("/var/data/abrt/1/core", "x")
         .link("/home/link", "/srv/people/ann")
         .link("/srv/people/ann/.bash_history", "/data/typed")
         .file("/data/typed", "typed")
@@ -66,11 +67,11 @@ fn whatever_links_are_on_the_way_the_image_is_meant() {
     assert_eq!(
         changes(&tree, "- logfiles\n- abrt-data\n- bash-history\n- ssh-hostkeys"),
         [
-            "remove /data/abrt/1",
-            "remove /data/abrt/1/core",
-            "write /data/log/app/own",
-            "remove /data/log/syslog",
-            "remove /data/typed",
+            "remove /srv/people/ann/.bash_history",
+            "remove /var/data/abrt/1",
+            "remove /var/data/abrt/1/core",
+            "write /var/data/log/app/own",
+            "remove /var/data/log/syslog",
         ]
     );
 }
