@@ -130,6 +130,8 @@ pub enum StepError {
         what: String,
         /// What to do about it.
         hint: Option<String>,
+        /// The image does not have what it is to be done to: `optional` passes that over, and nothing else.
+        absent: bool,
     },
     /// Something of the host is missing (exit code 4).
     #[error("step {step}: {what}")]
@@ -173,7 +175,12 @@ impl From<hardtack_guest::Error> for StepError {
 impl StepError {
     /// The image cannot have it.
     pub fn refused(step: &'static str, what: impl Into<String>) -> Self {
-        Self::Refused { step, what: what.into(), hint: None }
+        Self::Refused { step, what: what.into(), hint: None, absent: false }
+    }
+
+    /// The image does not have it.
+    pub fn absent(step: &'static str, what: impl Into<String>) -> Self {
+        Self::Refused { step, what: what.into(), hint: None, absent: true }
     }
 
     /// The recipe is wrong.

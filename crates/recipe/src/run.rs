@@ -197,7 +197,6 @@ pub(crate) fn pass(
         let part = (index + 1).to_string();
         run(how, "operations", &part, &mut cx, |cx| operations.apply(index, cx))?;
     }
-    run(how, "operations", "", &mut cx, |cx| operations.finish(cx))?;
     if let Some(step) = recipe.sshd() {
         run(how, "sshd", "", &mut cx, |cx| steps::sshd::apply(step, recipe.mfa().or(kept.as_ref()), cx))?;
     }
@@ -229,6 +228,8 @@ pub(crate) fn pass(
     if let Some(step) = recipe.generalize() {
         run(how, "generalize", "", &mut cx, |cx| steps::generalize::finish(step, cx))?;
     }
+    // Behind all that may still change what an operation left.
+    run(how, "operations", "", &mut cx, |cx| operations.finish(cx))?;
     run(how, "mfa", WAYS_IN, &mut cx, |cx| ways_in::check(recipe, kept.as_ref(), cx))?;
     Ok(cx.notes)
 }

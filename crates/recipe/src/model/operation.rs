@@ -29,6 +29,20 @@ impl Operation {
     }
 }
 
+impl Action {
+    /// The text that it brings, which may be a secret.
+    #[must_use]
+    pub fn content(&self) -> Option<&Content> {
+        match self {
+            Self::AppendLine { line: content, .. }
+            | Self::Edit { with: content, .. }
+            | Self::Write { content, .. } => Some(content),
+            Self::Task(task) => task.command.as_ref(),
+            _ => None,
+        }
+    }
+}
+
 /// What an operation does. Paths are absolute guest paths.
 #[derive(Debug)]
 pub enum Action {

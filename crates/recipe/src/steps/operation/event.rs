@@ -20,7 +20,7 @@ pub(super) fn delete(
             return Ok(());
         }
         return Err(at
-            .refused(format!("nothing in the image matches {pattern}"))
+            .absent(format!("nothing in the image matches {pattern}"))
             .hint("`optional: true` takes that for done"));
     }
     if found.iter().any(|path| path.name().is_none()) {
@@ -74,13 +74,15 @@ pub(super) fn copy(
     records: &mut Records,
     cx: &mut Context<'_, '_>,
 ) -> Result<(), StepError> {
-    if let Some([place]) = records.led(digest)
-        && cx.stage.lstat(place)?.is_some()
-    {
+    if records.holds(digest, cx)? {
         return Ok(());
     }
     let Some(found) = cx.stage.lstat(from)? else { return Err(at.missing(from)) };
-    let place = destination(at, from, to, cx)?;
+    // Where it came the last time it belongs now, even if that is a directory by now.
+    let place = match records.led(digest) {
+        Some([place]) => place.clone(),
+        _ => destination(at, from, to, cx)?,
+    };
     // A file that is there is overwritten, and keeps its place behind a link, as cp does.
     if found.kind != FileType::Directory
         && cx.stage.lstat(&place)?.is_some_and(|found| found.kind == FileType::Directory)
@@ -108,7 +110,12 @@ pub(super) fn relocate(
     };
     let Some(found) = cx.stage.lstat(from)? else {
         return match led {
-            Some(place) if cx.stage.lstat(&place)?.is_some() => Ok(()),
+            Some(_) if records.holds(digest, cx)? => Ok(()),
+            Some(place) if cx.stage.lstat(&place)?.is_some() => Err(at
+                .refused(format!(
+                    "{from} was moved to {place} by an earlier build, and what is there has been changed since"
+                ))
+                .hint("build from the image that has the file in its old place")),
             Some(place) => Err(at.refused(format!(
                 "{from} was moved to {place} by an earlier build, and neither is there any more"
             ))),

@@ -23,7 +23,7 @@ pub(super) fn timezone(at: &At, zone: &str, cx: &mut Context<'_, '_>) -> Result<
         } else {
             "the image has no time zones: install its package tzdata first"
         };
-        return Err(at.refused(format!("the image has no time zone {zone} ({path})")).hint(hint));
+        return Err(at.absent(format!("the image has no time zone {zone} ({path})")).hint(hint));
     };
     let place = cx.stage.resolve(&path)?;
     let is_zone = found.kind == FileType::Regular
@@ -49,7 +49,7 @@ const MOUNTED: [&str; 4] = ["/dev", "/proc", "/run", "/sys"];
 pub(super) fn relabel(at: &At, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
     let Some(config) = cx.stage.read_text("/etc/selinux/config")? else {
         return Err(at
-            .refused("the image has no SELinux: /etc/selinux/config is missing")
+            .absent("the image has no SELinux: /etc/selinux/config is missing")
             .hint("`optional: true` passes it over"));
     };
     let value = |key: &str| {

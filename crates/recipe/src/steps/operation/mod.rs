@@ -8,7 +8,8 @@ mod account;
 mod event;
 mod hostname;
 mod machine;
-mod record;
+pub(in crate::steps) mod record;
+mod result;
 #[cfg(test)]
 pub(crate) mod tests;
 mod text;
@@ -60,6 +61,11 @@ impl<'r> Session<'r> {
         let Some(operation) = self.operations.get(index) else { return Ok(()) };
         if self.known.is_none() {
             let records = Records::load(cx)?;
+            // All of them at once: what is recorded of a result is without them, whichever comes first.
+            self.operations
+                .iter()
+                .filter_map(|one| one.action.content())
+                .for_each(|content| hide(content, cx));
             let taken = records.taken(self.operations, cx)?;
             self.known = Some((records, taken));
         }
@@ -80,12 +86,19 @@ impl<'r> Session<'r> {
         }
     }
 
-    /// Writes the record. To be called behind the last one.
+    /// Writes the record. To be called behind the last step: what was copied or moved is recorded as it
+    /// is in the end.
     ///
     /// # Errors
     /// When the image cannot take it.
     pub fn finish(self, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
-        self.known.map_or(Ok(()), |(records, _)| records.store(cx))
+        let Some((mut records, _)) = self.known else { return Ok(()) };
+        for (index, operation) in self.operations.iter().enumerate() {
+            if matches!(operation.action, Action::Copy { .. } | Action::Move { .. }) {
+                records.seal(&record::digest(self.operations, index), cx)?;
+            }
+        }
+        records.store(cx)
     }
 }
 
@@ -191,6 +204,11 @@ impl At {
         StepError::refused(self.name, self.say(what.as_ref()))
     }
 
+    /// The image does not have it: what `optional` passes over.
+    fn absent(&self, what: impl AsRef<str>) -> StepError {
+        StepError::absent(self.name, self.say(what.as_ref()))
+    }
+
     fn usage(&self, what: impl AsRef<str>) -> StepError {
         StepError::usage(self.name, self.say(what.as_ref()))
     }
@@ -200,8 +218,7 @@ impl At {
     }
 
     fn missing(&self, path: &str) -> StepError {
-        StepError::refused(self.name, self.say(&format!("{path}: {ABSENT} in the image")))
-            .hint("`optional: true` passes it over")
+        self.absent(format!("{path}: {ABSENT} in the image")).hint("`optional: true` passes it over")
     }
 
     /// What `path` is, links followed.
@@ -225,7 +242,8 @@ impl At {
                 Err(self
                     .refused(format!("{path} is {} in the image, not a directory", found.kind.describe())))
             }
-            None => Err(StepError::refused(self.name, self.say(&format!("{path}: {ABSENT} in the image")))
+            None => Err(self
+                .absent(format!("{path}: {ABSENT} in the image"))
                 .hint("make the directory by `mkdir` before")),
         }
     }
@@ -263,13 +281,13 @@ impl At {
                 .map(|user| user.uid)
                 .or_else(|| name.parse().ok())
                 .ok_or_else(|| {
-                    self.refused(format!("the image has no user `{name}` in /etc/passwd")).hint(hint)
+                    self.absent(format!("the image has no user `{name}` in /etc/passwd")).hint(hint)
                 })?,
         };
         let gid = match group {
             "" => now.1,
             name => accounts::group_id(cx.stage, name)?.or_else(|| name.parse().ok()).ok_or_else(|| {
-                self.refused(format!("the image has no group `{name}` in /etc/group")).hint(hint)
+                self.absent(format!("the image has no group `{name}` in /etc/group")).hint(hint)
             })?,
         };
         Ok((uid, gid))
@@ -287,13 +305,14 @@ impl At {
     }
 }
 
-/// In every message about something that is not there: such an error `optional` passes over.
+/// In every message about a path that is not there.
 const ABSENT: &str = "no such file or directory";
 
-/// True for what the image does not have; damage and wrong recipes are none of it.
+/// True for what the image does not have; what it has and cannot be treated, damage and wrong recipes
+/// are none of it.
 fn is_absence(error: &StepError) -> bool {
     match error {
-        StepError::Refused { .. } => true,
+        StepError::Refused { absent, .. } => *absent,
         StepError::Guest { source, .. } => matches!(source, hardtack_guest::Error::Missing { .. }),
         _ => false,
     }

@@ -2,10 +2,12 @@
 //!
 //! An operation that is an event cannot be told from the image's state alone: after a move the file
 //! is where it was moved to, or never was elsewhere. So each leaves a digest of itself and where it
-//! led. One that is recorded and whose effect still stands is done. Operations before it that made
+//! led; a copy or a move also what it left there. One that is recorded and whose effect still stands is done. Operations before it that made
 //! what it has taken away are done, too.
 //!
-//! Only kinds, paths, patterns and texts of the recipe that are no secrets go into a digest.
+//! Only kinds, paths, patterns and texts of the recipe that are no secrets go into a digest, and contents
+//! without the secrets. Whoever is root in the guest can write the record anew: it tells of changes, not
+//! of somebody who hides them.
 
 use std::collections::BTreeSet;
 
@@ -13,6 +15,7 @@ use hardtack_guest::{GuestPath, Set};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::result::fingerprint;
 use crate::model::operation::{Action, Operation};
 use crate::steps::agent::STATE;
 use crate::{Context, StepError};
@@ -40,15 +43,18 @@ struct Done {
     digest: String,
     /// Where it led: where something was moved or copied to, or what was taken away.
     paths: Vec<String>,
+    /// What is there, of a copy or a move: an operation whose result is another one now is not done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    result: Option<String>,
 }
 
 /// The events of this image.
-pub(super) struct Records {
+pub(in crate::steps) struct Records {
     done: Vec<Done>,
 }
 
 impl Records {
-    pub(super) fn load(cx: &Context<'_, '_>) -> Result<Self, StepError> {
+    pub(in crate::steps) fn load(cx: &Context<'_, '_>) -> Result<Self, StepError> {
         let Some(bytes) = cx.stage.read_limited(PATH, LIMIT)? else {
             return Ok(Self { done: Vec::new() });
         };
@@ -64,19 +70,35 @@ impl Records {
     }
 
     /// Where the operation led when it was done; `None` when it never was.
-    pub(super) fn led(&self, digest: &str) -> Option<&[String]> {
+    pub(in crate::steps) fn led(&self, digest: &str) -> Option<&[String]> {
         self.done.iter().find(|done| done.digest == digest).map(|done| &done.paths[..])
     }
 
-    pub(super) fn add(&mut self, operation: &str, digest: &str, paths: Vec<String>) {
-        let new = Done { operation: operation.to_owned(), digest: digest.to_owned(), paths };
+    pub(in crate::steps) fn add(&mut self, operation: &str, digest: &str, paths: Vec<String>) {
+        let new = Done { operation: operation.to_owned(), digest: digest.to_owned(), paths, result: None };
         match self.done.iter_mut().find(|done| done.digest == digest) {
             Some(done) => *done = new,
             None => self.done.push(new),
         }
     }
 
-    pub(super) fn store(mut self, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
+    /// Whether what the operation led to is still what it was in the end of the build that did it.
+    pub(super) fn holds(&self, digest: &str, cx: &Context<'_, '_>) -> Result<bool, StepError> {
+        let Some(done) = self.done.iter().find(|done| done.digest == digest) else { return Ok(false) };
+        let [place] = &done.paths[..] else { return Ok(false) };
+        Ok(done.result.is_some() && done.result == fingerprint(place, cx)?)
+    }
+
+    /// Keeps what the operation led to, as it is now.
+    pub(super) fn seal(&mut self, digest: &str, cx: &Context<'_, '_>) -> Result<(), StepError> {
+        let Some(done) = self.done.iter_mut().find(|done| done.digest == digest) else { return Ok(()) };
+        if let [place] = &done.paths[..] {
+            done.result = fingerprint(place, cx)?;
+        }
+        Ok(())
+    }
+
+    pub(in crate::steps) fn store(mut self, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
         if self.done.is_empty() {
             return Ok(());
         }
@@ -192,6 +214,20 @@ pub(super) fn digest(operations: &[Operation], index: usize) -> String {
             }
         }
     }
+    hex(sum)
+}
+
+/// What an event of another step is.
+pub(in crate::steps) fn digest_of(parts: &[&str]) -> String {
+    let mut sum = Sha256::new();
+    for part in parts {
+        sum.update((part.len() as u64).to_be_bytes());
+        sum.update(part.as_bytes());
+    }
+    hex(sum)
+}
+
+pub(super) fn hex(sum: Sha256) -> String {
     sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -542,6 +542,81 @@ fn optional_passes_over_what_is_not_there_and_says_so() {
 }
 
 #[test]
+fn optional_passes_over_absence_and_nothing_else() {
+    for (steps, said) in [
+        ("- scrub: {path: /srv/data/link, optional: true}", "symbolic link"),
+        ("- scrub: {path: /srv/data, optional: true}", "a directory"),
+        ("- edit: {path: /etc/app.conf, match: '=', with: x, expect: 2, optional: true}", "matches 3 times"),
+        ("- touch: {path: /etc, optional: true}", "is a directory"),
+        ("- copy: {from: /srv, to: /srv/data, optional: true}", "into itself"),
+        ("- link: {target: x, path: /etc, optional: true}", "is a directory"),
+        ("- timezone: {zone: README, optional: true}", "is no time zone"),
+    ] {
+        assert!(refusal(steps).contains(said), "{steps}: {}", refusal(steps));
+    }
+    let unknown = MemoryTree::new().file("/etc/os-release", "ID=unheard\n");
+    let recipe = recipe("- hostname: {name: x, optional: true}", Path::new("/")).unwrap();
+    assert!(run(&recipe, &mut Stage::new(&unknown)).is_err());
+    built(
+        "- scrub: {path: /nothing, optional: true}\n- timezone: {zone: Mars/Base, optional: true}\n\
+         - delete: {path: /nothing/*, optional: true}\n- copy: {from: /nothing, to: /x, optional: true}\n\
+         - edit: {path: /etc/app.conf, match: zzz, with: x, expect: 2, optional: true}",
+    );
+}
+
+#[test]
+fn a_result_that_was_changed_since_is_not_done() {
+    let moved = recipe("- move: {from: /etc/app.conf, to: /etc/moved}", Path::new("/")).unwrap();
+    let copied = recipe("- copy: {from: /srv/data, to: /srv/twin}", Path::new("/")).unwrap();
+    let made =
+        built("- move: {from: /etc/app.conf, to: /etc/moved}\n- copy: {from: /srv/data, to: /srv/twin}");
+    let old = text(&made, "/etc/moved");
+    for other in [
+        made.clone().file("/etc/moved", "EVIL").file_as("/srv/twin/file", "EVIL", 0o4750, 1000, 4),
+        made.clone().file_as("/etc/moved", &old, 0o666, 0, 0).file_as(
+            "/srv/twin/file",
+            "data\n",
+            0o4755,
+            1000,
+            4,
+        ),
+        made.clone().file_as("/etc/moved", &old, 0o644, 7, 0).file_as(
+            "/srv/twin/file",
+            "data\n",
+            0o4750,
+            0,
+            4,
+        ),
+        made.clone().link("/etc/moved", "/etc/passwd").link("/srv/twin/link", "/etc/passwd"),
+    ] {
+        let error = run(&moved, &mut Stage::new(&other)).unwrap_err().to_string();
+        assert!(error.contains("has been changed since"), "{error}");
+        let mut stage = Stage::new(&other);
+        run(&copied, &mut stage).unwrap();
+        let changed = plan(&stage);
+        assert!(changed.iter().any(|line| line.contains("/srv/twin/")), "{changed:?}");
+    }
+}
+
+#[test]
+fn nobody_guesses_a_secret_from_the_record() {
+    let steps = "- write: {path: /etc/token, content: {env: PW}}\n- move: {from: /etc/token, to: /etc/moved}\n\
+                 - append-line: {path: /etc/moved, line: {env: PW}}";
+    let (made, _) = built_in(&tree(), steps, Path::new("/"));
+    let of = |secret: &str| {
+        let env = |name: &str| (name == "PW").then(|| secret.to_owned());
+        let text = format!("recipe: 1\nsteps:\n{}\n", steps.replace("                 ", ""));
+        let recipe = load_recipe(Path::new("/r.yaml"), &text, &env, &RealFiles).unwrap();
+        let tree = tree();
+        let mut stage = Stage::new(&tree);
+        run(&recipe, &mut stage).unwrap();
+        stage.read_text(record::PATH).unwrap().unwrap()
+    };
+    assert_eq!(of("correct horse"), of("battery staple"));
+    assert_eq!(of("correct horse"), text(&made, record::PATH));
+}
+
+#[test]
 fn a_record_that_is_none_is_refused() {
     let broken = tree().file(record::PATH, "garbage");
     let recipe = recipe("- mkdir: /x", Path::new("/")).unwrap();

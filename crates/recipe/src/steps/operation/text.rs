@@ -179,10 +179,11 @@ fn check(at: &At, edit: &Edit<'_>, done: &Replaced) -> Result<(), StepError> {
     match edit.expect {
         Some(wanted) if done.matches != wanted as usize => {
             let found = done.matches;
-            Err(at.refused(format!("{path}: `{pattern}` matches {found} times, and {wanted} were expected")))
+            let what = format!("{path}: `{pattern}` matches {found} times, and {wanted} were expected");
+            Err(if found == 0 { at.absent(what) } else { at.refused(what) })
         }
         None if done.matches == 0 && !done.holds => Err(at
-            .refused(format!("{path}: nothing matches `{pattern}`"))
+            .absent(format!("{path}: nothing matches `{pattern}`"))
             .hint("look at the file in the image; `append-line` adds a line that is not there")),
         _ => Ok(()),
     }
