@@ -106,7 +106,11 @@ fn run(tool: Tool, rest: &[OsString]) -> Result<u8, CliError> {
     surroundings.supply = Some(Arc::new(Taken::new(supply)));
     let written = Written::new(name, &[]);
     let (edits, (shown, changes)) = build::staged(&image, written, &recipe, &surroundings, |plan, said| {
-        *said = said.lines().map(|line| spoken(line) + "\n").collect();
+        *said = said
+            .lines()
+            .filter_map(|line| of_made(line, &made, dry))
+            .map(|line| spoken(&line) + "\n")
+            .collect();
         let shown = if dry { plan::shown(plan, json, said)? } else { String::new() };
         Ok((shown, plan.changes().len()))
     })
@@ -148,6 +152,19 @@ fn run(tool: Tool, rest: &[OsString]) -> Result<u8, CliError> {
     };
     tell().map_err(CliError::stream)?;
     Ok(0)
+}
+
+/// A note on a password that was made here says so; where nothing is written, nobody is told one.
+fn of_made(line: &str, made: &[(String, String)], dry: bool) -> Option<String> {
+    let fixed =
+        |user: &str| format!("the password of {user} is fixed: the same for every instance of this image");
+    let Some((user, _)) = made.iter().find(|(user, _)| line.ends_with(&fixed(user))) else {
+        return Some(line.to_owned());
+    };
+    let now = format!(
+        "the password of {user} is made now and told once; all instances of this image have the same"
+    );
+    (!dry).then(|| line.replace(&fixed(user), &now))
 }
 
 /// A recipe's words in those of a command line, which has options and no lines.
