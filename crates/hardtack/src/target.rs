@@ -95,6 +95,11 @@ pub(crate) fn check_output(output: &Path, force: bool, inputs: &[(&Path, &str)])
         return Err(CliError::usage(format!("{}: the output is the {what}", output.display()))
             .hint("inputs are never changed; give another output"));
     }
+    let directory = output.parent().filter(|directory| !directory.as_os_str().is_empty());
+    if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
+        let text = format!("{}: no directory `{}`", output.display(), directory.display());
+        return Err(CliError::new(LOCAL_IO, text).hint("make it: outputs make none"));
+    }
     if !force && output.symlink_metadata().is_ok() {
         return Err(CliError::new(LOCAL_IO, format!("{}: exists already", output.display()))
             .hint("--force replaces it"));
