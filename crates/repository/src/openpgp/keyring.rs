@@ -399,3 +399,32 @@ fn subkey(primary: &PublicKey, sub: &SignedPublicSubKey, name: &str, now: u64) -
         .is_some_and(|back| is_own(back, now) && back.verify_primary_key_binding(&sub.key, primary).is_ok());
     if may_sign(binding) && back { Ok(()) } else { Err(Distrust::NotForSigning(name.to_owned())) }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use pgp::crypto::public_key::PublicKeyAlgorithm;
+    use pgp::packet::SignatureConfig;
+    use pgp::types::{Duration, SignatureBytes, Timestamp};
+
+    use super::*;
+
+    fn own(digest: HashAlgorithm, created: u32, life: u32) -> Signature {
+        let mut config =
+            SignatureConfig::v4(SignatureType::CertPositive, PublicKeyAlgorithm::EdDSALegacy, digest);
+        config.hashed_subpackets = vec![
+            Subpacket::regular(SubpacketData::SignatureCreationTime(Timestamp::from_secs(created))).unwrap(),
+            Subpacket::regular(SubpacketData::SignatureExpirationTime(Duration::from_secs(life))).unwrap(),
+        ];
+        Signature::from_config(config, [0; 2], SignatureBytes::Mpis(Vec::new())).unwrap()
+    }
+
+    #[test]
+    fn self_signatures_count_while_they_live() {
+        let counts = |digest, created, life| is_own(&own(digest, created, life), 1000);
+        assert!(counts(HashAlgorithm::Sha256, 900, 0) && counts(HashAlgorithm::Sha1, 900, 101));
+        assert!(!counts(HashAlgorithm::Sha256, 900, 100), "expired");
+        assert!(!counts(HashAlgorithm::Sha256, 1011, 0), "still to come");
+        assert!(!counts(HashAlgorithm::Md5, 900, 0), "weak");
+    }
+}
