@@ -94,7 +94,8 @@ impl Selection {
             .hint("add `customize` to the operations"));
         }
         chosen.remove(CUSTOMIZE);
-        if !(self.keep.is_empty() && self.remove.is_empty()) && !chosen.contains("user-account") {
+        let named = !self.keep.is_empty() || !self.remove.is_empty();
+        if named && !chosen.contains("user-account") {
             return Err(ImportError::new("users are named, and the operation `user-account` is left out")
                 .hint("--operations defaults,user-account"));
         }

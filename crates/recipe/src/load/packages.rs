@@ -158,7 +158,7 @@ fn repository(
     let mut list = |key: &'static str, value: Option<&Node>| -> Vec<String> {
         let Some(value) = value else { return Vec::new() };
         let items = reader.items(value, key);
-        items.into_iter().filter_map(|item| reader.line(item, key).map(str::to_owned)).collect()
+        items.iter().filter_map(|item| reader.line(item, key).map(str::to_owned)).collect()
     };
     let mut given = Given {
         uris: list("uri", uri),

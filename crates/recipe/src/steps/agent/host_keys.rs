@@ -194,7 +194,7 @@ mod tests {
         ] {
             assert_eq!(look(&image().file("/etc/machine-id", id)), (made, made.is_none()), "{id:?}");
         }
-        let other = ssh().file("/usr/lib/systemd/system/sshd-keygen.service", &unit.replace("yes", "no"));
+        let other = ssh().file("/usr/lib/systemd/system/sshd-keygen.service", unit.replace("yes", "no"));
         assert_eq!(look(&other.file("/etc/machine-id", "")), (Some(Maker::Distribution), false));
     }
 
