@@ -53,11 +53,8 @@ pub(super) fn relabel(at: &At, cx: &mut Context<'_, '_>) -> Result<(), StepError
             .hint("`optional: true` passes it over"));
     };
     let value = |key: &str| {
-        let lines = config.lines().filter_map(|line| line.trim_start().split_once('='));
-        lines
-            .filter(|(found, _)| found.eq_ignore_ascii_case(key))
-            .last()
-            .map(|(_, value)| value.trim().to_owned())
+        let mut lines = config.lines().filter_map(|line| line.trim_start().split_once('='));
+        lines.rfind(|(found, _)| found.eq_ignore_ascii_case(key)).map(|(_, value)| value.trim().to_owned())
     };
     let disabled = value("SELINUX").is_some_and(|mode| mode.eq_ignore_ascii_case("disabled"));
     let contexts = if disabled { None } else { contexts(cx)? };
