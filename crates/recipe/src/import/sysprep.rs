@@ -94,8 +94,8 @@ impl Selection {
             .hint("add `customize` to the operations"));
         }
         chosen.remove(CUSTOMIZE);
-        let named = !self.keep.is_empty() || !self.remove.is_empty();
-        if named && !chosen.contains("user-account") {
+        let users_are_named = !self.keep.is_empty() || !self.remove.is_empty();
+        if users_are_named && !chosen.contains("user-account") {
             return Err(ImportError::new("users are named, and the operation `user-account` is left out")
                 .hint("--operations defaults,user-account"));
         }
