@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn zeros_are_no_data() {
         let mut piece = vec![0; 5 * BLOCK + 10];
-        assert_eq!(data(&piece), []);
+        assert!(data(&piece).is_empty());
         piece[BLOCK] = 1;
         piece[3 * BLOCK - 1] = 1;
         piece[5 * BLOCK + 9] = 1;
