@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo bench -p hardtack --bench peers
 //! cargo bench -p hardtack --bench peers -- --runs 5 --image FILE.qcow2 sysprep
+//! cargo bench -p hardtack --bench peers -- --program /usr/bin/hardtack
 //! ```
 //!
 //! Each run is a process on a copy of the same image, in turn; making the copy is not measured. A first round fills the page
@@ -64,6 +65,8 @@ const CUSTOMIZE: &[&str] = &[
 ];
 
 struct Options {
+    /// Which `hardtack`; without the option the one that cargo built.
+    program: String,
     image: PathBuf,
     directory: PathBuf,
     runs: usize,
@@ -125,12 +128,7 @@ fn case(verb: &str, arguments: &[&str], options: &Options) -> Case {
         peer.push("LIBGUESTFS_BACKEND_SETTINGS=force_tcg".to_owned());
     }
     peer.push(program.to_owned());
-    Case {
-        contenders: vec![
-            contender(ours, words(&[env!("CARGO_BIN_EXE_hardtack"), verb])),
-            contender(theirs, peer),
-        ],
-    }
+    Case { contenders: vec![contender(ours, words(&[&options.program, verb])), contender(theirs, peer)] }
 }
 
 fn row(verb: &str, outcome: &Outcome) -> String {
@@ -152,6 +150,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Options {
     let cache =
         std::env::var_os("HARDTACK_CACHE").map_or_else(|| "/var/cache/hardtack".into(), PathBuf::from);
     let mut options = Options {
+        program: env!("CARGO_BIN_EXE_hardtack").to_owned(),
         image: cache.join("images/debian12.qcow2"),
         directory: Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers"),
         runs: 3,
@@ -161,6 +160,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Options {
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
         match argument.as_str() {
+            "--program" => options.program = value(),
             "--image" => options.image = value().into(),
             "--directory" => options.directory = value().into(),
             "--runs" => options.runs = value().parse().unwrap(),
