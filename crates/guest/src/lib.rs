@@ -41,5 +41,6 @@ pub use path::GuestPath;
 pub use selinux::{FileContexts, Policy};
 pub use stage::{Change, Content, Edit, Maker, Op, READ_LIMIT, Set, Stage, State};
 pub use tree::{
-    Attributes, DirEntry, FileSystem, FileType, HostTree, Identity, MemoryTree, Metadata, Residue, Special, Tree,
+    Attributes, DirEntry, FileSystem, FileType, HostTree, Identity, MemoryTree, Metadata, Residue, Special,
+    Tree,
 };
