@@ -37,6 +37,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/rpmbuild", "rpm"),
     ("/usr/bin/growpart", "cloud-guest-utils"),
     ("/usr/sbin/matchpathcon", "selinux-utils"),
+    ("/etc/selinux/default/contexts/files/file_contexts", "selinux-policy-default"),
     ("/usr/sbin/mkfs.xfs", "xfsprogs"),
     ("/usr/sbin/mkfs.btrfs", "btrfs-progs"),
     ("/usr/sbin/mkfs.f2fs", "f2fs-tools"),
@@ -123,6 +124,9 @@ fn has_kernel() -> bool {
 
 fn exists(path: &str) -> bool {
     let path = std::path::Path::new(path);
+    if path.exists() {
+        return true;
+    }
     // Merged and unmerged /usr, and sbin in its old and new places.
     let name = path.file_name().unwrap_or_default();
     ["/usr/bin", "/usr/sbin", "/bin", "/sbin"]
