@@ -78,11 +78,8 @@ pub(super) fn one(
             {
                 record.bytes("agent", "hardtack-agent", agent);
             }
-            for (name, value) in [("grow", arguments.grow.map(Into::into))] {
-                if let Some(value) = value {
-                    let value: serde_json::Value = value;
-                    record.parameter(name, value);
-                }
+            if let Some(size) = arguments.grow {
+                record.parameter("grow", size);
             }
             if !arguments.set.is_empty() {
                 // The values may be what nobody else is to know.

@@ -4,7 +4,6 @@
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use hardtack_recipe::import::{self, Around, ImportError, Imported, LENIENT, Own, Tool};
@@ -16,7 +15,7 @@ use super::written::Written;
 use super::{build, plan};
 use crate::args::{CustomizeArgs, Format, SupplyArgs, SysprepArgs, TargetArgs};
 use crate::error::CliError;
-use crate::provenance::{Record, Taken};
+use crate::provenance::Record;
 use crate::source::Input;
 use crate::{random, supply, talk, target};
 
@@ -103,7 +102,7 @@ fn run(tool: Tool, rest: &[OsString]) -> Result<u8, CliError> {
     let image = build::open_image(input, None)?;
     let supply = supply::open(&SupplyArgs::default())?;
     let mut surroundings = build::surroundings(&image, name, agent.as_deref(), false)?;
-    surroundings.supply = Some(Arc::new(Taken::new(supply)));
+    surroundings.supply = Some(supply);
     let written = Written::new(name, &[]);
     let (edits, (shown, changes)) = build::staged(&image, written, &recipe, &surroundings, |plan, said| {
         *said = said

@@ -1,7 +1,6 @@
 //! `hardtack plan`: what a recipe would change, as a difference, as JSON, as a page.
 
-use hardtack_guest::Stage;
-use hardtack_recipe::{Plan, stage_recipe};
+use hardtack_recipe::Plan;
 
 use super::build;
 use super::written::Written;
@@ -21,26 +20,20 @@ pub(crate) fn run(arguments: &PlanRecipeArgs) -> Result<u8, CliError> {
     let mut surroundings =
         build::surroundings(&image, &arguments.recipe, arguments.agent.as_deref(), arguments.no_deferred)?;
     surroundings.supply = Some(supply);
-    let mut stage = Stage::new(&image.guest);
-    let settled = written.settle(&early, &stage)?;
-    let notes = stage_recipe(settled.as_ref().unwrap_or(&early), &mut stage, &surroundings)
-        .map_err(|error| CliError::from(error).redacted(stage.secrets()))?;
-    let plan = Plan::new(&stage)?.with_notes(&notes).with_disk(image.grown.clone());
-    let mut said = build::notes_text(&notes, stage.secrets());
-    let shown = shown(&plan, arguments.json, &mut said)?;
-    build::eprint_text(&said);
-    let page = match &arguments.html {
-        Some(_) => Some(plan.to_page(
-            env!("CARGO_PKG_VERSION"),
-            &arguments.image.display().to_string(),
-            &arguments.recipe.display().to_string(),
-        )?),
-        None => None,
-    };
-    let code = if arguments.detailed_exitcode && !plan.is_empty() { NO } else { 0 };
-    let edits = stage.edits()?;
-    // The stage reads the image that is about to change.
-    drop(stage);
+    let (edits, (shown, page, code)) =
+        build::staged(&image, written, &early, &surroundings, |plan, said| {
+            let shown = shown(plan, arguments.json, said)?;
+            let page = match &arguments.html {
+                Some(_) => Some(plan.to_page(
+                    env!("CARGO_PKG_VERSION"),
+                    &arguments.image.display().to_string(),
+                    &arguments.recipe.display().to_string(),
+                )?),
+                None => None,
+            };
+            let code = if arguments.detailed_exitcode && !plan.is_empty() { NO } else { 0 };
+            Ok((shown, page, code))
+        })?;
     // What the file systems would refuse is refused now.
     image.rehearse(&edits)?;
     if let Some(page) = page {
