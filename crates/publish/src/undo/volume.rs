@@ -6,7 +6,7 @@ use hardtack_cloud::ec2::{Volume, delete_volume, describe_volumes};
 use super::{Fate, Task};
 use crate::Error;
 use crate::journal::Standing;
-use crate::poll::Fresh;
+use crate::poll::{Fresh, Poll};
 use crate::refusal::missing;
 use crate::volume::{begun, is_over};
 
@@ -53,14 +53,29 @@ impl Task<'_, '_> {
 
     fn delete_volume(&self, id: &str) -> Result<(), Error> {
         let mut fresh = Fresh::new(self.client);
+        let mut poll = Poll::new(self.client, self.tell);
         loop {
             match delete_volume(self.client, id) {
-                // An instance that has just ended may have it still.
-                Err(error) if (error.is("VolumeInUse") || error.is("IncorrectState")) && fresh.again() => {
-                    self.tell.waiting(&format!("{id} is still in use"));
+                Err(error) if error.is("VolumeInUse") || error.is("IncorrectState") => {
+                    // A run that was ended early may leave one that is not there yet: only asking says when it is.
+                    if self.is_being_made(id)? {
+                        poll.pause(&format!("{id} is being made"));
+                    } else if fresh.again() {
+                        // An instance that has just ended may have it still.
+                        self.tell.waiting(&format!("{id} is still in use"));
+                    } else {
+                        return Err(error.into());
+                    }
                 }
                 result => return Ok(result?),
             }
+        }
+    }
+
+    fn is_being_made(&self, id: &str) -> Result<bool, Error> {
+        match describe_volumes(self.client, &[id], &[]) {
+            Err(error) if missing(&error) => Ok(false),
+            found => Ok(found?.iter().any(|volume| volume.id == id && volume.state == "creating")),
         }
     }
 }

@@ -65,7 +65,11 @@ pub(super) struct Killing {
 impl Killing {
     pub(super) fn new(scenario: &Scenario, seed: u64, faults: Option<RandomFaults>) -> Self {
         let folder = Folder::new();
-        let cloud = cloud_with(scenario.euca, |options| options.describe_misses = scenario.misses);
+        // Volumes take a while, so that some runs end while theirs is being made.
+        let cloud = cloud_with(scenario.euca, |options| {
+            options.describe_misses = scenario.misses;
+            options.volume_polls = 4;
+        });
         let line = (scenario.prepare)(&folder, &cloud);
         std::fs::create_dir(folder.path("tmp")).unwrap();
         let before = cloud.leftovers();
