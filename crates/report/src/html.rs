@@ -34,16 +34,24 @@ pub(crate) fn verdict(verdict: &Verdict) -> String {
     };
     let mut body = format!(
         "<h1 class=\"{class}\">{word}</h1>\n<p><code>{}</code> against <code>{}</code></p>\n\
-         <p>{} failed, {} passed, {} not applicable</p>\n",
+         <p>{} failed, {} passed{}, {} not applicable</p>\n",
         line(&verdict.image),
         line(&verdict.against),
         counts.fail,
         counts.pass,
+        match (counts.exception, counts.first_boot) {
+            (0, 0) => String::new(),
+            (left, boot) => format!(", {left} left alone on purpose, {boot} left to the first boot"),
+        },
         counts.not_applicable
     );
-    for (title, outcome) in
-        [("Failed", Outcome::Fail), ("Not applicable", Outcome::NotApplicable), ("Passed", Outcome::Pass)]
-    {
+    for (title, outcome) in [
+        ("Failed", Outcome::Fail),
+        ("Left alone on purpose", Outcome::Exception),
+        ("Left to the first boot", Outcome::FirstBoot),
+        ("Not applicable", Outcome::NotApplicable),
+        ("Passed", Outcome::Pass),
+    ] {
         let of: Vec<&Control> =
             verdict.controls.iter().filter(|control| control.outcome == outcome).collect();
         if !of.is_empty() {
@@ -63,7 +71,7 @@ fn control(control: &Control) -> String {
     let class = match control.outcome {
         Outcome::Pass => "pass",
         Outcome::Fail => "fail",
-        Outcome::NotApplicable => "dim",
+        Outcome::NotApplicable | Outcome::Exception | Outcome::FirstBoot => "dim",
     };
     let mut item = format!(
         "<li><span class=\"tag {class}\">{}</span> <code>{}</code>\n<p>{}</p>\n",

@@ -13,7 +13,7 @@ pub(crate) fn render(verdict: &Verdict) -> String {
     let mut xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"hardtack verify\" {numbers}>\n  \
          <testsuite name=\"{name}\" {numbers} skipped=\"{}\">\n",
-        counts.not_applicable
+        counts.not_applicable + counts.exception + counts.first_boot
     );
     for control in &verdict.controls {
         case(control, &mut xml);
@@ -35,6 +35,18 @@ fn case(control: &Control, xml: &mut String) {
             return;
         }
         Outcome::NotApplicable => format!("<skipped message=\"{}\"/>", attribute(&control.why)),
+        Outcome::Exception => {
+            format!(
+                "<skipped message=\"{}\"/>",
+                attribute(&format!("left alone on purpose: {}", control.why))
+            )
+        }
+        Outcome::FirstBoot => {
+            format!(
+                "<skipped message=\"{}\"/>",
+                attribute(&format!("left to the first boot: {}", control.why))
+            )
+        }
         Outcome::Fail => {
             let first = control.why.lines().next().unwrap_or_default();
             let mut text = vec![control.title.clone(), control.why.clone()];

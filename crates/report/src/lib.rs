@@ -34,6 +34,10 @@ pub enum Outcome {
     Fail,
     /// It says nothing about this image.
     NotApplicable,
+    /// It is left alone on purpose; `why` is the reason.
+    Exception,
+    /// The first boot does it or looks at it; `why` says what that is.
+    FirstBoot,
 }
 
 impl Outcome {
@@ -44,6 +48,8 @@ impl Outcome {
             Self::Pass => "pass",
             Self::Fail => "FAIL",
             Self::NotApplicable => "n/a",
+            Self::Exception => "skip",
+            Self::FirstBoot => "boot",
         }
     }
 }
@@ -108,6 +114,11 @@ pub struct Counts {
     /// They say nothing about this image.
     #[serde(rename = "not-applicable")]
     pub not_applicable: usize,
+    /// They are left alone on purpose.
+    pub exception: usize,
+    /// They are left to the first boot.
+    #[serde(rename = "first-boot")]
+    pub first_boot: usize,
 }
 
 #[derive(Serialize)]
@@ -132,6 +143,8 @@ impl Verdict {
                 Outcome::Pass => counts.pass += 1,
                 Outcome::Fail => counts.fail += 1,
                 Outcome::NotApplicable => counts.not_applicable += 1,
+                Outcome::Exception => counts.exception += 1,
+                Outcome::FirstBoot => counts.first_boot += 1,
             }
         }
         counts

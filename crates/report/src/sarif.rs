@@ -60,6 +60,8 @@ pub(crate) fn render(verdict: &Verdict) -> String {
             "pass": counts.pass,
             "fail": counts.fail,
             "notApplicable": counts.not_applicable,
+            "exception": counts.exception,
+            "firstBoot": counts.first_boot,
         },
     });
     json!({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}).to_string() + "\n"

@@ -47,10 +47,15 @@ pub(crate) fn render(verdict: &Verdict, look: Look) -> String {
         (true, _) => format!("{} passed", counts.pass),
         (false, _) => format!("{} failed, {} passed", counts.fail, counts.pass),
     };
-    let aside = match counts.not_applicable {
-        0 => String::new(),
-        number => format!(", {number} not applicable"),
-    };
+    let aside: String = [
+        (counts.exception, "left alone on purpose"),
+        (counts.first_boot, "left to the first boot"),
+        (counts.not_applicable, "not applicable"),
+    ]
+    .iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, words)| format!(", {number} {words}"))
+    .collect();
     let image = one_line(&verdict.image);
     wrapped("", &format!("{image}: {said}{aside}"), look.width, &mut text);
     text
@@ -62,7 +67,8 @@ fn line(control: &Control, look: Look, text: &mut String) {
         (false, _) => ("", ""),
         (true, Outcome::Pass) => ("\u{1b}[32m", "\u{1b}[0m"),
         (true, Outcome::Fail) => ("\u{1b}[1;31m", "\u{1b}[0m"),
-        (true, Outcome::NotApplicable) => ("\u{1b}[2m", "\u{1b}[0m"),
+        (true, Outcome::FirstBoot) => ("\u{1b}[33m", "\u{1b}[0m"),
+        (true, Outcome::NotApplicable | Outcome::Exception) => ("\u{1b}[2m", "\u{1b}[0m"),
     };
     let gap = " ".repeat(INDENT.saturating_sub(word.len()));
     let room = look.width.saturating_sub(INDENT).max(20);

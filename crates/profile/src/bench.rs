@@ -1,0 +1,107 @@
+//! What a rule works with.
+
+use hardtack_guest::sshd::{self, Directive};
+use hardtack_guest::{Set, Stage};
+
+use crate::first_boot::Script;
+use crate::own_file::OwnFiles;
+use crate::{Error, Settings, View};
+
+/// What a rule works with.
+///
+/// Files that are ours alone are gathered here and written whole when all rules have run: what an earlier build wrote
+/// into them and no rule wants any more is gone.
+pub struct Bench<'b, 't> {
+    /// Where all edits are made.
+    pub stage: &'b mut Stage<'t>,
+    /// What the rules are told.
+    pub settings: &'b Settings,
+    /// The clock of the build, seconds since 1970.
+    pub epoch: i64,
+    /// Sentences for the people who build the image.
+    pub notes: Vec<String>,
+    /// Keywords of sshd_config, in lower case, that the recipe itself speaks of.
+    pub(crate) spoken: &'b [String],
+    pub(crate) files: OwnFiles,
+    pub(crate) script: Script,
+    pub(crate) directives: Vec<Directive>,
+}
+
+impl<'b, 't> Bench<'b, 't> {
+    pub(crate) fn new(
+        stage: &'b mut Stage<'t>,
+        settings: &'b Settings,
+        epoch: i64,
+        spoken: &'b [String],
+    ) -> Self {
+        Self {
+            stage,
+            settings,
+            epoch,
+            notes: Vec::new(),
+            spoken,
+            files: OwnFiles::default(),
+            script: Script::default(),
+            directives: Vec::new(),
+        }
+    }
+
+    /// What is there so far, without what is gathered.
+    ///
+    /// # Errors
+    /// What every rule needs cannot be read.
+    pub fn view(&self) -> Result<View<'_>, Error> {
+        View::new(self.stage, self.settings)
+    }
+
+    /// Adds a line to the file `path`, which is ours alone; once, however often it is asked for. The file is root's,
+    /// with `mode`. `path` stands in [`crate::own_file::PATHS`].
+    pub fn line(&mut self, path: &'static str, mode: u32, line: impl Into<String>) {
+        self.files.line(path, mode, line.into());
+    }
+
+    /// The file `path`, which is ours alone, has this content. The words "Made by hardtack" are in it, by which it is
+    /// known when no rule wants it any more.
+    pub fn file(&mut self, path: &'static str, mode: u32, content: impl Into<String>) {
+        self.files.whole(path, mode, content.into());
+    }
+
+    /// sshd's global directive has this value, unless the recipe itself speaks of it.
+    pub fn sshd(&mut self, keyword: &str, value: &str) {
+        if !self.spoken.iter().any(|spoken| spoken.eq_ignore_ascii_case(keyword)) {
+            self.directives.push(Directive::new(keyword, value));
+        }
+    }
+
+    /// The first boot runs `body`, lines of a POSIX shell, for the rule: status 0 is a pass, and what it prints is kept.
+    /// Its `check` says [`View::at_first_boot`].
+    pub fn first_boot(&mut self, rule: &'static str, body: impl Into<String>) {
+        self.script.add(rule, body.into());
+    }
+
+    /// Sets the mode, and root as owner, of a path if it is there.
+    ///
+    /// # Errors
+    /// The path cannot be changed.
+    pub fn restrict(&mut self, path: &str, mode: u32) -> Result<(), Error> {
+        if self.stage.stat(path)?.is_some() {
+            self.stage.set_mode(path, mode)?;
+            self.stage.set_owner(path, 0, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what was gathered.
+    pub(crate) fn finish(&mut self) -> Result<(), Error> {
+        if let Some(version) = sshd::installed(self.stage)? {
+            sshd::write_section(self.stage, version, "profile", &self.directives, None)?;
+        }
+        std::mem::take(&mut self.script).into_files(&mut self.files, self.stage)?;
+        std::mem::take(&mut self.files).write(self.stage)
+    }
+}
+
+/// Root's, with this mode.
+pub(crate) fn root(mode: u32) -> Set {
+    Set::all(mode, 0, 0)
+}

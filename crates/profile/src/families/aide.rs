@@ -1,0 +1,5 @@
+//! AIDE.
+
+use crate::Rule;
+
+pub(super) const RULES: &[Rule] = &[];

@@ -1,0 +1,5 @@
+//! auditd and its rules.
+
+use crate::Rule;
+
+pub(super) const RULES: &[Rule] = &[];

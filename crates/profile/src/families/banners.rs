@@ -1,0 +1,5 @@
+//! What people read before and after they log in.
+
+use crate::Rule;
+
+pub(super) const RULES: &[Rule] = &[];

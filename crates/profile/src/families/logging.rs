@@ -1,0 +1,5 @@
+//! journald, rsyslog, logrotate.
+
+use crate::Rule;
+
+pub(super) const RULES: &[Rule] = &[];

@@ -1,0 +1,5 @@
+//! AppArmor and SELinux.
+
+use crate::Rule;
+
+pub(super) const RULES: &[Rule] = &[];

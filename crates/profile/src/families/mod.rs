@@ -1,0 +1,48 @@
+//! The rules, one module for each kind; they stand here in the order of the benchmarks.
+
+mod accounts;
+mod aide;
+mod auditd;
+mod banners;
+mod boot;
+mod firewall;
+mod logging;
+mod mac;
+mod modules;
+mod mounts;
+mod pam;
+mod permissions;
+mod processes;
+mod services;
+mod sshd;
+mod sudo;
+mod sysctl;
+mod time;
+mod updates;
+mod users;
+
+use crate::Rule;
+
+/// All of them.
+pub(crate) const ALL: &[&[Rule]] = &[
+    modules::RULES,
+    mounts::RULES,
+    updates::RULES,
+    mac::RULES,
+    boot::RULES,
+    processes::RULES,
+    banners::RULES,
+    services::RULES,
+    time::RULES,
+    sysctl::RULES,
+    firewall::RULES,
+    sshd::RULES,
+    sudo::RULES,
+    pam::RULES,
+    accounts::RULES,
+    logging::RULES,
+    auditd::RULES,
+    aide::RULES,
+    permissions::RULES,
+    users::RULES,
+];

@@ -1,0 +1,5 @@
+//! Partitions and mount options.
+
+use crate::Rule;
+
+pub(super) const RULES: &[Rule] = &[];

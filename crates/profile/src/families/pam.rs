@@ -1,0 +1,5 @@
+//! PAM: faillock, pwquality, pwhistory, unix.
+
+use crate::Rule;
+
+pub(super) const RULES: &[Rule] = &[];

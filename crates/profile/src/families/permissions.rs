@@ -1,0 +1,5 @@
+//! Modes and owners.
+
+use crate::Rule;
+
+pub(super) const RULES: &[Rule] = &[];

@@ -1,0 +1,5 @@
+//! Core dumps, prelink, compilers.
+
+use crate::Rule;
+
+pub(super) const RULES: &[Rule] = &[];

@@ -1,0 +1,5 @@
+//! What sshd is told.
+
+use crate::Rule;
+
+pub(super) const RULES: &[Rule] = &[];

@@ -1,0 +1,5 @@
+//! sudo and su.
+
+use crate::Rule;
+
+pub(super) const RULES: &[Rule] = &[];

@@ -1,0 +1,5 @@
+//! Time, cron and at.
+
+use crate::Rule;
+
+pub(super) const RULES: &[Rule] = &[];

@@ -1,0 +1,5 @@
+//! Users and groups, looked at.
+
+use crate::Rule;
+
+pub(super) const RULES: &[Rule] = &[];

@@ -1,0 +1,95 @@
+//! Configurations that lie in several directories and are read as one.
+
+use std::collections::BTreeMap;
+
+use hardtack_guest::{FileType, Stage};
+
+use crate::Error;
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Assignment {
+    pub(crate) value: String,
+    pub(crate) path: String,
+    /// From 1.
+    pub(crate) line: usize,
+}
+
+/// The names in a directory; none where there is none.
+pub(crate) fn names(stage: &Stage<'_>, directory: &str) -> Result<Vec<String>, Error> {
+    match stage.stat(directory)? {
+        Some(there) if there.kind == FileType::Directory => {
+            let mut names: Vec<String> = stage.list(directory)?.into_iter().map(|entry| entry.name).collect();
+            names.sort_unstable();
+            Ok(names)
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// The files of these directories whose names end with `suffix`, sorted by name; of several with one name only that of
+/// the directory named first, which is how systemd, modprobe and sysctl read them.
+pub(crate) fn files(stage: &Stage<'_>, directories: &[&str], suffix: &str) -> Result<Vec<String>, Error> {
+    let mut files: BTreeMap<String, String> = BTreeMap::new();
+    for directory in directories {
+        for name in names(stage, directory)?.into_iter().filter(|name| name.ends_with(suffix)) {
+            let path = format!("{directory}/{name}");
+            files.entry(name).or_insert(path);
+        }
+    }
+    Ok(files.into_values().collect())
+}
+
+/// The text of a file, if it is one and can be read: a link to /dev/null masks it, and hostile ones say nothing.
+pub(crate) fn text(stage: &Stage<'_>, path: &str) -> Option<String> {
+    stage.read_text(path).ok().flatten()
+}
+
+/// A configuration of systemd: `/etc/systemd/NAME.conf` and its drop-ins (systemd-system.conf(5)).
+pub(crate) struct Ini(Vec<(String, String, Assignment)>);
+
+impl Ini {
+    /// Reads `name`: "journald" for journald.conf.
+    pub(crate) fn systemd(stage: &Stage<'_>, name: &str) -> Result<Self, Error> {
+        let main =
+            ["/etc/systemd", "/run/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd", "/lib/systemd"];
+        let drop_ins = main.map(|directory| format!("{directory}/{name}.conf.d"));
+        let mut ini = Self(Vec::new());
+        let first = main.iter().find_map(|directory| {
+            let path = format!("{directory}/{name}.conf");
+            text(stage, &path).map(|text| (path, text))
+        });
+        if let Some((path, text)) = first {
+            ini.add(&path, &text);
+        }
+        for path in files(stage, &drop_ins.each_ref().map(String::as_str), ".conf")? {
+            if let Some(text) = text(stage, &path) {
+                ini.add(&path, &text);
+            }
+        }
+        Ok(ini)
+    }
+
+    fn add(&mut self, path: &str, text: &str) {
+        let mut section = String::new();
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.starts_with(['#', ';']) {
+                continue;
+            }
+            if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+                name.clone_into(&mut section);
+            } else if let Some((key, value)) = line.split_once('=') {
+                let assignment =
+                    Assignment { value: value.trim().to_owned(), path: path.to_owned(), line: index + 1 };
+                self.0.push((section.clone(), key.trim().to_owned(), assignment));
+            }
+        }
+    }
+
+    /// What is in force: the last one wins, and an empty one takes back those before it.
+    pub(crate) fn get(&self, section: &str, key: &str) -> Option<&Assignment> {
+        let last = self.0.iter().rev().find(|(of, name, _)| of == section && name == key);
+        last.map(|(_, _, assignment)| assignment).filter(|assignment| !assignment.value.is_empty())
+    }
+}

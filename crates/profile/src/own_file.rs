@@ -1,0 +1,58 @@
+//! Files that are ours alone.
+
+use std::collections::BTreeMap;
+
+use hardtack_guest::Stage;
+
+use crate::Error;
+use crate::bench::root;
+
+/// By these words a file is known for ours.
+pub(crate) const MARK: &str = "Made by hardtack";
+const HEADER: &str = "# Made by hardtack for a hardening profile; the next build writes it again.\n";
+
+/// All files that rules write as ours alone: those that no rule wants any more are taken away.
+pub(crate) const PATHS: &[&str] = &[
+    "/etc/sysctl.d/99-zz-hardtack.conf",
+    "/etc/modprobe.d/60-hardtack.conf",
+    crate::first_boot::SCRIPT,
+    crate::first_boot::UNIT,
+    crate::first_boot::JOB,
+];
+
+/// The files that this run wants.
+#[derive(Default)]
+pub(crate) struct OwnFiles(BTreeMap<&'static str, (u32, String)>);
+
+impl OwnFiles {
+    pub(crate) fn line(&mut self, path: &'static str, mode: u32, line: String) {
+        let (_, text) = self.0.entry(path).or_insert_with(|| (mode, HEADER.to_owned()));
+        if !text.lines().any(|there| there == line) {
+            text.push_str(&line);
+            text.push('\n');
+        }
+    }
+
+    pub(crate) fn whole(&mut self, path: &'static str, mode: u32, content: String) {
+        self.0.insert(path, (mode, content));
+    }
+
+    /// Writes them, and takes away what an earlier build has left.
+    pub(crate) fn write(self, stage: &mut Stage<'_>) -> Result<(), Error> {
+        for path in PATHS.iter().filter(|path| !self.0.contains_key(**path)) {
+            if stage.read_text(path).ok().flatten().is_some_and(|text| text.contains(MARK)) {
+                stage.remove(path)?;
+            }
+        }
+        for (path, (mode, content)) in self.0 {
+            debug_assert!(PATHS.contains(&path), "{path} is missing in own_file::PATHS");
+            if let Some((parent, _)) = path.rsplit_once('/').filter(|(parent, _)| !parent.is_empty())
+                && stage.stat(parent)?.is_none()
+            {
+                stage.mkdir(parent, root(0o755))?;
+            }
+            stage.write(path, content, root(mode))?;
+        }
+        Ok(())
+    }
+}

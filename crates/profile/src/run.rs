@@ -1,0 +1,104 @@
+//! Carrying out a profile, and judging an image by it.
+
+use hardtack_guest::Stage;
+use hardtack_report::{Control, Outcome};
+
+use crate::{Bench, Error, Finding, Profile, Rule, View};
+
+/// When rules are carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Before the steps that look at what is in force.
+    Early,
+    /// Behind all other steps.
+    Late,
+}
+
+/// What a build knows besides profile and image.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Surroundings<'a> {
+    /// The clock of the build, seconds since 1970.
+    pub epoch: i64,
+    /// Keywords of sshd_config that the recipe itself speaks of: it has the last word there, and `check` tells.
+    pub spoken: &'a [String],
+}
+
+/// What carrying out came to.
+#[derive(Clone, Debug, Default)]
+pub struct Applied {
+    /// Sentences for the people who build the image.
+    pub notes: Vec<String>,
+}
+
+/// A rule, and what looking at it came to.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// What it came to.
+    pub finding: Finding,
+}
+
+/// Carries out the rules of this phase.
+///
+/// The late phase gathers the files of the early one again, since both write into the same: it runs all rules.
+///
+/// # Errors
+/// The first rule that the image cannot have.
+pub fn apply(
+    profile: &Profile,
+    stage: &mut Stage<'_>,
+    around: Surroundings<'_>,
+    phase: Phase,
+) -> Result<Applied, Error> {
+    let selected: Vec<&Rule> = {
+        let view = View::new(stage, &profile.settings)?;
+        let wanted = profile.selected(view.is_ubuntu());
+        wanted.filter(|(_, exception)| exception.is_none()).map(|(rule, _)| rule).collect()
+    };
+    let mut bench = Bench::new(stage, &profile.settings, around.epoch, around.spoken);
+    for rule in selected.into_iter().filter(|rule| phase == Phase::Late || !rule.measure.is_late()) {
+        rule.measure.apply(&mut bench)?;
+    }
+    bench.finish()?;
+    Ok(Applied { notes: bench.notes })
+}
+
+/// Judges what is in `stage` by the profile's rules, in the order of the benchmarks.
+///
+/// # Errors
+/// The image cannot be read.
+pub fn check(profile: &Profile, stage: &Stage<'_>) -> Result<Vec<Judged>, Error> {
+    let view = View::new(stage, &profile.settings)?;
+    let mut judged = Vec::new();
+    for (rule, exception) in profile.selected(view.is_ubuntu()) {
+        let finding = match exception {
+            Some(reason) => Finding::Exception(reason.to_owned()),
+            None => rule.measure.check(&view)?,
+        };
+        judged.push(Judged { rule, finding });
+    }
+    Ok(judged)
+}
+
+/// A judgement as reports tell it.
+#[must_use]
+pub fn control(profile: &Profile, judged: &Judged) -> Control {
+    let Judged { rule, finding } = judged;
+    let (outcome, why, places) = match finding.clone() {
+        Finding::Pass => (Outcome::Pass, String::new(), Vec::new()),
+        Finding::Fail { why, places } => (Outcome::Fail, why.join("\n"), places),
+        Finding::NotApplicable(why) => (Outcome::NotApplicable, why, Vec::new()),
+        Finding::Exception(why) => (Outcome::Exception, why, Vec::new()),
+        Finding::FirstBoot(what) => (Outcome::FirstBoot, what, Vec::new()),
+    };
+    let number = if rule.cis.is_empty() { String::new() } else { format!("{} ", rule.cis) };
+    Control {
+        id: format!("{}/{}", profile.kind.word(), rule.id),
+        title: format!("{number}{}", rule.title),
+        help: if outcome == Outcome::Fail { rule.reason.to_owned() } else { String::new() },
+        outcome,
+        why,
+        places,
+    }
+}

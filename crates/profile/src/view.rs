@@ -1,0 +1,47 @@
+//! What a rule looks at.
+
+use hardtack_guest::Stage;
+use hardtack_inspect::facts::Facts;
+
+use crate::first_boot::Record;
+use crate::{Error, Finding, Settings};
+
+/// What a rule looks at.
+pub struct View<'a> {
+    /// The image's files, with what was staged so far.
+    pub stage: &'a Stage<'a>,
+    /// What the image is.
+    pub facts: Facts<'a>,
+    /// What the rules are told.
+    pub settings: &'a Settings,
+    record: Record,
+}
+
+impl<'a> View<'a> {
+    /// Looks at `stage`.
+    ///
+    /// # Errors
+    /// What every rule needs cannot be read.
+    pub fn new(stage: &'a Stage<'a>, settings: &'a Settings) -> Result<Self, Error> {
+        Ok(Self { stage, facts: Facts::read(stage)?, settings, record: Record::read(stage)? })
+    }
+
+    /// It is Ubuntu, or made of it.
+    #[must_use]
+    pub fn is_ubuntu(&self) -> bool {
+        self.facts.os.as_deref() == Some("ubuntu") || self.facts.like.iter().any(|like| like == "ubuntu")
+    }
+
+    /// The package is unpacked, whatever its architecture. An image without a package database has none.
+    #[must_use]
+    pub fn has_package(&self, name: &str) -> bool {
+        matches!(self.facts.package(name), Ok(Some(_)))
+    }
+
+    /// The finding for what the first boot does or looks at under the name of `rule`: what it kept if it was, else
+    /// that it is left to it, in the words of `what`, if the image has what does it.
+    #[must_use]
+    pub fn at_first_boot(&self, rule: &str, what: &str) -> Finding {
+        self.record.finding(rule, what)
+    }
+}
