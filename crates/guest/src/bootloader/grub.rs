@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::{Found, Raw};
 
@@ -25,7 +26,7 @@ type Fault = (usize, String);
 /// # Errors
 /// The line, and what is wrong with it.
 pub(crate) fn parse(text: &str, directory: &str) -> Result<Found, Fault> {
-    let tokens = tokens(text);
+    let tokens = tokens(text)?;
     let mut parser = Parser { tokens: &tokens, at: 0 };
     let body = parser.block(&[], 0)?;
     let mut program = Program::default();
@@ -38,24 +39,28 @@ pub(crate) fn parse(text: &str, directory: &str) -> Result<Found, Fault> {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+pub(super) enum Part {
     Text(String),
     Variable(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Token {
-    Word(usize, Vec<Part>),
+pub(super) enum Token {
+    /// The line, where in the text, and what it is made of.
+    Word(usize, Range<usize>, Vec<Part>),
     End,
 }
 
 /// Splits into words and statement ends (line break or `;`).
-fn tokens(text: &str) -> Vec<Token> {
+///
+/// # Errors
+/// A quote that is not closed.
+pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Fault> {
     let mut tokens = Vec::new();
-    let mut chars = text.chars().peekable();
+    let mut chars = text.char_indices().peekable();
     let mut line = 1;
     let mut word: Option<Vec<Part>> = None;
-    let mut start = 1;
+    let mut start = (1, 0);
     fn push(word: &mut Option<Vec<Part>>, c: char) {
         let parts = word.get_or_insert_default();
         if let Some(Part::Text(text)) = parts.last_mut() {
@@ -65,30 +70,32 @@ fn tokens(text: &str) -> Vec<Token> {
         }
     }
     let mut quote: Option<char> = None;
-    while let Some(c) = chars.next() {
+    while let Some((at, c)) = chars.next() {
         if word.is_none() {
-            start = line;
+            start = (line, at);
         }
         if c == '\n' {
             line += 1;
         }
+        let done = |parts| Token::Word(start.0, start.1..at, parts);
         match (quote, c) {
             (Some(open), c) if c == open => quote = None,
             (Some('\''), c) => push(&mut word, c),
             (_, '\\') => match chars.next() {
-                Some('\n') => line += 1,
-                Some(next) => push(&mut word, next),
+                Some((_, '\n')) => line += 1,
+                Some((_, next)) => push(&mut word, next),
                 None => {}
             },
             (_, '$') => {
-                let braced = chars.next_if_eq(&'{').is_some();
+                let braced = chars.next_if(|(_, c)| *c == '{').is_some();
                 let mut name = String::new();
-                while let Some(next) = chars.next_if(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '?'))
+                while let Some((_, next)) =
+                    chars.next_if(|(_, c)| c.is_ascii_alphanumeric() || matches!(c, '_' | '?'))
                 {
                     name.push(next);
                 }
                 if braced {
-                    chars.next_if_eq(&'}');
+                    chars.next_if(|(_, c)| *c == '}');
                 }
                 if name.is_empty() {
                     push(&mut word, '$');
@@ -101,20 +108,21 @@ fn tokens(text: &str) -> Vec<Token> {
                 quote = Some(c);
                 word.get_or_insert_default();
             }
-            (None, '#') if word.is_none() => while chars.next_if(|c| *c != '\n').is_some() {},
+            (None, '#') if word.is_none() => while chars.next_if(|(_, c)| *c != '\n').is_some() {},
             (None, '\n' | ';') => {
-                tokens.extend(word.take().map(|parts| Token::Word(start, parts)));
+                tokens.extend(word.take().map(done));
                 tokens.push(Token::End);
             }
-            (None, c) if c.is_whitespace() => {
-                tokens.extend(word.take().map(|parts| Token::Word(start, parts)))
-            }
+            (None, c) if c.is_whitespace() => tokens.extend(word.take().map(done)),
             (None, c) => push(&mut word, c),
         }
     }
-    tokens.extend(word.map(|parts| Token::Word(start, parts)));
+    if let Some(quote) = quote {
+        return Err((start.0, format!("the {quote} here is not closed")));
+    }
+    tokens.extend(word.map(|parts| Token::Word(start.0, start.1..text.len(), parts)));
     tokens.push(Token::End);
-    tokens
+    Ok(tokens)
 }
 
 #[derive(Clone, Debug)]
@@ -142,7 +150,7 @@ struct Parser<'a> {
 }
 
 /// The text of a word without variables.
-fn plain(word: &[Part]) -> Option<&str> {
+pub(super) fn plain(word: &[Part]) -> Option<&str> {
     match word {
         [Part::Text(text)] => Some(text),
         [] => Some(""),
@@ -153,7 +161,7 @@ fn plain(word: &[Part]) -> Option<&str> {
 impl<'a> Parser<'a> {
     fn peek(&self) -> Option<&'a str> {
         match self.tokens.get(self.at)? {
-            Token::Word(_, parts) => plain(parts),
+            Token::Word(.., parts) => plain(parts),
             Token::End => None,
         }
     }
@@ -163,7 +171,7 @@ impl<'a> Parser<'a> {
         before
             .iter()
             .rev()
-            .find_map(|token| if let Token::Word(line, _) = token { Some(*line) } else { None })
+            .find_map(|token| if let Token::Word(line, ..) = token { Some(*line) } else { None })
             .unwrap_or(1)
     }
 
@@ -268,7 +276,7 @@ impl<'a> Parser<'a> {
 
     fn before(&self) -> Option<&'a str> {
         match self.tokens.get(self.at.checked_sub(1)?)? {
-            Token::Word(_, parts) => plain(parts),
+            Token::Word(.., parts) => plain(parts),
             Token::End => None,
         }
     }
@@ -281,7 +289,7 @@ impl<'a> Parser<'a> {
             match token {
                 Token::End if stops.is_empty() => break,
                 Token::End => {}
-                Token::Word(_, parts) => {
+                Token::Word(.., parts) => {
                     if let Some(text) = plain(parts)
                         && stops.contains(&text)
                     {
@@ -295,7 +303,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-fn show(word: &[Part]) -> String {
+pub(super) fn show(word: &[Part]) -> String {
     word.iter()
         .map(|part| match part {
             Part::Text(text) => text.clone(),

@@ -9,6 +9,9 @@ mod extlinux;
 mod grub;
 mod legacy;
 mod pe;
+mod words;
+
+pub use words::{Edited, Refused, Why, Word, check_words, set_words};
 
 use crate::{Error, FileType, GuestPath, Stage};
 
@@ -47,6 +50,25 @@ pub struct Boot {
     pub entries: Vec<BootEntry>,
     /// Unified kernel images.
     pub unified: Vec<String>,
+    /// Boot loaders whose program has a menu in it.
+    pub embedded: Vec<String>,
+    /// Files to boot from that a program of the guest's writes, and its name.
+    pub generated: Vec<(String, &'static str)>,
+    /// The language of each of the configurations.
+    pub(crate) languages: Vec<Language>,
+}
+
+/// What a configuration is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Language {
+    /// `grub.cfg`.
+    Grub,
+    /// GRUB legacy's `menu.lst`.
+    Legacy,
+    /// extlinux, syslinux.
+    Extlinux,
+    /// An entry of the boot loader specification.
+    Entry,
 }
 
 /// An entry as a configuration names it.
@@ -81,13 +103,13 @@ pub fn read(stage: &Stage<'_>) -> Result<Boot, Error> {
             if let Some(text) = text(stage, &path)? {
                 let found =
                     grub::parse(&text, directory).map_err(|(line, what)| content(&path, line, what))?;
-                boot.add(stage, &path, &["", "/boot"], found)?;
+                boot.add(stage, (&path, Language::Grub), &["", "/boot"], found)?;
             }
         }
         for name in ["menu.lst", "grub.conf"] {
             let path = format!("{directory}/{name}");
             if let Some(text) = text(stage, &path)? {
-                boot.add(stage, &path, &["", "/boot"], legacy::parse(&text))?;
+                boot.add(stage, (&path, Language::Legacy), &["", "/boot"], legacy::parse(&text))?;
             }
         }
     }
@@ -100,18 +122,49 @@ pub fn read(stage: &Stage<'_>) -> Result<Boot, Error> {
             }
             let path = format!("{directory}/{}", entry.name);
             if let Some(text) = text(stage, &path)? {
-                boot.add(stage, &path, &[esp, "", "/boot"], bls::parse(&text))?;
+                boot.add(stage, (&path, Language::Entry), &[esp, "", "/boot"], bls::parse(&text))?;
             }
         }
     }
     efi_programs(stage, &mut boot)?;
+    for (path, by) in GENERATED {
+        if stage.stat(path)?.is_some() {
+            boot.generated.push((path.to_owned(), by));
+        }
+    }
     Ok(boot)
 }
 
+/// Files that a loader reads and only a program of the guest's can write.
+const GENERATED: [(&str, &str); 3] = [
+    ("/boot/boot.scr", "flash-kernel from /etc/default/flash-kernel"),
+    ("/boot/firmware/boot.scr", "flash-kernel from /etc/default/flash-kernel"),
+    ("/etc/zipl.conf", "zipl, into the boot map"),
+];
+
+/// The word of a command line that says that the root, or /usr, is verified.
+fn verity_word(options: &str) -> Option<String> {
+    let hash = options.split_whitespace().find(|word| {
+        ["roothash=", "usrhash=", "verity.usrhash=", "systemd.verity_root_hash="]
+            .iter()
+            .any(|key| word.starts_with(key))
+    });
+    let table = options.contains("dm-mod.create=") || options.contains("dm=");
+    let table = (table && options.contains(" verity ")).then_some("dm-mod.create=");
+    hash.or(table).map(|word| word.split_inclusive('=').next().unwrap_or(word).to_owned() + "…")
+}
+
 impl Boot {
-    fn add(&mut self, stage: &Stage<'_>, path: &str, bases: &[&str], found: Found) -> Result<(), Error> {
+    fn add(
+        &mut self,
+        stage: &Stage<'_>,
+        (path, language): (&str, Language),
+        bases: &[&str],
+        found: Found,
+    ) -> Result<(), Error> {
         if !self.configurations.iter().any(|known| known == path) {
             self.configurations.push(path.to_owned());
+            self.languages.push(language);
         }
         for raw in found.raw {
             if is_no_linux(&raw.kernel) {
@@ -182,7 +235,7 @@ fn extlinux_files(stage: &Stage<'_>, boot: &mut Boot) -> Result<(), Error> {
         let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
         let mut found = extlinux::parse(&text);
         let includes = std::mem::take(&mut found.includes);
-        boot.add(stage, &path, &[directory, "", "/boot"], found)?;
+        boot.add(stage, (&path, Language::Extlinux), &[directory, "", "/boot"], found)?;
         if boot.configurations.len() < INCLUDED {
             for include in includes {
                 pending.extend(locate(stage, &[directory, "", "/boot"], &include)?);
@@ -217,7 +270,7 @@ fn efi_programs(stage: &Stage<'_>, boot: &mut Boot) -> Result<(), Error> {
                     {
                         let found = grub::parse(&text, &directory)
                             .map_err(|(line, what)| content(&path, line, what))?;
-                        boot.add(stage, &path, &["", "/boot", esp], found)?;
+                        boot.add(stage, (&path, Language::Grub), &["", "/boot", esp], found)?;
                     }
                 }
             }

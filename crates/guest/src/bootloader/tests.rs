@@ -145,7 +145,7 @@ fn other_languages() {
 }
 
 /// A PE file with these sections.
-fn pe_file(sections: &[&[u8; 8]]) -> Vec<u8> {
+pub(super) fn pe_file(sections: &[&[u8; 8]]) -> Vec<u8> {
     let mut bytes = vec![0; 0x40];
     bytes[..2].copy_from_slice(b"MZ");
     bytes[0x3c] = 0x40;
