@@ -75,8 +75,8 @@ impl<'b, 't> Bench<'b, 't> {
 
     /// The first boot runs `body`, lines of a POSIX shell, for the rule: status 0 is a pass, and what it prints is kept.
     /// Its `check` says [`View::at_first_boot`].
-    pub fn first_boot(&mut self, rule: &'static str, body: impl Into<String>) {
-        self.script.add(rule, body.into());
+    pub fn first_boot(&mut self, rule: impl Into<String>, body: impl Into<String>) {
+        self.script.add(rule.into(), body.into());
     }
 
     /// Sets the mode, and root as owner, of a path if it is there.

@@ -30,11 +30,14 @@ const UPSTART: &str = include_str!("first_boot/hardtack-profile.conf");
 
 /// The script, as far as it was asked for.
 #[derive(Default)]
-pub(crate) struct Script(Vec<(&'static str, String)>);
+pub(crate) struct Script(Vec<(String, String)>);
 
 impl Script {
-    pub(crate) fn add(&mut self, rule: &'static str, body: String) {
-        self.0.push((rule, body));
+    /// Two rules may ask for the same, which is done once.
+    pub(crate) fn add(&mut self, rule: String, body: String) {
+        if !self.0.iter().any(|(there, _)| *there == rule) {
+            self.0.push((rule, body));
+        }
     }
 
     pub(crate) fn into_files(self, files: &mut OwnFiles, stage: &mut Stage<'_>) -> Result<(), Error> {
@@ -49,7 +52,7 @@ impl Script {
         let mut text = HEAD.to_owned();
         let mut calls = String::new();
         for (rule, body) in self.0 {
-            let name = function(rule);
+            let name = function(&rule);
             // Writing to a string cannot fail.
             let _ = write!(text, "{name}() {{\n{}\n}}\n\n", body.trim_end());
             let _ = writeln!(calls, "look {rule} {name}");
@@ -69,7 +72,7 @@ impl Script {
 
 /// A rule's name as the shell can have it.
 fn function(rule: &str) -> String {
-    format!("rule_{}", rule.replace('-', "_"))
+    format!("rule_{}", rule.replace(|c: char| !c.is_ascii_alphanumeric(), "_"))
 }
 
 /// What the first boot found, and what it is told to look at.

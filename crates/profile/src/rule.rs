@@ -50,6 +50,16 @@ pub trait Measure: Sync {
     /// The image cannot be read. A file that its service would refuse is a [`Finding::Fail`].
     fn check(&self, view: &View<'_>) -> Result<Finding, Error>;
 
+    /// Packages that it wants installed, by Debian's names.
+    fn installs(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Packages that it wants gone.
+    fn removes(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Carried out behind all other steps of a recipe: it depends on what they leave.
     fn is_late(&self) -> bool {
         false

@@ -38,6 +38,12 @@ impl<'a> View<'a> {
         matches!(self.facts.package(name), Ok(Some(_)))
     }
 
+    /// The image has a database of dpkg.
+    #[must_use]
+    pub fn has_dpkg(&self) -> bool {
+        self.facts.package("dpkg").is_ok()
+    }
+
     /// The finding for what the first boot does or looks at under the name of `rule`: what it kept if it was, else
     /// that it is left to it, in the words of `what`, if the image has what does it.
     #[must_use]
