@@ -41,8 +41,6 @@ impl Script {
     }
 
     pub(crate) fn into_files(self, files: &mut OwnFiles, stage: &mut Stage<'_>) -> Result<(), Error> {
-        let upstart =
-            stage.stat("/sbin/upstart")?.is_some() || stage.stat("/etc/init/rc-sysinit.conf")?.is_some();
         if self.0.is_empty() {
             if stage.read_link(WANTS).ok().flatten().is_some() {
                 stage.remove(WANTS)?;
@@ -60,7 +58,7 @@ impl Script {
         text.push_str(&calls);
         text.push_str(TAIL);
         files.whole(SCRIPT, 0o700, text);
-        if upstart {
+        if crate::units::is_upstart(stage)? {
             files.whole(JOB, 0o644, UPSTART.to_owned());
         } else {
             files.whole(UNIT, 0o644, SYSTEMD.to_owned());

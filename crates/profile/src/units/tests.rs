@@ -1,0 +1,149 @@
+use hardtack_guest::{MemoryTree, Stage};
+
+use super::{enable, enabled, install, is_masked, is_upstart, mask};
+use crate::{Bench, Settings};
+
+const UNIT: &str =
+    "[Service]\nExecStart=/bin/x\n[Install]\nWantedBy=multi-user.target\nAlias=other.service\n";
+
+fn on(stage: &mut Stage<'_>, what: impl Fn(&mut Bench<'_, '_>)) {
+    let settings = Settings::default();
+    what(&mut Bench::new(stage, &settings, 0, &[]));
+}
+
+fn systemd() -> MemoryTree {
+    MemoryTree::new()
+        .link("/lib", "usr/lib")
+        .link("/sbin/init", "/lib/systemd/systemd")
+        .file("/usr/lib/systemd/system/x.service", UNIT)
+}
+
+#[test]
+fn links_of_all_names_enable() {
+    let tree = systemd();
+    assert!(enabled(&Stage::new(&tree), "x.service").unwrap().is_empty());
+    let tree = systemd().link("/etc/systemd/system/multi-user.target.wants/x.service", "/lib/gone");
+    assert_eq!(
+        enabled(&Stage::new(&tree), "x.service").unwrap(),
+        ["/etc/systemd/system/multi-user.target.wants/x.service"]
+    );
+    let tree = systemd()
+        .link("/etc/systemd/system/other.service", "/lib/systemd/system/x.service")
+        .link("/etc/systemd/system/a.target.requires/other.service", "../other.service");
+    assert_eq!(
+        enabled(&Stage::new(&tree), "x.service").unwrap(),
+        ["/etc/systemd/system/a.target.requires/other.service"]
+    );
+    // /lib is /usr/lib: once.
+    let tree = systemd().link("/usr/lib/systemd/system/a.target.wants/x.service", "../x.service");
+    assert_eq!(enabled(&Stage::new(&tree), "x.service").unwrap().len(), 1);
+}
+
+#[test]
+fn masks_of_packages_and_of_an_alias_count() {
+    let tree = systemd().link("/etc/systemd/system/x.service", "../../../dev/null");
+    assert!(is_masked(&Stage::new(&tree), "x.service").unwrap());
+    let tree = MemoryTree::new().link("/usr/lib/systemd/system/x.service", "/dev/null");
+    assert!(is_masked(&Stage::new(&tree), "x.service").unwrap());
+    let tree = systemd()
+        .link("/usr/lib/systemd/system/y.service", "x.service")
+        .link("/etc/systemd/system/x.service", "/dev/null");
+    assert!(is_masked(&Stage::new(&tree), "y.service").unwrap());
+    let tree = systemd().link("/etc/systemd/system/x.service", "x.service");
+    assert!(!is_masked(&Stage::new(&tree), "x.service").unwrap(), "a link to itself");
+}
+
+#[test]
+fn masking_an_alias_masks_what_it_stands_for() {
+    let tree = systemd()
+        .link("/usr/lib/systemd/system/y.service", "x.service")
+        .link("/etc/systemd/system/multi-user.target.wants/x.service", "/lib/systemd/system/x.service");
+    let mut stage = Stage::new(&tree);
+    on(&mut stage, |bench| mask(bench, "y.service").unwrap());
+    assert!(enabled(&stage, "x.service").unwrap().is_empty());
+    let count = stage.edits().unwrap().len();
+    on(&mut stage, |bench| mask(bench, "y.service").unwrap());
+    assert_eq!((count, stage.edits().unwrap().len()), (2, 2));
+}
+
+#[test]
+fn a_unit_of_the_administrators_own_is_not_lost() {
+    let tree = systemd().file("/etc/systemd/system/x.service", UNIT);
+    let mut stage = Stage::new(&tree);
+    let settings = Settings::default();
+    let refused = mask(&mut Bench::new(&mut stage, &settings, 0, &[]), "x.service").unwrap_err();
+    assert!(refused.to_string().contains("/etc/systemd/system/x.service is a unit of the image's own"));
+    assert!(stage.edits().unwrap().is_empty());
+}
+
+#[test]
+fn system_v_counts_where_no_unit_has_the_name() {
+    let tree = systemd().link("/etc/rc2.d/S20x", "../init.d/x").link("/etc/rc2.d/S03old", "../init.d/old");
+    let mut stage = Stage::new(&tree);
+    assert!(enabled(&stage, "x.service").unwrap().is_empty());
+    assert_eq!(enabled(&stage, "old.service").unwrap(), ["/etc/rc2.d/S03old"]);
+    on(&mut stage, |bench| mask(bench, "old.service").unwrap());
+    assert!(enabled(&stage, "old.service").unwrap().is_empty());
+    assert!(stage.lstat("/etc/rc2.d/S03old").unwrap().is_some(), "systemd needs the mask only");
+
+    let tree = MemoryTree::new().file("/sbin/init", "x").link("/etc/rc3.d/S20x", "../init.d/x");
+    let mut stage = Stage::new(&tree);
+    on(&mut stage, |bench| mask(bench, "x.service").unwrap());
+    assert_eq!(stage.read_link("/etc/rc3.d/K80x").unwrap().as_deref(), Some("../init.d/x"));
+    assert!(enabled(&stage, "x.service").unwrap().is_empty());
+}
+
+#[test]
+fn upstarts_last_stanza_wins() {
+    let job = "description \"x\"\nstart on runlevel [2345]\nexec x\n";
+    let tree = MemoryTree::new()
+        .file("/sbin/init", "x")
+        .file("/etc/init/rc-sysinit.conf", "")
+        .file("/etc/init/x.conf", job)
+        .file("/etc/init/x.override", "env A=1");
+    let mut stage = Stage::new(&tree);
+    assert!(is_upstart(&stage).unwrap());
+    assert_eq!(enabled(&stage, "x.service").unwrap(), ["/etc/init/x.conf"]);
+    on(&mut stage, |bench| mask(bench, "x.service").unwrap());
+    assert_eq!(stage.read_text("/etc/init/x.override").unwrap().as_deref(), Some("env A=1\nmanual\n"));
+    assert!(enabled(&stage, "x.service").unwrap().is_empty());
+    on(&mut stage, |bench| install(bench, "x.service").unwrap());
+    assert_eq!(stage.read_text("/etc/init/x.override").unwrap().as_deref(), Some("env A=1\n"));
+    // Ubuntu 16.04 has jobs, too, and systemd.
+    let tree = systemd().file("/etc/init/rc-sysinit.conf", "").file("/etc/init/y.conf", job);
+    assert!(!is_upstart(&Stage::new(&tree)).unwrap());
+    assert!(enabled(&Stage::new(&tree), "y.service").unwrap().is_empty());
+}
+
+#[test]
+fn a_first_boot_enables_what_no_preset_disables() {
+    let tree = systemd().file("/etc/machine-id", "uninitialized\n");
+    assert_eq!(enabled(&Stage::new(&tree), "x.service").unwrap(), ["/usr/lib/systemd/system/x.service"]);
+    let tree = systemd()
+        .file("/etc/machine-id", "uninitialized\n")
+        .file("/usr/lib/systemd/system-preset/90-a.preset", "# all\nenable *\n")
+        .file("/etc/systemd/system-preset/00-b.preset", "disable x.*\n");
+    assert!(enabled(&Stage::new(&tree), "x.service").unwrap().is_empty());
+    let tree = systemd().file("/etc/machine-id", "");
+    assert!(enabled(&Stage::new(&tree), "x.service").unwrap().is_empty(), "an empty one is no first boot");
+}
+
+#[test]
+fn installing_takes_the_mask_away_and_makes_all_links() {
+    let tree = systemd().link("/etc/systemd/system/x.service", "/dev/null");
+    let mut stage = Stage::new(&tree);
+    on(&mut stage, |bench| install(bench, "x.service").unwrap());
+    let of = |path: &str| stage.read_link(path).unwrap();
+    assert_eq!(of("/etc/systemd/system/x.service"), None);
+    assert_eq!(
+        of("/etc/systemd/system/multi-user.target.wants/x.service").as_deref(),
+        Some("/usr/lib/systemd/system/x.service")
+    );
+    assert_eq!(of("/etc/systemd/system/other.service").as_deref(), Some("/usr/lib/systemd/system/x.service"));
+    // A link of another spelling stays.
+    let link = "/etc/systemd/system/a.target.wants/x.service";
+    let tree = systemd().link(link, "/lib/systemd/system/x.service");
+    let mut stage = Stage::new(&tree);
+    on(&mut stage, |bench| enable(bench, "x.service", "a.target").unwrap());
+    assert!(stage.edits().unwrap().is_empty());
+}
