@@ -7,6 +7,9 @@ use crate::first_boot::Script;
 use crate::own_file::OwnFiles;
 use crate::{Error, Settings, View};
 
+/// Our section of sshd's configuration.
+const SECTION: &str = "profile";
+
 /// What a rule works with.
 ///
 /// Files that are ours alone are gathered here and written whole when all rules have run: what an earlier build wrote
@@ -93,8 +96,11 @@ impl<'b, 't> Bench<'b, 't> {
 
     /// Writes what was gathered.
     pub(crate) fn finish(&mut self) -> Result<(), Error> {
-        if let Some(version) = sshd::installed(self.stage)? {
-            sshd::write_section(self.stage, version, "profile", &self.directives, None)?;
+        // An empty section takes away an earlier one, and makes no file where there is none.
+        if let Some(version) = sshd::installed(self.stage)?
+            && (!self.directives.is_empty() || sshd::has_section(self.stage, SECTION)?)
+        {
+            sshd::write_section(self.stage, version, SECTION, &self.directives, None)?;
         }
         std::mem::take(&mut self.script).into_files(&mut self.files, self.stage)?;
         std::mem::take(&mut self.files).write(self.stage)

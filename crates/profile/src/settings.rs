@@ -25,8 +25,10 @@ pub struct Settings {
     pub checker_friendly: bool,
     /// Where packages come from.
     pub packages: Packages,
-    /// The firewall is not confirmed in the image: it reopens after so many minutes unless somebody confirms.
+    /// The firewall reopens after so many minutes unless somebody confirms it; `None` for ten.
     pub firewall_rollback: Option<u32>,
+    /// The firewall is confirmed in the image: it never reopens by itself.
+    pub firewall_confirmed: bool,
     /// The group whose members may log in over SSH; `None`: nobody is kept out by a group.
     pub ssh_group: Option<String>,
     /// Time servers; empty: the cloud's own.

@@ -26,4 +26,5 @@ pub use plan::{PLAN_SCHEMA, Plan};
 pub use redact::redact;
 pub use run::{Surroundings, stage_recipe};
 pub use secret::{REDACTED, Secret};
+pub use steps::profile::verify as verify_profile;
 pub use verify::{Verified, verify};

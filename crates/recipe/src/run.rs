@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hardtack_credentials::AgentConfig;
 use hardtack_guest::{GuestPath, Stage, State};
+use hardtack_profile::Phase;
 
 use crate::model::operation::Operation;
 use crate::model::{AgentMode, AgentStep, Recipe};
@@ -197,6 +198,10 @@ pub(crate) fn pass(
         let part = (index + 1).to_string();
         run(how, "operations", &part, &mut cx, |cx| operations.apply(index, cx))?;
     }
+    let spoken = steps::profile::spoken(recipe, recipe.mfa().or(kept.as_ref()));
+    if let Some(profile) = &recipe.profile {
+        run(how, "profile", "", &mut cx, |cx| steps::profile::apply(profile, &spoken, Phase::Early, cx))?;
+    }
     if let Some(step) = recipe.sshd() {
         run(how, "sshd", "", &mut cx, |cx| steps::sshd::apply(step, recipe.mfa().or(kept.as_ref()), cx))?;
     }
@@ -228,9 +233,15 @@ pub(crate) fn pass(
     if let Some(step) = recipe.generalize() {
         run(how, "generalize", "", &mut cx, |cx| steps::generalize::finish(step, cx))?;
     }
+    if let Some(profile) = &recipe.profile {
+        run(how, "profile", "", &mut cx, |cx| steps::profile::apply(profile, &spoken, Phase::Late, cx))?;
+    }
     // Behind all that may still change what an operation left.
     run(how, "operations", "", &mut cx, |cx| operations.finish(cx))?;
     run(how, "mfa", WAYS_IN, &mut cx, |cx| ways_in::check(recipe, kept.as_ref(), cx))?;
+    if let Some(profile) = &recipe.profile {
+        run(how, "profile", "", &mut cx, |cx| steps::profile::prove(profile, cx))?;
+    }
     Ok(cx.notes)
 }
 

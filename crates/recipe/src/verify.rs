@@ -17,7 +17,8 @@ use hardtack_report::{Control, Outcome, Place};
 
 use crate::redact::Redactor;
 use crate::run::{Conduct, Surroundings, WAYS_IN, consistent, pass, states, supplied};
-use crate::{Note, Recipe, StepError};
+use crate::steps::profile::STEP as PROFILE;
+use crate::{Note, Recipe, StepError, steps};
 use parts::Part;
 
 /// So many differences of one control are told in words.
@@ -70,6 +71,14 @@ pub fn verify(recipe: &Recipe, tree: &dyn Tree, around: &Surroundings) -> Result
         if !all.iter().any(|part| part.step == step) {
             all.push(Part::step(step));
         }
+    }
+    if let Some(profile) = &recipe.profile {
+        // Its controls look for themselves; only what could not be done is the step's.
+        all.retain(|part| part.step != PROFILE);
+        if judge.refused.keys().any(|(step, _)| step == PROFILE) {
+            all.push(Part::step(PROFILE));
+        }
+        controls.extend(steps::profile::verify(profile, tree)?);
     }
     let claimed: Vec<String> = all.iter().filter_map(|part| part.group.clone()).collect();
     for part in all {

@@ -73,6 +73,20 @@ pub fn write_section(
     Ok(Placement::Top)
 }
 
+/// Whether an earlier run has written this section.
+///
+/// # Errors
+/// The files cannot be read.
+pub fn has_section(stage: &Stage<'_>, section: &str) -> Result<bool, Error> {
+    let line = format!("{SECTION}{section}");
+    for path in [MAIN_FILE, DROP_IN] {
+        if stage.read_text(path)?.is_some_and(|text| text.lines().any(|there| there == line)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The drop-in is read as a global file, and no line of the main file before that sets one of ours
 /// to something else. (A line of another file that is read earlier is for people to decide on.)
 fn drop_in_wins(config: &Config, version: Version, managed: &Managed) -> bool {

@@ -20,6 +20,7 @@ mod look;
 mod packages;
 mod place;
 mod plan;
+mod profiles;
 mod recipe;
 mod register;
 mod sbom;
@@ -60,6 +61,7 @@ pub(crate) use look::{CatArgs, CpArgs, LsArgs, TarArgs, WhereArgs};
 pub(crate) use packages::{PackagesArgs, PackagesVerb, TreeArgs, WhyArgs};
 pub(crate) use place::{AccessArgs, Auth, On, PlaceArgs};
 pub(crate) use plan::PlanRecipeArgs;
+pub(crate) use profiles::ProfilesArgs;
 pub(crate) use recipe::{ImportArgs, RecipeArgs, RecipeVerb};
 pub(crate) use register::RegisterArgs;
 pub(crate) use sbom::{SbomArgs, SbomFormat};
@@ -145,6 +147,8 @@ pub(crate) enum Verb {
     Plan(PlanRecipeArgs),
     /// Is an image what a recipe says?
     Verify(VerifyArgs),
+    /// List hardening profiles and their controls.
+    Profiles(ProfilesArgs),
     /// Tell what an image holds.
     Inspect(InspectArgs),
     /// Compare two images file by file.

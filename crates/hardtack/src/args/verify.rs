@@ -10,21 +10,23 @@ use super::{SourceArgs, SupplyArgs};
 const VERIFY: &str = "\
 Examples:
   hardtack verify recipe.yaml hard.qcow2
+  hardtack verify cis-1 hard.qcow2
   hardtack verify recipe.yaml hard.qcow2 --format junit --output report.xml
   hardtack verify recipe.yaml hard.qcow2 --format sarif > hardtack.sarif
   hardtack verify recipe.yaml hard.qcow2 --format html --output report.html
 
-The image may be anybody's: what counts is whether applying the recipe would change something. Nothing
-in the image is changed or run. Secrets of the recipe stand nowhere.
+The image may be anybody's: what counts is whether applying the recipe would change something. A profile
+(baseline, cis-1, cis-2) looks at what is in force, control by control. Nothing in the image is changed or run.
+Secrets of the recipe stand nowhere.
 
 Exit codes: 0 the image is as the recipe says, 1 it is not, 2 wrong usage or recipe, 3 image refused,
 4 local input or output.";
 
-/// Is an image what a recipe says?
+/// Is an image what a recipe, or a hardening profile, says?
 #[derive(Args, Debug)]
 #[command(after_help = VERIFY)]
 pub(crate) struct VerifyArgs {
-    /// The recipe, a YAML file.
+    /// The recipe, a YAML file, or a profile: baseline, cis-1, cis-2.
     pub(crate) recipe: PathBuf,
 
     /// The image. It is only read.

@@ -21,6 +21,7 @@ mod matrix;
 mod packages;
 mod peers;
 mod plan;
+mod profiles;
 mod publish;
 mod recipe;
 mod register;
@@ -69,6 +70,7 @@ pub(crate) fn run(arguments: &Cli) -> Result<u8, CliError> {
         Verb::UserData(arguments) => user_data::run(arguments),
         Verb::Plan(arguments) => plan::run(arguments),
         Verb::Verify(arguments) => verify::run(arguments),
+        Verb::Profiles(arguments) => profiles::run(arguments),
         Verb::Inspect(arguments) => inspect::run(arguments),
         Verb::Diff(arguments) => diff::run(arguments),
         Verb::Ls(arguments) => look::ls(arguments),

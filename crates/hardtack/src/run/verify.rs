@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use hardtack_guest::Stage;
-use hardtack_recipe::{Verified, Weight, redact, verify};
+use hardtack_profile::{Kind, Profile};
+use hardtack_recipe::{Verified, Weight, redact, verify, verify_profile};
 use hardtack_report::{Look, Verdict};
 
-use super::build;
 use super::written::Written;
+use super::{build, profiles};
 use crate::args::{VerdictFormat, VerifyArgs};
 use crate::error::{CliError, NO};
 use crate::source::Input;
@@ -16,7 +17,9 @@ use crate::{document, supply};
 
 /// Judges, and ends with 1 when a control failed.
 pub(crate) fn run(arguments: &VerifyArgs) -> Result<u8, CliError> {
-    is_recipe(&arguments.recipe)?;
+    if let Some(kind) = profile(&arguments.recipe)? {
+        return against(kind, arguments);
+    }
     let written = Written::new(&arguments.recipe, &arguments.set);
     let early = written.read()?;
     let input = Input::open(&arguments.image, &arguments.open, arguments.output.as_deref())?;
@@ -26,7 +29,23 @@ pub(crate) fn run(arguments: &VerifyArgs) -> Result<u8, CliError> {
     surroundings.supply = Some(supply);
     let settled = written.settle(&early, &Stage::new(&image.guest))?;
     let verified = verify(settled.as_ref().unwrap_or(&early), &image.guest, &surroundings)?;
-    let verdict = verdict(verified, arguments);
+    tell(&verdict(verified, arguments), arguments)
+}
+
+/// Judges by a profile as it comes.
+fn against(kind: Kind, arguments: &VerifyArgs) -> Result<u8, CliError> {
+    if let Some((name, _)) = arguments.set.first() {
+        return Err(CliError::usage(format!("--set {name}: a profile has no variables"))
+            .hint("what is different about a profile stands in a recipe: profile: {name: …}"));
+    }
+    let input = Input::open(&arguments.image, &arguments.open, arguments.output.as_deref())?;
+    let image = build::open_image(input, None)?;
+    let controls = verify_profile(&Profile::new(kind), &image.guest)?;
+    let verified = Verified { controls, notes: Vec::new(), secrets: Vec::new() };
+    tell(&verdict(verified, arguments), arguments)
+}
+
+fn tell(verdict: &Verdict, arguments: &VerifyArgs) -> Result<u8, CliError> {
     let text = match arguments.format {
         VerdictFormat::Text => verdict.to_text(look(arguments.output.is_some())),
         VerdictFormat::Json => verdict.to_json(),
@@ -34,7 +53,10 @@ pub(crate) fn run(arguments: &VerifyArgs) -> Result<u8, CliError> {
         VerdictFormat::Sarif => verdict.to_sarif(),
         VerdictFormat::Html => verdict.to_html(),
     };
-    let mut inputs = vec![(&*arguments.image, "image"), (&*arguments.recipe, "recipe")];
+    let mut inputs = vec![(&*arguments.image, "image")];
+    if Kind::named(&verdict.against).is_none() {
+        inputs.push((&*arguments.recipe, "recipe"));
+    }
     inputs.extend(arguments.agent.as_deref().map(|agent| (agent, "agent")));
     document::write(&text, arguments.output.as_deref(), arguments.force, &inputs)?;
     Ok(if verdict.passed() { 0 } else { NO })
@@ -54,14 +76,20 @@ fn verdict(verified: Verified, arguments: &VerifyArgs) -> Verdict {
     }
 }
 
-/// A name without a file is probably a profile; there are none yet.
-fn is_recipe(path: &Path) -> Result<(), CliError> {
-    if path.exists() || path.extension().is_some() || path.components().count() != 1 {
-        return Ok(());
+/// A bare word is a profile's name; one that is both is the file, told so by a path: `./cis-1`.
+fn profile(path: &Path) -> Result<Option<Kind>, CliError> {
+    let Some(word) = path.to_str().filter(|word| !word.contains(['/', '.'])) else { return Ok(None) };
+    if let Some(kind) = Kind::named(word) {
+        return Ok(Some(kind));
     }
-    let message = format!("{}: no such file, and there are no profiles: a recipe is needed", path.display());
-    Err(CliError::usage(message)
-        .hint("recipes to start from are in image-recipes/ of the source, as debian-3fa.yaml"))
+    if path.exists() {
+        return Ok(None);
+    }
+    let message = format!("{word}: no such file, and no profile of that name");
+    Err(CliError::usage(message).hint(format!(
+        "profiles are {}; recipes to start from are in image-recipes/ of the source, as debian-3fa.yaml",
+        profiles::names()
+    )))
 }
 
 fn look(to_file: bool) -> Look {

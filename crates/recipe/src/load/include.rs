@@ -53,7 +53,7 @@ pub(super) fn gather(
     if let Some(value) = fields.get("vars") {
         vars.declare(reader, value);
     }
-    if fields.get("include").is_none() {
+    if fields.get("include").is_none() && fields.get("profile").is_none() {
         reader.required(&fields, "steps", start);
     }
     above.push(normal(reader.path_of(source)));

@@ -135,7 +135,12 @@ pub(crate) const RECIPE: &[Key] = &[
     Key::may(
         "steps",
         Shape::Ref("steps"),
-        "What the image shall be, step by step; needed without `include`.",
+        "What the image shall be, step by step; needed without `include` and `profile`.",
+    ),
+    Key::may(
+        "profile",
+        super::profile::SHAPE,
+        "A hardening profile, done before the steps that look at what is in force.",
     ),
 ];
 

@@ -13,6 +13,7 @@ mod mfa;
 mod operation;
 mod overlayroot;
 mod packages;
+mod profile;
 mod reader;
 mod recipients;
 mod schema;
@@ -142,15 +143,22 @@ fn recipe(reader: &mut Reader<'_>, path: &Path, given: Given<'_>) -> Option<Reci
         None => Some(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()),
     };
     let mut read = Steps::default();
+    let mut wanted = None;
     for part in &parts {
         reader.enter(part.source);
+        // The file that is built comes last, and has the last word.
+        if let Some(value) = part.root.get("profile") {
+            let value = vars.expand(reader, value);
+            wanted = profile::read(reader, &value).or(wanted);
+        }
         if let Some(steps) = part.root.get("steps") {
             steps_of(reader, steps, &mut vars, given, &mut read);
         }
     }
     conflicts::find(reader, &read.certain, read.possible.is_empty());
     let (conditional, skipped) = (read.conditional > 0, std::mem::take(&mut read.skipped));
-    Some(Recipe { name: name?, steps: merge(read.all()), conditional, skipped, ..Recipe::default() })
+    let steps = merge(read.all());
+    Some(Recipe { name: name?, profile: wanted, steps, conditional, skipped, ..Recipe::default() })
 }
 
 /// The steps of all files, in the order written.

@@ -15,7 +15,7 @@ pub fn recipe_schema() -> Value {
         "description": "What an image shall be; `hardtack build RECIPE --source IMAGE --output FILE` makes it.",
         "allOf": [
             mapping(keys::RECIPE),
-            {"anyOf": [{"required": ["steps"]}, {"required": ["include"]}]},
+            {"anyOf": [{"required": ["steps"]}, {"required": ["include"]}, {"required": ["profile"]}]},
         ],
         "$defs": {
             "steps": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/step"}},

@@ -10,6 +10,7 @@ use crate::model::{
 };
 
 mod language;
+mod profiles;
 mod sealing;
 
 const PASSWORD: &str = "canary-pässword";
@@ -616,6 +617,7 @@ fn every_key_has_its_line_in_the_reference_and_every_line_its_key() {
     for (page, keys) in [
         ("README.md", known("", keys::RECIPE)),
         ("packages.md", known("", packages::KEYS)),
+        ("profile.md", [known("", profile::KEYS), known("exceptions.", profile::EXCEPTION)].concat()),
         ("user.md", [known("", user::KEYS), known("password.random.", user::RANDOM_KEYS)].concat()),
         ("mfa.md", mfa_keys),
         ("overlayroot.md", known("", overlayroot::KEYS)),
@@ -641,7 +643,9 @@ fn the_examples_of_the_reference_load() {
     std::fs::write(folder.path("example.asc"), "").unwrap();
     std::fs::write(folder.path("base.yaml"), "recipe: 1\nsteps: [agent]\n").unwrap();
     let mut count = 0;
-    for page in ["README", "packages", "user", "mfa", "overlayroot", "sshd", "files", "agent", "language"] {
+    for page in
+        ["README", "packages", "user", "mfa", "overlayroot", "sshd", "files", "agent", "language", "profile"]
+    {
         let path =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/recipes").join(format!("{page}.md"));
         let text = std::fs::read_to_string(path).unwrap();

@@ -12,6 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use hardtack_credentials::RandomPassword;
+use hardtack_profile::Profile;
 use regex::bytes::Regex;
 
 use crate::secret::{REDACTED, Secret};
@@ -24,6 +25,8 @@ pub use packages::{DebFile, PackagesStep, Repository};
 pub struct Recipe {
     /// `name`; the file's name without its suffix when the recipe has none.
     pub name: String,
+    /// The hardening profile.
+    pub profile: Option<Profile>,
     /// The steps in the order written. `mfa`, `overlayroot` and `agent` stand here at most once,
     /// each user at most once. Steps *run* in the order that correctness needs.
     pub steps: Vec<Step>,

@@ -7,6 +7,7 @@ pub mod mfa;
 pub mod operation;
 pub mod overlayroot;
 pub mod packages;
+pub mod profile;
 pub mod sshd;
 pub mod tasks;
 pub mod user;

@@ -1,0 +1,23 @@
+//! `hardtack profiles`.
+
+use clap::Args;
+
+const PROFILES: &str = "\
+Examples:
+  hardtack profiles
+  hardtack profiles cis-1
+  hardtack profiles cis-2 --json
+
+A recipe takes a profile by the key `profile`, and `hardtack verify cis-1 hard.qcow2` judges any image by it.";
+
+/// List hardening profiles and their controls.
+#[derive(Args, Debug)]
+#[command(after_help = PROFILES)]
+pub(crate) struct ProfilesArgs {
+    /// One profile: its controls. Without it, the profiles and the tailorings.
+    pub(crate) name: Option<String>,
+
+    /// For programs.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,103 @@
+//! `hardtack profiles`: what there is, and what is in it.
+
+use std::io::Write as _;
+
+use hardtack_profile::{Kind, Profile, Rule, TAILORINGS, Tailoring};
+use serde_json::{Value, json};
+
+use crate::args::ProfilesArgs;
+use crate::error::CliError;
+
+/// Lists the profiles, or the controls of one.
+pub(crate) fn run(arguments: &ProfilesArgs) -> Result<u8, CliError> {
+    let text = match &arguments.name {
+        None => all(arguments.json),
+        Some(name) => {
+            let kind = Kind::named(name).ok_or_else(|| {
+                CliError::usage(format!("there is no profile {name:?}"))
+                    .hint(format!("there are {}", names()))
+            })?;
+            one(kind, arguments.json)
+        }
+    };
+    std::io::stdout().lock().write_all(text.as_bytes()).map_err(CliError::stream)?;
+    Ok(0)
+}
+
+/// The profiles' names, for messages.
+pub(super) fn names() -> String {
+    let names: Vec<&str> = Kind::WORDS.iter().map(|(name, _)| *name).collect();
+    names.join(", ")
+}
+
+fn controls(kind: Kind) -> Vec<(&'static Rule, Option<String>)> {
+    let profile = Profile::new(kind);
+    profile.selected(false).map(|(rule, reason)| (rule, reason.map(str::to_owned))).collect()
+}
+
+fn about(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Baseline => "what breaks nothing that a server usually does",
+        Kind::Cis1 => "level 1, server, of the CIS benchmarks of Debian 12 (1.1.0) and Ubuntu 24.04 (1.0.0)",
+        Kind::Cis2 => "level 2, server, of the same",
+    }
+}
+
+fn all(as_json: bool) -> String {
+    if as_json {
+        let profile = |(name, kind): &(&str, Kind)| json!({ "name": name, "about": about(*kind), "controls": controls(*kind).len() });
+        let profiles: Vec<Value> = Kind::WORDS.iter().map(profile).collect();
+        let tailorings: Vec<Value> = TAILORINGS.iter().map(tailoring).collect();
+        return format!("{:#}\n", json!({ "schema": 1, "profiles": profiles, "tailorings": tailorings }));
+    }
+    let mut text = String::new();
+    for (name, kind) in Kind::WORDS {
+        let controls = controls(*kind);
+        let excepted = controls.iter().filter(|(_, reason)| reason.is_some()).count();
+        let count = controls.len();
+        let about = about(*kind);
+        text.push_str(&format!("{name:<10} {count} controls, {excepted} left alone on purpose: {about}\n"));
+    }
+    text.push_str("\nTailorings (`tailoring: [NAME]` of a recipe's profile):\n");
+    for one in TAILORINGS {
+        text.push_str(&format!("{:<10} {}\n", one.name, one.about));
+        for (control, reason) in one.exceptions {
+            text.push_str(&format!("           {control}: {reason}\n"));
+        }
+    }
+    text
+}
+
+fn tailoring(one: &Tailoring) -> Value {
+    let exception = |(control, reason): &(&str, &str)| json!({ "control": control, "reason": reason });
+    let exceptions: Vec<Value> = one.exceptions.iter().map(exception).collect();
+    json!({ "name": one.name, "about": one.about, "exceptions": exceptions })
+}
+
+fn one(kind: Kind, as_json: bool) -> String {
+    let controls = controls(kind);
+    if as_json {
+        let told = |(rule, reason): &(&Rule, Option<String>)| {
+            json!({
+                "id": rule.id,
+                "cis": rule.numbers(),
+                "level": { "debian": rule.level.number(false), "ubuntu": rule.level.number(true) },
+                "baseline": rule.baseline,
+                "title": rule.title,
+                "reason": rule.reason,
+                "exception": reason,
+            })
+        };
+        let controls: Vec<Value> = controls.iter().map(told).collect();
+        return format!("{:#}\n", json!({ "schema": 1, "name": kind.word(), "controls": controls }));
+    }
+    let wide = controls.iter().map(|(rule, _)| rule.id.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (rule, reason) in controls {
+        text.push_str(&format!("{:<wide$}  {:<14} {}\n", rule.id, rule.cis, rule.title));
+        if let Some(reason) = reason {
+            text.push_str(&format!("{:wide$}  {:<14} left alone: {reason}\n", "", ""));
+        }
+    }
+    text
+}

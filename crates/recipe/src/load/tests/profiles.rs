@@ -1,0 +1,47 @@
+//! The key `profile`.
+
+use hardtack_profile::{Kind, Packages};
+
+use super::*;
+
+fn read(text: &str) -> Result<Recipe, LoadError> {
+    let env = |_: &str| None;
+    load_recipe(Path::new("recipe.yaml"), text, &env, &RealFiles)
+}
+
+#[test]
+fn a_name_is_a_profile_as_it_comes() {
+    let profile = read("recipe: 1\nprofile: cis-2\n").unwrap().profile.unwrap();
+    assert_eq!(profile, hardtack_profile::Profile::new(Kind::Cis2));
+}
+
+#[test]
+fn exceptions_go_by_name_or_number() {
+    let text = "recipe: 1\nprofile:\n  name: cis-1\n  exceptions:\n    \
+                - {control: 3.3.2, reason: it is a router}\n  ssh-from: [10.0.0.0/8, 'fd00::/8']\n  \
+                packages: none\n  firewall-rollback: confirmed\n";
+    let profile = read(text).unwrap().profile.unwrap();
+    assert_eq!(profile.exceptions[0].rule, "sys-send-redirects");
+    assert_eq!(profile.exceptions[0].reason, "it is a router");
+    assert_eq!(profile.settings.ssh_from, ["10.0.0.0/8", "fd00::/8"]);
+    assert_eq!(profile.settings.packages, Packages::None);
+    assert!(profile.settings.firewall_confirmed);
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let text = "recipe: 1\nprofile:\n  name: cis-3\n  ssh-from: 10.0.0.0/33\n  exceptions:\n    \
+                - {control: sys-send-redirect, reason: x}\n    - {control: sys-send-redirects}\n    \
+                - {control: sys-send-redirects, reason: ' '}\n  boot-password: secret\n";
+    let told = read(text).unwrap_err().to_string();
+    for wanted in [
+        "did you mean `cis-1`?",
+        "\"10.0.0.0/33\" is no network",
+        "did you mean `sys-send-redirects`?",
+        "an exception needs the key `reason`",
+        "an exception needs a reason",
+        "`boot-password` takes a hash",
+    ] {
+        assert!(told.contains(wanted), "{wanted}: {told}");
+    }
+}

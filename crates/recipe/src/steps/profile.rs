@@ -1,0 +1,81 @@
+//! `profile`: the controls of a hardening profile, among the steps of a recipe.
+
+use hardtack_guest::{Stage, Tree};
+use hardtack_profile::{Error, Finding, Phase, Profile, Surroundings, check, control};
+use hardtack_report::Control;
+
+use crate::model::{MfaStep, Recipe};
+use crate::{Context, StepError, steps};
+
+/// The name of its part of a build.
+pub(crate) const STEP: &str = "profile";
+/// So many controls that do not hold are told.
+const SHOWN: usize = 8;
+
+/// Keywords of sshd_config that the recipe itself speaks of, in lower case.
+pub(crate) fn spoken(recipe: &Recipe, mfa: Option<&MfaStep>) -> Vec<String> {
+    let of_sshd =
+        recipe.sshd().into_iter().flat_map(|step| step.directives.iter().map(|(name, _)| name.clone()));
+    let of_mfa = mfa.into_iter().flat_map(steps::mfa::directives).map(|directive| directive.keyword);
+    of_sshd.chain(of_mfa).map(|name| name.to_lowercase()).collect()
+}
+
+/// Carries out the controls of this phase.
+///
+/// # Errors
+/// The first one that the image cannot have.
+pub(crate) fn apply(
+    profile: &Profile,
+    spoken: &[String],
+    phase: Phase,
+    cx: &mut Context<'_, '_>,
+) -> Result<(), StepError> {
+    let around = Surroundings { epoch: cx.epoch, spoken };
+    let applied = hardtack_profile::apply(profile, cx.stage, around, phase).map_err(refused)?;
+    for note in applied.notes {
+        cx.info(STEP, note);
+    }
+    Ok(())
+}
+
+/// Looks at all of them once more: what another step has undone, or what the recipe's own words are against, is an error.
+///
+/// # Errors
+/// Controls that do not hold.
+pub(crate) fn prove(profile: &Profile, cx: &Context<'_, '_>) -> Result<(), StepError> {
+    let judged = check(profile, cx.stage).map_err(refused)?;
+    let failed: Vec<String> = judged
+        .iter()
+        .filter_map(|judged| match &judged.finding {
+            Finding::Fail { why, .. } => Some(format!("{}: {}", judged.rule.id, why.join("; "))),
+            _ => None,
+        })
+        .collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let more = match failed.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!("\n  and {more} more"),
+    };
+    let shown = failed[..failed.len().min(SHOWN)].join("\n  ");
+    let what = format!("{} of {} do not hold after all:\n  {shown}{more}", failed.len(), profile.kind.word());
+    Err(StepError::refused(STEP, what).hint("change what is against them, or make exceptions with a reason"))
+}
+
+/// What an image comes to by this profile, whoever made it.
+///
+/// # Errors
+/// The image cannot be read.
+pub fn verify(profile: &Profile, tree: &dyn Tree) -> Result<Vec<Control>, StepError> {
+    let judged = check(profile, &Stage::new(tree)).map_err(refused)?;
+    Ok(judged.iter().map(|judged| control(profile, judged)).collect())
+}
+
+fn refused(error: Error) -> StepError {
+    match error {
+        Error::Guest(source) => StepError::Guest { step: STEP, source },
+        Error::Refused { rule, what, hint } => StepError::refused(STEP, format!("{rule}: {what}")).hint(hint),
+        other => StepError::refused(STEP, other.to_string()),
+    }
+}
