@@ -3,6 +3,7 @@
 use hardtack_guest::sshd::{self, Directive};
 use hardtack_guest::{Set, Stage};
 
+use crate::families::pam::{self, Wishes};
 use crate::first_boot::Script;
 use crate::own_file::OwnFiles;
 use crate::{Error, Settings, View};
@@ -28,6 +29,7 @@ pub struct Bench<'b, 't> {
     pub(crate) files: OwnFiles,
     pub(crate) script: Script,
     pub(crate) directives: Vec<Directive>,
+    pub(crate) wishes: Wishes,
 }
 
 impl<'b, 't> Bench<'b, 't> {
@@ -46,6 +48,7 @@ impl<'b, 't> Bench<'b, 't> {
             files: OwnFiles::default(),
             script: Script::default(),
             directives: Vec::new(),
+            wishes: Wishes::default(),
         }
     }
 
@@ -96,6 +99,7 @@ impl<'b, 't> Bench<'b, 't> {
 
     /// Writes what was gathered.
     pub(crate) fn finish(&mut self) -> Result<(), Error> {
+        pam::finish(self)?;
         // An empty section takes away an earlier one, and makes no file where there is none.
         if let Some(version) = sshd::installed(self.stage)?
             && (!self.directives.is_empty() || sshd::has_section(self.stage, SECTION)?)

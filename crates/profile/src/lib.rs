@@ -16,6 +16,7 @@ mod error;
 mod families;
 mod finding;
 mod first_boot;
+mod key_file;
 mod merged;
 mod own_file;
 mod packages;

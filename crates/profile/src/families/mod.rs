@@ -10,7 +10,7 @@ mod logging;
 mod mac;
 mod modules;
 mod mounts;
-mod pam;
+pub(crate) mod pam;
 mod permissions;
 mod processes;
 mod services;
