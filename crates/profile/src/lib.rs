@@ -9,6 +9,7 @@
 //! a script in the image looks at it and keeps what it found, which `check` reads from then on.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod bench;
 mod choice;

@@ -1,8 +1,7 @@
 //! PAM's rules over Debian 12's stacks, and over those of others.
-#![allow(clippy::unwrap_used)]
 
-use hardtack_guest::{MemoryTree, Stage};
 use hardtack_guest::pam::{Outcome, update};
+use hardtack_guest::{MemoryTree, Stage};
 
 use crate::testing::{carry_out, look};
 use crate::{Bench, Error, Finding, Settings, rules};
