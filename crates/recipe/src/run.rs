@@ -1,5 +1,6 @@
 //! Running a recipe's steps over a stage, in the order that correctness needs.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::slice::from_ref;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use hardtack_guest::{GuestPath, Stage, State};
 use hardtack_profile::Phase;
 
 use crate::model::operation::Operation;
-use crate::model::{AgentMode, AgentStep, Recipe};
+use crate::model::{AgentMode, AgentStep, PackagesStep, Recipe};
 use crate::steps;
 use crate::supply::{Supplied, Supply};
 use crate::{Context, Facts, Note, Options, StepError, Weight, ways_in};
@@ -46,10 +47,10 @@ pub fn stage_recipe(
     stage: &mut Stage<'_>,
     around: &Surroundings,
 ) -> Result<Vec<Note>, StepError> {
-    let supplied = supplied(recipe, stage, around)?;
-    let mut notes = pass(recipe, stage, around, &supplied, &mut Straight)?;
+    let asked = Asked::of(recipe, stage, around)?;
+    let mut notes = pass(recipe, stage, around, &asked, &mut Straight)?;
     let first = states(stage)?;
-    pass(recipe, stage, around, &supplied, &mut Straight)?;
+    pass(recipe, stage, around, &asked, &mut Straight)?;
     let second = states(stage)?;
     consistent(&first, &second)?;
     notes.extend(other_names(stage, &second)?);
@@ -80,19 +81,32 @@ fn other_names(stage: &Stage<'_>, states: &States) -> Result<Option<Note>, StepE
     Ok(Some(Note { weight: Weight::Warning, step: "recipe", text }))
 }
 
-/// What repositories give for a recipe: asked once, of the image as it came, so that both passes
-/// install the same.
-pub(crate) fn supplied(
-    recipe: &Recipe,
-    stage: &mut Stage<'_>,
-    around: &Surroundings,
-) -> Result<Option<Arc<Supplied>>, StepError> {
-    Ok(match recipe.packages() {
-        Some(step) => steps::packages::supplied(step, stage, around.supply.as_deref())
-            .map_err(|error| error.within("packages"))?
-            .map(Arc::new),
-        None => None,
-    })
+/// The packages of a recipe, and what repositories give for them: asked once, of the image as it came, so that both
+/// passes install the same.
+pub(crate) struct Asked<'r> {
+    packages: Option<Cow<'r, PackagesStep>>,
+    supplied: Option<Arc<Supplied>>,
+}
+
+impl<'r> Asked<'r> {
+    /// Asks.
+    ///
+    /// # Errors
+    /// Nobody can be asked, or nobody has what is wanted.
+    pub(crate) fn of(
+        recipe: &'r Recipe,
+        stage: &mut Stage<'_>,
+        around: &Surroundings,
+    ) -> Result<Self, StepError> {
+        let packages = steps::profile::packages(recipe, stage)?;
+        let supplied = match &packages {
+            Some(step) => steps::packages::supplied(step, stage, around.supply.as_deref())
+                .map_err(|error| error.within("packages"))?
+                .map(Arc::new),
+            None => None,
+        };
+        Ok(Self { packages, supplied })
+    }
 }
 
 /// Hears of each part of a recipe, when it was carried out or could not be.
@@ -152,7 +166,7 @@ pub(crate) fn pass(
     recipe: &Recipe,
     stage: &mut Stage<'_>,
     around: &Surroundings,
-    supplied: &Option<Arc<Supplied>>,
+    asked: &Asked<'_>,
     how: &mut dyn Conduct,
 ) -> Result<Vec<Note>, StepError> {
     let before = match steps::agent::known(stage) {
@@ -177,7 +191,7 @@ pub(crate) fn pass(
         notes: Vec::new(),
         passed_over: None,
         options: around.options,
-        supplied: supplied.clone(),
+        supplied: asked.supplied.clone(),
     };
     let users: Vec<_> = recipe.users().collect();
     // First, so that what the other steps bring stays.
@@ -185,7 +199,7 @@ pub(crate) fn pass(
         let made = users.iter().map(|user| user.name.as_str()).collect();
         run(how, "generalize", "", &mut cx, |cx| steps::generalize::apply(step, &made, cx))?;
     }
-    if let Some(step) = recipe.packages() {
+    if let Some(step) = &asked.packages {
         run(how, "packages", "", &mut cx, |cx| steps::packages::apply(step, cx))?;
     }
     run(how, "user", "", &mut cx, |cx| steps::user::apply(&users, cx))?;
@@ -223,7 +237,7 @@ pub(crate) fn pass(
     // What is left for the first boot needs somebody who does it, and who is there must know what became of it.
     let left = recipe.operations().iter().any(Operation::makes_password)
         || cx.agent.tasks.iter().any(|task| task.of == recipe.name)
-        || recipe.packages().is_some() && cx.agent.packages.is_some();
+        || asked.packages.is_some() && cx.agent.packages.is_some();
     let other = before.is_some_and(|before| before != cx.agent);
     let mode = AgentMode::of(&cx.agent.mode);
     let agent = recipe.agent().copied().or((left || other).then_some(AgentStep { mode }));

@@ -16,7 +16,7 @@ use hardtack_guest::{Stage, Tree};
 use hardtack_report::{Control, Outcome, Place};
 
 use crate::redact::Redactor;
-use crate::run::{Conduct, Surroundings, WAYS_IN, consistent, pass, states, supplied};
+use crate::run::{Asked, Conduct, Surroundings, WAYS_IN, consistent, pass, states};
 use crate::steps::profile::STEP as PROFILE;
 use crate::{Note, Recipe, StepError, steps};
 use parts::Part;
@@ -48,14 +48,14 @@ pub struct Verified {
 /// it is a control that fails.
 pub fn verify(recipe: &Recipe, tree: &dyn Tree, around: &Surroundings) -> Result<Verified, StepError> {
     let mut stage = Stage::new(tree);
-    let supplied = supplied(recipe, &mut stage, around)?;
+    let asked = Asked::of(recipe, &mut stage, around)?;
     let mut judge = Judge::default();
     stage.record(true);
-    let notes = pass(recipe, &mut stage, around, &supplied, &mut judge)?;
+    let notes = pass(recipe, &mut stage, around, &asked, &mut judge)?;
     stage.record(false);
     let first = states(&stage)?;
     let mut again = Judge::default();
-    pass(recipe, &mut stage, around, &supplied, &mut again)?;
+    pass(recipe, &mut stage, around, &asked, &mut again)?;
     // What a step left half done when it was refused is nobody's state.
     if judge.refused.is_empty() {
         consistent(&first, &states(&stage)?)?;

@@ -1,10 +1,14 @@
 //! `profile`: the controls of a hardening profile, among the steps of a recipe.
 
+use std::borrow::Cow;
+
 use hardtack_guest::{Stage, Tree};
-use hardtack_profile::{Error, Finding, Phase, Profile, Surroundings, check, control};
+use hardtack_profile::{
+    Error, Finding, Packages, Phase, Profile, Surroundings, View, check, control, wanted,
+};
 use hardtack_report::Control;
 
-use crate::model::{MfaStep, Recipe};
+use crate::model::{MfaStep, PackagesStep, Recipe};
 use crate::{Context, StepError, steps};
 
 /// The name of its part of a build.
@@ -18,6 +22,38 @@ pub(crate) fn spoken(recipe: &Recipe, mfa: Option<&MfaStep>) -> Vec<String> {
         recipe.sshd().into_iter().flat_map(|step| step.directives.iter().map(|(name, _)| name.clone()));
     let of_mfa = mfa.into_iter().flat_map(steps::mfa::directives).map(|directive| directive.keyword);
     of_sshd.chain(of_mfa).map(|name| name.to_lowercase()).collect()
+}
+
+/// The recipe's packages, with those that its profile wants of repositories, and wants gone.
+///
+/// # Errors
+/// The image cannot be read.
+pub(crate) fn packages<'r>(
+    recipe: &'r Recipe,
+    stage: &Stage<'_>,
+) -> Result<Option<Cow<'r, PackagesStep>>, StepError> {
+    let own = recipe.packages().map(Cow::Borrowed);
+    let Some(profile) =
+        recipe.profile.as_ref().filter(|profile| profile.settings.packages == Packages::Repository)
+    else {
+        return Ok(own);
+    };
+    let (install, remove) = {
+        let view = View::new(stage, &profile.settings).map_err(refused)?;
+        wanted(profile, &view)
+    };
+    if install.is_empty() && remove.is_empty() {
+        return Ok(own);
+    }
+    let mut step = own.unwrap_or_default().into_owned();
+    for (all, more) in [(&mut step.install, install), (&mut step.remove, remove)] {
+        for name in more {
+            if !all.iter().any(|there| there == name) {
+                all.push(name.to_owned());
+            }
+        }
+    }
+    Ok(Some(Cow::Owned(step)))
 }
 
 /// Carries out the controls of this phase.
