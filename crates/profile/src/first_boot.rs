@@ -100,10 +100,17 @@ impl Record {
         Ok(record)
     }
 
+    pub(crate) fn failed(&self, rule: &str) -> Option<Finding> {
+        let (_, text) = self.found.get(rule).filter(|(passed, _)| !passed)?;
+        Some(Finding::fail_at(RECORD, format!("at first boot: {text}")))
+    }
+
     pub(crate) fn finding(&self, rule: &str, what: &str) -> Finding {
+        if let Some(failed) = self.failed(rule) {
+            return failed;
+        }
         match self.found.get(rule) {
-            Some((true, _)) => Finding::Pass,
-            Some((false, text)) => Finding::fail_at(RECORD, format!("at first boot: {text}")),
+            Some(_) => Finding::Pass,
             None if self.asked.iter().any(|asked| asked == rule) => Finding::FirstBoot(what.to_owned()),
             None => Finding::fail(format!("nothing in the image does it at first boot: {what}")),
         }

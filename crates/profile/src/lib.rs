@@ -28,6 +28,7 @@ mod tailoring;
 #[cfg(test)]
 mod testing;
 mod units;
+mod uses;
 mod view;
 
 pub use bench::Bench;

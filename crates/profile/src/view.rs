@@ -50,4 +50,10 @@ impl<'a> View<'a> {
     pub fn at_first_boot(&self, rule: &str, what: &str) -> Finding {
         self.record.finding(rule, what)
     }
+
+    /// What the first boot kept against `rule`, if it looked at it: for rules that pass by their files alone.
+    #[must_use]
+    pub fn failed_at_first_boot(&self, rule: &str) -> Option<Finding> {
+        self.record.failed(rule)
+    }
 }
