@@ -99,8 +99,8 @@ pub(crate) fn overlayroot(view: &View<'_>) -> Option<String> {
     let mut mode = String::new();
     for path in ["/etc/overlayroot.conf", "/etc/overlayroot.local.conf"] {
         let text = crate::merged::text(view.stage, path).unwrap_or_default();
-        let values = text.lines().filter_map(|line| line.trim().strip_prefix("overlayroot="));
-        if let Some(value) = values.last() {
+        let mut values = text.lines().filter_map(|line| line.trim().strip_prefix("overlayroot="));
+        if let Some(value) = values.next_back() {
             value.trim().trim_matches(['"', '\'']).clone_into(&mut mode);
         }
     }
