@@ -15,6 +15,7 @@ pub(crate) fn parse(text: &str) -> Found {
                 found.raw.extend(current.take());
                 current = Some(Raw { line: index + 1, title: value.to_owned(), ..Raw::default() });
             }
+            "default" => found.default = Some(value.to_owned()),
             "include" => found.includes.push(value.split_whitespace().next().unwrap_or(value).to_owned()),
             "linux" | "kernel" | "fit" => {
                 if let Some(raw) = &mut current {

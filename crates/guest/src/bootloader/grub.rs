@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::{Found, Raw};
+use super::{Found, Level, Raw};
 
 /// Blocks within blocks; grub-mkconfig's deepest output has six.
 const DEPTH: usize = 40;
@@ -35,6 +35,8 @@ pub(crate) fn parse(text: &str, directory: &str) -> Result<Found, Fault> {
     program.collect(&body);
     let mut found = Found::default();
     program.entry("", &body, &mut found)?;
+    // What was chosen for the next boot alone is no default.
+    found.default = program.defaults.into_iter().rfind(|value| value != "$next_entry");
     Ok(found)
 }
 
@@ -138,10 +140,18 @@ enum Statement {
         body: Vec<Statement>,
     },
     Menu {
-        title: String,
+        level: Level,
         body: Vec<Statement>,
-        submenu: bool,
+        kind: Menu,
     },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Menu {
+    Entry,
+    Submenu,
+    /// Takes no place among those that are counted.
+    Hidden,
 }
 
 struct Parser<'a> {
@@ -236,11 +246,15 @@ impl<'a> Parser<'a> {
                 Ok(Some(Statement::Function { name, body }))
             }
             Some(word @ ("menuentry" | "submenu" | "hiddenentry")) => {
-                let submenu = word == "submenu";
+                let kind = match word {
+                    "submenu" => Menu::Submenu,
+                    "hiddenentry" => Menu::Hidden,
+                    _ => Menu::Entry,
+                };
                 let header = self.words_until(&["{"]);
-                let title = header.get(1).map(|word| show(word)).unwrap_or_default();
+                let level = level(&header);
                 let body = self.block(&["}"], depth + 1)?;
-                Ok(Some(Statement::Menu { title, body, submenu }))
+                Ok(Some(Statement::Menu { level, body, kind }))
             }
             Some("{") => {
                 self.at += 1;
@@ -303,6 +317,22 @@ impl<'a> Parser<'a> {
     }
 }
 
+/// Title and name of a menu entry, by the words of its header.
+fn level(header: &[Vec<Part>]) -> Level {
+    let mut id = String::new();
+    for (index, word) in header.iter().enumerate() {
+        // "--id x", and what grub-mkconfig writes for the same.
+        let takes = plain(word) == Some("--id")
+            || matches!(&word[..], [Part::Variable(name)] if name == "menuentry_id_option");
+        if takes && let Some(next) = header.get(index + 1) {
+            id = show(next);
+        } else if let Some(given) = plain(word).and_then(|text| text.strip_prefix("--id=")) {
+            given.clone_into(&mut id);
+        }
+    }
+    Level { index: 0, title: header.get(1).map(|word| show(word)).unwrap_or_default(), id }
+}
+
 pub(super) fn show(word: &[Part]) -> String {
     word.iter()
         .map(|part| match part {
@@ -316,6 +346,8 @@ pub(super) fn show(word: &[Part]) -> String {
 struct Program {
     values: BTreeMap<String, BTreeSet<String>>,
     functions: BTreeMap<String, Vec<Statement>>,
+    /// What `default` is set to, in order.
+    defaults: Vec<String>,
     steps: Cell<usize>,
 }
 
@@ -352,6 +384,9 @@ impl Program {
         };
         let Some((Part::Text(first), rest)) = word.split_first() else { return };
         let Some((name, value)) = first.split_once('=') else { return };
+        if name == "default" {
+            self.defaults.push(value.to_owned() + &show(rest));
+        }
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             return;
         }
@@ -399,6 +434,7 @@ impl Program {
                     kernel: way.kernel,
                     initrds: way.initrds,
                     options: way.options,
+                    menu: found.menu.clone(),
                 });
             }
         }
@@ -419,10 +455,23 @@ impl Program {
             }
             match statement {
                 Statement::Function { .. } => {}
-                Statement::Menu { title, body, submenu } => {
+                Statement::Menu { level, body, kind } => {
                     // A submenu's own commands run before its entries; none of both leaks out.
-                    let title = if *submenu { "" } else { title };
+                    let title = if *kind == Menu::Submenu { "" } else { &level.title };
+                    let count = match found.counts.last_mut() {
+                        Some(count) => count,
+                        None => {
+                            found.counts.push(0);
+                            &mut found.counts[0]
+                        }
+                    };
+                    let index = *count;
+                    *count += usize::from(*kind != Menu::Hidden);
+                    found.menu.push(Level { index, ..level.clone() });
+                    found.counts.push(0);
                     self.entry(title, body, found)?;
+                    found.counts.pop();
+                    found.menu.pop();
                 }
                 Statement::Either(branches) => {
                     let mut after = BTreeSet::new();
@@ -492,6 +541,10 @@ impl Program {
                     }
                 }
                 Ok(after)
+            }
+            "blscfg" => {
+                found.reads_entries = true;
+                Ok(ways)
             }
             "chainloader" => {
                 for word in files {

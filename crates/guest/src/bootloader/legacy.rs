@@ -1,11 +1,12 @@
 //! GRUB legacy's `menu.lst` (pv-grub on EC2 reads it too).
 
-use super::{Found, Raw};
+use super::{Found, Level, Raw};
 
 /// Reads a menu.
 pub(crate) fn parse(text: &str) -> Found {
     let mut found = Found::default();
     let mut current: Option<Raw> = None;
+    let mut titles = 0;
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         let end = line.find(|c: char| c.is_whitespace() || c == '=').unwrap_or(line.len());
@@ -14,7 +15,14 @@ pub(crate) fn parse(text: &str) -> Found {
         match key {
             "title" => {
                 found.raw.extend(current.take());
-                current = Some(Raw { line: index + 1, title: value.to_owned(), ..Raw::default() });
+                let level = Level { index: titles, title: value.to_owned(), ..Level::default() };
+                titles += 1;
+                current = Some(Raw {
+                    line: index + 1,
+                    title: value.to_owned(),
+                    menu: vec![level],
+                    ..Raw::default()
+                });
             }
             "kernel" => {
                 if let Some(raw) = &mut current {
@@ -24,6 +32,7 @@ pub(crate) fn parse(text: &str) -> Found {
                     raw.options = words.collect::<Vec<_>>().join(" ");
                 }
             }
+            "default" => found.default = Some(value.to_owned()),
             "initrd" | "modulenounzip" => {
                 if let Some(raw) = &mut current {
                     raw.initrds.extend(value.split_whitespace().map(str::to_owned));

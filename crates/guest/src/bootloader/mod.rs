@@ -5,6 +5,7 @@
 //! images are found by their PE sections.
 
 mod bls;
+mod default;
 mod extlinux;
 mod grub;
 mod legacy;
@@ -39,6 +40,8 @@ pub struct BootEntry {
     pub missing: Vec<String>,
     /// The kernel command line; where variables have several values, all of them.
     pub options: String,
+    /// Its place in the menus.
+    pub(crate) menu: Vec<Level>,
 }
 
 /// All that can be booted.
@@ -54,8 +57,19 @@ pub struct Boot {
     pub embedded: Vec<String>,
     /// Files to boot from that a program of the guest's writes, and its name.
     pub generated: Vec<(String, &'static str)>,
-    /// The language of each of the configurations.
+    /// Which of the entries start when nobody chooses, of each boot loader that is found: those of GRUB
+    /// first. An entry with branches is several of them.
+    pub defaults: Vec<usize>,
+    /// The language of each of the configurations, and what it says of the default.
     pub(crate) languages: Vec<Language>,
+    pub(crate) choices: Vec<Choice>,
+}
+
+/// What a configuration says of the entry that starts when nobody chooses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Choice {
+    default: Option<String>,
+    reads_entries: bool,
 }
 
 /// What a configuration is written in.
@@ -79,6 +93,15 @@ pub(crate) struct Raw {
     kernel: String,
     initrds: Vec<String>,
     options: String,
+    menu: Vec<Level>,
+}
+
+/// A menu's entry among its neighbours.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Level {
+    index: usize,
+    title: String,
+    id: String,
 }
 
 /// What one configuration says.
@@ -89,6 +112,13 @@ pub(crate) struct Found {
     chained: Vec<String>,
     /// Further files of the same language that it reads.
     includes: Vec<String>,
+    /// What it says of the entry that starts when nobody chooses.
+    default: Option<String>,
+    /// It shows the entries of the boot loader specification.
+    reads_entries: bool,
+    /// Where in the menus the reader is, and how many entries each of these menus has by now.
+    menu: Vec<Level>,
+    counts: Vec<usize>,
 }
 
 /// Finds all boot entries of the image.
@@ -132,6 +162,7 @@ pub fn read(stage: &Stage<'_>) -> Result<Boot, Error> {
             boot.generated.push((path.to_owned(), by));
         }
     }
+    boot.defaults = default::find(stage, &boot)?;
     Ok(boot)
 }
 
@@ -165,6 +196,7 @@ impl Boot {
         if !self.configurations.iter().any(|known| known == path) {
             self.configurations.push(path.to_owned());
             self.languages.push(language);
+            self.choices.push(Choice { default: found.default, reads_entries: found.reads_entries });
         }
         for raw in found.raw {
             if is_no_linux(&raw.kernel) {
@@ -178,6 +210,7 @@ impl Boot {
                 initrds: Vec::new(),
                 missing: Vec::new(),
                 options: raw.options,
+                menu: raw.menu,
             };
             for initrd in raw.initrds {
                 match locate(stage, bases, &initrd)? {
@@ -200,6 +233,9 @@ impl Boot {
         let bytes = stage.read_limited(path, EFI_LIMIT)?.unwrap_or_default();
         if pe::is_unified(&bytes) && !self.unified.iter().any(|known| known == path) {
             self.unified.push(path.to_owned());
+        }
+        if pe::has_menu(&bytes) && !self.embedded.iter().any(|known| known == path) {
+            self.embedded.push(path.to_owned());
         }
         Ok(())
     }

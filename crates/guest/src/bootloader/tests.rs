@@ -225,3 +225,46 @@ fn unified_images_are_found() {
         assert_eq!(read(&Stage::new(&tree)).unwrap().unified, [path]);
     }
 }
+
+/// GRUB's program for EFI with these objects beside its modules.
+fn grub_program(objects: &[(u32, &[u8])], long: bool) -> Vec<u8> {
+    let mut bytes = pe_file(&[b".text\0\0\0", b"mods\0\0\0\0"]);
+    let start = u32::try_from(bytes.len()).unwrap();
+    let head: u32 = if long { 24 } else { 12 };
+    let size: u32 = head + objects.iter().map(|(_, content)| 8 + content.len() as u32).sum::<u32>();
+    let table = 0x40 + 24 + 40;
+    bytes[table + 16..table + 20].copy_from_slice(&size.to_le_bytes());
+    bytes[table + 20..table + 24].copy_from_slice(&start.to_le_bytes());
+    let words = if long { vec![0x676d_696d, 0, head, 0, size, 0] } else { vec![0x676d_696d, head, size] };
+    words.into_iter().for_each(|word: u32| bytes.extend(word.to_le_bytes()));
+    for (kind, content) in objects {
+        bytes.extend(kind.to_le_bytes());
+        bytes.extend((8 + content.len() as u32).to_le_bytes());
+        bytes.extend(*content);
+    }
+    bytes
+}
+
+#[test]
+fn a_menu_in_grubs_own_program_is_told() {
+    // What distributions sign only leads to the menu on the disk.
+    let usual = &b"search.fs_uuid 1 root\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n\0"[..];
+    let menu = &b"menuentry a {\n linux /k ro\n}\n\0"[..];
+    let archive = &b"boot/grub/grub.cfg\0\0\0\n\tlinux\t/k ro\n"[..];
+    for (objects, expected) in [
+        (&[(0, &b"\x7fELF"[..]), (2, usual), (3, b"/boot")][..], false),
+        (&[(0, b"\x7fELF"), (2, menu)], true),
+        (&[(1, archive)], true),
+        (&[(1, b"linuxrc\n")], false),
+    ] {
+        for long in [true, false] {
+            let program = grub_program(objects, long);
+            let tree = MemoryTree::new().file("/boot/efi/EFI/x/grubx64.efi", &program);
+            let found = read(&Stage::new(&tree)).unwrap();
+            assert_eq!(found.embedded.len(), usize::from(expected), "{objects:?}");
+            for length in 0..program.len() {
+                pe::has_menu(&program[..length]);
+            }
+        }
+    }
+}
