@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hardtack_disk::{BlockSource, BlockWrite};
-use hardtack_guest::bootloader::{self, BootEntry};
+use hardtack_guest::bootloader;
 use hardtack_guest::initramfs::{Limits, scan};
 use hardtack_guest::kmod::{Modules, module_name};
 use hardtack_guest::{Stage, efi_programs};
@@ -12,7 +12,7 @@ use hardtack_guest::{Stage, efi_programs};
 use crate::facts::Facts;
 use crate::model::{Boot, Disk, Entry, Initramfs, Kernel};
 use crate::part;
-use crate::system::{names, text};
+use crate::system::names;
 
 /// An initramfs is read up to this many bytes.
 const INITRAMFS_LIMIT: u64 = 512 << 20;
@@ -51,9 +51,7 @@ pub(crate) fn read(
         (false, false) => "none",
     };
     let found = part(problems, "boot loader", bootloader::read(stage));
-    let saved = saved_entry(stage);
-    let first =
-        found.entries.iter().find(|entry| is_saved(entry, saved.as_deref())).or(found.entries.first());
+    let first = found.defaults.first().and_then(|index| found.entries.get(*index)).or(found.entries.first());
     boot.entry = first.map(|entry| Entry {
         title: entry.title.clone(),
         origin: entry.origin.clone(),
@@ -66,33 +64,15 @@ pub(crate) fn read(
     boot.unified = found.unified;
     let line = boot.entry.as_ref().map(|entry| entry.command_line.as_str()).unwrap_or_default();
     let serial = |name: &str| ["ttyS", "ttyAMA", "hvc"].iter().any(|kind| name.starts_with(kind));
-    boot.serial_console =
-        line.split_whitespace().any(|word| word.strip_prefix("console=").is_some_and(serial))
-            || names(stage, "/etc/systemd/system/getty.target.wants")
-                .unwrap_or_default()
-                .iter()
-                .any(|name| name.split_once("getty@").is_some_and(|(_, line)| serial(line)));
+    boot.serial_console = !bootloader::serial_consoles(line).is_empty()
+        || names(stage, "/etc/systemd/system/getty.target.wants")
+            .unwrap_or_default()
+            .iter()
+            .any(|name| name.split_once("getty@").is_some_and(|(_, line)| serial(line)));
     for version in &facts.kernels {
         boot.kernels.push(kernel(stage, version, problems));
     }
     boot
-}
-
-/// What GRUB starts when nobody chooses, where it was told: a number, a title, or a file of the boot loader
-/// specification without its ending.
-fn saved_entry(stage: &Stage<'_>) -> Option<String> {
-    ["/boot/grub2/grubenv", "/boot/grub/grubenv"].iter().find_map(|path| {
-        let text = text(stage, path).ok().flatten()?;
-        let value = text.lines().find_map(|line| line.strip_prefix("saved_entry="))?;
-        (!value.is_empty()).then(|| value.to_owned())
-    })
-}
-
-fn is_saved(entry: &BootEntry, saved: Option<&str>) -> bool {
-    let Some(saved) = saved else { return false };
-    let last = saved.rsplit('>').next().unwrap_or(saved);
-    let file = entry.origin.rsplit('/').next().unwrap_or_default();
-    entry.title == last || file.split(".conf").next() == Some(last)
 }
 
 fn kernel(stage: &Stage<'_>, version: &str, problems: &mut Vec<String>) -> Kernel {

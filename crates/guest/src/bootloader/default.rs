@@ -70,7 +70,7 @@ pub(super) fn find(stage: &Stage<'_>, boot: &Boot) -> Result<Vec<usize>, Error> 
 }
 
 /// The value of a variable in GRUB's environment block.
-fn saved(stage: &Stage<'_>, name: &str) -> Result<Option<String>, Error> {
+pub(super) fn saved(stage: &Stage<'_>, name: &str) -> Result<Option<String>, Error> {
     for path in ["/boot/grub2/grubenv", "/boot/grub/grubenv"] {
         let Some(text) = text(stage, path)? else { continue };
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));

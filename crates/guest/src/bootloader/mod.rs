@@ -8,10 +8,14 @@ mod bls;
 mod default;
 mod extlinux;
 mod grub;
+mod initrds;
 mod legacy;
 mod pe;
+mod terminal;
 mod words;
 
+pub use initrds::give_initrds;
+pub use terminal::{serial_consoles, set_serial_terminal};
 pub use words::{Edited, Refused, Why, Word, check_words, set_words};
 
 use crate::{Error, FileType, GuestPath, Stage};
@@ -160,6 +164,12 @@ pub fn read(stage: &Stage<'_>) -> Result<Boot, Error> {
     for (path, by) in GENERATED {
         if stage.stat(path)?.is_some() {
             boot.generated.push((path.to_owned(), by));
+        }
+    }
+    // Entries may have their words from GRUB's environment.
+    for entry in boot.entries.iter_mut().filter(|entry| entry.options.contains("$kernelopts")) {
+        if let Some(words) = default::saved(stage, "kernelopts")? {
+            entry.options = entry.options.replace("$kernelopts", &words);
         }
     }
     boot.defaults = default::find(stage, &boot)?;

@@ -42,7 +42,7 @@ impl Word {
     }
 
     /// The words as they stand on the command line.
-    pub(super) fn texts(&self) -> Vec<String> {
+    pub(crate) fn texts(&self) -> Vec<String> {
         let text = |value: &Option<String>| match value {
             Some(value) => format!("{}={value}", self.key),
             None => self.key.clone(),
@@ -51,7 +51,7 @@ impl Word {
     }
 
     /// Patterns of a shell's `case` for the words that this one takes the place of.
-    pub(super) fn patterns(&self) -> Vec<String> {
+    pub(crate) fn patterns(&self) -> Vec<String> {
         let key = self.key.replace(['-', '_'], "[_-]");
         if self.beside {
             return self
@@ -67,7 +67,7 @@ impl Word {
     }
 
     /// Letters that mean nothing to any of the languages that command lines are written in.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         let plain = |text: &str| {
             text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.,:/@%+~^-=".contains(&byte))
         };
@@ -91,14 +91,14 @@ impl Word {
 
 /// What a command line shall have, and what it shall not.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted<'a> {
-    pub(super) add: &'a [Word],
-    pub(super) remove: &'a [Word],
+pub(crate) struct Wanted<'a> {
+    pub(crate) add: &'a [Word],
+    pub(crate) remove: &'a [Word],
 }
 
 /// What happens to one word.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(crate) enum Change {
     Remove(usize),
     Replace(usize, String),
     Append(String),
@@ -127,7 +127,7 @@ fn same(one: &str, other: &str) -> bool {
 }
 
 impl Wanted<'_> {
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         self.add.iter().chain(self.remove).try_for_each(Word::check)
     }
 
@@ -142,7 +142,7 @@ impl Wanted<'_> {
 
     /// What has to be done to a line of these words. Without `grow`, words that are not there at all
     /// are not added.
-    pub(super) fn changes(&self, words: &[&str], grow: bool) -> Vec<Change> {
+    pub(crate) fn changes(&self, words: &[&str], grow: bool) -> Vec<Change> {
         let end = words.iter().position(|word| *word == "--").unwrap_or(words.len());
         let words = &words[..end];
         let mut changes = Vec::new();
@@ -198,7 +198,7 @@ impl Wanted<'_> {
     }
 
     /// The line `text` with its words as they shall be; the blanks between those that stay are kept.
-    pub(super) fn line(&self, text: &str, grow: bool) -> String {
+    pub(crate) fn line(&self, text: &str, grow: bool) -> String {
         let spans = spans(text);
         let words: Vec<&str> = spans.iter().map(|span| &text[span.clone()]).collect();
         let changes = self.changes(&words, grow);
@@ -215,7 +215,7 @@ fn same_device(one: &str, other: &str) -> bool {
 }
 
 /// Where the words of a plain command line are.
-pub(super) fn spans(text: &str) -> Vec<Range<usize>> {
+pub(crate) fn spans(text: &str) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     let mut start = None;
     let mut quoted = false;
@@ -234,11 +234,11 @@ pub(super) fn spans(text: &str) -> Vec<Range<usize>> {
 }
 
 /// A piece of text and what takes its place.
-pub(super) type Edit = (Range<usize>, String);
+pub(crate) type Edit = (Range<usize>, String);
 
 /// What `changes` of the words at `spans` means for the text; `start` is where the first word of an
 /// empty line would stand.
-pub(super) fn edits(
+pub(crate) fn edits(
     text: &str,
     start: usize,
     spans: &[Range<usize>],
@@ -287,7 +287,7 @@ pub(super) fn edits(
 }
 
 /// The text with its edits, which do not overlap.
-pub(super) fn patch(text: &str, mut edits: Vec<Edit>) -> String {
+pub(crate) fn patch(text: &str, mut edits: Vec<Edit>) -> String {
     edits.sort_by_key(|(range, _)| (range.start, range.end));
     let mut out = String::new();
     let mut at = 0;

@@ -6,17 +6,18 @@
 
 mod line;
 mod menus;
-mod script;
+pub(super) mod script;
 mod sources;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 pub use line::Word;
+pub(super) use line::{Wanted, edits, patch};
+pub(super) use sources::grub_settings;
 
 use super::{Boot, Language};
 use crate::{Error, Set, Stage};
-use line::Wanted;
 
 /// Linux's `COMMAND_LINE_SIZE` on x86 and arm64, with the zero byte at the end.
 const LONGEST: usize = 2048;

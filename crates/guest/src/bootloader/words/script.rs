@@ -8,13 +8,13 @@ use super::line::{Edit, edits, patch};
 use super::{OPTIONS_VARIABLE, Work};
 
 /// A command of a script: its words, and where they are.
-struct Command<'a> {
-    line: usize,
-    words: Vec<(std::ops::Range<usize>, &'a [Part])>,
+pub(crate) struct Command<'a> {
+    pub(crate) line: usize,
+    pub(crate) words: Vec<(std::ops::Range<usize>, &'a [Part])>,
 }
 
 /// The commands of a script, whatever block they stand in.
-fn commands(tokens: &[Token]) -> Vec<Command<'_>> {
+pub(crate) fn commands(tokens: &[Token]) -> Vec<Command<'_>> {
     let mut commands = Vec::new();
     let mut current: Option<Command<'_>> = None;
     for token in tokens {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{OPTIONS_VARIABLE, Wanted, Why, Work};
-use crate::{Error, FileType};
+use crate::{Error, FileType, Set, Stage};
 
 /// GRUB's environment block (`grub-core/lib/envblk.c`) is this long, always.
 const BLOCK: usize = 1024;
@@ -101,23 +101,9 @@ impl Work<'_, '_> {
 
     /// The settings of grub-mkconfig.
     fn grub_defaults(&mut self) -> Result<(), Error> {
-        let mut generator = None;
-        for path in GENERATORS {
-            generator = match generator {
-                Some(found) => Some(found),
-                None => super::super::text(self.stage, path)?,
-            };
-        }
-        let directory = self
-            .stage
-            .stat("/etc/default/grub.d")?
-            .is_some_and(|metadata| metadata.kind == FileType::Directory);
         let main = self.text(DEFAULTS)?;
-        if generator.is_none() && main.is_none() && !directory {
-            return Ok(());
-        }
-        let reads_directory = generator.as_deref().map_or(directory, |text| text.contains("default/grub.d"));
-        if reads_directory {
+        let Some(place) = place(self.stage)? else { return Ok(()) };
+        if place == Place::Directory {
             let old = self.text(DROP_IN)?.unwrap_or_default();
             let new = merged(&old, self.wanted);
             // Nothing to say needs no file.
@@ -162,6 +148,68 @@ impl Work<'_, '_> {
             self.put(&path, &text, new);
         }
         Ok(())
+    }
+}
+
+/// Where the settings of grub-mkconfig can be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// A file of our own is read.
+    Directory,
+    /// There is one file for all of them.
+    File,
+}
+
+fn place(stage: &Stage<'_>) -> Result<Option<Place>, Error> {
+    let mut generator = None;
+    for path in GENERATORS {
+        generator = match generator {
+            Some(found) => Some(found),
+            None => super::super::text(stage, path)?,
+        };
+    }
+    let is_directory = |metadata: crate::Metadata| metadata.kind == FileType::Directory;
+    let directory = stage.stat("/etc/default/grub.d")?.is_some_and(is_directory);
+    if generator.is_none() && !directory && super::super::text(stage, DEFAULTS)?.is_none() {
+        return Ok(None);
+    }
+    let reads = generator.as_deref().map_or(directory, |text| text.contains("default/grub.d"));
+    Ok(Some(if reads { Place::Directory } else { Place::File }))
+}
+
+/// Gives grub-mkconfig these settings, whatever else is set: in a file of our own with `topic` in
+/// its name, or among the others where only one file is read.
+///
+/// # Errors
+/// A file that cannot be read.
+pub(crate) fn grub_settings(
+    stage: &mut Stage<'_>,
+    topic: &str,
+    settings: &[(&str, &str)],
+) -> Result<(), Error> {
+    match place(stage)? {
+        None => Ok(()),
+        Some(Place::Directory) => {
+            let lines: String =
+                settings.iter().map(|(name, value)| format!("{name}=\"{value}\"\n")).collect();
+            let path = DROP_IN.replace(".cfg", &format!("-{topic}.cfg"));
+            stage.write(&path, format!("# Written by hardtack.\n{lines}"), Set::default())
+        }
+        Some(Place::File) => {
+            let mut text = stage.read_text(DEFAULTS)?.unwrap_or_default();
+            for (name, value) in settings {
+                let line = format!("{name}=\"{value}\"");
+                let is =
+                    |line: &str| line.trim().strip_prefix(name).is_some_and(|rest| rest.starts_with('='));
+                if text.lines().rfind(|line| is(line)) == Some(line.as_str()) {
+                    continue;
+                }
+                let kept: String = text.split_inclusive('\n').filter(|line| !is(line)).collect();
+                let gap = if kept.is_empty() || kept.ends_with('\n') { "" } else { "\n" };
+                text = format!("{kept}{gap}{line}\n");
+            }
+            stage.write(DEFAULTS, text, Set::default())
+        }
     }
 }
 
