@@ -15,6 +15,7 @@ const HEADER: &str = "# Made by hardtack for a hardening profile; the next build
 pub(crate) const PATHS: &[&str] = &[
     "/etc/sysctl.d/99-zz-hardtack.conf",
     "/etc/modprobe.d/60-hardtack.conf",
+    crate::families::accounts::PROFILE_D,
     crate::families::pam::DROP_IN,
     crate::first_boot::SCRIPT,
     crate::first_boot::UNIT,

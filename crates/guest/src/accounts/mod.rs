@@ -125,6 +125,14 @@ pub fn set_password(stage: &mut Stage<'_>, name: &str, field: &str, epoch: i64) 
     Ok(())
 }
 
+/// Puts `value` into a field (counted from 0) of the line of `name` in `/etc/shadow`, where it has one.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn set_field(stage: &mut Stage<'_>, name: &str, field: usize, value: &str) -> Result<(), Error> {
+    set_fields(stage, SHADOW, name, &[(field, value)])
+}
+
 /// Puts values into fields (counted from 0) of the line of `name`, where `path` has that line.
 fn set_fields(stage: &mut Stage<'_>, path: &str, name: &str, values: &[(usize, &str)]) -> Result<(), Error> {
     let old = text(stage, path)?;

@@ -1,6 +1,6 @@
 //! The rules, one module for each kind; they stand here in the order of the benchmarks.
 
-mod accounts;
+pub(crate) mod accounts;
 mod aide;
 mod auditd;
 mod banners;

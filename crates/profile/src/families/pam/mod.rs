@@ -21,6 +21,7 @@ use lock::{Limit, Limits, Lock};
 pub(crate) use quality::DROP_IN;
 use quality::Value;
 use stacks::Maker;
+pub(crate) use stacks::holds;
 pub(crate) use wishes::{Wishes, finish};
 
 const UNIX: &str = "pam_unix.so";

@@ -143,7 +143,7 @@ pub(super) fn module(stage: &Stage<'_>, name: &str) -> Result<Option<String>, Er
 }
 
 /// Whether a program or module holds these bytes: what it was built with.
-pub(super) fn holds(stage: &Stage<'_>, path: &str, word: &str) -> bool {
+pub(crate) fn holds(stage: &Stage<'_>, path: &str, word: &str) -> bool {
     let bytes = stage.read_limited(path, LARGEST_MODULE).ok().flatten().unwrap_or_default();
     bytes.windows(word.len()).any(|window| window == word.as_bytes())
 }
