@@ -70,6 +70,20 @@ impl Ini {
         Ok(ini)
     }
 
+    /// The words of a list: those of all assignments, but for the ones before an empty one; and where the last one is.
+    pub(crate) fn words(&self, section: &str, key: &str) -> (Vec<&str>, Option<&Assignment>) {
+        let mut words = Vec::new();
+        let mut last = None;
+        for (_, _, assignment) in self.0.iter().filter(|(of, name, _)| of == section && name == key) {
+            if assignment.value.is_empty() {
+                words.clear();
+            }
+            words.extend(assignment.value.split_whitespace());
+            last = Some(assignment);
+        }
+        (words, last)
+    }
+
     fn add(&mut self, path: &str, text: &str) {
         let mut section = String::new();
         for (index, line) in text.lines().enumerate() {

@@ -21,6 +21,7 @@ const RPM: &[(&str, &str)] = &[
     ("nftables", "nftables"),
     ("rsyslog", "rsyslog"),
     ("sudo", "sudo"),
+    ("systemd-timesyncd", "chrony"),
 ];
 
 /// These packages are there.
@@ -63,7 +64,7 @@ impl Measure for Wanted {
         })
     }
 
-    fn installs(&self) -> &'static [&'static str] {
+    fn installs(&self, _: &View<'_>) -> &'static [&'static str] {
         self.0
     }
 }
@@ -116,7 +117,7 @@ pub fn wanted(profile: &Profile, view: &View<'_>) -> (Vec<&'static str>, Vec<&'s
     let (mut install, mut remove) = (Vec::new(), Vec::new());
     for (rule, exception) in profile.selected(view.is_ubuntu()) {
         if exception.is_none() {
-            install.extend(rule.measure.installs().iter().filter(|name| !view.has_package(name)));
+            install.extend(rule.measure.installs(view).iter().filter(|name| !view.has_package(name)));
             remove.extend(rule.measure.removes().iter().filter(|name| view.has_package(name)));
         }
     }

@@ -1,5 +1,0 @@
-//! Time, cron and at.
-
-use crate::Rule;
-
-pub(super) const RULES: &[Rule] = &[];
