@@ -40,9 +40,17 @@ pub(crate) fn files(stage: &Stage<'_>, directories: &[&str], suffix: &str) -> Re
     Ok(files.into_values().collect())
 }
 
-/// The text of a file, if it is one and can be read: a link to /dev/null masks it, and hostile ones say nothing.
+/// No configuration is longer.
+const LIMIT: u64 = 8 << 20;
+
+/// The text of a file to look at, if it is one and can be read: a link to /dev/null masks it. Letters of another encoding
+/// hide nothing; who writes it back reads it by [`Stage::read_text`].
 pub(crate) fn text(stage: &Stage<'_>, path: &str) -> Option<String> {
-    stage.read_text(path).ok().flatten()
+    let bytes = stage.read_limited(path, LIMIT).ok().flatten()?;
+    Some(
+        String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+    )
 }
 
 /// A configuration of systemd: `/etc/systemd/NAME.conf` and its drop-ins (systemd-system.conf(5)).

@@ -224,7 +224,7 @@ pub(crate) fn mask(bench: &mut Bench<'_, '_>, unit: &str) -> Result<(), Error> {
     }
     if starts_itself(stage, &job) {
         let path = format!("/etc/init/{job}.override");
-        let mut content = text(stage, &path).unwrap_or_default();
+        let mut content = stage.read_text(&path)?.unwrap_or_default();
         if !content.is_empty() && !content.ends_with('\n') {
             content.push('\n');
         }

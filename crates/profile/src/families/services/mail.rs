@@ -73,7 +73,7 @@ fn edit(
     value: &str,
     read: Read,
 ) -> Result<(), Error> {
-    let Some(text) = text(stage, path) else { return Ok(()) };
+    let Some(text) = stage.read_text(path)? else { return Ok(()) };
     let line = format!("{key}{sign}{value}");
     let mut lines: Vec<&str> = text.lines().collect();
     match read(&text, key) {

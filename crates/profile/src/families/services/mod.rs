@@ -6,13 +6,15 @@
 
 mod mail;
 mod service;
+
 #[cfg(test)]
 mod tests;
 
 use crate::packages::Unwanted;
 use crate::{Level, Rule};
 use mail::MailLocal;
-use service::{ListenList, Service};
+use service::ListenList;
+pub(super) use service::Service;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new(

@@ -6,7 +6,7 @@ use crate::merged::text;
 use crate::{Bench, Error, Finding, Measure, View, units};
 
 /// Nothing starts any of these units.
-pub(super) struct Service {
+pub(crate) struct Service {
     rule: &'static str,
     units: &'static [&'static str],
     /// Names of services in /etc/inetd.conf and /etc/xinetd.d.
@@ -23,11 +23,11 @@ const SUPER_SERVERS: [&str; 5] = [
 ];
 
 impl Service {
-    pub(super) const fn new(rule: &'static str, units: &'static [&'static str]) -> Self {
+    pub(crate) const fn new(rule: &'static str, units: &'static [&'static str]) -> Self {
         Self { rule, units, inetd: &[] }
     }
 
-    pub(super) const fn inetd(self, inetd: &'static [&'static str]) -> Self {
+    pub(crate) const fn inetd(self, inetd: &'static [&'static str]) -> Self {
         Self { inetd, ..self }
     }
 

@@ -84,7 +84,7 @@ impl Measure for User {
     fn apply(&self, bench: &mut Bench<'_, '_>) -> Result<(), Error> {
         // Both distributions' programs have a user built in.
         if let Some(user) = Self::root(bench.stage)? {
-            let content = text(bench.stage, &user.path).unwrap_or_default();
+            let content = bench.stage.read_text(&user.path)?.unwrap_or_default();
             let kept: String = content
                 .lines()
                 .enumerate()

@@ -5,7 +5,7 @@ use hardtack_report::Place;
 
 use super::chrony;
 use super::daemon::{Kind, chosen};
-use crate::merged::{Ini, text};
+use crate::merged::Ini;
 use crate::{Bench, Error, Finding, Measure, View};
 
 const DROP_IN: &str = "/etc/systemd/timesyncd.conf.d/50-hardtack.conf";
@@ -108,7 +108,7 @@ impl Measure for Chrony {
             return Ok(());
         }
         // Before chrony 4.0, and on RHEL, there is no directory of sources.
-        let mut content = text(bench.stage, main).unwrap_or_default();
+        let mut content = bench.stage.read_text(main)?.unwrap_or_default();
         let missing = Self::missing(bench.stage, servers)?;
         if !content.ends_with('\n') && !missing.is_empty() {
             content.push('\n');

@@ -1,5 +1,0 @@
-//! journald, rsyslog, logrotate.
-
-use crate::Rule;
-
-pub(super) const RULES: &[Rule] = &[];
