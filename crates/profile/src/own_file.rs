@@ -19,7 +19,7 @@ pub(crate) const PATHS: &[&str] = &[
     crate::families::pam::DROP_IN,
     "/etc/systemd/timesyncd.conf.d/50-hardtack.conf",
     "/etc/chrony/sources.d/hardtack.sources",
-    "/etc/systemd/journald.conf.d/60-hardtack.conf",
+    "/etc/systemd/journald.conf.d/zz-hardtack.conf",
     "/etc/rsyslog.d/00-hardtack.conf",
     "/etc/apt/apt.conf.d/99hardtack-upgrades",
     crate::first_boot::SCRIPT,

@@ -37,10 +37,10 @@ fn open(stage: &Stage<'_>, checked: bool) -> Result<Vec<(String, u32, u32)>, Err
             }
             let path = format!("{directory}/{name}");
             match stage.lstat(&path)? {
-                Some(there) if there.kind == FileType::Directory => {
-                    if depth < DEPTH && path != "/var/log/journal" {
-                        pending.push((path, depth + 1));
-                    }
+                Some(there)
+                    if there.kind == FileType::Directory && depth < DEPTH && path != "/var/log/journal" =>
+                {
+                    pending.push((path, depth + 1));
                 }
                 Some(there) if there.kind == FileType::Regular => {
                     let most = most(&name, checked);

@@ -7,7 +7,8 @@ use super::rsyslog::is_chosen;
 use crate::merged::{Ini, files, text};
 use crate::{Bench, Error, Finding, Measure, View, units};
 
-const DROP_IN: &str = "/etc/systemd/journald.conf.d/60-hardtack.conf";
+/// Debian 13 has a drop-in `syslog.conf`, which comes behind all numbers.
+const DROP_IN: &str = "/etc/systemd/journald.conf.d/zz-hardtack.conf";
 const UNIT: &str = "systemd-journald.service";
 /// More than this, kept free, leaves nothing for logs on disks of 8 GB, as clouds have them.
 const MOST_FREE: u64 = 4 << 30;

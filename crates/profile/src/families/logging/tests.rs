@@ -46,9 +46,19 @@ fn the_journal_is_bounded_and_kept() {
         assert!(matches!(before[index], Finding::Fail { .. }), "{}: {:?}", ids[index], before[index]);
     }
     assert_eq!(after, vec![Finding::Pass; 5]);
-    let drop_in = stage.read_text("/etc/systemd/journald.conf.d/60-hardtack.conf").unwrap().unwrap();
+    let drop_in = stage.read_text("/etc/systemd/journald.conf.d/zz-hardtack.conf").unwrap().unwrap();
     assert!(drop_in.contains("\n[Journal]\nSystemMaxUse=200M\n"), "{drop_in}");
     assert_eq!(drop_in.matches("[Journal]").count(), 1);
+}
+
+/// Debian 13's own drop-in.
+#[test]
+fn a_drop_in_with_a_name_of_letters_does_not_win() {
+    let tree =
+        journald().file("/usr/lib/systemd/journald.conf.d/syslog.conf", "[Journal]\nForwardToSyslog=yes\n");
+    let (before, after) = done(&tree, &["journald-no-forward"]);
+    assert!(matches!(before[0], Finding::Fail { .. }));
+    assert_eq!(after, [Finding::Pass]);
 }
 
 /// The role's value: nothing would be kept on a disk of 8 GB.
@@ -105,7 +115,7 @@ fn rsyslog_keeps_the_logs_where_it_is_enabled() {
     let tree = rsyslog(DEBIAN);
     let (_, after, stage) = carry_out(&tree, &Settings::default(), &ids);
     assert_eq!(after, vec![Finding::Pass; 6]);
-    let drop_in = stage.read_text("/etc/systemd/journald.conf.d/60-hardtack.conf").unwrap().unwrap();
+    let drop_in = stage.read_text("/etc/systemd/journald.conf.d/zz-hardtack.conf").unwrap().unwrap();
     assert!(drop_in.ends_with("\n[Journal]\nForwardToSyslog=yes\n"), "{drop_in}");
     // There, and off: the journal keeps them.
     let off = journald().file("/etc/rsyslog.conf", DEBIAN);
@@ -140,8 +150,9 @@ fn what_listens_is_commented_out() {
     let Finding::Fail { places, .. } = &before[0] else { panic!("{before:?}") };
     assert_eq!(places.iter().map(|place| place.line).collect::<Vec<_>>(), [Some(3), Some(6)]);
     assert_eq!(after, [Finding::Pass]);
+    let text = stage.read_text("/etc/rsyslog.conf").unwrap().unwrap();
     assert!(
-        stage.contains(
+        text.contains(
             "#input(\n#  type=\"imtcp\"\n#  port=\"514\")\n#$UDPServerRun 514\ninput(type=\"imfile\""
         )
     );

@@ -75,8 +75,8 @@ pub(super) struct User;
 impl User {
     /// What says that it runs as root.
     fn root(stage: &Stage<'_>) -> Result<Option<Assignment>, Error> {
-        let users = directives(stage)?.into_iter().filter(|(word, _)| word == "user");
-        Ok(users.map(|(_, user)| user).last().filter(|user| matches!(user.value.as_str(), "root" | "0")))
+        let last = directives(stage)?.into_iter().rfind(|(word, _)| word == "user");
+        Ok(last.map(|(_, user)| user).filter(|user| matches!(user.value.as_str(), "root" | "0")))
     }
 }
 
