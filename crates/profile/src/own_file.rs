@@ -14,6 +14,7 @@ const HEADER: &str = "# Made by hardtack for a hardening profile; the next build
 /// All files that rules write as ours alone: those that no rule wants any more are taken away.
 pub(crate) const PATHS: &[&str] = &[
     "/etc/sysctl.d/99-zz-hardtack.conf",
+    "/etc/grub.d/01_hardtack",
     "/etc/modprobe.d/60-hardtack.conf",
     crate::families::accounts::PROFILE_D,
     "/etc/security/limits.d/60-hardtack.conf",

@@ -128,13 +128,17 @@ impl Measure for Keys {
 struct CtrlAltDel(Keys);
 
 const CTRL_ALT_DEL: &str = "ctrl-alt-del.target";
+const CTRL_ALT_DEL_MASK: &str = "/etc/systemd/system/ctrl-alt-del.target";
 const CTRL_ALT_DEL_JOB: &str = "/etc/init/control-alt-delete.conf";
 const CTRL_ALT_DEL_OFF: &str = "/etc/init/control-alt-delete.override";
 
 impl Measure for CtrlAltDel {
     fn apply(&self, bench: &mut Bench<'_, '_>) -> Result<(), Error> {
         self.0.apply(bench)?;
-        units::mask(bench, CTRL_ALT_DEL)?;
+        // A name of reboot.target, which is needed: only the name is masked.
+        if units::file(bench.stage, CTRL_ALT_DEL)?.is_some() {
+            bench.stage.symlink(CTRL_ALT_DEL_MASK, "/dev/null")?;
+        }
         units::mask(bench, "control-alt-delete.service")
     }
 

@@ -59,6 +59,11 @@ fn all_of_them_hold_once_done() {
         stage.read_link("/etc/systemd/system/ctrl-alt-del.target").unwrap().as_deref(),
         Some("/dev/null")
     );
+    assert_eq!(
+        stage.lstat("/etc/systemd/system/reboot.target").unwrap(),
+        None,
+        "the machine can be rebooted"
+    );
 }
 
 #[test]
