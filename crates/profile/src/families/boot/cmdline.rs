@@ -118,8 +118,8 @@ fn has(entry: &BootEntry, word: &str) -> bool {
         None => (text.replace('-', "_"), None),
     };
     let (key, value) = split(word);
-    let words = entry.options.split_whitespace().map(split);
-    words.filter(|(there, _)| *there == key).last().is_some_and(|(_, there)| there == value)
+    let mut words = entry.options.split_whitespace().map(split).rev();
+    words.find(|(there, _)| *there == key).is_some_and(|(_, there)| there == value)
 }
 
 fn place(entry: &BootEntry) -> Place {
