@@ -60,6 +60,7 @@ pub(crate) fn users(stage: &Stage<'_>, sshd: Option<&Config>, options: Options) 
                 None => "locked",
             },
             expired: ended || overdue,
+            ended,
             keys: keys(stage, &user.name, home, &own, sshd)?,
             sudo: sudo(&rules, &user.name, user.uid, &own),
             code_secret: home.starts_with('/') && is_file(stage, &format!("{home}/.google_authenticator")),

@@ -51,8 +51,7 @@ pub(crate) fn read(
         (false, false) => "none",
     };
     let found = part(problems, "boot loader", bootloader::read(stage));
-    let first = found.defaults.first().and_then(|index| found.entries.get(*index)).or(found.entries.first());
-    boot.entry = first.map(|entry| Entry {
+    boot.entry = first_entry(&found).map(|entry| Entry {
         title: entry.title.clone(),
         origin: entry.origin.clone(),
         kernel: entry.kernel.clone().unwrap_or_else(|| format!("{} (missing)", entry.kernel_name)),
@@ -73,6 +72,11 @@ pub(crate) fn read(
         boot.kernels.push(kernel(stage, version, problems));
     }
     boot
+}
+
+/// What is started when nobody chooses.
+pub(crate) fn first_entry(found: &bootloader::Boot) -> Option<&bootloader::BootEntry> {
+    found.defaults.first().and_then(|index| found.entries.get(*index)).or(found.entries.first())
 }
 
 fn kernel(stage: &Stage<'_>, version: &str, problems: &mut Vec<String>) -> Kernel {

@@ -2,6 +2,7 @@
 //!
 //! * [`facts`]: what recipes may ask of an image.
 //! * [`model`]: what `inspect` tells, and its JSON; [`text`]: the same for people.
+//! * [`ways`]: who gets in, where, with what.
 //! * [`diff`]: two trees compared.
 //!
 //! What is damaged is told beside what can be read: each part of an [`Inspection`] is looked at by itself.
@@ -18,6 +19,7 @@ mod logins;
 pub mod model;
 mod system;
 pub mod text;
+pub mod ways;
 
 use std::sync::Arc;
 

@@ -250,6 +250,9 @@ pub struct User {
     pub password: &'static str,
     /// The account, or its password, has ended.
     pub expired: bool,
+    /// The account has ended.
+    #[serde(skip)]
+    pub ended: bool,
     /// Lines in the files in which sshd looks for keys.
     pub keys: usize,
     /// Names of groups.
@@ -291,12 +294,47 @@ pub struct PamService {
 /// A way into the machine.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct WayIn {
-    /// "ssh", "console", "cloud-init", "cloud agent" or "other".
+    /// "ssh", "console", "emergency", "boot loader", "cloud-init", "hardtack-agent", "cloud agent" or "other".
     pub by: &'static str,
     /// Who.
     pub who: String,
     /// With what: alternatives, each a list joined by "+".
     pub with: Vec<String>,
+    /// Where alone: terminals, or the `Match` block that a connection must be of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only: Option<String>,
+    /// What is still to come, or to be known; often empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub note: String,
+    /// A program of a cloud, by its name in recipes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<&'static str>,
+    /// The recipe keeps it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
+}
+
+impl WayIn {
+    pub(crate) fn new(by: &'static str, who: &str, with: impl Into<String>) -> Self {
+        Self { by, who: who.to_owned(), with: vec![with.into()], ..Self::default() }
+    }
+
+    /// Who, with what and where, in one line.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let mut line = format!("{}: {}", self.who, self.with.join(", or "));
+        if let Some(only) = &self.only {
+            let word = if self.by == "ssh" { "where" } else { "on" };
+            line.push_str(&format!(", {word} {only}"));
+        }
+        if !self.note.is_empty() {
+            line.push_str(&format!(" ({})", self.note));
+        }
+        if self.kept {
+            line.push_str(" (kept)");
+        }
+        line
+    }
 }
 
 /// cloud-init.

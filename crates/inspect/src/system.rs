@@ -9,27 +9,10 @@ use hardtack_report::visible;
 
 use crate::facts::{Facts, Init, Initramfs};
 use crate::model::{Agent, CloudInit, Disk, Os, Package, Packages, System};
-use crate::{Options, accounts, boot, leftovers, logins, part};
+use crate::{Options, accounts, boot, leftovers, logins, part, ways};
 
 /// Texts that are looked at have no more; the largest cloud.cfg has some 5 KiB.
 const TEXT_LIMIT: u64 = 1 << 20;
-
-/// Programs of clouds: what they are, and where they lie.
-const CLOUD_AGENTS: &[(&str, &[&str])] = &[
-    ("Google guest agent (accounts, keys, scripts)", &["/usr/bin/google_guest_agent"]),
-    ("Google OS Login", &["/usr/bin/google_authorized_keys"]),
-    ("Azure Linux agent (accounts, extensions)", &["/usr/sbin/waagent", "/usr/bin/waagent"]),
-    ("SSM agent of AWS (commands, sessions)", &["/usr/bin/amazon-ssm-agent", "/snap/bin/amazon-ssm-agent"]),
-    (
-        "EC2 Instance Connect (keys)",
-        &["/usr/share/ec2-instance-connect/eic_run_authorized_keys", "/opt/aws/bin/eic_run_authorized_keys"],
-    ),
-    ("QEMU guest agent (commands, passwords)", &["/usr/sbin/qemu-ga", "/usr/bin/qemu-ga"]),
-    ("VMware tools (commands)", &["/usr/bin/vmtoolsd"]),
-    ("Oracle cloud agent", &["/usr/libexec/oracle-cloud-agent/agent"]),
-    ("afterburn (keys)", &["/usr/bin/afterburn"]),
-    ("Ignition", &["/usr/lib/dracut/modules.d/30ignition", "/usr/bin/ignition"]),
-];
 
 pub(crate) fn read(
     guest: &Guest,
@@ -67,18 +50,83 @@ pub(crate) fn read(
         part(problems, "users", accounts::users(&stage, sshd.as_ref().map(|(_, config)| config), options));
     system.pam = logins::pam(&stage);
     system.cloud_init = part(problems, "cloud-init", cloud_init(&stage));
-    for (name, paths) in CLOUD_AGENTS {
-        if paths.iter().any(|path| stage.stat(path).ok().flatten().is_some()) {
-            system.cloud_agents.push((*name).to_owned());
-        }
-    }
+    let agents = part(problems, "cloud agents", ways::agents::find(&stage, &[]));
+    system.cloud_agents.extend(agents.iter().map(|found| found.agent.what.to_owned()));
     system.agent = part(problems, "hardtack-agent", agent(&stage));
     system.machine_id = part(problems, "machine-id", machine_id(&stage).map(Some)).unwrap_or("unreadable");
     system.selinux = part(problems, "SELinux", selinux(&stage));
     (system.leftovers, system.host_keys) = leftovers::read(&stage, &system.users, problems);
-    system.ways_in = logins::ways_in(&stage, &system, sshd.as_ref().map(|(_, config)| config), problems);
+    let config = sshd.as_ref().map(|(_, config)| config.clone());
+    let coming = coming(&stage, &system, problems);
+    match ways::Judge::of(&stage, config, system.users.clone(), system.pam.clone(), coming) {
+        Ok(judge) => {
+            let found = judge.ways();
+            system.ways_in = found.ways;
+            problems.extend(found.problems);
+        }
+        Err(error) => problems.push(format!("ways in: {error}")),
+    }
     system.sshd = sshd.map(|(sshd, _)| sshd);
     system
+}
+
+/// What the first boot brings, by the image itself.
+fn coming(stage: &Stage<'_>, system: &System, problems: &mut Vec<String>) -> ways::Coming {
+    let cloud = system.cloud_init.as_ref().filter(|cloud| !cloud.disabled);
+    let replaced = system.agent.as_ref().is_some_and(|agent| agent.mode == "replace");
+    let text = part(problems, "hardtack-agent", text(stage, "/etc/hardtack/agent.json"));
+    let told = text.and_then(|text| serde_json::from_str::<Told>(&text).ok()).unwrap_or_default();
+    ways::Coming {
+        accounts: told.accounts.into_iter().map(Into::into).collect(),
+        enrols: match told.mfa {
+            _ if system.agent.is_none() => ways::Enrols::Nobody,
+            Some(mfa) if mfa.others != "enrol" => ways::Enrols::Listed(mfa.users),
+            _ => ways::Enrols::All,
+        },
+        default_user: cloud.and_then(|cloud| cloud.default_user.clone()),
+        user_data: match (replaced, cloud) {
+            (true, _) => Some("hardtack-agent"),
+            (false, cloud) => cloud.map(|_| "cloud-init"),
+        },
+    }
+}
+
+/// What the build told the agent, as far as it counts here.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Told {
+    accounts: Vec<ToldAccount>,
+    mfa: Option<ToldMfa>,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct ToldMfa {
+    users: Vec<String>,
+    others: String,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct ToldAccount {
+    name: String,
+    shell: String,
+    groups: Vec<String>,
+    password_hash: String,
+    random_password: Option<serde::de::IgnoredAny>,
+    authorized_keys: Vec<String>,
+}
+
+impl From<ToldAccount> for ways::Account {
+    fn from(told: ToldAccount) -> Self {
+        Self {
+            name: told.name,
+            shell: told.shell,
+            groups: told.groups,
+            password: !told.password_hash.is_empty() || told.random_password.is_some(),
+            keys: told.authorized_keys.len(),
+        }
+    }
 }
 
 fn word<T: PartialEq>(words: &[(&'static str, T)], wanted: T) -> &'static str {

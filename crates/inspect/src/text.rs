@@ -262,7 +262,7 @@ fn one_system(page: &mut Page, system: &System) {
     }
     page.group("Ways in");
     for way in &system.ways_in {
-        page.line(way.by, format!("{}: {}", way.who, way.with.join(", or ")));
+        page.line(way.by, way.sentence());
     }
     if system.ways_in.is_empty() {
         page.line("none", "nobody can log in");

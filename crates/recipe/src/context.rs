@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hardtack_credentials::AgentConfig;
 use hardtack_guest::Stage;
+use hardtack_inspect::ways::WaysIn;
 
 use crate::supply::Supplied;
 
@@ -65,6 +66,8 @@ pub struct Context<'a, 't> {
     pub options: Options,
     /// What repositories have given for the step `packages`; `None` when none was asked.
     pub supplied: Option<Arc<Supplied>>,
+    /// Who gets in, when all steps are done.
+    pub ways_in: Option<WaysIn>,
 }
 
 #[cfg(test)]
@@ -81,6 +84,7 @@ impl<'a, 't> Context<'a, 't> {
             passed_over: None,
             options: Options::default(),
             supplied: None,
+            ways_in: None,
         }
     }
 }

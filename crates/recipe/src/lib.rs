@@ -17,6 +17,7 @@ mod verify;
 mod ways_in;
 
 pub use context::{Context, Facts, Note, Options, StepError, Weight};
+pub use hardtack_inspect::ways::WaysIn;
 pub use load::{
     Class, Given, HostFiles, HostType, LoadError, RealFiles, Row, load_matrix, load_recipe, load_recipe_with,
     recipe_schema,
@@ -24,7 +25,7 @@ pub use load::{
 pub use model::{Recipe, Skipped};
 pub use plan::{PLAN_SCHEMA, Plan};
 pub use redact::redact;
-pub use run::{Surroundings, stage_recipe};
+pub use run::{Staged, Surroundings, stage_and_judge, stage_recipe};
 pub use secret::{REDACTED, Secret};
 pub use steps::profile::verify as verify_profile;
 pub use verify::{Verified, verify};

@@ -9,7 +9,7 @@ use similar::TextDiff;
 use crate::private;
 use crate::redact::Redactor;
 use crate::steps::agent::CONFIG;
-use crate::{Note, REDACTED, Weight};
+use crate::{Note, REDACTED, WaysIn, Weight};
 
 /// The version of the JSON of plans.
 pub const PLAN_SCHEMA: u32 = 1;
@@ -25,6 +25,7 @@ pub struct Plan<'s, 't> {
     notes: Vec<Said>,
     disk: Vec<String>,
     tasks: Vec<Task>,
+    ways_in: Option<WaysIn>,
 }
 
 #[derive(Serialize)]
@@ -35,6 +36,8 @@ struct JsonPlan<'a> {
     packages: Vec<JsonPackage<'a>>,
     tasks: &'a [Task],
     notes: &'a [Said],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ways_in: Option<&'a WaysIn>,
 }
 
 #[derive(Serialize)]
@@ -113,7 +116,7 @@ impl<'s, 't> Plan<'s, 't> {
         let changes = stage.changes()?;
         let redactor = Redactor::new(stage.secrets());
         let tasks = tasks(stage, &changes, &redactor)?;
-        Ok(Self { stage, changes, redactor, notes: Vec::new(), disk: Vec::new(), tasks })
+        Ok(Self { stage, changes, redactor, notes: Vec::new(), disk: Vec::new(), tasks, ways_in: None })
     }
 
     /// With what the steps said.
@@ -136,6 +139,19 @@ impl<'s, 't> Plan<'s, 't> {
     pub fn with_disk(mut self, disk: Vec<String>) -> Self {
         self.disk = disk;
         self
+    }
+
+    /// With who gets into the result.
+    #[must_use]
+    pub fn with_ways_in(mut self, ways_in: WaysIn) -> Self {
+        self.ways_in = Some(ways_in);
+        self
+    }
+
+    /// Who gets into the result; none where nobody has said.
+    #[must_use]
+    pub fn ways_in(&self) -> Option<&WaysIn> {
+        self.ways_in.as_ref()
     }
 
     /// The entries.
@@ -183,6 +199,7 @@ impl<'s, 't> Plan<'s, 't> {
             changes,
             tasks: &self.tasks,
             notes: &self.notes,
+            ways_in: self.ways_in.as_ref(),
         };
         // Strings and lists of strings always serialise.
         Ok(serde_json::to_string(&plan).unwrap_or_default())

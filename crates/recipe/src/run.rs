@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use hardtack_credentials::AgentConfig;
 use hardtack_guest::{GuestPath, Stage, State};
+use hardtack_inspect::ways::WaysIn;
 use hardtack_profile::Phase;
 
 use crate::model::operation::Operation;
@@ -47,14 +48,36 @@ pub fn stage_recipe(
     stage: &mut Stage<'_>,
     around: &Surroundings,
 ) -> Result<Vec<Note>, StepError> {
+    Ok(stage_and_judge(recipe, stage, around)?.notes)
+}
+
+/// As [`stage_recipe`], with who gets into the result.
+///
+/// # Errors
+/// As [`stage_recipe`].
+pub fn stage_and_judge(
+    recipe: &Recipe,
+    stage: &mut Stage<'_>,
+    around: &Surroundings,
+) -> Result<Staged, StepError> {
     let asked = Asked::of(recipe, stage, around)?;
-    let mut notes = pass(recipe, stage, around, &asked, &mut Straight)?;
+    let mut staged = pass(recipe, stage, around, &asked, &mut Straight)?;
     let first = states(stage)?;
-    pass(recipe, stage, around, &asked, &mut Straight)?;
+    staged.ways_in = pass(recipe, stage, around, &asked, &mut Straight)?.ways_in;
     let second = states(stage)?;
     consistent(&first, &second)?;
-    notes.extend(other_names(stage, &second)?);
-    Ok(notes)
+    ways_in::refuse_none(&staged.ways_in, stage)?;
+    staged.notes.extend(other_names(stage, &second)?);
+    Ok(staged)
+}
+
+/// What the steps came to.
+#[derive(Clone, Debug, Default)]
+pub struct Staged {
+    /// What people should know.
+    pub notes: Vec<Note>,
+    /// Who gets in, where, with what.
+    pub ways_in: WaysIn,
 }
 
 /// Tells of changed files that have other names (hard links): those keep what they have. A package
@@ -168,7 +191,7 @@ pub(crate) fn pass(
     around: &Surroundings,
     asked: &Asked<'_>,
     how: &mut dyn Conduct,
-) -> Result<Vec<Note>, StepError> {
+) -> Result<Staged, StepError> {
     let before = match steps::agent::known(stage) {
         Ok(before) => before,
         Err(error) => {
@@ -192,6 +215,7 @@ pub(crate) fn pass(
         passed_over: None,
         options: around.options,
         supplied: asked.supplied.clone(),
+        ways_in: None,
     };
     let users: Vec<_> = recipe.users().collect();
     // First, so that what the other steps bring stays.
@@ -211,6 +235,9 @@ pub(crate) fn pass(
     for index in operations.order() {
         let part = (index + 1).to_string();
         run(how, "operations", &part, &mut cx, |cx| operations.apply(index, cx))?;
+    }
+    for id in recipe.cloud_agents().map(|step| step.remove.as_slice()).unwrap_or_default() {
+        run(how, "cloud-agents", id, &mut cx, |cx| steps::cloud_agents::apply(id, cx))?;
     }
     let spoken = steps::profile::spoken(recipe, recipe.mfa().or(kept.as_ref()));
     if let Some(profile) = &recipe.profile {
@@ -256,7 +283,7 @@ pub(crate) fn pass(
     if let Some(profile) = &recipe.profile {
         run(how, "profile", "", &mut cx, |cx| steps::profile::prove(profile, cx))?;
     }
-    Ok(cx.notes)
+    Ok(Staged { notes: cx.notes, ways_in: cx.ways_in.unwrap_or_default() })
 }
 
 /// What the agent is told, before any step: what an earlier build of the image told it, without what is this recipe's

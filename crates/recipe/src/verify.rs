@@ -51,7 +51,7 @@ pub fn verify(recipe: &Recipe, tree: &dyn Tree, around: &Surroundings) -> Result
     let asked = Asked::of(recipe, &mut stage, around)?;
     let mut judge = Judge::default();
     stage.record(true);
-    let notes = pass(recipe, &mut stage, around, &asked, &mut judge)?;
+    let notes = pass(recipe, &mut stage, around, &asked, &mut judge)?.notes;
     stage.record(false);
     let first = states(&stage)?;
     let mut again = Judge::default();

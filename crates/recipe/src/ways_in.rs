@@ -1,18 +1,21 @@
-//! After all steps: is what they promise still true, and can anybody log in?
+//! After all steps: is what they promise still true, and can anybody get in?
+//!
+//! Who gets in is judged by [`hardtack_inspect::ways`]; what the first boot brings is known here.
 
-use hardtack_guest::accounts::{self, User};
-use hardtack_guest::sshd::{self, Config, Connection, in_pattern_list};
-use hardtack_guest::{FileType, Stage};
+use hardtack_guest::sshd::{Config, Connection};
+use hardtack_guest::{FileType, Stage, accounts};
+use hardtack_inspect::ways::{Account, Coming, Enrols, Judge, Person, WaysIn};
 use serde_yaml::Value;
 
-use crate::model::{Factor, MfaStep, Others, Recipe};
+use crate::model::{AgentMode, Factor, MfaStep, Others, Recipe};
 use crate::steps;
-use crate::{Context, StepError};
+use crate::steps::agent::CONFIG;
+use crate::{Context, Note, StepError, Weight};
 
 const STEP: &str = "mfa";
 
-/// Evaluates sshd and PAM once more (a `files` entry may have undone a step) and looks for a user
-/// that can log in over SSH. `kept` is what an earlier build demands of logins, where the recipe does not.
+/// Evaluates sshd and PAM once more (a `files` entry may have undone a step), looks who gets in, and refuses a
+/// recipe whose users all cannot. `kept` is what an earlier build demands of logins, where the recipe does not.
 ///
 /// # Errors
 /// Something does not hold any more, or nobody could log in.
@@ -31,61 +34,113 @@ pub(crate) fn check(
     if let Some(promise) = cx.agent.promise.clone() {
         steps::mfa::refuse_weakness(&promise, cx)?;
     }
-    match mfa {
-        Some(step) => {
-            let enrols = kept.is_some() || recipe.agent().is_some() || cx.agent.packages.is_some();
-            somebody(step, enrols, cx)
+    let enrols = kept.is_some() || recipe.agent().is_some() || cx.agent.packages.is_some();
+    let judge = Judge::read(cx.stage, coming(mfa, enrols, cx)?, Some(cx.epoch.div_euclid(86_400).max(1)))?;
+    let notes = match mfa {
+        Some(step) => somebody(step, &judge)?,
+        // Without factors only what shuts every door is certain: users may come with the launch.
+        None if recipe.sshd().is_some() && !judge.takes_any_method() => {
+            return Err(StepError::refused(
+                "sshd",
+                "every authentication method is off: nobody could log in",
+            ));
         }
-        None if recipe.sshd().is_some() => some_method(cx),
-        None => Ok(()),
-    }
-}
-
-/// Without factors only what shuts every door is certain: users may come with the launch.
-fn some_method(cx: &Context<'_, '_>) -> Result<(), StepError> {
-    let Some(version) = sshd::installed(cx.stage)? else { return Ok(()) };
-    let config = Config::load(cx.stage, version)?;
-    let methods = [
-        "PubkeyAuthentication",
-        "PasswordAuthentication",
-        "KbdInteractiveAuthentication",
-        "ChallengeResponseAuthentication",
-        "GSSAPIAuthentication",
-        "HostbasedAuthentication",
-    ];
-    let off = |name: &str| {
-        let lines = config.global(name);
-        match lines.first() {
-            Some(line) => line.words == ["no"],
-            None => matches!(name, "GSSAPIAuthentication" | "HostbasedAuthentication"),
-        }
+        None => Vec::new(),
     };
-    if methods.iter().all(|name| off(name)) {
-        return Err(StepError::refused("sshd", "every authentication method is off: nobody could log in"));
+    let mut found = judge.ways();
+    if let Some(step) = recipe.cloud_agents() {
+        found.keep(&step.keep);
     }
+    cx.notes.extend(notes);
+    if mfa.is_some() {
+        for way in &found.ways {
+            let Some(id) = way.agent.filter(|_| !way.kept) else { continue };
+            cx.warn(
+                STEP,
+                format!("asks for less: {} ({id}: step cloud-agents keeps or removes it)", way.sentence()),
+            );
+        }
+    }
+    cx.ways_in = Some(found);
     Ok(())
 }
 
-fn somebody(step: &MfaStep, enrols: bool, cx: &mut Context<'_, '_>) -> Result<(), StepError> {
-    let Some(version) = sshd::installed(cx.stage)? else { return Ok(()) };
-    let config = Config::load(cx.stage, version)?;
-    let guest = Guest { default_user: cloud_default_user(cx.stage)?, config };
+/// Refuses an image that had a way in and has none any more.
+///
+/// # Errors
+/// There is none left.
+pub(crate) fn refuse_none(found: &WaysIn, stage: &Stage<'_>) -> Result<(), StepError> {
+    if found.is_open() {
+        return Ok(());
+    }
+    let before = Stage::new(stage.lower());
+    let coming = Coming { user_data: user_data(&before, "")?, ..Coming::default() };
+    if !Judge::read(&before, coming, None)?.ways().is_open() {
+        return Ok(());
+    }
+    let mut what = "no way in is left: not over SSH, not on a console, and no cloud's program".to_owned();
+    for one in found.shut_out.iter().take(5) {
+        what.push_str(&format!("; {}: {}", one.who, one.why));
+    }
+    Err(StepError::refused("ways-in", what).hint("leave one of them what the recipe takes away"))
+}
+
+/// What user-data is carried out by, if it is.
+fn user_data(stage: &Stage<'_>, mode: &str) -> Result<Option<&'static str>, StepError> {
+    if mode == AgentMode::Replace.as_str() {
+        return Ok(Some("hardtack-agent"));
+    }
+    let there = stage.stat("/usr/bin/cloud-init")?.is_some()
+        && stage.stat("/etc/cloud/cloud-init.disabled")?.is_none();
+    Ok(there.then_some("cloud-init"))
+}
+
+/// What the first boot brings.
+fn coming(mfa: Option<&MfaStep>, enrols: bool, cx: &Context<'_, '_>) -> Result<Coming, StepError> {
+    let accounts = cx.agent.accounts.iter().map(|account| Account {
+        name: account.name.clone(),
+        shell: account.shell.clone(),
+        groups: account.groups.clone(),
+        password: !account.password_hash.is_empty() || account.random_password.is_some(),
+        keys: account.authorized_keys.len(),
+    });
+    let enrols = match mfa {
+        _ if !enrols && cx.stage.stat(CONFIG)?.is_none() => Enrols::Nobody,
+        Some(step) if step.others != Others::Enrol => Enrols::Listed(step.users.clone()),
+        _ => Enrols::All,
+    };
+    Ok(Coming {
+        accounts: accounts.collect(),
+        enrols,
+        default_user: cloud_default_user(cx.stage)?,
+        user_data: user_data(cx.stage, &cx.agent.mode)?,
+    })
+}
+
+fn somebody(step: &MfaStep, judge: &Judge<'_, '_>) -> Result<Vec<Note>, StepError> {
+    let mut notes = Vec::new();
+    if !judge.has_sshd() {
+        return Ok(notes);
+    }
+    let mut note = |weight, text| notes.push(Note { weight, step: STEP, text });
+    let wanted = factors(&step.factors);
     let mut open = false;
     let mut reasons = Vec::new();
     for name in &step.users {
-        let found = obstacles(name, &step.factors, enrols, &guest, cx)?;
+        let found = judge.obstacles(&judge.person(name), &wanted);
         open |= found.is_empty();
         if let Some(first) = found.first() {
             reasons.push(format!("{name}: {first}"));
         }
     }
     if !open && step.others != Others::Refuse {
-        let factors = if step.others == Others::Publickey { &[Factor::Publickey][..] } else { &step.factors };
-        let mut names: Vec<String> = accounts::users(cx.stage)?.into_iter().map(|user| user.name).collect();
-        names.extend(guest.default_user.clone());
-        names.retain(|name| !step.users.contains(name));
+        let wanted = match step.others {
+            Others::Publickey => factors(&[Factor::Publickey]),
+            _ => wanted.clone(),
+        };
+        let names = judge.names().into_iter().filter(|name| !step.users.contains(name));
         for name in names {
-            open |= obstacles(&name, factors, enrols, &guest, cx)?.is_empty();
+            open |= judge.obstacles(&judge.person(&name), &wanted).is_empty();
         }
     }
     if !open {
@@ -94,99 +149,26 @@ fn somebody(step: &MfaStep, enrols: bool, cx: &mut Context<'_, '_>) -> Result<()
             .hint("give one user everything that it is asked for (steps user and agent)"));
     }
     for reason in reasons {
-        cx.warn(STEP, format!("cannot log in over SSH: {reason}"));
+        note(Weight::Warning, format!("cannot log in over SSH: {reason}"));
     }
-    let launch = step.users.iter().filter(|name| Some(*name) == guest.default_user.as_ref());
-    for name in launch.cloned().collect::<Vec<_>>() {
-        if step.factors.contains(&Factor::Publickey) && !has_key(&name, &guest, cx)? {
-            cx.info(STEP, format!("the key of {name} must come with the launch: the image has none"));
+    let people: Vec<Person> = step.users.iter().map(|name| judge.person(name)).collect();
+    for person in people.iter().filter(|person| person.is_launched()) {
+        let name = &person.user.name;
+        if step.factors.contains(&Factor::Publickey) && !judge.has_key(person) {
+            note(Weight::Info, format!("the key of {name} must come with the launch: the image has none"));
         }
     }
-    Ok(())
+    Ok(notes)
 }
 
-struct Guest {
-    /// The user that cloud-init makes and gives the launch's keys to.
-    default_user: Option<String>,
-    config: Config,
-}
-
-/// Why `name` cannot log in over SSH with `factors`; empty: it can.
-fn obstacles(
-    name: &str,
-    factors: &[Factor],
-    enrols: bool,
-    guest: &Guest,
-    cx: &Context<'_, '_>,
-) -> Result<Vec<String>, StepError> {
-    let mut found = Vec::new();
-    let user = accounts::user(cx.stage, name)?;
-    let account = cx.agent.accounts.iter().find(|account| account.name == name);
-    let shell = match (account, &user) {
-        (Some(account), _) if !account.shell.is_empty() => account.shell.as_str(),
-        (_, Some(user)) => user.shell.as_str(),
-        _ => "",
+fn factors(all: &[Factor]) -> Vec<hardtack_inspect::ways::Factor> {
+    use hardtack_inspect::ways::Factor as Shown;
+    let one = |factor: &Factor| match factor {
+        Factor::Publickey => Shown::Key,
+        Factor::Password => Shown::Password,
+        Factor::Totp => Shown::Code,
     };
-    if ["nologin", "false"].iter().any(|word| shell.rsplit('/').next() == Some(*word)) {
-        found.push(format!("its shell is {shell}"));
-    } else if !shell.is_empty() && cx.stage.stat(shell)?.is_none() {
-        found.push(format!("its shell {shell} is not in the image"));
-    }
-    if expired(cx, name)? {
-        found.push("the account is expired".to_owned());
-    }
-    let launched = guest.default_user.as_deref() == Some(name);
-    if factors.contains(&Factor::Password) {
-        let made = account
-            .is_some_and(|account| !account.password_hash.is_empty() || account.random_password.is_some());
-        let stored = accounts::password_field(cx.stage, name)?.unwrap_or_default();
-        if !made && launched {
-            found.push("it has no password: cloud-init locks that of its default user".to_owned());
-        } else if !made && (stored.is_empty() || stored.starts_with(['!', '*']) || stored == "x") {
-            found.push("it has no password".to_owned());
-        }
-    }
-    if factors.contains(&Factor::Publickey) && !launched && !has_key(name, guest, cx)? {
-        found.push("it has no SSH key".to_owned());
-    }
-    if factors.contains(&Factor::Totp) && !enrols {
-        let home = user.as_ref().map_or_else(|| format!("/home/{name}"), |user| user.home.clone());
-        if cx.stage.stat(&format!("{home}/.google_authenticator"))?.is_none() {
-            found.push("nothing enrols it: the recipe has no agent step".to_owned());
-        }
-    }
-    found.extend(shut_out(name, user.as_ref(), factors, guest, cx)?);
-    Ok(found)
-}
-
-/// Days since 1970 in the eighth field of shadow(5).
-fn expired(cx: &Context<'_, '_>, name: &str) -> Result<bool, StepError> {
-    let shadow = cx.stage.read("/etc/shadow")?.unwrap_or_default();
-    let shadow = String::from_utf8_lossy(&shadow);
-    let days = shadow.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split(':').collect();
-        (fields.first() == Some(&name)).then(|| fields.get(7)?.parse::<i64>().ok()).flatten()
-    });
-    // Without a clock only "for ever" counts (chage -E 0).
-    Ok(days.is_some_and(|days| days <= 1 || days.saturating_mul(86_400) <= cx.epoch))
-}
-
-/// Whether the image, or a step, brings a key that sshd looks at.
-fn has_key(name: &str, guest: &Guest, cx: &Context<'_, '_>) -> Result<bool, StepError> {
-    let connection = Connection { user: Some(name.to_owned()), ..Connection::default() };
-    let from_step = cx.agent.accounts.iter().any(|a| a.name == name && !a.authorized_keys.is_empty());
-    // cloud-init asks sshd_config where keys go; by hand they go to the usual file.
-    if from_step
-        && (guest.default_user.is_some()
-            || key_files(name, &guest.config).iter().any(|p| p.ends_with(".ssh/authorized_keys")))
-    {
-        return Ok(true);
-    }
-    let command = guest.config.for_connection("AuthorizedKeysCommand", &connection);
-    if command.first().is_some_and(|setting| setting.value != "none") {
-        return Ok(true);
-    }
-    Ok(!image_keys(name, &guest.config, cx)?.is_empty())
+    all.iter().map(one).collect()
 }
 
 /// `AuthorizedKeysFile` for `name`, as it is written.
@@ -216,78 +198,6 @@ pub(crate) fn image_keys(
         lines.extend(keys.map(str::to_owned));
     }
     Ok(lines)
-}
-
-/// AllowUsers and its kin, and root's own switch.
-fn shut_out(
-    name: &str,
-    user: Option<&User>,
-    factors: &[Factor],
-    guest: &Guest,
-    cx: &Context<'_, '_>,
-) -> Result<Vec<String>, StepError> {
-    let groups = groups(name, user, cx)?;
-    let connection =
-        Connection { user: Some(name.to_owned()), groups: groups.clone(), ..Connection::default() };
-    let lines = |keyword: &str| guest.config.for_connection(keyword, &connection);
-    let mut found = Vec::new();
-    // `user@host`: the host is not known here, so it is taken to match in Allow and not in Deny.
-    let user_matches = |word: &str, host_matches: bool| match word.split_once('@') {
-        Some((user, _)) => host_matches && in_pattern_list(name, user),
-        None => in_pattern_list(name, word),
-    };
-    for (keyword, deny, by_group) in [
-        ("DenyUsers", true, false),
-        ("AllowUsers", false, false),
-        ("DenyGroups", true, true),
-        ("AllowGroups", false, true),
-    ] {
-        let lines = lines(keyword);
-        let Some(first) = lines.first() else { continue };
-        let matched = lines.iter().flat_map(|line| &line.words).any(|word| {
-            if by_group {
-                groups.iter().any(|group| in_pattern_list(group, word))
-            } else {
-                user_matches(word, !deny)
-            }
-        });
-        if matched == deny {
-            found.push(format!("{keyword} ({}) shuts it out", first.place));
-        }
-    }
-    let is_root = user.map_or(name == "root", |user| user.uid == 0);
-    if is_root {
-        let lines = lines("PermitRootLogin");
-        let value = lines.first().map_or("prohibit-password", |line| line.value.as_str());
-        let key_only = factors == [Factor::Publickey];
-        let good = value.eq_ignore_ascii_case("yes")
-            || (key_only && ["prohibit-password", "without-password"].contains(&value));
-        if !good {
-            found.push(format!("PermitRootLogin is {value}"));
-        }
-    }
-    Ok(found)
-}
-
-fn groups(name: &str, user: Option<&User>, cx: &Context<'_, '_>) -> Result<Vec<String>, StepError> {
-    let text = cx.stage.read("/etc/group")?.unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let mut groups = Vec::new();
-    for line in text.lines() {
-        let fields: Vec<&str> = line.split(':').collect();
-        let [group, _, id, members] = fields[..] else { continue };
-        let own = user.is_some_and(|user| id.parse() == Ok(user.gid));
-        if own || members.split(',').any(|member| member == name) {
-            groups.push(group.to_owned());
-        }
-    }
-    for account in cx.agent.accounts.iter().filter(|account| account.name == name) {
-        groups.extend(account.groups.iter().cloned());
-    }
-    if user.is_none() {
-        groups.push(name.to_owned());
-    }
-    Ok(groups)
 }
 
 /// `system_info.default_user.name`; `None` where cloud-init does not make that user.

@@ -111,6 +111,7 @@ fn context<'a, 't>(stage: &'a mut Stage<'t>, no_deferred: bool) -> Context<'a, '
         passed_over: None,
         options: Options { no_deferred },
         supplied: None,
+        ways_in: None,
     }
 }
 

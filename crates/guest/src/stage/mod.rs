@@ -130,6 +130,12 @@ pub struct Stage<'t> {
 }
 
 impl<'t> Stage<'t> {
+    /// What the stage lies above, without its changes.
+    #[must_use]
+    pub fn lower(&self) -> &'t dyn Tree {
+        self.lower
+    }
+
     /// A stage without changes above `lower`.
     #[must_use]
     pub fn new(lower: &'t dyn Tree) -> Self {

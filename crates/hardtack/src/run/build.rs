@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hardtack_guest::{Edit, Stage};
 use hardtack_recipe::{Facts, Note, Options, Plan, Recipe, Surroundings, Weight};
-use hardtack_recipe::{redact, stage_recipe};
+use hardtack_recipe::{WaysIn, redact, stage_and_judge};
 use serde_json::json;
 
 use super::written::Written;
@@ -50,9 +50,9 @@ pub(super) fn one(
         surroundings(&image, &arguments.recipe, arguments.agent.as_deref(), arguments.no_deferred)?;
     surroundings.supply = Some(taken.clone());
     let agent = surroundings.agent_binary.clone();
-    let (edits, (shown, changes)) = staged(&image, written, early, &surroundings, |plan, said| {
+    let (edits, (shown, told)) = staged(&image, written, early, &surroundings, |plan, said| {
         let shown = if arguments.plan { plan::shown(plan, arguments.json, said)? } else { String::new() };
-        Ok((shown, plan.changes().len()))
+        Ok((shown, Told::of(plan)))
     })?;
     if arguments.plan {
         // What the file systems would refuse is refused now.
@@ -90,7 +90,7 @@ pub(super) fn one(
         }
         None => None,
     };
-    let code = build(image, &edits, output, changes, arguments, record)?;
+    let code = build(image, &edits, output, told, arguments, record)?;
     supply::finish(&supply)?;
     Ok(code)
 }
@@ -106,10 +106,13 @@ pub(super) fn staged<T>(
 ) -> Result<(Vec<Edit>, T), CliError> {
     let mut stage = Stage::new(&image.guest);
     let settled = written.settle(early, &stage)?;
-    let notes = stage_recipe(settled.as_ref().unwrap_or(early), &mut stage, surroundings)
+    let staged = stage_and_judge(settled.as_ref().unwrap_or(early), &mut stage, surroundings)
         .map_err(|error| CliError::from(error).redacted(stage.secrets()))?;
-    let plan = Plan::new(&stage)?.with_notes(&notes).with_disk(image.grown.clone());
-    let mut said = notes_text(&notes, stage.secrets());
+    let plan = Plan::new(&stage)?
+        .with_notes(&staged.notes)
+        .with_disk(image.grown.clone())
+        .with_ways_in(staged.ways_in);
+    let mut said = notes_text(&staged.notes, stage.secrets());
     let seen = look(&plan, &mut said)?;
     eprint_text(&said);
     Ok((stage.edits()?, seen))
@@ -171,11 +174,24 @@ pub(super) fn prepare_loaded(
     Ok((image, edits, changes))
 }
 
+/// What the report tells of a plan that was carried out.
+#[derive(Default)]
+pub(super) struct Told {
+    changes: usize,
+    ways_in: WaysIn,
+}
+
+impl Told {
+    pub(super) fn of(plan: &Plan<'_, '_>) -> Self {
+        Self { changes: plan.changes().len(), ways_in: plan.ways_in().cloned().unwrap_or_default() }
+    }
+}
+
 fn build(
     image: Image,
     edits: &[Edit],
     output: &Path,
-    changes: usize,
+    Told { changes, ways_in }: Told,
     arguments: &BuildArgs,
     record: Option<Record>,
 ) -> Result<u8, CliError> {
@@ -200,16 +216,18 @@ fn build(
             "unconfirmed": confirmation.unread,
             "provenance": recorded.as_ref().map(|(path, _)| path.display().to_string()),
             "sha256": recorded.as_ref().map(|(_, digest)| digest),
+            "ways_in": ways_in,
         });
         writeln!(out, "{result}")
     } else {
         writeln!(
             out,
-            "{}: {}, {} read back and as planned, {}",
+            "{}: {}, {} read back and as planned, {}\n{}",
             output.display(),
             count(changes, "change"),
             count(confirmation.confirmed, "path"),
-            format.name()
+            format.name(),
+            ways_in.to_text().trim_end()
         )
     };
     told.map_err(CliError::stream)?;

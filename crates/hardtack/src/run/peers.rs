@@ -104,23 +104,28 @@ fn run(tool: Tool, rest: &[OsString]) -> Result<u8, CliError> {
     let mut surroundings = build::surroundings(&image, name, agent.as_deref(), false)?;
     surroundings.supply = Some(supply);
     let written = Written::new(name, &[]);
-    let (edits, (shown, changes)) = build::staged(&image, written, &recipe, &surroundings, |plan, said| {
-        *said = said
-            .lines()
-            .filter_map(|line| of_made(line, &made, dry))
-            .map(|line| spoken(&line) + "\n")
-            .collect();
-        let shown = if dry { plan::shown(plan, json, said)? } else { String::new() };
-        Ok((shown, plan.changes().len()))
-    })
-    .map_err(|error| error.rephrased(spoken))?;
+    let (edits, (shown, (changes, ways_in))) =
+        build::staged(&image, written, &recipe, &surroundings, |plan, said| {
+            *said = said
+                .lines()
+                .filter_map(|line| of_made(line, &made, dry))
+                .map(|line| spoken(&line) + "\n")
+                .collect();
+            let shown = if dry { plan::shown(plan, json, said)? } else { String::new() };
+            Ok((shown, (plan.changes().len(), plan.ways_in().cloned().unwrap_or_default())))
+        })
+        .map_err(|error| error.rephrased(spoken))?;
     if dry {
         image.rehearse(&edits)?;
         return build::show(&shown);
     }
     let in_place = output.is_none();
     let output = output.unwrap_or_else(|| path.clone());
-    let mut result = json!({"output": output.display().to_string(), "changes": changes});
+    let mut result = json!({
+        "output": output.display().to_string(),
+        "changes": changes,
+        "ways_in": ways_in,
+    });
     if in_place && edits.is_empty() {
         talk::note(&format!("{}: is as asked for already", path.display()));
     } else {
@@ -146,6 +151,7 @@ fn run(tool: Tool, rest: &[OsString]) -> Result<u8, CliError> {
             writeln!(out, "{result}")?;
         } else if !imported.quiet {
             writeln!(out, "{}: {} changes", output.display(), changes)?;
+            write!(out, "{}", ways_in.to_text())?;
         }
         out.flush()
     };

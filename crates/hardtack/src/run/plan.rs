@@ -47,11 +47,12 @@ pub(crate) fn run(arguments: &PlanRecipeArgs) -> Result<u8, CliError> {
 
 /// The plan as it is printed, with what is `said`, which then is said nowhere else.
 pub(super) fn shown(plan: &Plan<'_, '_>, json: bool, said: &mut String) -> Result<String, CliError> {
+    let ways_in = plan.ways_in().map(|found| format!("\n{}", found.to_text())).unwrap_or_default();
     Ok(match (json, plan.is_empty()) {
         (true, _) => plan.to_json()? + "\n",
-        (false, true) => "Nothing to change: the image is as the recipe says.\n".to_owned(),
+        (false, true) => "Nothing to change: the image is as the recipe says.\n".to_owned() + &ways_in,
         // Notes are a part of the plan for people.
-        (false, false) if said.is_empty() => plan.to_text()?,
-        (false, false) => plan.to_text()? + "\n" + &std::mem::take(said),
+        (false, false) if said.is_empty() => plan.to_text()? + &ways_in,
+        (false, false) => plan.to_text()? + "\n" + &std::mem::take(said) + &ways_in,
     })
 }

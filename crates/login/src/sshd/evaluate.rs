@@ -95,6 +95,9 @@ pub struct Connection {
     pub local_address: Option<String>,
     /// The server's port.
     pub local_port: Option<u16>,
+    /// An index into [`Config::blocks`]: what this one demands of names, addresses and ports is taken to be met, so
+    /// that it matches whatever user of its own comes from there.
+    pub from_block: Option<usize>,
 }
 
 /// A whole configuration.
@@ -173,7 +176,7 @@ impl Config {
         let taken_over = keywords::canonical(keyword, self.version)
             .is_some_and(|word| word.allowed_in_match(self.version));
         let matched = self.deciding(keyword, |block| {
-            taken_over && block.is_some_and(|block| self.matches(block, connection))
+            taken_over && block.is_some_and(|block| self.matches(block, connection, false))
         });
         if matched.is_empty() { self.global(keyword) } else { matched }
     }
@@ -216,10 +219,11 @@ impl Config {
             && block.parent.is_none_or(|parent| self.is_always(parent))
     }
 
-    fn matches(&self, block: usize, connection: &Connection) -> bool {
-        let block = &self.blocks[block];
-        block.parent.is_none_or(|parent| self.matches(parent, connection))
-            && criteria_match(&block.words, connection)
+    fn matches(&self, index: usize, connection: &Connection, met: bool) -> bool {
+        let block = &self.blocks[index];
+        let met = met || connection.from_block == Some(index);
+        block.parent.is_none_or(|parent| self.matches(parent, connection, met))
+            && criteria_match(&block.words, connection, met)
     }
 
     fn read_file<F: Files>(
@@ -426,7 +430,8 @@ fn endless(place: &Place) -> Fault {
     }
 }
 
-fn criteria_match(words: &[String], connection: &Connection) -> bool {
+/// `met`: what is not about the user matches.
+fn criteria_match(words: &[String], connection: &Connection, met: bool) -> bool {
     let mut words = words.iter();
     let mut result = true;
     while let Some(criterion) = words.next() {
@@ -445,6 +450,7 @@ fn criteria_match(words: &[String], connection: &Connection) -> bool {
         result &= match criterion.to_ascii_lowercase().as_str() {
             "user" => in_list(&connection.user),
             "group" => connection.groups.iter().any(|group| pattern::in_list(group, argument)),
+            _ if met => true,
             "host" => connection.host.as_deref().is_some_and(|host| {
                 pattern::in_list(&host.to_ascii_lowercase(), &argument.to_ascii_lowercase())
             }),

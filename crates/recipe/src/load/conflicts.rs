@@ -8,7 +8,9 @@ use super::reader::Reader;
 use super::{files, mfa, sshd, user};
 use crate::model::generalize::GeneralizeStep;
 use crate::model::operation::Operation;
-use crate::model::{AgentStep, Factor, FileAction, FileOp, MfaStep, OverlayrootStep, PackagesStep, Password};
+use crate::model::{
+    AgentStep, CloudAgentsStep, Factor, FileAction, FileOp, MfaStep, OverlayrootStep, PackagesStep, Password,
+};
 
 /// A step that was read, with the places that matter here.
 pub(super) enum Placed {
@@ -20,6 +22,7 @@ pub(super) enum Placed {
     Files(Vec<files::Placed>),
     Operation(Operation),
     Generalize(GeneralizeStep),
+    CloudAgents(CloudAgentsStep),
     Agent(AgentStep),
 }
 
@@ -65,6 +68,9 @@ fn repeated(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
                 }
                 (Placed::Overlayroot(a), Placed::Overlayroot(b)) if a != b => {
                     "a second step `overlayroot` that says something else".to_owned()
+                }
+                (Placed::CloudAgents(a), Placed::CloudAgents(b)) if a != b => {
+                    "a second step `cloud-agents` that says something else".to_owned()
                 }
                 (Placed::Agent(a), Placed::Agent(b)) if a != b => {
                     "a second step `agent` that says something else".to_owned()

@@ -177,6 +177,11 @@ pub(super) const STEPS: &[StepKeys] = &[
         shape: Shape::List(&Shape::OneOf(super::files::OPERATIONS)),
     },
     StepKeys {
+        name: "cloud-agents",
+        about: "Programs of clouds that run commands or bring keys are switched off, or kept on purpose.",
+        shape: Shape::Keys(super::cloud_agents::KEYS),
+    },
+    StepKeys {
         name: "agent",
         about: "The first-boot agent: machine id, host keys, passwords, one-time codes, user-data.",
         shape: Shape::OneOf(&[Shape::Null, Shape::Keys(super::agent::KEYS)]),

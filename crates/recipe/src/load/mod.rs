@@ -1,6 +1,7 @@
 //! From a recipe's text to the [model](crate::model): every finding with its place, all at once.
 
 mod agent;
+mod cloud_agents;
 mod conflicts;
 mod error;
 mod files;
@@ -240,6 +241,7 @@ fn step(reader: &mut Reader<'_>, name: &str, value: &Node, at: Span) -> Option<P
         "overlayroot" => overlayroot::read(reader, value, at).map(Placed::Overlayroot),
         "sshd" => sshd::read(reader, value, at).map(Placed::Sshd),
         "files" => Some(Placed::Files(files::read(reader, value, at))),
+        "cloud-agents" => cloud_agents::read(reader, value, at).map(Placed::CloudAgents),
         "agent" => agent::read(reader, value, at).map(Placed::Agent),
         name if model::operation::NAMES.contains(&name) => {
             operation::read(reader, name, value, at).map(Placed::Operation)
@@ -423,6 +425,11 @@ fn merge(placed: Vec<(Span, Placed)>) -> Vec<Step> {
                 Some(step) => step.join(more),
                 None => steps.push(Step::Generalize(more)),
             },
+            Placed::CloudAgents(step) => {
+                if !steps.iter().any(|step| matches!(step, Step::CloudAgents(_))) {
+                    steps.push(Step::CloudAgents(step));
+                }
+            }
             Placed::Agent(agent) => {
                 if !steps.iter().any(|step| matches!(step, Step::Agent(_))) {
                     steps.push(Step::Agent(agent));

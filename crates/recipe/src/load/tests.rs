@@ -623,6 +623,7 @@ fn every_key_has_its_line_in_the_reference_and_every_line_its_key() {
         ("overlayroot.md", known("", overlayroot::KEYS)),
         ("sshd.md", known("", sshd::KEYS)),
         ("files.md", file_keys),
+        ("cloud-agents.md", known("", cloud_agents::KEYS)),
         ("agent.md", known("", agent::KEYS)),
     ] {
         assert_eq!(documented(page), keys.into_iter().collect(), "{page}");
@@ -643,9 +644,19 @@ fn the_examples_of_the_reference_load() {
     std::fs::write(folder.path("example.asc"), "").unwrap();
     std::fs::write(folder.path("base.yaml"), "recipe: 1\nsteps: [agent]\n").unwrap();
     let mut count = 0;
-    for page in
-        ["README", "packages", "user", "mfa", "overlayroot", "sshd", "files", "agent", "language", "profile"]
-    {
+    for page in [
+        "README",
+        "packages",
+        "user",
+        "mfa",
+        "overlayroot",
+        "sshd",
+        "files",
+        "agent",
+        "cloud-agents",
+        "language",
+        "profile",
+    ] {
         let path =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/recipes").join(format!("{page}.md"));
         let text = std::fs::read_to_string(path).unwrap();

@@ -105,6 +105,12 @@ impl Recipe {
         self.steps.iter().find_map(|step| if let Step::Generalize(step) = step { Some(step) } else { None })
     }
 
+    /// The `cloud-agents` step.
+    #[must_use]
+    pub fn cloud_agents(&self) -> Option<&CloudAgentsStep> {
+        self.steps.iter().find_map(|step| if let Step::CloudAgents(step) = step { Some(step) } else { None })
+    }
+
     /// The `agent` step.
     #[must_use]
     pub fn agent(&self) -> Option<&AgentStep> {
@@ -131,6 +137,8 @@ pub enum Step {
     Operations(Vec<Operation>),
     /// `generalize`.
     Generalize(GeneralizeStep),
+    /// `cloud-agents`.
+    CloudAgents(CloudAgentsStep),
     /// `agent`.
     Agent(AgentStep),
 }
@@ -148,6 +156,7 @@ impl Step {
             Self::Files(_) => "files",
             Self::Operations(_) => "operations",
             Self::Generalize(_) => "generalize",
+            Self::CloudAgents(_) => "cloud-agents",
             Self::Agent(_) => "agent",
         }
     }
@@ -572,6 +581,16 @@ impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.secret { f.write_str(REDACTED) } else { self.text.fmt(f) }
     }
+}
+
+/// `cloud-agents`: programs of clouds that run commands or bring keys, by their names
+/// ([`hardtack_inspect::ways::agents::CLOUD_AGENTS`]).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CloudAgentsStep {
+    /// These do nothing any more.
+    pub remove: Vec<&'static str>,
+    /// These stay, and nobody is warned of them.
+    pub keep: Vec<&'static str>,
 }
 
 /// `agent`: the first-boot agent.

@@ -1,6 +1,7 @@
 //! The steps of a recipe, one module each.
 
 pub mod agent;
+pub mod cloud_agents;
 pub mod files;
 pub mod generalize;
 pub mod mfa;

@@ -87,6 +87,12 @@ pub(super) fn of(recipe: &Recipe, tree: &dyn Tree) -> Result<Vec<Part>, StepErro
                     parts.push(Part { shares: true, ..part });
                 }
             }
+            Step::CloudAgents(step) => {
+                for name in &step.remove {
+                    let title = format!("{name} is not there, or nothing starts it");
+                    parts.push(Part::of("cloud-agents", name, name, title));
+                }
+            }
             Step::Overlayroot(_) | Step::Agent(_) => {}
         }
     }

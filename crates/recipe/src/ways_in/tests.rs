@@ -17,7 +17,7 @@ fn tree(sshd_config: &str) -> MemoryTree {
         )
         .file("/etc/ssh/sshd_config", sshd_config)
         .file("/etc/passwd", "root:x:0:0::/root:/bin/bash\ndebian:x:1000:1000::/home/debian:/bin/bash\n")
-        .file("/etc/shadow", "root:*:19000::::::\ndebian:$6$salt$hash:19000:0:99999:7:::\n")
+        .file("/etc/shadow", "root:*:19000::::::\ndebian:$6$abcdefgh$0123456789:19000:0:99999:7:::\n")
         .file("/etc/group", "root:x:0:\ndebian:x:1000:\nsudo:x:27:debian\n")
         .file("/bin/bash", "")
         .file("/home/debian/.ssh/authorized_keys", KEY)
@@ -32,8 +32,9 @@ fn try_it(
     let mut stage = Stage::new(tree);
     let mut cx = Context::for_tests(&mut stage);
     cx.agent.accounts = accounts;
-    somebody(step, enrols, &mut cx).map_err(|error| error.to_string())?;
-    Ok(cx.notes.into_iter().map(|note| note.text).collect())
+    let judge = Judge::read(cx.stage, coming(Some(step), enrols, &cx).unwrap(), Some(1)).unwrap();
+    let notes = somebody(step, &judge).map_err(|error| error.to_string())?;
+    Ok(notes.into_iter().map(|note| note.text).collect())
 }
 
 fn step(user: &str) -> MfaStep {
@@ -60,9 +61,9 @@ fn nobody_left_is_refused_with_the_reason() {
         (tree("AllowGroups wheel\n"), "debian", "AllowGroups"),
         (tree("PermitRootLogin no\n"), "root", "no password"),
         (tree("AuthorizedKeysFile /etc/keys/%u\n"), "debian", "no SSH key"),
-        (shadow("debian:!$6$salt$hash:19000::::::"), "debian", "no password"),
+        (shadow("debian:!$6$abcdefgh$0123456789:19000::::::"), "debian", "no password"),
         (shadow("debian::19000::::::"), "debian", "no password"),
-        (shadow("debian:$6$salt$hash:19000:::::1:"), "debian", "expired"),
+        (shadow("debian:$6$abcdefgh$0123456789:19000:::::1:"), "debian", "expired"),
         (
             tree("").file("/etc/passwd", "debian:x:1000:1000::/home/debian:/usr/sbin/nologin\n"),
             "debian",
