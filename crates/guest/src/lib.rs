@@ -39,7 +39,7 @@ pub use guest::{
 pub use os_release::OsRelease;
 pub use path::GuestPath;
 pub use selinux::{FileContexts, Policy};
-pub use stage::{Change, Content, Edit, Maker, Op, READ_LIMIT, Set, Stage, State};
+pub use stage::{Change, Content, Descend, Edit, Maker, Op, READ_LIMIT, Set, Stage, State};
 pub use tree::{
     Attributes, DirEntry, FileSystem, FileType, HostTree, Identity, MemoryTree, Metadata, Residue, Special,
     Tree,

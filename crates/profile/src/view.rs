@@ -1,8 +1,11 @@
 //! What a rule looks at.
 
+use std::cell::OnceCell;
+
 use hardtack_guest::Stage;
 use hardtack_inspect::facts::Facts;
 
+use crate::families::permissions::Seen;
 use crate::first_boot::Record;
 use crate::{Error, Finding, Settings};
 
@@ -15,6 +18,8 @@ pub struct View<'a> {
     /// What the rules are told.
     pub settings: &'a Settings,
     record: Record,
+    /// What a walk through all files has found, once somebody asked.
+    pub(crate) seen: OnceCell<Seen>,
 }
 
 impl<'a> View<'a> {
@@ -23,7 +28,13 @@ impl<'a> View<'a> {
     /// # Errors
     /// What every rule needs cannot be read.
     pub fn new(stage: &'a Stage<'a>, settings: &'a Settings) -> Result<Self, Error> {
-        Ok(Self { stage, facts: Facts::read(stage)?, settings, record: Record::read(stage)? })
+        Ok(Self {
+            stage,
+            facts: Facts::read(stage)?,
+            settings,
+            record: Record::read(stage)?,
+            seen: OnceCell::new(),
+        })
     }
 
     /// It is Ubuntu, or made of it.

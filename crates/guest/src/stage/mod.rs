@@ -11,6 +11,7 @@ mod difference;
 mod journal;
 mod login;
 mod resolve;
+mod walk;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 pub use difference::{Change, Edit, Op, State};
 pub use journal::Maker;
+pub use walk::Descend;
 
 use crate::tree::{Attributes, DirEntry, FileType, Metadata, Tree};
 use crate::{Error, GuestPath};

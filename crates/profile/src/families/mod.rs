@@ -11,7 +11,7 @@ mod mac;
 mod modules;
 mod mounts;
 pub(crate) mod pam;
-mod permissions;
+pub(crate) mod permissions;
 mod processes;
 mod services;
 mod sshd;

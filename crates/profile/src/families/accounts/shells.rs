@@ -197,12 +197,21 @@ impl Measure for RootUmask {
     }
 }
 
+/// A file that sets TMOUT.
+struct Set {
+    place: Place,
+    /// Seconds, the most of several; `None`: no time at all.
+    value: Option<u32>,
+    fixed: bool,
+    exported: bool,
+}
+
 /// Shells that nobody types into end.
 pub(super) struct Timeout;
 
 impl Timeout {
     /// Where TMOUT is set: each file with what its statements come to.
-    fn files(view: &View<'_>) -> Result<Vec<(Place, Option<u32>, bool, bool)>, Error> {
+    fn files(view: &View<'_>) -> Result<Vec<Set>, Error> {
         let mut paths = of_login(view)?;
         paths.extend(BASHRC.map(str::to_owned));
         let mut found = Vec::new();
@@ -228,7 +237,7 @@ impl Timeout {
                 }
             }
             if let Some(place) = first {
-                found.push((place, worst, fixed, exported));
+                found.push(Set { place, value: worst, fixed, exported });
             }
         }
         Ok(found)
@@ -239,7 +248,7 @@ impl Measure for Timeout {
     fn apply(&self, bench: &mut Bench<'_, '_>) -> Result<(), Error> {
         let elsewhere = {
             let view = bench.view()?;
-            Self::files(&view)?.into_iter().any(|(place, ..)| place.path != PROFILE_D)
+            Self::files(&view)?.into_iter().any(|set| set.place.path != PROFILE_D)
         };
         // A second place could not set it any more: what the image has stays, and `check` tells whether it is enough.
         if !elsewhere {
@@ -252,7 +261,7 @@ impl Measure for Timeout {
     fn check(&self, view: &View<'_>) -> Result<Finding, Error> {
         let found = Self::files(view)?;
         let mut faults = Vec::new();
-        for (place, value, fixed, exported) in &found {
+        for Set { place, value, fixed, exported } in &found {
             let what = match value {
                 None => "TMOUT is no time",
                 Some(value) if *value > LONGEST => "TMOUT is more than 900 s",
@@ -265,7 +274,9 @@ impl Measure for Timeout {
         match found.as_slice() {
             [] => faults.push((Place::file(PROFILE_D), "TMOUT is set nowhere; 900 s is wanted".to_owned())),
             [_] => {}
-            [_, second, ..] => faults.push((second.0.clone(), "TMOUT is set in a second place".to_owned())),
+            [_, second, ..] => {
+                faults.push((second.place.clone(), "TMOUT is set in a second place".to_owned()))
+            }
         }
         Ok(Finding::of(faults))
     }

@@ -1,4 +1,5 @@
 //! Accounts as Debian 12 leaves them, and traps.
+#![allow(clippy::print_stderr)]
 
 use std::process::Command;
 

@@ -1,5 +1,0 @@
-//! Modes and owners.
-
-use crate::Rule;
-
-pub(super) const RULES: &[Rule] = &[];

@@ -1,5 +1,0 @@
-//! Users and groups, looked at.
-
-use crate::Rule;
-
-pub(super) const RULES: &[Rule] = &[];
