@@ -30,6 +30,7 @@ pub struct Bench<'b, 't> {
     pub(crate) script: Script,
     pub(crate) directives: Vec<Directive>,
     pub(crate) wishes: Wishes,
+    pub(crate) firewall: crate::families::Firewall,
 }
 
 impl<'b, 't> Bench<'b, 't> {
@@ -49,6 +50,7 @@ impl<'b, 't> Bench<'b, 't> {
             script: Script::default(),
             directives: Vec::new(),
             wishes: Wishes::default(),
+            firewall: crate::families::Firewall::default(),
         }
     }
 
@@ -106,6 +108,7 @@ impl<'b, 't> Bench<'b, 't> {
         {
             sshd::write_section(self.stage, version, SECTION, &self.directives, None)?;
         }
+        std::mem::take(&mut self.firewall).write(self)?;
         std::mem::take(&mut self.script).into_files(&mut self.files, self.stage)?;
         std::mem::take(&mut self.files).write(self.stage)
     }

@@ -46,6 +46,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/sbin/cryptsetup", "cryptsetup-bin"),
     ("/usr/bin/time", "time"),
     ("/usr/bin/ip", "iproute2"),
+    ("/usr/sbin/nft", "nftables"),
     ("/usr/bin/curl", "curl"),
     ("/usr/bin/wget", "wget"),
     ("/usr/bin/tcpdump", "tcpdump"),

@@ -23,6 +23,8 @@ mod users;
 
 use crate::Rule;
 
+pub(crate) use firewall::Parts as Firewall;
+
 /// All of them.
 pub(crate) const ALL: &[&[Rule]] = &[
     modules::RULES,
