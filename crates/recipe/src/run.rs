@@ -1,6 +1,8 @@
 //! Running a recipe's steps over a stage, in the order that correctness needs.
 
 use std::borrow::Cow;
+mod chain;
+
 use std::collections::BTreeMap;
 use std::slice::from_ref;
 use std::sync::Arc;
@@ -249,6 +251,9 @@ pub(crate) fn pass(
     if let Some(step) = recipe.mfa() {
         run(how, "mfa", "", &mut cx, |cx| steps::mfa::apply(step, cx))?;
     }
+    if let Some(step) = recipe.serial_console() {
+        run(how, "serial-console", "", &mut cx, |cx| steps::serial_console::apply(step, cx))?;
+    }
     if let Some(step) = recipe.overlayroot() {
         run(how, "overlayroot", "", &mut cx, |cx| steps::overlayroot::apply(step, cx))?;
     }
@@ -277,6 +282,10 @@ pub(crate) fn pass(
     if let Some(profile) = &recipe.profile {
         run(how, "profile", "", &mut cx, |cx| steps::profile::apply(profile, &spoken, Phase::Late, cx))?;
     }
+    if let Some(step) = recipe.boot() {
+        run(how, "boot", "", &mut cx, |cx| steps::boot::apply(step, cx))?;
+    }
+    chain::tell(recipe, &mut cx);
     // Behind all that may still change what an operation left.
     run(how, "operations", "", &mut cx, |cx| operations.finish(cx))?;
     run(how, "mfa", WAYS_IN, &mut cx, |cx| ways_in::check(recipe, kept.as_ref(), cx))?;

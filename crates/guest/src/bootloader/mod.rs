@@ -196,6 +196,11 @@ fn verity_word(options: &str) -> Option<String> {
 }
 
 impl Boot {
+    /// Entries whose root is verified, each with the word that says so.
+    pub fn verified(&self) -> impl Iterator<Item = (&str, String)> {
+        self.entries.iter().filter_map(|entry| Some((entry.origin.as_str(), verity_word(&entry.options)?)))
+    }
+
     fn add(
         &mut self,
         stage: &Stage<'_>,

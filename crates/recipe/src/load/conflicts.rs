@@ -9,7 +9,8 @@ use super::{files, mfa, sshd, user};
 use crate::model::generalize::GeneralizeStep;
 use crate::model::operation::Operation;
 use crate::model::{
-    AgentStep, CloudAgentsStep, Factor, FileAction, FileOp, MfaStep, OverlayrootStep, PackagesStep, Password,
+    AgentStep, BootStep, CloudAgentsStep, Factor, FileAction, FileOp, MfaStep, OverlayrootStep, PackagesStep,
+    Password, SerialConsoleStep,
 };
 
 /// A step that was read, with the places that matter here.
@@ -18,6 +19,8 @@ pub(super) enum Placed {
     User(user::Placed),
     Mfa(mfa::Placed),
     Overlayroot(OverlayrootStep),
+    SerialConsole(SerialConsoleStep),
+    Boot(BootStep),
     Sshd(sshd::Placed),
     Files(Vec<files::Placed>),
     Operation(Operation),
@@ -71,6 +74,9 @@ fn repeated(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
                 }
                 (Placed::CloudAgents(a), Placed::CloudAgents(b)) if a != b => {
                     "a second step `cloud-agents` that says something else".to_owned()
+                }
+                (Placed::SerialConsole(a), Placed::SerialConsole(b)) if a != b => {
+                    "a second step `serial-console` that says something else".to_owned()
                 }
                 (Placed::Agent(a), Placed::Agent(b)) if a != b => {
                     "a second step `agent` that says something else".to_owned()

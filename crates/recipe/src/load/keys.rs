@@ -167,6 +167,16 @@ pub(super) const STEPS: &[StepKeys] = &[
         shape: Shape::Keys(super::overlayroot::KEYS),
     },
     StepKeys {
+        name: "serial-console",
+        about: "Kernel, boot loader and a login on a serial line: where the credentials block is read.",
+        shape: Shape::OneOf(&[Shape::Null, Shape::Keys(super::boot::SERIAL_KEYS)]),
+    },
+    StepKeys {
+        name: "boot",
+        about: "Every boot entry finds its disk and its network on these machines, or the image is refused.",
+        shape: Shape::OneOf(&[Shape::Words(&["check"]), Shape::Keys(super::boot::KEYS)]),
+    },
+    StepKeys {
         name: "sshd",
         about: "Directives of sshd_config(5), checked as sshd checks them.",
         shape: Shape::Open(super::sshd::KEYS, &Shape::OneOf(&[Shape::Scalar, Shape::List(&Shape::Scalar)])),

@@ -1,6 +1,7 @@
 //! From a recipe's text to the [model](crate::model): every finding with its place, all at once.
 
 mod agent;
+mod boot;
 mod cloud_agents;
 mod conflicts;
 mod error;
@@ -239,6 +240,8 @@ fn step(reader: &mut Reader<'_>, name: &str, value: &Node, at: Span) -> Option<P
         "user" => user::read(reader, value, at).map(Placed::User),
         "mfa" => mfa::read(reader, value, at).map(Placed::Mfa),
         "overlayroot" => overlayroot::read(reader, value, at).map(Placed::Overlayroot),
+        "boot" => boot::read(reader, value, at).map(Placed::Boot),
+        "serial-console" => boot::read_serial(reader, value, at).map(Placed::SerialConsole),
         "sshd" => sshd::read(reader, value, at).map(Placed::Sshd),
         "files" => Some(Placed::Files(files::read(reader, value, at))),
         "cloud-agents" => cloud_agents::read(reader, value, at).map(Placed::CloudAgents),
@@ -411,6 +414,18 @@ fn merge(placed: Vec<(Span, Placed)>) -> Vec<Step> {
                     steps.push(Step::Overlayroot(overlay));
                 }
             }
+            Placed::SerialConsole(serial) => {
+                if !steps.iter().any(|step| matches!(step, Step::SerialConsole(_))) {
+                    steps.push(Step::SerialConsole(serial));
+                }
+            }
+            Placed::Boot(more) => match steps
+                .iter_mut()
+                .find_map(|step| if let Step::Boot(step) = step { Some(step) } else { None })
+            {
+                Some(step) => step.merge(more),
+                None => steps.push(Step::Boot(more)),
+            },
             Placed::Operation(more) => match steps
                 .iter_mut()
                 .find_map(|step| if let Step::Operations(all) = step { Some(all) } else { None })

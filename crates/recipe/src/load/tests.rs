@@ -622,6 +622,8 @@ fn every_key_has_its_line_in_the_reference_and_every_line_its_key() {
         ("mfa.md", mfa_keys),
         ("overlayroot.md", known("", overlayroot::KEYS)),
         ("sshd.md", known("", sshd::KEYS)),
+        ("boot.md", known("", boot::KEYS)),
+        ("serial-console.md", known("", boot::SERIAL_KEYS)),
         ("files.md", file_keys),
         ("cloud-agents.md", known("", cloud_agents::KEYS)),
         ("agent.md", known("", agent::KEYS)),
@@ -656,6 +658,8 @@ fn the_examples_of_the_reference_load() {
         "cloud-agents",
         "language",
         "profile",
+        "boot",
+        "serial-console",
     ] {
         let path =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/recipes").join(format!("{page}.md"));
@@ -672,4 +676,46 @@ fn the_examples_of_the_reference_load() {
         }
     }
     assert!(count >= 15, "{count}");
+}
+
+#[test]
+fn drivers_machines_and_lines() {
+    use crate::model::boot::Driver;
+    let folder = Folder::new();
+    let all: Vec<Driver> = Driver::WORDS.iter().map(|(_, driver)| *driver).collect();
+    for (text, expected) in [
+        ("  - boot: check\n", &all[..]),
+        ("  - boot: {check: all}\n", &all[..]),
+        ("  - boot: {check: nvme}\n", &[Driver::Nvme]),
+        ("  - boot: {target: [ec2-nitro, ec2-xen]}\n", &all[..4]),
+        ("  - boot: {check: [ena, ena], target: kvm}\n", &[Driver::Ena, Driver::Virtio, Driver::VirtioNet]),
+        ("  - boot: {check: ena}\n  - boot: {check: nvme}\n", &[Driver::Nvme, Driver::Ena]),
+    ] {
+        let recipe = folder.steps(text).unwrap();
+        assert_eq!(recipe.boot().unwrap().check, expected, "{text}");
+    }
+    for (text, device, speed) in [
+        ("  - serial-console\n", None, None),
+        ("  - serial-console: {}\n", None, None),
+        ("  - serial-console: {device: /dev/ttyS1, speed: 9600}\n", Some("ttyS1"), Some(9600)),
+        ("  - serial-console: {device: hvc0}\n", Some("hvc0"), None),
+    ] {
+        let recipe = folder.steps(text).unwrap();
+        let step = recipe.serial_console().unwrap();
+        assert_eq!((step.device.as_deref(), step.speed), (device, speed), "{text}");
+    }
+    for (text, what) in [
+        ("  - boot: {}\n", "says nothing"),
+        ("  - boot\n", "needs settings"),
+        ("  - boot: {check: nvm}\n", "did you mean `nvme`"),
+        ("  - boot: {target: ec2}\n", "`target` takes"),
+        ("  - boot: chek\n", "takes a mapping"),
+        ("  - serial-console: {device: tty1}\n", "takes a serial line"),
+        ("  - serial-console: {device: \"ttyS0; x\"}\n", "takes a serial line"),
+        ("  - serial-console: {speed: 1}\n", "a whole number"),
+        ("  - serial-console\n  - serial-console: {device: hvc0}\n", "second step `serial-console`"),
+    ] {
+        let error = folder.steps(text).unwrap_err().to_string();
+        assert!(error.contains(what), "{text}: {error}");
+    }
 }

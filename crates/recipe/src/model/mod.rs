@@ -4,6 +4,7 @@
 //! Made by [`load_recipe`](crate::load_recipe); each step module takes its own type from here.
 //! The keys behind these fields, with types and defaults, stand in `docs/recipes/`.
 
+pub mod boot;
 pub mod generalize;
 pub mod operation;
 pub mod packages;
@@ -16,6 +17,7 @@ use hardtack_profile::Profile;
 use regex::bytes::Regex;
 
 use crate::secret::{REDACTED, Secret};
+pub use boot::{BootStep, SerialConsoleStep};
 use generalize::GeneralizeStep;
 use operation::Operation;
 pub use packages::{DebFile, PackagesStep, Repository};
@@ -81,6 +83,20 @@ impl Recipe {
         self.steps.iter().find_map(|step| if let Step::Overlayroot(step) = step { Some(step) } else { None })
     }
 
+    /// The `serial-console` step.
+    #[must_use]
+    pub fn serial_console(&self) -> Option<&SerialConsoleStep> {
+        self.steps
+            .iter()
+            .find_map(|step| if let Step::SerialConsole(step) = step { Some(step) } else { None })
+    }
+
+    /// The `boot` step (several in the recipe are one here).
+    #[must_use]
+    pub fn boot(&self) -> Option<&BootStep> {
+        self.steps.iter().find_map(|step| if let Step::Boot(step) = step { Some(step) } else { None })
+    }
+
     /// The operations of the `files` step in the order written (several in the recipe are one here).
     #[must_use]
     pub fn files(&self) -> &[FileOp] {
@@ -131,6 +147,10 @@ pub enum Step {
     Sshd(SshdStep),
     /// `overlayroot`.
     Overlayroot(OverlayrootStep),
+    /// `serial-console`.
+    SerialConsole(SerialConsoleStep),
+    /// `boot`.
+    Boot(BootStep),
     /// `files`.
     Files(Vec<FileOp>),
     /// The operations by virt-customize's names.
@@ -153,6 +173,8 @@ impl Step {
             Self::Mfa(_) => "mfa",
             Self::Sshd(_) => "sshd",
             Self::Overlayroot(_) => "overlayroot",
+            Self::SerialConsole(_) => "serial-console",
+            Self::Boot(_) => "boot",
             Self::Files(_) => "files",
             Self::Operations(_) => "operations",
             Self::Generalize(_) => "generalize",

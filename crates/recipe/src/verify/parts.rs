@@ -93,7 +93,7 @@ pub(super) fn of(recipe: &Recipe, tree: &dyn Tree) -> Result<Vec<Part>, StepErro
                     parts.push(Part::of("cloud-agents", name, name, title));
                 }
             }
-            Step::Overlayroot(_) | Step::Agent(_) => {}
+            Step::SerialConsole(_) | Step::Boot(_) | Step::Overlayroot(_) | Step::Agent(_) => {}
         }
     }
     for skipped in &recipe.skipped {

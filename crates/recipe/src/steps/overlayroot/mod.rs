@@ -57,6 +57,7 @@ pub fn apply(settings: &OverlayrootStep, cx: &mut Context<'_, '_>) -> Result<(),
         }
     }
     let wants = wants(settings);
+    give_initrds(cx)?;
     let boot = bootloader::read(cx.stage)?;
     let loads = loads(cx.stage, &boot, &value)?;
     let knows_local = fix_initramfs(&loads, &wants, cx)?;
@@ -114,6 +115,17 @@ fn wants(settings: &OverlayrootStep) -> Wants {
 
 /// The files that one boot entry hands to the kernel, with the names of the kernels.
 type Loads = BTreeMap<Vec<String>, Vec<String>>;
+
+/// An entry without an initramfs boots without the overlay: where its kernel has one, it gets that.
+fn give_initrds(cx: &mut Context<'_, '_>) -> Result<(), StepError> {
+    let root = cx.facts.root_uuid.as_ref().map(|uuid| format!("UUID={uuid}"));
+    let given = bootloader::give_initrds(cx.stage, root.as_deref())?;
+    if !given.is_empty() {
+        let list = given.join(", ");
+        cx.info(STEP, format!("{list}: boots with the initramfs of its kernel, which sets up the overlay"));
+    }
+    Ok(())
+}
 
 /// What can be booted, checked for entries that would boot without the overlay.
 fn loads(stage: &Stage<'_>, boot: &Boot, value: &str) -> Result<Loads, StepError> {
@@ -315,7 +327,11 @@ fn check_maker(view: &View, name: &str) -> Result<(), StepError> {
 }
 
 /// The version of the kernel that an initramfs is for.
-fn version(stage: &Stage<'_>, view: &View, kernels: &[String]) -> Result<Option<String>, StepError> {
+pub(super) fn version(
+    stage: &Stage<'_>,
+    view: &View,
+    kernels: &[String],
+) -> Result<Option<String>, StepError> {
     let named = kernels.iter().find_map(|path| {
         let name = path.rsplit('/').next()?;
         ["vmlinuz-", "vmlinux-", "kernel-", "Image-"].iter().find_map(|prefix| name.strip_prefix(prefix))
@@ -334,7 +350,7 @@ fn version(stage: &Stage<'_>, view: &View, kernels: &[String]) -> Result<Option<
 }
 
 /// The modules of a version, from the image, or from the initramfs where the image has none.
-fn modules(stage: &Stage<'_>, view: &View, version: &str) -> Result<Modules, StepError> {
+pub(super) fn modules(stage: &Stage<'_>, view: &View, version: &str) -> Result<Modules, StepError> {
     let modules = Modules::read(stage, version)?;
     if !modules.is_empty() {
         return Ok(modules);

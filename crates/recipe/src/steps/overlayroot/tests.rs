@@ -350,8 +350,8 @@ fn what_would_boot_without_the_overlay_is_refused() {
     let other = Initrd { leave_out: vec!["scripts/functions"], ..Initrd::ubuntu() };
     let cases = [
         (
-            cfg("menuentry a {\n linux /boot/vmlinuz-6\n}\n"),
-            "grub.cfg:2 (\"a\"): boots /boot/vmlinuz-6 without an initramfs",
+            cfg("menuentry a {\n linux /boot/vmlinuz-7\n}\n").file("/boot/vmlinuz-7", "k"),
+            "grub.cfg:2 (\"a\"): boots /boot/vmlinuz-7 without an initramfs",
         ),
         (
             cfg("menuentry a {\n linux /boot/vmlinuz-6\n initrd /boot/gone\n}\n"),
@@ -373,6 +373,21 @@ fn what_would_boot_without_the_overlay_is_refused() {
         let text = refusal(&tree, &crypt());
         assert!(text.contains(what), "{what}: {text}");
     }
+}
+
+#[test]
+fn an_entry_without_initramfs_gets_that_of_its_kernel() {
+    let cfg = "menuentry a {\n\tlinux /boot/vmlinuz-6 root=PARTUUID=1 ro panic=-1\n}\n";
+    let tree = root(&Initrd::ubuntu()).file("/boot/grub/grub.cfg", cfg);
+    let mut stage = Stage::new(&tree);
+    let mut cx = Context::for_tests(&mut stage);
+    cx.facts.root_uuid = Some("1-2".to_owned());
+    apply(&crypt(), &mut cx).unwrap();
+    assert!(cx.notes.iter().any(|note| note.text.starts_with("/boot/grub/grub.cfg:2: boots with")));
+    assert_eq!(
+        stage.read_text("/boot/grub/grub.cfg").unwrap().unwrap(),
+        "menuentry a {\n\tlinux /boot/vmlinuz-6 root=UUID=1-2 ro\n\tinitrd\t/boot/initrd.img-6\n}\n"
+    );
 }
 
 #[test]
