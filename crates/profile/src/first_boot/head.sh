@@ -26,17 +26,25 @@ package_there() {
     rpm -q "$1" > /dev/null 2>&1
 }
 
-# By the image's own package manager. Files of its configuration that are there stay as they are.
-packages_manager() {
-    export DEBIAN_FRONTEND=noninteractive
+# What APT knows of its sources, asked for once.
+packages_lists() {
+    [ ! -e /run/hardtack-profile.lists ] || return 0
+    umask 022
+    apt-get -qq -o APT::Update::Error-Mode=any update 2>&1 || return 1
+    : > /run/hardtack-profile.lists
+}
+
+# Files of configuration that are there stay as they are.
+packages_apt() {
+    umask 022
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300 \
+        -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
+}
+
+packages_install() {
+    umask 022
     if command -v apt-get > /dev/null 2>&1; then
-        lists=/run/hardtack-profile.lists
-        if [ ! -e "$lists" ]; then
-            apt-get -qq -o APT::Update::Error-Mode=any update || return 1
-            : > "$lists"
-        fi
-        apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef \
-            -o Dpkg::Options::=--force-confold --no-install-recommends install "$@"
+        packages_lists && packages_apt --no-install-recommends install "$@"
     elif command -v dnf > /dev/null 2>&1; then
         dnf -q -y install "$@"
     elif command -v yum > /dev/null 2>&1; then
@@ -46,8 +54,13 @@ packages_manager() {
     fi
 }
 
-# The network may come late, and others install at boot, too: it is tried three times, once one try has failed thrice
-# only once.
+# The errors of what a package manager said, or its last words.
+packages_why() {
+    printf '%s\n' "$1" | grep '^E:' || printf '%s\n' "$1" | tail -n 2
+}
+
+# The network may come late, and others install at boot, too: it is tried three times; when that has failed, what comes
+# behind is tried once.
 packages_add() {
     missing=
     for name in "$@"; do package_there "$name" || missing="$missing $name"; done
@@ -55,7 +68,7 @@ packages_add() {
     for try in 1 2 3; do
         # Names of packages have no blanks.
         # shellcheck disable=SC2086
-        if told=$(packages_manager $missing 2>&1); then
+        if told=$(packages_install $missing 2>&1); then
             rm -f /run/hardtack-profile.failed
             echo "installed:$missing"
             return 0
@@ -64,8 +77,40 @@ packages_add() {
         [ "$try" = 3 ] || sleep 20
     done
     : > /run/hardtack-profile.failed
-    echo "cannot install$missing: $(printf '%s\n' "$told" | grep '^E:' || printf '%s\n' "$told" | tail -n 2)"
+    echo "cannot install$missing: $(packages_why "$told")"
     return 1
+}
+
+# How many updates wait.
+packages_pending() {
+    if command -v apt-get > /dev/null 2>&1; then
+        packages_lists || return 1
+        count=$(apt-get -qq -s upgrade | grep -c '^Inst ')
+    elif command -v dnf > /dev/null 2>&1; then
+        count=$(dnf -q check-update | grep -c '^[^ ]')
+    elif command -v yum > /dev/null 2>&1; then
+        count=$(yum -q check-update | grep -c '^[^ ]')
+    else
+        count=$(zypper --quiet --non-interactive list-updates | grep -c '^v ')
+    fi
+    echo "$count updates wait"
+    [ "$count" = 0 ]
+}
+
+packages_upgrade() {
+    umask 022
+    if command -v apt-get > /dev/null 2>&1; then
+        told=$(packages_lists && packages_apt --with-new-pkgs upgrade 2>&1)
+    elif command -v dnf > /dev/null 2>&1; then
+        told=$(dnf -q -y upgrade 2>&1)
+    elif command -v yum > /dev/null 2>&1; then
+        told=$(yum -q -y update 2>&1)
+    else
+        told=$(zypper --quiet --non-interactive update 2>&1)
+    fi
+    [ "$?" = 0 ] || { packages_why "$told"; return 1; }
+    [ ! -e /run/reboot-required ] || echo "a reboot is required"
+    packages_pending
 }
 
 # Nothing that a person may use goes with them, only what merely stands for a list of others.
@@ -89,7 +134,7 @@ packages_remove() {
         esac
     done
     # shellcheck disable=SC2086
-    DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300 remove $there > /dev/null || return 1
+    told=$(packages_apt remove $there 2>&1) || { packages_why "$told"; return 1; }
     echo "removed:$there"
 }
 

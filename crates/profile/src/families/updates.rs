@@ -1,5 +1,0 @@
-//! Packages and where they come from.
-
-use crate::Rule;
-
-pub(super) const RULES: &[Rule] = &[];
