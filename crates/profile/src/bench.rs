@@ -1,12 +1,12 @@
 //! What a rule works with.
 
-use hardtack_guest::sshd::{self, Directive};
+use hardtack_guest::sshd::{self, Directive, Placement};
 use hardtack_guest::{Set, Stage};
 
 use crate::families::pam::{self, Wishes};
 use crate::first_boot::Script;
 use crate::own_file::OwnFiles;
-use crate::{Error, Settings, View};
+use crate::{Error, Newcomer, Settings, View};
 
 /// Our section of sshd's configuration.
 const SECTION: &str = "profile";
@@ -26,6 +26,10 @@ pub struct Bench<'b, 't> {
     pub notes: Vec<String>,
     /// Keywords of sshd_config, in lower case, that the recipe itself speaks of.
     pub(crate) spoken: &'b [String],
+    /// Accounts that the machine makes at its first boot.
+    pub(crate) newcomers: &'b [Newcomer],
+    /// What sshd reads is for root alone.
+    pub(crate) private_sshd: bool,
     pub(crate) files: OwnFiles,
     pub(crate) script: Script,
     pub(crate) directives: Vec<Directive>,
@@ -46,6 +50,8 @@ impl<'b, 't> Bench<'b, 't> {
             epoch,
             notes: Vec::new(),
             spoken,
+            newcomers: &[],
+            private_sshd: false,
             files: OwnFiles::default(),
             script: Script::default(),
             directives: Vec::new(),
@@ -106,7 +112,13 @@ impl<'b, 't> Bench<'b, 't> {
         if let Some(version) = sshd::installed(self.stage)?
             && (!self.directives.is_empty() || sshd::has_section(self.stage, SECTION)?)
         {
-            sshd::write_section(self.stage, version, SECTION, &self.directives, None)?;
+            let place = sshd::write_section(self.stage, version, SECTION, &self.directives, None)?;
+            if self.settings.checker_friendly && place == Placement::DropIn {
+                sshd::repeat_in_main(self.stage, version, SECTION)?;
+            }
+        }
+        if self.private_sshd {
+            self.restrict(sshd::DROP_IN, 0o600)?;
         }
         std::mem::take(&mut self.firewall).write(self)?;
         std::mem::take(&mut self.script).into_files(&mut self.files, self.stage)?;

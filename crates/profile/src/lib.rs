@@ -13,6 +13,7 @@
 
 mod bench;
 mod choice;
+mod cloud;
 mod error;
 mod families;
 mod finding;
@@ -21,6 +22,7 @@ mod key_file;
 mod merged;
 mod own_file;
 mod packages;
+mod people;
 mod rule;
 mod run;
 mod settings;
@@ -36,6 +38,7 @@ pub use choice::{Exception, Kind, Profile};
 pub use error::Error;
 pub use finding::Finding;
 pub use packages::wanted;
+pub use people::Newcomer;
 pub use rule::{Level, Measure, Rule, rule, rules};
 pub use run::{Applied, Judged, Phase, Surroundings, apply, check, control};
 pub use settings::{Packages, Settings};

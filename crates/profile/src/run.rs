@@ -3,7 +3,7 @@
 use hardtack_guest::Stage;
 use hardtack_report::{Control, Outcome};
 
-use crate::{Bench, Error, Finding, Profile, Rule, View};
+use crate::{Bench, Error, Finding, Newcomer, Profile, Rule, View};
 
 /// When rules are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Surroundings<'a> {
     pub epoch: i64,
     /// Keywords of sshd_config that the recipe itself speaks of: it has the last word there, and `check` tells.
     pub spoken: &'a [String],
+    /// Accounts that the image has not yet, and that the machine makes at its first boot.
+    pub newcomers: &'a [Newcomer],
 }
 
 /// What carrying out came to.
@@ -57,6 +59,7 @@ pub fn apply(
         wanted.filter(|(_, exception)| exception.is_none()).map(|(rule, _)| rule).collect()
     };
     let mut bench = Bench::new(stage, &profile.settings, around.epoch, around.spoken);
+    bench.newcomers = around.newcomers;
     for rule in selected.into_iter().filter(|rule| phase == Phase::Late || !rule.measure.is_late()) {
         rule.measure.apply(&mut bench)?;
     }

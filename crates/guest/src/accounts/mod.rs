@@ -214,7 +214,25 @@ pub fn add_group(stage: &mut Stage<'_>, name: &str) -> Result<u32, Error> {
     let taken: Vec<u32> = old.lines().filter_map(|line| line.split(':').nth(2)?.parse().ok()).collect();
     let gid = free_id(FIRST_ID, &taken)
         .ok_or_else(|| Error::Refused(format!("{GROUP}: no free group id for {name}")))?;
-    let mut lines: Vec<String> = old.lines().map(str::to_owned).collect();
+    store_group(stage, name, gid)?;
+    Ok(gid)
+}
+
+/// The same, with an id of the system's (login.defs(5): 100 to 999, the highest free one, as `groupadd --system` takes).
+pub fn add_system_group(stage: &mut Stage<'_>, name: &str) -> Result<u32, Error> {
+    let old = text(stage, GROUP)?;
+    let taken: Vec<u32> = old.lines().filter_map(|line| line.split(':').nth(2)?.parse().ok()).collect();
+    let gid = (100..FIRST_ID)
+        .rev()
+        .find(|id| !taken.contains(id))
+        .ok_or_else(|| Error::Refused(format!("{GROUP}: no free group id of the system for {name}")))?;
+    store_group(stage, name, gid)?;
+    Ok(gid)
+}
+
+/// Its lines in both files: grpck complains of one without the other.
+fn store_group(stage: &mut Stage<'_>, name: &str, gid: u32) -> Result<(), Error> {
+    let mut lines: Vec<String> = text(stage, GROUP)?.lines().map(str::to_owned).collect();
     lines.push(format!("{name}:x:{gid}:"));
     store(stage, GROUP, &lines)?;
     if stage.stat(GSHADOW)?.is_some() {
@@ -222,7 +240,7 @@ pub fn add_group(stage: &mut Stage<'_>, name: &str) -> Result<u32, Error> {
         lines.push(format!("{name}:!::"));
         store(stage, GSHADOW, &lines)?;
     }
-    Ok(gid)
+    Ok(())
 }
 
 /// Makes `member` a member of the existing group `name`.

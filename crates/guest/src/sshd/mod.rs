@@ -5,4 +5,4 @@ mod tests;
 mod write;
 
 pub use hardtack_login::sshd::*;
-pub use write::{Placement, comment_out, has_section, write_section};
+pub use write::{Placement, comment_out, has_section, repeat_in_main, write_section};

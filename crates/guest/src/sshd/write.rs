@@ -87,6 +87,29 @@ pub fn has_section(stage: &Stage<'_>, section: &str) -> Result<bool, Error> {
     Ok(false)
 }
 
+/// Says what `section` of the drop-in says once more at the top of the main file, for whoever reads that alone. Words of
+/// which several lines add up are not repeated. The next [`write_section`] takes it out again.
+///
+/// # Errors
+/// The files cannot be read or written.
+pub fn repeat_in_main(stage: &mut Stage<'_>, version: Version, section: &str) -> Result<(), Error> {
+    let Some(main) = stage.read_text(MAIN_FILE)? else { return Ok(()) };
+    let mut managed = Managed::default();
+    managed.read(&stage.read_text(DROP_IN)?.unwrap_or_default());
+    managed.sections.retain(|(name, _)| name == section);
+    for (_, lines) in &mut managed.sections {
+        lines.retain(|text| {
+            let keyword = line(text).and_then(|line| canonical(&line.keyword, version));
+            keyword.is_some_and(|keyword| !keyword.adds_up())
+        });
+    }
+    let text = managed.around(&split_main(&main).1);
+    if text != main {
+        stage.write(MAIN_FILE, text, Set::default())?;
+    }
+    Ok(())
+}
+
 /// The drop-in is read as a global file, and no line of the main file before that sets one of ours
 /// to something else. (A line of another file that is read earlier is for people to decide on.)
 fn drop_in_wins(config: &Config, version: Version, managed: &Managed) -> bool {

@@ -19,6 +19,6 @@ pub use include::could_match;
 pub use judge::{BEGIN, DROP_IN, Directive, END, Mismatch, is_ours, mismatches, same_value};
 pub use keywords::{Keyword, Kind, NEWEST, canonical, find, nearest};
 pub use pattern::in_list as in_pattern_list;
-pub use value::fault;
+pub use value::{fault, seconds};
 pub use version::{Version, installed};
 pub use words::{Line, line};

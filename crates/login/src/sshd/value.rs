@@ -76,7 +76,8 @@ fn methods_fault(words: &[String]) -> Option<String> {
 }
 
 /// `convtime`: numbers with s, m, h, d, w; none of them is seconds.
-fn seconds(text: &str) -> Option<u64> {
+#[must_use]
+pub fn seconds(text: &str) -> Option<u64> {
     let mut total: u64 = 0;
     let mut number = String::new();
     for c in text.chars() {

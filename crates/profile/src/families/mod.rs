@@ -21,6 +21,9 @@ mod time;
 mod updates;
 mod users;
 
+pub(crate) use sshd::{CLOUD_GROUP, CLOUD_KEYS, OUR_MODULI as MODULI};
+pub(crate) use sudo::{CLOUD_SUDO, PATH as SUDOERS, ROTATE as SUDO_ROTATE};
+
 use crate::Rule;
 
 pub(crate) use firewall::Parts as Firewall;
