@@ -18,6 +18,8 @@ pub struct Newcomer {
     pub key: bool,
     /// It has a password.
     pub password: bool,
+    /// It may use sudo.
+    pub sudo: bool,
 }
 
 /// Somebody who can have a shell: not expired, and its shell is one.
@@ -28,6 +30,8 @@ pub(crate) struct Person {
     pub(crate) is_root: bool,
     pub(crate) key: bool,
     pub(crate) password: bool,
+    /// It is known for one who may use sudo, whatever its groups.
+    pub(crate) sudo: bool,
 }
 
 impl Person {
@@ -49,6 +53,7 @@ pub(crate) fn everybody(bench: &Bench<'_, '_>) -> Result<Vec<Person>, Error> {
             is_root: false,
             key: true,
             password: false,
+            sudo: false,
         });
     }
     people.extend(bench.newcomers.iter().map(|new| Person {
@@ -57,6 +62,7 @@ pub(crate) fn everybody(bench: &Bench<'_, '_>) -> Result<Vec<Person>, Error> {
         is_root: new.name == "root",
         key: new.key,
         password: new.password,
+        sudo: new.sudo,
     }));
     Ok(people)
 }
@@ -91,6 +97,7 @@ pub(crate) fn in_image(stage: &Stage<'_>, epoch: i64) -> Result<Vec<Person>, Err
             is_root: user.uid == 0,
             key: has_key(stage, &config, &user)?,
             password: accounts::is_crypt_hash(field),
+            sudo: false,
             name: user.name,
         });
     }

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
+use hardtack_credentials::AccountConfig;
 use hardtack_guest::{Stage, Tree};
 use hardtack_profile::{
-    Error, Finding, Packages, Phase, Profile, Surroundings, View, check, control, wanted,
+    Error, Finding, Newcomer, Packages, Phase, Profile, Surroundings, View, check, control, wanted,
 };
 use hardtack_report::Control;
 
@@ -56,6 +57,16 @@ pub(crate) fn packages<'r>(
     Ok(Some(Cow::Owned(step)))
 }
 
+fn newcomer(account: &AccountConfig) -> Newcomer {
+    Newcomer {
+        name: account.name.clone(),
+        groups: account.groups.clone(),
+        key: !account.authorized_keys.is_empty(),
+        password: !account.password_hash.is_empty() || account.random_password.is_some(),
+        sudo: !account.sudo.is_empty(),
+    }
+}
+
 /// Carries out the controls of this phase.
 ///
 /// # Errors
@@ -66,7 +77,9 @@ pub(crate) fn apply(
     phase: Phase,
     cx: &mut Context<'_, '_>,
 ) -> Result<(), StepError> {
-    let around = Surroundings { epoch: cx.epoch, spoken };
+    // Accounts that the agent makes: an image without anybody who can log in is none where they come.
+    let newcomers: Vec<Newcomer> = cx.agent.accounts.iter().map(newcomer).collect();
+    let around = Surroundings { epoch: cx.epoch, spoken, newcomers: &newcomers };
     let applied = hardtack_profile::apply(profile, cx.stage, around, phase).map_err(refused)?;
     for note in applied.notes {
         cx.info(STEP, note);

@@ -186,7 +186,8 @@ fn nobody_is_locked_out() {
         .file("/root/.ssh/authorized_keys", "ssh-ed25519 AAAA\n");
     let plain = Settings::default();
     assert!(refusal(&root_only, &plain, "sshd-root", &[]).unwrap().contains("root is the only one"));
-    let ana = Newcomer { name: "ana".into(), groups: vec!["ops".into()], key: true, password: false };
+    let ana =
+        Newcomer { name: "ana".into(), groups: vec!["ops".into()], key: true, password: false, sudo: false };
     assert_eq!(refusal(&root_only, &plain, "sshd-root", std::slice::from_ref(&ana)), None);
     let launched = root_only.file("/etc/cloud/cloud.cfg", cloud);
     assert_eq!(refusal(&launched, &plain, "sshd-root", &[]), None);

@@ -16,15 +16,21 @@ const ALONE: &str = "nobody who may use sudo has a password: without NOPASSWD no
 /// No rule says NOPASSWD, and cloud-init writes none. Left alone where nobody would be root any more.
 pub(super) struct NoPasswd;
 
-/// Somebody who has a password and may become root.
-fn is_admin(person: &Person) -> bool {
-    let groups = ["sudo", "wheel", "admin"];
-    !person.is_root && person.password && person.groups.iter().any(|group| groups.contains(&group.as_str()))
+/// Somebody who has a password and may become root, by a rule of sudo or as the distributions have it.
+fn is_admin(person: &Person, sudoers: &Sudoers) -> bool {
+    let usual = ["sudo", "wheel", "admin"];
+    let in_group = |name: &str| person.groups.iter().any(|group| group == name);
+    let ruled = sudoers.rules.iter().filter_map(|(_, rule)| rule.split_whitespace().next());
+    let named = |word: &str| word == person.name || word.strip_prefix('%').is_some_and(in_group);
+    !person.is_root
+        && person.password
+        && (person.sudo || usual.iter().any(|group| in_group(group)) || ruled.into_iter().any(named))
 }
 
 /// Whether anybody could still become root where sudo asks everybody.
 pub(super) fn somebody_asked(bench: &Bench<'_, '_>) -> Result<bool, Error> {
-    Ok(everybody(bench)?.iter().any(is_admin))
+    let sudoers = Sudoers::read(bench.stage)?;
+    Ok(everybody(bench)?.iter().any(|person| is_admin(person, &sudoers)))
 }
 
 impl Measure for NoPasswd {
@@ -52,7 +58,8 @@ impl Measure for NoPasswd {
             return Ok(Finding::NotApplicable("the image has no sudo".to_owned()));
         }
         let faults = faults(view.stage)?;
-        if !faults.is_empty() && !in_image(view.stage, 0)?.iter().any(is_admin) {
+        let sudoers = Sudoers::read(view.stage)?;
+        if !faults.is_empty() && !in_image(view.stage, 0)?.iter().any(|one| is_admin(one, &sudoers)) {
             return Ok(Finding::Exception(ALONE.to_owned()));
         }
         Ok(Finding::of(faults))

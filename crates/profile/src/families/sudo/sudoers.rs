@@ -168,10 +168,11 @@ fn without_comment(line: &str) -> &str {
     for (at, byte) in bytes.iter().enumerate() {
         match byte {
             b'"' if at == 0 || bytes[at - 1] != b'\\' => quoted = !quoted,
-            b'#' if !quoted && !bytes.get(at + 1).is_some_and(u8::is_ascii_digit) => {
-                if at == 0 || bytes[at - 1] != b'\\' {
-                    return &line[..at];
-                }
+            b'#' if !quoted
+                && !bytes.get(at + 1).is_some_and(u8::is_ascii_digit)
+                && (at == 0 || bytes[at - 1] != b'\\') =>
+            {
+                return &line[..at];
             }
             _ => {}
         }
