@@ -14,6 +14,11 @@ mod confirm;
 pub mod dpkg;
 pub mod elf;
 mod error;
+pub mod fstab {
+    //! The lines of `/etc/fstab`.
+
+    pub use crate::volume::fstab::{spans, unescape};
+}
 pub mod glob;
 mod guest;
 pub mod initramfs;

@@ -37,4 +37,6 @@ pub struct Settings {
     pub log_host: Option<String>,
     /// The hash of the boot menu's password, `grub.pbkdf2.sha512…`.
     pub boot_password: Option<String>,
+    /// How large /tmp may become in memory, as `25%` or `512m`; `None`: half of it.
+    pub tmp_size: Option<String>,
 }

@@ -1,5 +1,7 @@
 //! `/etc/fstab`: what the guest mounts where (fstab(5), and getmntent(3) for the escapes).
 
+use std::ops::Range;
+
 use crate::GuestPath;
 
 /// One line of the table.
@@ -90,40 +92,38 @@ pub(crate) fn parse(text: &str) -> (Vec<Entry>, Vec<String>) {
     (entries, complaints)
 }
 
-/// Blanks separate fields; quotes around a tag's value keep blanks together, as libmount does.
 fn fields(line: &str) -> Vec<String> {
-    let mut fields = Vec::new();
-    let mut field = String::new();
+    spans(line).into_iter().filter_map(|span| line.get(span)).map(unescape).collect()
+}
+
+/// Where the fields of a line stand: blanks separate them, quotes around a tag's value keep blanks together, as libmount
+/// does, and a `#` before a field ends the line.
+#[must_use]
+pub fn spans(line: &str) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
+    let mut begin = None;
     let mut quote = None;
-    for character in line.chars() {
+    let mut last = ' ';
+    for (at, character) in line.char_indices() {
         match character {
             // A quote opens after `=` only: elsewhere it is part of a name.
-            '"' | '\'' if quote == Some(character) => {
-                quote = None;
-                field.push(character);
+            '"' | '\'' if quote == Some(character) => quote = None,
+            '"' | '\'' if quote.is_none() && begin.is_some() && last == '=' => quote = Some(character),
+            ' ' | '\t' if quote.is_none() => spans.extend(begin.take().map(|begin| begin..at)),
+            '#' if begin.is_none() => return spans,
+            _ => {
+                begin.get_or_insert(at);
             }
-            '"' | '\'' if quote.is_none() && field.ends_with('=') => {
-                quote = Some(character);
-                field.push(character);
-            }
-            ' ' | '\t' if quote.is_none() => {
-                if !field.is_empty() {
-                    fields.push(unescape(&field));
-                    field.clear();
-                }
-            }
-            '#' if field.is_empty() && quote.is_none() => return fields,
-            other => field.push(other),
         }
+        last = character;
     }
-    if !field.is_empty() {
-        fields.push(unescape(&field));
-    }
-    fields
+    spans.extend(begin.map(|begin| begin..line.len()));
+    spans
 }
 
 /// `\040` and its like: three octal digits.
-fn unescape(field: &str) -> String {
+#[must_use]
+pub fn unescape(field: &str) -> String {
     let bytes = field.as_bytes();
     let mut text = Vec::with_capacity(bytes.len());
     let mut at = 0;

@@ -23,7 +23,7 @@ const NOWHERE: &str = "/dev/null";
 const MOST_ALIASES: usize = 8;
 
 /// systemd is what the kernel starts first. A tree without any init, as in tests, has all of them.
-fn is_systemd(stage: &Stage<'_>) -> Result<bool, Error> {
+pub(crate) fn is_systemd(stage: &Stage<'_>) -> Result<bool, Error> {
     let init = stage.read_link("/sbin/init").ok().flatten();
     Ok(match init {
         Some(target) => target.ends_with("/systemd"),
