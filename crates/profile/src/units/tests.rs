@@ -1,4 +1,10 @@
-use hardtack_guest::{MemoryTree, Stage};
+#![allow(clippy::print_stderr)]
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use hardtack_guest::{HostTree, MemoryTree, Stage, State};
 
 use super::{enable, enabled, install, is_masked, is_upstart, mask};
 use crate::{Bench, Settings};
@@ -146,4 +152,90 @@ fn installing_takes_the_mask_away_and_makes_all_links() {
     let mut stage = Stage::new(&tree);
     on(&mut stage, |bench| enable(bench, "x.service", "a.target").unwrap());
     assert!(stage.edits().unwrap().is_empty());
+}
+
+/// Writes the links and files that were staged.
+fn write(stage: &Stage<'_>, root: &Path) {
+    for edit in stage.edits().unwrap() {
+        let path = root.join(edit.path.as_str().trim_start_matches('/'));
+        let _ = std::fs::remove_file(&path);
+        match edit.state {
+            State::Link(target, _) => symlink(target, &path).unwrap(),
+            State::Directory(_) => std::fs::create_dir_all(&path).unwrap(),
+            State::Absent => {}
+            other => panic!("{}: {other:?}", edit.path),
+        }
+    }
+}
+
+/// systemctl itself says the same of what is in force, and makes the same links.
+#[test]
+fn systemctl_agrees() {
+    let root = tempfile::tempdir().unwrap();
+    let systemctl = |words: &[&str]| {
+        let said =
+            Command::new("systemctl").arg(format!("--root={}", root.path().display())).args(words).output();
+        said.ok().map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned())
+    };
+    if systemctl(&["--version"]).is_none() {
+        eprintln!("SKIPPED: systemctl is not there");
+        return;
+    }
+    let units = root.path().join("usr/lib/systemd/system");
+    let own = root.path().join("etc/systemd/system");
+    std::fs::create_dir_all(&units).unwrap();
+    std::fs::create_dir_all(own.join("multi-user.target.wants")).unwrap();
+    for name in ["a", "b", "c", "d", "e"] {
+        let text = UNIT.replace("other", &format!("{name}-other"));
+        std::fs::write(units.join(format!("{name}.service")), text).unwrap();
+    }
+    symlink("/dev/null", units.join("masked.service")).unwrap();
+    symlink("b.service", units.join("alias.service")).unwrap();
+    symlink("/usr/lib/systemd/system/a.service", own.join("multi-user.target.wants/a.service")).unwrap();
+    symlink("/dev/null", own.join("c.service")).unwrap();
+    std::fs::write(own.join("d.service"), "").unwrap();
+    let judged = |of: &str| {
+        let tree = HostTree::new(root.path());
+        let stage = Stage::new(&tree);
+        let ours = if is_masked(&stage, of).unwrap() {
+            "masked"
+        } else if enabled(&stage, of).unwrap().is_empty() {
+            "disabled"
+        } else {
+            "enabled"
+        };
+        (ours.to_owned(), systemctl(&["is-enabled", of]).unwrap())
+    };
+    for of in ["a.service", "b.service", "c.service", "d.service", "e.service", "masked.service"] {
+        let (ours, theirs) = judged(of);
+        assert_eq!(ours, theirs, "{of}");
+    }
+    // Masking an alias masks what it stands for; enabling makes what systemctl makes.
+    {
+        let tree = HostTree::new(root.path());
+        let mut stage = Stage::new(&tree);
+        on(&mut stage, |bench| {
+            mask(bench, "alias.service").unwrap();
+            install(bench, "c.service").unwrap();
+            install(bench, "e.service").unwrap();
+        });
+        write(&stage, root.path());
+    }
+    for (of, wanted) in [("b.service", "masked"), ("c.service", "enabled"), ("e.service", "enabled")] {
+        assert_eq!(judged(of), (wanted.to_owned(), wanted.to_owned()), "{of}");
+    }
+    let links = || {
+        let mut found = Vec::new();
+        for directory in [own.clone(), own.join("multi-user.target.wants")] {
+            for entry in std::fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                found.push((path.clone(), std::fs::read_link(path).ok()));
+            }
+        }
+        found.sort();
+        found
+    };
+    let ours = links();
+    systemctl(&["reenable", "c.service", "e.service"]).unwrap();
+    assert_eq!(ours, links());
 }
