@@ -18,3 +18,13 @@ pub enum Error {
         hint: String,
     },
 }
+
+impl Error {
+    /// A refusal in the name of this rule.
+    pub(crate) fn of(self, rule: &'static str) -> Self {
+        match self {
+            Self::Refused { what, hint, .. } => Self::Refused { rule, what, hint },
+            other => other,
+        }
+    }
+}

@@ -100,7 +100,7 @@ packages_pending() {
 packages_upgrade() {
     umask 022
     if command -v apt-get > /dev/null 2>&1; then
-        told=$(packages_lists && packages_apt --with-new-pkgs upgrade 2>&1)
+        told=$(packages_lists && packages_apt -o APT::Get::Upgrade-Allow-New=true upgrade 2>&1)
     elif command -v dnf > /dev/null 2>&1; then
         told=$(dnf -q -y upgrade 2>&1)
     elif command -v yum > /dev/null 2>&1; then

@@ -2,7 +2,7 @@
 
 use hardtack_guest::FileType;
 
-use super::{ADMIN, enable, file, is_masked};
+use super::{ADMIN, enable, file, first, is_masked, real_name};
 use crate::bench::root;
 use crate::merged::text;
 use crate::{Bench, Error};
@@ -28,7 +28,7 @@ pub(super) fn section(unit: &str, key: &str) -> Vec<String> {
     words
 }
 
-/// The unit is enabled: its mask is taken away, and all links are there that its section `[Install]` names. Whatever does
+/// The unit is enabled, if this is its own name: its mask is taken away, and all links are there that its section `[Install]` names. Whatever does
 /// not start by a unit starts as it did, but for Upstart's `manual` in an override, which is taken out.
 pub(crate) fn install(bench: &mut Bench<'_, '_>, unit: &str) -> Result<(), Error> {
     let own = format!("{ADMIN}/{unit}");
@@ -36,6 +36,12 @@ pub(crate) fn install(bench: &mut Bench<'_, '_>, unit: &str) -> Result<(), Error
         bench.stage.lstat(&own)?.is_some_and(|there| there.kind == FileType::Symlink || there.size == 0);
     if is_link && is_masked(bench.stage, unit)? {
         bench.stage.remove(&own)?;
+    }
+    // By its own name only: systemd would warn of two.
+    if let Some(path) = first(bench.stage, unit)?
+        && real_name(bench.stage, &path, unit)?.is_some()
+    {
+        return Ok(());
     }
     if let Some(path) = file(bench.stage, unit)? {
         let content = text(bench.stage, &path).unwrap_or_default();

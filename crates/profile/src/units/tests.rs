@@ -100,6 +100,18 @@ fn system_v_counts_where_no_unit_has_the_name() {
 }
 
 #[test]
+fn enabling_by_an_alias_makes_no_second_link() {
+    let tree = systemd();
+    let mut stage = Stage::new(&tree);
+    on(&mut stage, |bench| {
+        install(bench, "x.service").unwrap();
+        install(bench, "other.service").unwrap();
+    });
+    assert!(stage.lstat("/etc/systemd/system/other.service").unwrap().is_some());
+    assert!(stage.lstat("/etc/systemd/system/multi-user.target.wants/other.service").unwrap().is_none());
+}
+
+#[test]
 fn upstarts_last_stanza_wins() {
     let job = "description \"x\"\nstart on runlevel [2345]\nexec x\n";
     let tree = MemoryTree::new()

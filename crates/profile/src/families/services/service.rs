@@ -70,10 +70,7 @@ impl Service {
 impl Measure for Service {
     fn apply(&self, bench: &mut Bench<'_, '_>) -> Result<(), Error> {
         for unit in self.units {
-            units::mask(bench, unit).map_err(|error| match error {
-                Error::Refused { what, hint, .. } => Error::Refused { rule: self.rule, what, hint },
-                other => other,
-            })?;
+            units::mask(bench, unit).map_err(|error| error.of(self.rule))?;
         }
         Ok(())
     }

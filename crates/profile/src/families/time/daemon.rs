@@ -96,7 +96,7 @@ impl Measure for One {
         }
         for other in ALL.into_iter().filter(|other| *other != one) {
             for unit in other.units() {
-                units::mask(bench, unit)?;
+                units::mask(bench, unit).map_err(|error| error.of("time-one"))?;
             }
         }
         Ok(())
