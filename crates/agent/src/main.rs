@@ -93,6 +93,8 @@ Examples, as root:
              what was applied, what failed, who is enrolled, doors, drift; ends
              with 0: all is well, 1: something is not, 2: the boot has not ended,
              3: only root sees; --wait waits for the end of the boot (1800 s)
+  nvme-name DISK
+             print the name under which EC2 attached an NVMe disk
   coreos     apply the section `coreos:` of the user-data that cloud-init has received
   stage STAGE
              do what cloud-init does in its stage `local`, `network`, `config` or `final`
@@ -117,6 +119,8 @@ enum Command {
     Status(overview::Question),
     Stage(Stage),
     Coreos,
+    /// Called by the initramfs, which has mounted the root that the agent lies on and nothing else.
+    NvmeName(std::path::PathBuf),
     /// The agent's own child: see `execute`.
     PowerWait,
     Tell(String),
@@ -157,6 +161,7 @@ fn run(command: &Command, host: &Host) -> Result<(), AgentError> {
             .map_err(|error| AgentError::text(format!("cannot write to standard output: {error}")));
     }
     match command {
+        Command::NvmeName(disk) => return nvme_name(disk),
         Command::Stage(stage) => return stage::run(host, *stage),
         Command::Coreos => return coreos::run(host),
         _ => {}
@@ -179,9 +184,20 @@ fn run(command: &Command, host: &Host) -> Result<(), AgentError> {
         | Command::Status(_)
         | Command::Stage(_)
         | Command::Coreos
+        | Command::NvmeName(_)
         | Command::PowerWait
         | Command::Tell(_) => Ok(()),
     }
+}
+
+/// Prints the name under which EC2 attached a disk.
+fn nvme_name(path: &std::path::Path) -> Result<(), AgentError> {
+    let opened = std::fs::File::open(path).and_then(|file| hardtack_nvme::disk(&file));
+    let disk = opened.map_err(|error| AgentError::io("identify", path, error))?;
+    let name = disk.name.ok_or_else(|| {
+        AgentError::text(format!("{}: {:?} has no name of EC2's", path.display(), disk.model))
+    })?;
+    run(&Command::Tell(format!("{name}\n")), &Host::new("/"))
 }
 
 /// Renews a secret, and shows it where somebody looks.
@@ -261,6 +277,7 @@ fn arguments() -> Result<(Command, Host), AgentError> {
                     Some("guard") => Command::Guard(guard::Mode::Once),
                     Some("status") => Command::Status(overview::Question { wait: None, json: false }),
                     Some("coreos") => Command::Coreos,
+                    Some("nvme-name") => Command::NvmeName(parser.value().map_err(usage)?.into()),
                     Some("power-wait") => Command::PowerWait,
                     _ => return Err(AgentError::Usage(format!("{word:?} is not a command of the agent"))),
                 });

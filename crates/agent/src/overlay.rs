@@ -5,7 +5,7 @@
 //! for the disk below the overlay /sys/dev/block and the device mapper's attributes there. A dm
 //! device that cryptsetup made has a UUID that begins with `CRYPT-`.
 
-use hardtack_credentials::OverlayConfig;
+use hardtack_credentials::{AgentConfig, OverlayConfig};
 
 use crate::host::Host;
 
@@ -143,6 +143,31 @@ pub(crate) fn check(host: &Host, promised: &OverlayConfig, found: &Root) -> Resu
         return Ok(());
     }
     Err(format!("/ should be written to {wanted} and is {is}"))
+}
+
+/// Where the initramfs has left in one line why there is no overlay.
+const REASON: &str = "/run/initramfs/hardtack-overlay";
+
+/// What is wrong with the root, for people; `None`: nothing, or nothing is promised.
+pub(crate) fn wrong(host: &Host, config: &AgentConfig, found: &Root) -> Option<String> {
+    let wrong = check(host, config.overlay.as_ref()?, found).err()?;
+    Some(match host.first_line(REASON) {
+        Some(reason) => format!("{wrong}: {reason}"),
+        None => wrong,
+    })
+}
+
+/// As [`wrong`], where nobody may be let in then. A recipe that halts such a machine in the initramfs does not
+/// want it to go on here either.
+pub(crate) fn barred(host: &Host, config: &AgentConfig, found: &Root) -> Option<String> {
+    let goes_on = |promised: &OverlayConfig| matches!(promised.on_failure.as_str(), "plain" | "login-only");
+    if config.overlay.as_ref().is_some_and(goes_on) { None } else { wrong(host, config, found) }
+}
+
+/// Whether the root is wrong and the recipe then wants logins and nothing else.
+pub(crate) fn is_login_only(host: &Host, config: &AgentConfig) -> bool {
+    config.overlay.as_ref().is_some_and(|promised| promised.on_failure == "login-only")
+        && wrong(host, config, &root(host)).is_some()
 }
 
 /// `vdb`, `/dev/vdb`, links to it. A label or UUID names a file system that formatting the disk has

@@ -143,6 +143,9 @@ pub struct OverlayConfig {
     pub mode: String,
     /// The disk above, "/dev/vdb"; `None` for tmpfs.
     pub device: Option<String>,
+    /// What becomes of a boot without the overlay: "halt", "plain" or "login-only"; empty: nobody is enrolled and
+    /// nothing is printed.
+    pub on_failure: String,
     /// The device-mapper name in crypt mode.
     pub mapname: String,
     /// The key is new at every boot, and with it everything above the image.

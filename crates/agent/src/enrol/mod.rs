@@ -40,9 +40,8 @@ fn all(host: &Host, config: &AgentConfig, now: u64, outcome: &mut Outcome) -> Re
     let machine = Identity::of(host, config);
     // Whatever else fails: nobody logs in with what another machine knows.
     let record = own(host, &machine, outcome)?;
-    if let Some(promised) = &config.overlay {
-        overlay::check(host, promised, &overlay::root(host))
-            .map_err(|what| AgentError::text(format!("{what}; nobody is enrolled")))?;
+    if let Some(what) = overlay::barred(host, config, &overlay::root(host)) {
+        return Err(AgentError::text(format!("{what}; nobody is enrolled")));
     }
     if facts::make_host_keys(host) {
         journal::say("made SSH host keys, since the machine had none");

@@ -43,9 +43,8 @@ pub(crate) fn renew(
     let Some(mfa) = &config.mfa else {
         return Err(AgentError::text("the recipe has no `mfa` step: there are no secrets here"));
     };
-    if let Some(promised) = &config.overlay {
-        overlay::check(host, promised, &overlay::root(host))
-            .map_err(|what| AgentError::text(format!("{what}; nobody is enrolled")))?;
+    if let Some(what) = overlay::barred(host, config, &overlay::root(host)) {
+        return Err(AgentError::text(format!("{what}; nobody is enrolled")));
     }
     let account = everybody(host, config)?.into_iter().find(|account| account.name == *name);
     let Some(account) = account else {

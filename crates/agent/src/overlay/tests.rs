@@ -27,7 +27,45 @@ fn promise(mode: &str, device: Option<&str>) -> OverlayConfig {
         device: device.map(str::to_owned),
         mapname: "secure".to_owned(),
         random_key: true,
+        on_failure: String::new(),
     }
+}
+
+#[test]
+fn the_recipe_s_word_decides_what_becomes_of_a_plain_root() {
+    let tree = Tree::new()
+        .file("proc/self/mountinfo", "28 1 254:1 / / rw - ext4 /dev/vda1 rw\n")
+        .file("run/initramfs/hardtack-overlay", "/dev/vdb holds something already (ext4)\n");
+    let host = tree.host();
+    for (word, is_barred, is_login_only) in
+        [("", true, false), ("halt", true, false), ("plain", false, false), ("login-only", false, true)]
+    {
+        let overlay = OverlayConfig { on_failure: word.to_owned(), ..promise("crypt", None) };
+        let config = AgentConfig { overlay: Some(overlay), ..AgentConfig::default() };
+        let found = root(&host);
+        let wrong = wrong(&host, &config, &found).unwrap();
+        assert_eq!(
+            wrong,
+            "/ should be an overlay (crypt) and is a plain file system: /dev/vdb holds something already (ext4)"
+        );
+        assert_eq!(barred(&host, &config, &found).is_some(), is_barred, "{word}");
+        assert_eq!(super::is_login_only(&host, &config), is_login_only, "{word}");
+    }
+    assert_eq!(wrong(&host, &AgentConfig::default(), &root(&host)), None);
+}
+
+#[test]
+fn a_disk_that_the_initramfs_found_is_known_by_its_link() {
+    let tree = crypt().link("dev/hardtack/overlay", "../vdb");
+    let host = tree.host();
+    let found = root(&host);
+    check(&host, &promise("crypt", Some("/dev/hardtack/overlay")), &found).unwrap();
+    let tree = crypt().file("dev/vdc", "").link("dev/hardtack/overlay", "../vdc");
+    let host = tree.host();
+    assert!(check(&host, &promise("crypt", Some("/dev/hardtack/overlay")), &root(&host)).is_err());
+    // A link that nobody made proves nothing.
+    let host = crypt();
+    assert!(check(&host.host(), &promise("crypt", Some("/dev/hardtack/overlay")), &found).is_err());
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn fill(host: &Host, config: &AgentConfig, found: &overlay::Root, overview: &mut
     overview.printed_whole = again::printed(host).map(|printed| printed.whole);
     if let Some(promised) = &config.overlay {
         overview.overlay.promised = Some(promised.mode.clone());
-        if let Err(wrong) = overlay::check(host, promised, found) {
+        if let Some(wrong) = overlay::wrong(host, config, found) {
             overview.problems.push(wrong.clone());
             overview.overlay.wrong = Some(wrong);
         }

@@ -25,9 +25,7 @@ const SENTENCE: usize = 69;
 /// it is asked after the wait.
 pub(crate) fn run(host: &Host, config: &AgentConfig, clock: fn() -> u64) -> Result<(), AgentError> {
     let found = overlay::root(host);
-    if let Some(promised) = &config.overlay
-        && let Err(what) = overlay::check(host, promised, &found)
-    {
+    if let Some(what) = overlay::barred(host, config, &found) {
         console::print(host, &refusal(&format!("{what}.")))?;
         return Err(AgentError::text(format!("{what}; no credentials were printed")));
     }
@@ -78,7 +76,7 @@ fn text(
         seal: config.mfa.as_ref().map_or_else(|| "none".to_owned(), |mfa| mfa.seal.clone()),
         users: users.parts,
         host_keys: facts::host_keys(host).iter().filter_map(|line| HostKey::from_public_file(line)).collect(),
-        root: Root { overlay: found.overlay.map(str::to_owned), device: found.device.clone() },
+        root: root(host, config, found),
         doors: config.doors.clone(),
         drift: state.drift(),
     };
@@ -102,6 +100,13 @@ fn text(
     }
     text.push_str(&block.render(&surroundings));
     Ok(text)
+}
+
+/// What `/` is, and why not what was promised.
+fn root(host: &Host, config: &AgentConfig, found: &overlay::Root) -> Root {
+    let wrong = overlay::wrong(host, config, found);
+    let on_failure = wrong.as_ref().and(config.overlay.as_ref()).map(|promised| promised.on_failure.clone());
+    Root { overlay: found.overlay.map(str::to_owned), device: found.device.clone(), wrong, on_failure }
 }
 
 /// How the packages fared; nothing once they have been told about.

@@ -105,6 +105,25 @@ fn a_broken_promise_prints_a_loud_line_and_no_credentials() {
 }
 
 #[test]
+fn a_broken_promise_is_told_in_the_block_where_the_recipe_goes_on() {
+    for (word, says) in [("plain", "as if nothing had happened"), ("login-only", "for logins only")] {
+        let tree = tree();
+        let mut config = config(&["ann"]);
+        config.overlay =
+            Some(OverlayConfig { mode: "crypt".into(), on_failure: word.into(), ..OverlayConfig::default() });
+        run(&tree.host(), &config, || NOW).unwrap();
+        let text = tree.read("dev/ttyS0");
+        assert!(text.contains("!!! THE OVERLAY IS NOT IN FORCE"), "{text}");
+        assert!(text.replace("\n!!!  ", "").contains(says), "{text}");
+        assert!(text.contains(&format!("on_failure: {word}.")), "{text}");
+        let root = &block(&text)["root"];
+        assert_eq!(root["on_failure"], word);
+        assert_eq!(root["wrong"], "/ should be an overlay (crypt) and is a plain file system");
+        assert!(text.contains("5EENRV74MYRS6G4UYZMKTKSGKM"), "{text}");
+    }
+}
+
+#[test]
 fn what_went_wrong_is_told_beside_the_block() {
     let tree = tree().file("home/bob/.google_authenticator", "rubbish\n");
     let mut config = config(&["ann", "bob", "eve"]);

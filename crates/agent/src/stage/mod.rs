@@ -85,6 +85,9 @@ pub(crate) fn run(host: &Host, stage: Stage) -> Result<(), AgentError> {
     let done = match stage {
         Stage::Local => local::run(host, &log),
         Stage::Network => network::run(host, &log),
+        Stage::Final if is_login_only(host) => Err(AgentError::text(
+            "the overlay is not in force, and on_failure is login-only: this stage is left out",
+        )),
         Stage::Config | Stage::Final => behind(host, stage, &log),
     };
     let done = done.unwrap_or_else(|error| {
@@ -98,6 +101,10 @@ pub(crate) fn run(host: &Host, stage: Stage) -> Result<(), AgentError> {
         status.finish(host, uptime(host), done.datasource.as_deref(), &done.errors, &log.told())?;
     }
     Ok(())
+}
+
+fn is_login_only(host: &Host) -> bool {
+    crate::config::load(host).is_ok_and(|config| crate::overlay::is_login_only(host, &config))
 }
 
 /// The stages `config` and `final`: modules on what the network stage has found.

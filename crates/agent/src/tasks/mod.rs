@@ -20,10 +20,13 @@ use crate::accounts::replace;
 use crate::config::directory;
 use crate::error::AgentError;
 use crate::host::Host;
-use crate::{console, facts, journal};
+use crate::{console, facts, journal, overlay};
 
 /// What tasks print, one after the other.
 pub(crate) const LOG: &str = "/var/log/hardtack-tasks.log";
+
+/// Why nothing is run.
+const NO_OVERLAY: &str = "the overlay is not in force, and on_failure is login-only";
 
 /// How a task fares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -94,6 +97,7 @@ impl Line {
             (State::Waiting, ..) => "waits".to_owned(),
             (State::Running, ..) => "runs".to_owned(),
             (State::Interrupted, ..) => "was interrupted when the machine went down".to_owned(),
+            (State::Skipped, ..) if self.note.is_some() => "was left out".to_owned(),
             (State::Skipped, ..) => "was left out, since one before it failed".to_owned(),
             (State::Done, ..) => format!("done in {seconds}"),
             (_, Some(status), _) => format!("ended with status {status} after {seconds}"),
@@ -153,6 +157,10 @@ fn summary(ran: &[Line]) -> String {
 fn run_with(host: &Host, config: &AgentConfig, patience: Patience) -> Result<Vec<Line>, AgentError> {
     let mut ran = Vec::new();
     let mut stopped = false;
+    if overlay::is_login_only(host, config) {
+        journal::say(&format!("{NO_OVERLAY}: the recipe's tasks are left out"));
+        return Ok(ran);
+    }
     let boot_id = facts::boot_id(host);
     if !config.tasks.is_empty() {
         directory(host, TASKS)?;
@@ -226,10 +234,12 @@ fn one(host: &Host, task: &Task, patience: Patience, boot_id: &str) -> Result<Ou
 /// How every task fares. Reads what [`run`] has left.
 pub(crate) fn look(host: &Host, config: &AgentConfig) -> Vec<Line> {
     let boot_id = facts::boot_id(host);
-    let mut stopped = false;
+    let barred = overlay::is_login_only(host, config);
+    let mut stopped = barred;
     let look = |task: &Task| {
         let outcome = recorded(host, task, &boot_id).unwrap_or_else(|| Outcome {
             state: if stopped { State::Skipped } else { State::Waiting },
+            note: barred.then(|| NO_OVERLAY.to_owned()),
             ..Outcome::default()
         });
         stopped |= task.stop && matches!(outcome.state, State::Failed | State::Interrupted);

@@ -38,6 +38,22 @@ fn outcome(tree: &Tree, name: &str) -> Outcome {
 }
 
 #[test]
+fn nothing_runs_where_the_overlay_is_missing_and_only_logins_are_wanted() {
+    let tree = Tree::new().file("proc/self/mountinfo", "28 1 254:1 / / rw - ext4 /dev/vda1 rw\n");
+    let tree = script(tree, "0001-a", "#!/bin/sh\nexit 0\n");
+    let mut config = config(vec![task("0001-a", TaskKind::Script)]);
+    for (word, is) in [("login-only", State::Skipped), ("plain", State::Done)] {
+        config.overlay = Some(hardtack_credentials::OverlayConfig {
+            mode: "crypt".into(),
+            on_failure: word.into(),
+            ..Default::default()
+        });
+        run_with(&tree.host(), &config, SOON).unwrap();
+        assert_eq!(states(&tree.host(), &config), [is]);
+    }
+}
+
+#[test]
 fn each_task_runs_once_in_order_and_a_failure_keeps_nobody() {
     let tree = Tree::new().file(BOOT, "one\n");
     let root = tree.host().path("/").display().to_string();

@@ -6,6 +6,7 @@ use super::{Block, HostKey, Surroundings, login};
 
 /// Writes everything between the first line and the JSON; `extras` has one entry for each user.
 pub(super) fn write(block: &Block, surroundings: &Surroundings, extras: &[Extra], lines: &mut Vec<String>) {
+    root(block, lines);
     drift(block, lines);
     if block.users.is_empty() {
         fingerprints_only(surroundings, lines);
@@ -63,11 +64,32 @@ pub(crate) fn repeated(block: &Block) -> Vec<Repeated> {
     all
 }
 
+/// The overlay is missing and the machine goes on: nobody may overlook it.
+fn root(block: &Block, lines: &mut Vec<String>) {
+    let Some(wrong) = &block.root.wrong else { return };
+    let rule = block.root.on_failure.as_deref().unwrap_or_default();
+    let goes_on = match rule {
+        "login-only" => "for logins only: tasks and the last stage of user-data are left out",
+        _ => "as if nothing had happened",
+    };
+    let rule = format!("The recipe says on_failure: {rule}. The machine goes on {goes_on}.");
+    let what = ["What is written is not kept as the recipe promised: it may lie unencrypted.", &rule];
+    let heading = "THE OVERLAY IS NOT IN FORCE";
+    let mut texts = vec![wrong.as_str()];
+    texts.extend(what);
+    loud(heading, texts, "The overlay failed", lines);
+}
+
 /// Logins ask for less than promised: nobody may overlook it.
 fn drift(block: &Block, lines: &mut Vec<String>) {
-    if block.drift.is_empty() {
-        return;
+    if !block.drift.is_empty() {
+        let heading = "LOGINS ASK FOR LESS THAN THE RECIPE PROMISED";
+        loud(heading, block.drift.iter().map(String::as_str), "Logins ask for less", lines);
     }
+}
+
+/// A bar of `!` with texts in it, and where the documentation says what to do.
+fn loud<'a>(heading: &str, texts: impl IntoIterator<Item = &'a str>, chapter: &str, lines: &mut Vec<String>) {
     let bar = "!".repeat(60);
     lines.push(bar.clone());
     let mut loud = |text: &str, first: &str| {
@@ -75,9 +97,9 @@ fn drift(block: &Block, lines: &mut Vec<String>) {
             lines.push(format!("!!! {}{line}", if index == 0 { first } else { "  " }));
         }
     };
-    loud("LOGINS ASK FOR LESS THAN THE RECIPE PROMISED", "");
-    block.drift.iter().for_each(|weakness| loud(weakness, "- "));
-    loud("What to do: docs/lost-and-found.md, \"Logins ask for less\".", "");
+    loud(heading, "");
+    texts.into_iter().for_each(|text| loud(text, "- "));
+    loud(&format!("What to do: docs/lost-and-found.md, \"{chapter}\"."), "");
     lines.push(bar);
 }
 

@@ -201,6 +201,12 @@ pub struct Root {
     pub overlay: Option<String>,
     /// The disk that holds what is written.
     pub device: Option<String>,
+    /// Why it is not what the recipe promised, in words, where the machine is let go on all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrong: Option<String>,
+    /// What the recipe says about that: "plain" or "login-only".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<String>,
 }
 
 /// What only the human part says.

@@ -29,7 +29,7 @@ pub(crate) fn sample() -> Block {
             password: String::new(),
         })],
         host_keys: vec![HostKey::from_public_file(ED25519).unwrap()],
-        root: Root { overlay: Some("crypt".into()), device: Some("/dev/vdb".into()) },
+        root: Root { overlay: Some("crypt".into()), device: Some("/dev/vdb".into()), ..Root::default() },
         doors: vec!["sudo: no password for debian (cloud-init's NOPASSWD)".into(), "GRUB's editor".into()],
         drift: Vec::new(),
     }
