@@ -114,6 +114,7 @@ fn boot(images: &Images, options: &Options, directory: &Path, agent: &str, name:
         format: "qcow2",
         launch: Launch::seed(&seed_file),
         extra: None,
+        nvme: &[],
         directory,
         name,
     });

@@ -39,6 +39,7 @@ fn encrypted_overlay(image: &str, suite: &str) {
             format: "raw",
             launch: Launch::seed(&seed_file),
             extra: Some(&extra),
+            nvme: &[],
             directory: workshop.path(),
             name: boot,
         };

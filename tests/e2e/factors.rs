@@ -42,6 +42,7 @@ fn three_factors(image: &str, suite: &str) {
         format: "raw",
         launch: Launch::seed(&seed_file),
         extra: None,
+        nvme: &[],
         directory: workshop.path(),
         name,
     };

@@ -50,6 +50,7 @@ impl Hardened {
             format: "qcow2",
             launch,
             extra: None,
+            nvme: &[],
             directory: self.workshop.path(),
             name,
         })

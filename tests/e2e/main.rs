@@ -13,6 +13,7 @@ mod codes;
 mod coreos;
 mod crypt;
 mod differential;
+mod disks;
 mod factors;
 mod first_boot;
 mod from_repository;

@@ -119,6 +119,7 @@ impl Replaced {
             format: "qcow2",
             launch,
             extra: self.extra.as_deref(),
+            nvme: &[],
             directory: self.workshop.path(),
             name,
         });

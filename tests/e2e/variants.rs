@@ -35,6 +35,7 @@ fn boot(variant: &Variant<'_>, test: impl FnOnce(&Workshop, &Vm, &Client, &mut C
         format: "qcow2",
         launch: Launch::seed(&seed_file),
         extra: Some(&extra),
+        nvme: &[],
         directory: workshop.path(),
         name: "boot",
     });

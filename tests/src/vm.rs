@@ -39,6 +39,8 @@ pub struct Machine<'a> {
     pub launch: Launch<'a>,
     /// A second disk (`/dev/vdb`).
     pub extra: Option<&'a Path>,
+    /// NVMe disks and their serial numbers, in the order of their slots.
+    pub nvme: &'a [(&'a Path, &'a str)],
     /// Where log and sockets go.
     pub directory: &'a Path,
     /// Names the log.
@@ -109,6 +111,10 @@ impl Vm {
         // The order of the drives is the order of their names: overlayroot's disk is /dev/vdb.
         if let Some(extra) = machine.extra {
             command.arg("-drive").arg(format!("file={},format=raw,if=virtio,cache=unsafe", extra.display()));
+        }
+        for (number, (disk, serial)) in machine.nvme.iter().enumerate() {
+            let drive = format!("file={},format=raw,if=none,id=nvme{number},cache=unsafe", disk.display());
+            command.args(["-drive", &drive, "-device", &format!("nvme,drive=nvme{number},serial={serial}")]);
         }
         let mut network = format!("user,model=virtio-net-pci,mac={MAC},hostfwd=tcp:127.0.0.1:{port}-:22");
         match machine.launch.source {

@@ -9,8 +9,8 @@ use super::{files, mfa, sshd, user};
 use crate::model::generalize::GeneralizeStep;
 use crate::model::operation::Operation;
 use crate::model::{
-    AgentStep, BootStep, CloudAgentsStep, Factor, FileAction, FileOp, MfaStep, OverlayrootStep, PackagesStep,
-    Password, SerialConsoleStep,
+    AgentStep, BootStep, CloudAgentsStep, Factor, FileAction, FileOp, FindDisk, MfaStep, OverlayrootStep,
+    PackagesStep, Password, SerialConsoleStep,
 };
 
 /// A step that was read, with the places that matter here.
@@ -339,6 +339,12 @@ fn missing(reader: &mut Reader<'_>, steps: &[(Span, Placed)]) {
             let message =
                 format!("the password of `{}` is made by the agent, and the recipe has none", user.name);
             reader.error_hint(at, message, "add `- agent: {}`");
+        }
+        if let Placed::Overlayroot(overlay) = step
+            && matches!(overlay.find, Some(FindDisk::Ebs(_)))
+        {
+            let message = "`ebs` is asked of the disks by the agent, and the recipe has none";
+            reader.error_hint(*span, message, "add `- agent: {}`, or give the disk by `serial`");
         }
         if matches!(step, Placed::Mfa(_)) {
             reader.warn(

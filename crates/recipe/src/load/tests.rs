@@ -185,7 +185,30 @@ fn the_shipped_crypt_recipe_is_the_same_with_one_step_more() {
     assert_eq!(recipe.steps.len(), 7);
 }
 
-use crate::model::MfaStep;
+#[test]
+fn a_disk_of_the_overlay_may_be_known_by_what_it_is() {
+    let folder = Folder::new();
+    for (text, find) in [
+        ("{serial: vol-0123}", FindDisk::Serial("vol-0123".to_owned())),
+        ("{ebs: /dev/sdf}", FindDisk::Ebs("/dev/sdf".to_owned())),
+        ("{ebs: xvdba}", FindDisk::Ebs("/dev/xvdba".to_owned())),
+        ("{ebs: /dev/sdf1}", FindDisk::Ebs("/dev/sdf1".to_owned())),
+        ("{ephemeral: 0}", FindDisk::Ephemeral(0)),
+    ] {
+        let text = format!(
+            "  - agent\n  - overlayroot: {{mode: crypt, dev: {text}, wipe: true, on_failure: halt}}\n"
+        );
+        let recipe = folder.steps(&text).unwrap();
+        let overlay = recipe.overlayroot().unwrap();
+        assert_eq!((overlay.find.as_ref(), overlay.dev.as_deref()), (Some(&find), Some(crate::model::FOUND)));
+        assert!(overlay.wipe && overlay.on_failure == Some(OnFailure::Halt));
+    }
+    // A passphrase opens what a label leads to; nothing is erased.
+    let open = "  - overlayroot: {mode: crypt, dev: UUID=x, pass: x, allow_clear_pass: true}\n";
+    assert!(folder.steps(open).unwrap().overlayroot().unwrap().find.is_none());
+}
+
+use crate::model::{FindDisk, MfaStep, OnFailure};
 
 #[test]
 fn secrets_are_in_no_debug_output() {
@@ -350,6 +373,17 @@ fn mistakes_have_their_place() {
         ("  - overlayroot: {mode: crypt, dev: vdb, pass: x}\n", 3, 42, "in clear"),
         ("  - overlayroot: {mode: crypt, dev: vdb, mkfs: 0}\n", 3, 48, "needs `pass`"),
         ("  - overlayroot: {mode: crypt, dev: \"/dev/vdb\\\"; reboot\"}\n", 3, 37, "`dev` cannot be"),
+        ("  - overlayroot: {mode: crypt, dev: {serial: a, ebs: sdf}}\n", 3, 37, "one thing"),
+        ("  - overlayroot: {mode: crypt, dev: {}}\n", 3, 37, "one thing"),
+        ("  - overlayroot: {mode: crypt, dev: {uuid: x}}\n", 3, 38, "unknown key `uuid`"),
+        ("  - overlayroot: {mode: crypt, dev: {ephemeral: 24}}\n", 3, 49, "from 0 to 23"),
+        ("  - agent\n  - overlayroot: {mode: crypt, dev: {ebs: nvme1n1}}\n", 4, 43, "`ebs` cannot be"),
+        ("  - overlayroot: {mode: crypt, dev: {ebs: /dev/sdf}}\n", 3, 5, "asked of the disks by the agent"),
+        ("  - overlayroot: {mode: crypt, dev: {serial: \"a b\"}}\n", 3, 46, "`serial` cannot be"),
+        ("  - overlayroot: {mode: crypt, dev: {serial: $(id)}}\n", 3, 46, "`serial` cannot be"),
+        ("  - overlayroot: {mode: crypt, dev: LABEL=x}\n", 3, 37, "is not erased"),
+        ("  - overlayroot: {mode: device, dev: vdb, wipe: true}\n", 3, 43, "belongs to mode `crypt`"),
+        ("  - overlayroot: {mode: crypt, dev: vdb, on_failure: stop}\n", 3, 54, "`on_failure` takes"),
         ("  - sshd: {PermitRotLogin: no}\n", 3, 12, "unknown directive"),
         ("  - sshd: {MaxAuthTries: four}\n", 3, 26, "not a number"),
         ("  - sshd: {MaxAuthTries: }\n", 3, 24, "takes a value"),

@@ -415,9 +415,15 @@ pub struct SshdStep {
 pub struct OverlayrootStep {
     /// The mode.
     pub mode: OverlayMode,
-    /// The disk, "/dev/vdb", "LABEL=…" or "UUID=…" (a bare "vdb" became "/dev/vdb"); always there
-    /// for crypt and device, never for tmpfs.
+    /// The disk, "/dev/vdb", "LABEL=…" or "UUID=…" (a bare "vdb" became "/dev/vdb"), or [`FOUND`] where the initramfs
+    /// looks for it; always there for crypt and device, never for tmpfs.
     pub dev: Option<String>,
+    /// How the initramfs knows the disk.
+    pub find: Option<FindDisk>,
+    /// Whatever is on the disk may be erased (crypt only).
+    pub wipe: bool,
+    /// What becomes of a boot without the overlay.
+    pub on_failure: Option<OnFailure>,
     /// Seconds to wait for the disk.
     pub timeout: u32,
     /// Name of the mapping (crypt only).
@@ -447,6 +453,9 @@ impl Default for OverlayrootStep {
         Self {
             mode: OverlayMode::Tmpfs,
             dev: None,
+            find: None,
+            wipe: false,
+            on_failure: None,
             timeout: 20,
             mapname: None,
             pass: None,
@@ -458,6 +467,55 @@ impl Default for OverlayrootStep {
             dir: None,
             driver: None,
             allow_clear_pass: false,
+        }
+    }
+}
+
+/// Where the initramfs puts a link to the disk that it has found.
+pub const FOUND: &str = "/dev/hardtack/overlay";
+
+/// A disk by something else than its name, which may be another one at the next boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FindDisk {
+    /// The instance store of this number, from 0.
+    Ephemeral(u32),
+    /// The volume of EBS attached under this name, "/dev/sdf".
+    Ebs(String),
+    /// The disk with this serial number.
+    Serial(String),
+}
+
+impl FindDisk {
+    /// For people.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Ephemeral(number) => format!("the ephemeral disk {number}"),
+            Self::Ebs(name) => format!("the volume attached as {name}"),
+            Self::Serial(serial) => format!("the disk with serial number {serial}"),
+        }
+    }
+}
+
+/// What becomes of a boot without the overlay that the recipe asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It ends in the initramfs.
+    Halt,
+    /// It goes on as if nothing had happened.
+    Plain,
+    /// Users can log in, and nothing else is done.
+    LoginOnly,
+}
+
+impl OnFailure {
+    /// The word of the recipe.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Halt => "halt",
+            Self::Plain => "plain",
+            Self::LoginOnly => "login-only",
         }
     }
 }

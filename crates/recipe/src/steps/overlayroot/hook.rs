@@ -6,7 +6,7 @@
 //! after that. A hook that fails stops it, and the old initramfs stays.
 
 use super::needs::{self, Wants};
-use super::script::{OWN, WAIT_FOR_ROOT};
+use super::script::{GUARD, OVERLAY, OVERLAY_PATH, OWN, WAIT_FOR_ROOT};
 
 /// Where the hook goes.
 pub(super) const PATH: &str = "/etc/initramfs-tools/hooks/hardtack-overlayroot";
@@ -134,6 +134,17 @@ fi
 "#
         ));
     }
+    if wants.guard {
+        text.push_str(&format!(
+            r#"
+# Finds the disk, and keeps what lies on it.
+cat > "$DESTDIR/{OVERLAY_PATH}" <<'END'
+{OVERLAY}END
+sed -i '\#^\. */\{{0,1\}}scripts/functions *$#a {GUARD}' "$script"
+grep -q '{OVERLAY_PATH}' "$script" || fail "overlayroot's script is not as known"
+"#
+        ));
+    }
     text
 }
 
@@ -147,6 +158,7 @@ mod tests {
             crypt: true,
             random_key: true,
             wait: true,
+            guard: true,
             modules: vec![vec!["xts".to_owned()]],
             drivers: vec!["virtio_blk".to_owned()],
         }
@@ -160,6 +172,22 @@ mod tests {
         }
         let text = text(&wants());
         assert!(text.contains("for module in xts virtio_blk aesni_intel"), "{text}");
+    }
+
+    #[test]
+    fn its_sed_for_the_guard_does_what_we_do() {
+        let directory = tempfile::tempdir().unwrap();
+        let script = directory.path().join("overlayroot");
+        let before = "#!/bin/sh\n. /scripts/functions\nwipefs -a x\ncryptsetup luksFormat x\n";
+        std::fs::write(&script, before).unwrap();
+        let text = text(&wants());
+        let sed = text.lines().find(|line| line.contains("scripts/functions *$#a")).unwrap();
+        let command = format!("script='{}'; {sed}", script.display());
+        assert!(std::process::Command::new("sh").args(["-ec", &command]).status().unwrap().success());
+        assert_eq!(
+            std::fs::read_to_string(&script).unwrap(),
+            super::super::script::add_guard(before).unwrap()
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod config;
 mod deferred;
+mod guard;
 mod hook;
 mod needs;
 mod script;
@@ -63,6 +64,7 @@ pub fn apply(settings: &OverlayrootStep, cx: &mut Context<'_, '_>) -> Result<(),
     let knows_local = fix_initramfs(&loads, &wants, cx)?;
     fstab(settings, cx)?;
     write_configuration(settings, &value, knows_local, cx)?;
+    guard::write(settings, cx)?;
     cloud_init(settings, cx)?;
     remount(cx)?;
     deferred::check(settings, cx)?;
@@ -70,6 +72,7 @@ pub fn apply(settings: &OverlayrootStep, cx: &mut Context<'_, '_>) -> Result<(),
     cx.agent.overlay = Some(OverlayConfig {
         mode: settings.mode.as_str().to_owned(),
         device: settings.dev.clone(),
+        on_failure: settings.on_failure.map(|rule| rule.as_str().to_owned()).unwrap_or_default(),
         mapname: settings.mapname.clone().unwrap_or_else(|| MAPNAME.to_owned()),
         random_key: settings.mode == OverlayMode::Crypt && settings.pass.is_none(),
     });
@@ -93,6 +96,9 @@ fn wants(settings: &OverlayrootStep) -> Wants {
         drivers.push("ext4");
     }
     let name = settings.dev.as_deref().unwrap_or_default().trim_start_matches("/dev/");
+    if settings.find.is_some() {
+        drivers.extend(["nvme", "xen_blkfront", "virtio_pci", "virtio_blk"]);
+    }
     for (prefix, modules) in [
         ("vd", &["virtio_pci", "virtio_blk"][..]),
         ("xvd", &["xen_blkfront"]),
@@ -108,6 +114,7 @@ fn wants(settings: &OverlayrootStep) -> Wants {
         random_key: settings.pass.is_none(),
         // After opening the encrypted disk the script waits, whatever the timeout is.
         wait: settings.mode != OverlayMode::Tmpfs && (settings.timeout > 0 || settings.pass.is_some()),
+        guard: guard::is_wanted(settings),
         modules,
         drivers: drivers.into_iter().map(str::to_owned).collect(),
     }
@@ -300,6 +307,7 @@ fn scan(stage: &Stage<'_>, initrds: &[String], name: &str) -> Result<(View, u64)
             || path.ends_with("/modules.dep")
             || path.ends_with("/modules.builtin")
             || path.ends_with("/modules.softdep")
+            || path == script::OVERLAY_PATH
     };
     let view = initramfs::scan(&bytes, Limits::default(), &keep)
         .map_err(|error| StepError::refused(STEP, format!("{name}: {error}")))?;
@@ -466,10 +474,14 @@ fn cloud_init(settings: &OverlayrootStep, cx: &mut Context<'_, '_>) -> Result<()
 }
 
 fn notes(settings: &OverlayrootStep, cx: &mut Context<'_, '_>) {
-    let dev = settings.dev.as_deref().unwrap_or_default();
+    let dev = &settings
+        .find
+        .as_ref()
+        .map_or_else(|| settings.dev.clone().unwrap_or_default(), |find| find.describe());
     match (settings.mode, &settings.pass) {
         (OverlayMode::Crypt, None) => {
-            capital(cx, format!("{dev} IS ERASED AT EVERY BOOT"));
+            let rule = if settings.wipe { "" } else { " (REFUSED WHERE IT HOLDS SOMETHING ELSE)" };
+            capital(cx, format!("{dev} IS ERASED AT EVERY BOOT{rule}"));
             cx.warn(
                 STEP,
                 "random key: everything above the image, enrolment and SSH host keys too, is new at each boot",

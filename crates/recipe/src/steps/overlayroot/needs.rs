@@ -30,6 +30,9 @@ pub(super) const KEY_TOOLS: [&str; 4] = ["mktemp", "head", "sha512sum", "mv"];
 /// Programs for an encrypted disk.
 pub(super) const CRYPT_TOOLS: [&str; 2] = ["cryptsetup", "wipefs"];
 
+/// Programs that find a disk and tell what became of it.
+pub(super) const GUARD_TOOLS: [&str; 3] = ["sleep", "readlink", "ln"];
+
 /// Loaded by glibc when a thread of libargon2 ends (seen: "libgcc_s.so.1 must be installed for
 /// pthread_exit to work", and luksFormat fails); no program names it.
 pub(super) const THREAD_LIBRARY: &str = "libgcc_s.so.1";
@@ -72,6 +75,8 @@ pub(super) struct Wants {
     pub(super) wait: bool,
     /// Groups of modules without which it cannot work.
     pub(super) modules: Vec<Vec<String>>,
+    /// The disk is looked for, and watched over.
+    pub(super) guard: bool,
     /// Modules that it needs if the kernel has them as modules (disk and file system drivers).
     pub(super) drivers: Vec<String>,
 }
@@ -101,6 +106,8 @@ pub(super) enum Missing {
     Mount,
     /// A program that waits for a disk.
     WaitForRoot,
+    /// What finds the disk and keeps what is on it.
+    Guard,
     /// None of these modules is there with what it depends on.
     Modules(Vec<String>),
 }
@@ -118,6 +125,7 @@ impl Missing {
                 "a mount with the options that overlayroot uses (klibc's has not got them)".to_owned()
             }
             Self::WaitForRoot => "wait-for-root".to_owned(),
+            Self::Guard => "the search for the disk, and its protection".to_owned(),
             Self::Modules(names) => match &names[..] {
                 [name] => format!("the kernel module {name}"),
                 names => format!("one of the kernel modules {}", names.join(", ")),
@@ -178,6 +186,11 @@ impl Subject<'_> {
             && self.find("wait-for-root").is_none()
         {
             missing.insert(Missing::WaitForRoot);
+        }
+        if wants.guard
+            && (!script::is_guarded(text) || self.view.text(script::OVERLAY_PATH) != Some(script::OVERLAY))
+        {
+            missing.insert(Missing::Guard);
         }
         let present = self.modules_present(text);
         for group in &wants.modules {
@@ -339,8 +352,11 @@ pub(super) fn tools(wants: &Wants) -> Vec<&'static str> {
     if wants.crypt && wants.random_key {
         tools.extend(KEY_TOOLS);
     }
-    if wants.wait {
+    if wants.wait && !wants.guard {
         tools.push("sleep");
+    }
+    if wants.guard {
+        tools.extend(GUARD_TOOLS);
     }
     tools
 }

@@ -71,6 +71,42 @@ pub(super) fn add_loader(script: &str) -> Option<String> {
     done.then_some(out)
 }
 
+/// Where [`OVERLAY`] lies in an initramfs.
+pub(super) const OVERLAY_PATH: &str = "usr/lib/hardtack/overlay";
+/// Sourced by the script: finds the disk, keeps what is on it, and does what the recipe says of a failure.
+pub(super) const OVERLAY: &str = include_str!("overlay.sh");
+/// The line that does it; also how a changed script is recognised.
+pub(super) const GUARD: &str = "[ ! -r /usr/lib/hardtack/overlay ] || . /usr/lib/hardtack/overlay";
+
+/// True when the script sources [`OVERLAY`].
+pub(super) fn is_guarded(script: &str) -> bool {
+    script.lines().any(|line| line == GUARD)
+}
+
+/// The script with [`OVERLAY`] sourced before it does anything, and behind our modules; `None` when it has no line to
+/// put that behind, or erases disks by other programs than those that are watched.
+pub(super) fn add_guard(script: &str) -> Option<String> {
+    if is_guarded(script) {
+        return Some(script.to_owned());
+    }
+    if !script.contains("wipefs -a ") || !script.contains("cryptsetup luksFormat ") {
+        return None;
+    }
+    let functions = |line: &str| matches!(line.trim(), ". /scripts/functions" | ". scripts/functions");
+    let lines: Vec<&str> = script.lines().collect();
+    let loader = format!(" || . {LOADER}");
+    let last = lines.iter().rposition(|line| functions(line) || line.ends_with(&loader))?;
+    let mut out = String::new();
+    for (index, line) in script.split_inclusive('\n').enumerate() {
+        out.push_str(line);
+        if index == last {
+            out.push_str(GUARD);
+            out.push('\n');
+        }
+    }
+    Some(out)
+}
+
 /// Sourced by the script: loads our modules, which are numbered in the order they need.
 pub(super) const LOAD_MODULES: &str = "\
 # hardtack: loads the kernel modules that were put behind this initramfs. Sourced by overlayroot.
@@ -141,6 +177,22 @@ mod tests {
     }
 
     #[test]
+    fn the_guard_comes_once_behind_our_modules_and_only_where_it_guards() {
+        assert_eq!(add_guard(SCRIPT), None, "a script that erases in a way that we do not know");
+        let script = format!("{SCRIPT}wipefs -a \"$dev\"\nprintf x | cryptsetup luksFormat \"$dev\"\n");
+        let guarded = add_guard(&script).unwrap();
+        assert!(guarded.starts_with(&format!("#!/bin/sh\n. /scripts/functions\n{GUARD}\n#")), "{guarded}");
+        assert_eq!(add_guard(&guarded).unwrap(), guarded);
+        let loaded = add_loader(&script).unwrap();
+        let both = add_guard(&loaded).unwrap();
+        assert!(both.find("|| . /usr/lib/hardtack/load-modules") < both.find(GUARD), "{both}");
+        // The other way round, as when modules become missing later.
+        let both = add_loader(&guarded).unwrap();
+        assert!(both.find("|| . /usr/lib/hardtack/load-modules") < both.find(GUARD), "{both}");
+        assert!(!OVERLAY.lines().any(|line| line == "END"), "the hook ends it by that");
+    }
+
+    #[test]
     fn order_puts_overlayroot_before_udev() {
         let udev = "/scripts/init-bottom/udev \"$@\"\n[ -e /conf/param.conf ] && . /conf/param.conf\n";
         let changed = order(udev).unwrap();
@@ -151,7 +203,7 @@ mod tests {
 
     #[test]
     fn the_shell_parts_are_shell() {
-        for text in [LOAD_MODULES, WAIT_FOR_ROOT] {
+        for text in [LOAD_MODULES, WAIT_FOR_ROOT, OVERLAY] {
             let output = std::process::Command::new("sh").args(["-n", "-c", text]).output().unwrap();
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         }

@@ -92,7 +92,8 @@ impl Supply<'_, '_> {
         let mut modules = BTreeSet::new();
         for item in missing {
             match item {
-                Missing::Script | Missing::ScriptMode | Missing::Order => {}
+                // Behind everything else that changes the script.
+                Missing::Script | Missing::ScriptMode | Missing::Order | Missing::Guard => {}
                 Missing::Program(name) => self.program(name)?,
                 Missing::Library { program, library } => self.library_of(subject, program, library)?,
                 Missing::Mke2fs => {
@@ -126,6 +127,17 @@ impl Supply<'_, '_> {
                 Some(Some(changed)) => text = Some(changed),
                 Some(None) => {
                     self.lacks("a known place in overlayroot's script to load modules from", "overlayroot")
+                }
+                None => {}
+            }
+        }
+        if missing.contains(&Missing::Guard) {
+            let content = script::OVERLAY.as_bytes().to_vec();
+            self.put(script::OVERLAY_PATH, Entry::File { mode: 0o644, content });
+            match text.as_deref().map(script::add_guard) {
+                Some(Some(changed)) => text = Some(changed),
+                Some(None) => {
+                    self.lacks("a known way in which overlayroot's script erases a disk", "overlayroot");
                 }
                 None => {}
             }
@@ -488,7 +500,7 @@ fn kernel_package(version: Option<&str>) -> String {
 
 fn package_of(item: &Missing, version: Option<&str>) -> String {
     match item {
-        Missing::Script | Missing::ScriptMode | Missing::Order | Missing::WaitForRoot => {
+        Missing::Script | Missing::ScriptMode | Missing::Order | Missing::WaitForRoot | Missing::Guard => {
             "overlayroot".to_owned()
         }
         Missing::Program(name) => program_package(name).to_owned(),

@@ -77,11 +77,13 @@ const SCRIPT: &str = "\
 parse_cfg \"${ROOTMNT}/etc/overlayroot.conf\"
 parse_cfg \"${ROOTMNT}/etc/overlayroot.local.conf\"
 \twait-for-root \"$dev\" \"$timeout\"
+\twipefs -a \"$dev\" ||
+\tprintf \"%s\" \"$pass\" | cryptsetup luksFormat \"$dev\" --key-file - ||
 \tmke2fs -t \"${fstype}\" \"/dev/mapper/${mapname}\" || {
 \tmount \"$device\" \"${root_rw}\" ||
 ";
 const CFG: &str = "menuentry 'Debian' {\n linux /boot/vmlinuz-6 root=x ro\n initrd /boot/initrd.img-6\n}\n";
-const APPLETS: &str = "mount mkdir rm cat grep uname mktemp head sha512sum mv sleep sh";
+const APPLETS: &str = "mount mkdir rm cat grep uname mktemp head sha512sum mv sleep sh ln readlink";
 
 /// An initramfs: busybox for everything, with or without its own mke2fs.
 struct Initrd {
@@ -227,21 +229,33 @@ fn refusal(tree: &MemoryTree, settings: &OverlayrootStep) -> String {
 }
 
 #[test]
-fn what_works_as_installed_stays_as_it_is() {
-    let (changes, notes, _) = run(&root(&Initrd::ubuntu()), &crypt()).unwrap();
+fn what_works_as_installed_is_watched_over_and_without_a_disk_stays_as_it_is() {
+    let (changes, notes, initrd) = run(&root(&Initrd::ubuntu()), &crypt()).unwrap();
     assert_eq!(
         changes,
         [
+            "initramfs /boot/initrd.img-6",
             "mkdir /etc/cloud/cloud.cfg.d",
             "write /etc/cloud/cloud.cfg.d/96-hardtack-overlayroot.cfg",
+            "mkdir /etc/hardtack",
+            "write /etc/hardtack/overlay.conf",
+            "mkdir /etc/initramfs-tools",
+            "mkdir /etc/initramfs-tools/hooks",
+            "write /etc/initramfs-tools/hooks/hardtack-overlayroot",
             "write /etc/overlayroot.local.conf"
         ]
     );
-    assert!(
-        notes
-            .iter()
-            .any(|note| note.weight == Weight::Capital && note.text == "/dev/vdb IS ERASED AT EVERY BOOT")
-    );
+    let view = initramfs::scan(&initrd, Limits::default(), &|_| true).unwrap();
+    assert_eq!(view.text(script::OVERLAY_PATH), Some(script::OVERLAY));
+    assert!(script::is_guarded(view.text(needs::SCRIPT).unwrap()));
+    let told = "/dev/vdb IS ERASED AT EVERY BOOT (REFUSED WHERE IT HOLDS SOMETHING ELSE)";
+    assert!(notes.iter().any(|note| note.weight == Weight::Capital && note.text == told), "{notes:?}");
+    let wipe = OverlayrootStep { wipe: true, ..crypt() };
+    let (_, notes, _) = run(&root(&Initrd::ubuntu()), &wipe).unwrap();
+    let told = "/dev/vdb IS ERASED AT EVERY BOOT";
+    assert!(notes.iter().any(|note| note.weight == Weight::Capital && note.text == told), "{notes:?}");
+    let (changes, ..) = run(&root(&Initrd::ubuntu()), &OverlayrootStep::default()).unwrap();
+    assert_eq!(changes, ["write /etc/overlayroot.local.conf"]);
 }
 
 #[test]
@@ -269,6 +283,7 @@ fn debian_gets_a_second_archive_and_a_hook_and_only_once() {
         .file("/boot/initrd.img-6", &initrd)
         .file_as(hook::PATH, text(hook::PATH), 0o755, 0, 0)
         .file(CLOUD, text(CLOUD))
+        .file("/etc/hardtack/overlay.conf", text("/etc/hardtack/overlay.conf"))
         .file(LOCAL, text(LOCAL));
     assert_eq!(run(&done, &crypt()).unwrap().0, Vec::<String>::new());
 }
