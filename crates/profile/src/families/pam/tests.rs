@@ -1,7 +1,7 @@
 //! PAM's rules over Debian 12's stacks, and over those of others.
 
-use hardtack_guest::pam::{Outcome, update};
-use hardtack_guest::{MemoryTree, Stage};
+use hardtack_guest::pam::{Answer, Facility, Outcome, Step, can_succeed, steps, update};
+use hardtack_guest::{MemoryTree, Set, Stage};
 
 use crate::testing::{carry_out, look};
 use crate::{Bench, Error, Finding, Settings, rules};
@@ -291,4 +291,28 @@ fn authselect_is_left_to_the_first_boot() {
     let nothing = MemoryTree::new();
     let found = look(&Stage::new(&nothing), &Settings::default(), &ids);
     assert!(found.iter().all(|found| matches!(found, Finding::NotApplicable(_))), "{found:?}");
+}
+
+#[test]
+fn a_one_time_code_behind_the_stack_is_asked_all_the_same() {
+    let tree = debian(&["pam_faillock.so"]);
+    let (_, _, mut stage) = carry_out(&tree, &Settings::default(), &["pam-faillock-on", "unix-nullok"]);
+    let sshd = "@include common-auth\nauth required pam_google_authenticator.so noskewadj\n";
+    stage.write("/etc/pam.d/sshd", sshd, Set::default()).unwrap();
+    let asked = steps(&stage, "sshd", Facility::Auth).unwrap();
+    let gets_in = |wrong: &[&str]| {
+        can_succeed(&asked, |step| match step.module.as_str() {
+            "pam_deny.so" => vec![Answer::Failure],
+            module if wrong.contains(&module) => vec![Answer::Failure],
+            "pam_faillock.so" if step.arguments == ["authfail"] => vec![Answer::Failure, Answer::Success],
+            _ => vec![Answer::Success],
+        })
+    };
+    assert!(gets_in(&[]));
+    for wrong in ["pam_unix.so", "pam_google_authenticator.so", "pam_faillock.so"] {
+        assert!(!gets_in(&[wrong]), "{wrong}");
+    }
+    // A wrong code is not counted: the line that counts stands before the one that asks.
+    let line = |what: &dyn Fn(&Step) -> bool| asked.iter().position(what).unwrap();
+    assert!(line(&|step| step.arguments == ["authfail"]) < line(&|step| step.module.contains("google")));
 }
