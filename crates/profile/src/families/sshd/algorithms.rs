@@ -93,7 +93,9 @@ impl Server {
     /// Whether it keeps sequence numbers across the key exchange: without that, ChaCha20 can be cut short
     /// (Terrapin, CVE-2023-48795). Official since 9.6, carried back by distributions that are still kept.
     fn is_strict(&self) -> bool {
+        // Since 9.8 its name stands in sshd-session.
         match &self.names {
+            _ if self.version >= Version::new(9, 6) => true,
             Some(names) => names.contains(STRICT_KEX),
             None => self.version >= Version::new(7, 6),
         }
@@ -289,6 +291,7 @@ mod tests {
 
     #[test]
     fn the_program_has_the_last_word() {
+        assert!(lists(10, 0, &[CHACHA])[1].contains(CHACHA));
         let [kex, ciphers, ..] = lists(9, 2, &["sntrup761x25519-sha512", "aes256-ctr", CHACHA]);
         assert_eq!((kex.as_str(), ciphers.as_str()), ("sntrup761x25519-sha512", "aes256-ctr"));
         let program =
