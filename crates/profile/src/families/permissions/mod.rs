@@ -15,7 +15,7 @@ use hardtack_guest::dpkg::admin::{info_format, owners};
 use hardtack_guest::dpkg::diversions::diversions;
 
 use crate::{Bench, Error, Finding, Level, Measure, Rule, View, merged};
-pub(crate) use tree::Seen;
+pub(crate) use tree::{Seen, set_id_programs};
 
 /// Directories that are links into /usr where the two are merged: dpkg's lists have the old names.
 const MERGED: [&str; 6] = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];

@@ -80,6 +80,11 @@ pub(super) fn seen<'v>(view: &'v View<'_>) -> Result<&'v Seen, Error> {
     Ok(view.seen.get_or_init(|| seen))
 }
 
+/// The files with set-id bits.
+pub(crate) fn set_id_programs<'v>(view: &'v View<'_>) -> Result<&'v [String], Error> {
+    Ok(&seen(view)?.programs)
+}
+
 /// Users and groups that the image knows, by their numbers.
 struct Owners {
     users: HashSet<u32>,
