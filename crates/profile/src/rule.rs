@@ -145,7 +145,7 @@ impl Rule {
 #[must_use]
 pub fn rules() -> &'static [Rule] {
     static ALL: LazyLock<Vec<Rule>> =
-        LazyLock::new(|| families::ALL.iter().flat_map(|family| family.iter().copied()).collect());
+        LazyLock::new(|| families::ALL.iter().flat_map(|(_, family)| family.iter().copied()).collect());
     &ALL
 }
 

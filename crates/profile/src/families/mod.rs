@@ -28,26 +28,26 @@ use crate::Rule;
 
 pub(crate) use firewall::Parts as Firewall;
 
-/// All of them.
-pub(crate) const ALL: &[&[Rule]] = &[
-    modules::RULES,
-    mounts::RULES,
-    updates::RULES,
-    mac::RULES,
-    boot::RULES,
-    processes::RULES,
-    banners::RULES,
-    services::RULES,
-    time::RULES,
-    sysctl::RULES,
-    firewall::RULES,
-    sshd::RULES,
-    sudo::RULES,
-    pam::RULES,
-    accounts::RULES,
-    logging::RULES,
-    auditd::RULES,
-    aide::RULES,
-    permissions::RULES,
-    users::RULES,
+/// All of them, and what they are about.
+pub(crate) const ALL: &[(&str, &[Rule])] = &[
+    ("File-system and network modules", modules::RULES),
+    ("Partitions and mount options", mounts::RULES),
+    ("Updates and packages", updates::RULES),
+    ("AppArmor and SELinux", mac::RULES),
+    ("Boot loader and kernel command line", boot::RULES),
+    ("Processes", processes::RULES),
+    ("Banners", banners::RULES),
+    ("Services and clients", services::RULES),
+    ("Time, cron and at", time::RULES),
+    ("Kernel parameters", sysctl::RULES),
+    ("Firewall", firewall::RULES),
+    ("sshd", sshd::RULES),
+    ("sudo and su", sudo::RULES),
+    ("PAM", pam::RULES),
+    ("Passwords, umask and time-outs", accounts::RULES),
+    ("Logging", logging::RULES),
+    ("auditd", auditd::RULES),
+    ("AIDE", aide::RULES),
+    ("File permissions", permissions::RULES),
+    ("Users and groups", users::RULES),
 ];

@@ -128,6 +128,7 @@ pub const TABLE: &[Operation] = &[
             File("/var/lib/hardtack/identity.json"),
             Tree("/var/lib/hardtack/{used,operator,passwords}"),
             File("/var/lib/hardtack/network-cards"),
+            File("/var/lib/hardtack/profile.tsv"),
         ],
     ),
     ours(

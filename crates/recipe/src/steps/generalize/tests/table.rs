@@ -40,7 +40,7 @@ const EACH: &[(&str, &str)] = &[
     (
         "agent-state",
         "/var/lib/hardtack/identity.json /var/lib/hardtack/used/ann /var/lib/hardtack/passwords/ann \
-         /var/lib/hardtack/operator/ann | /var/lib/hardtack/operations.json /var/lib/hardtack/packages/x.deb",
+         /var/lib/hardtack/operator/ann /var/lib/hardtack/profile.tsv | /var/lib/hardtack/operations.json /var/lib/hardtack/packages/x.deb",
     ),
     ("amazon-ssm", "/var/lib/amazon/ssm/Vault/Store/RegistrationKey"),
     (
