@@ -24,6 +24,7 @@ mod kill;
 mod launched;
 mod layouts;
 mod peers;
+mod profiled;
 mod replaced;
 mod residue;
 mod sealed;
