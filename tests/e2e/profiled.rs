@@ -16,7 +16,7 @@ use crate::workshop::{PASSWORD, Workshop};
 
 /// Of a plain root in a chroot Lynis 3.0.8 thinks 55.
 const LYNIS: u32 = 74;
-const SSH_AUDIT: &str = "ssh-audit==3.3.0";
+const SSH_AUDIT: &str = "ssh-audit==3.9.0";
 
 const HARD: &str = "recipe: 1
 name: debian-3fa
