@@ -22,7 +22,7 @@ const DROP_INS_SINCE: &str = "1.4";
 /// What cracklib-runtime makes when dpkg configures it.
 const DICTIONARIES: [&str; 2] = ["/var/cache/cracklib/cracklib_dict.pwd", "/usr/share/cracklib/pw_dict.pwd"];
 
-pub(super) const PACKAGE: Wanted = Wanted(&["libpam-pwquality"]);
+pub(super) const PACKAGE: Wanted = Wanted(&["libpam-pwquality", "cracklib-runtime"]);
 
 /// The module is asked before pam_unix changes the password.
 pub(super) struct On;
