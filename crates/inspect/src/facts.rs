@@ -1,5 +1,7 @@
 //! What an image is, in the words that recipes ask in (`when:`) and that `inspect` tells.
 
+use std::sync::Arc;
+
 use hardtack_guest::dpkg::{Database, Version};
 use hardtack_guest::{Error, FileType, OsRelease, Stage};
 
@@ -31,7 +33,7 @@ pub struct Facts<'a> {
     pub uefi: bool,
     /// cloud-init is there.
     pub cloud_init: bool,
-    packages: Option<Database>,
+    packages: Option<Arc<Database>>,
 }
 
 /// What the kernel starts first.
@@ -74,6 +76,22 @@ impl<'a> Facts<'a> {
     /// # Errors
     /// Files that cannot be read, or are damaged.
     pub fn read(stage: &'a Stage<'a>) -> Result<Self, Error> {
+        Self::with_packages(stage, Self::packages(stage)?)
+    }
+
+    /// The image's package database, for [`Facts::with_packages`]; `None` where it has none that is read here.
+    ///
+    /// # Errors
+    /// It cannot be read, or is damaged.
+    pub fn packages(stage: &Stage<'_>) -> Result<Option<Arc<Database>>, Error> {
+        Ok(Database::read(stage)?.map(Arc::new))
+    }
+
+    /// The same for somebody who looks again and again while nothing happens to packages.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    pub fn with_packages(stage: &'a Stage<'a>, packages: Option<Arc<Database>>) -> Result<Self, Error> {
         let release = release(stage)?;
         let get = |name: &str| release.as_ref().and_then(|release| release.get(name)).map(str::to_owned);
         Ok(Self {
@@ -94,7 +112,7 @@ impl<'a> Facts<'a> {
             )?,
             uefi: any(stage, &["/boot/efi/EFI", "/efi/EFI", "/boot/EFI"])?,
             cloud_init: any(stage, &["/usr/bin/cloud-init", "/usr/local/bin/cloud-init"])?,
-            packages: Database::read(stage)?,
+            packages,
             stage,
         })
     }

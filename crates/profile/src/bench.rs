@@ -1,7 +1,12 @@
 //! What a rule works with.
 
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use hardtack_guest::dpkg::Database;
 use hardtack_guest::sshd::{self, Directive, Placement};
 use hardtack_guest::{Set, Stage};
+use hardtack_inspect::facts::Facts;
 
 use crate::families::pam::{self, Wishes};
 use crate::first_boot::Script;
@@ -35,6 +40,8 @@ pub struct Bench<'b, 't> {
     pub(crate) directives: Vec<Directive>,
     pub(crate) wishes: Wishes,
     pub(crate) firewall: crate::families::Firewall,
+    /// The package database, once somebody asked: rules leave it to others.
+    packages: OnceCell<Option<Arc<Database>>>,
 }
 
 impl<'b, 't> Bench<'b, 't> {
@@ -57,6 +64,7 @@ impl<'b, 't> Bench<'b, 't> {
             directives: Vec::new(),
             wishes: Wishes::default(),
             firewall: crate::families::Firewall::default(),
+            packages: OnceCell::new(),
         }
     }
 
@@ -65,7 +73,14 @@ impl<'b, 't> Bench<'b, 't> {
     /// # Errors
     /// What every rule needs cannot be read.
     pub fn view(&self) -> Result<View<'_>, Error> {
-        View::new(self.stage, self.settings)
+        let packages = match self.packages.get() {
+            Some(packages) => packages.clone(),
+            None => {
+                let packages = Facts::packages(self.stage)?;
+                self.packages.get_or_init(|| packages).clone()
+            }
+        };
+        View::with_packages(self.stage, self.settings, packages)
     }
 
     /// Adds a line to the file `path`, which is ours alone; once, however often it is asked for. The file is root's,

@@ -151,7 +151,8 @@ fn manager(view: &View<'_>) -> &'static str {
     if view.has_dpkg() { "apt-get" } else { "the package manager" }
 }
 
-fn is_spooled(view: &View<'_>, name: &str) -> bool {
+/// The package waits in the image for the first boot.
+pub(crate) fn is_spooled(view: &View<'_>, name: &str) -> bool {
     let is_its = |file: &String| {
         file.ends_with(".deb") && file.split_once('_').is_some_and(|(package, _)| package == name)
     };

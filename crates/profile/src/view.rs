@@ -1,8 +1,10 @@
 //! What a rule looks at.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use hardtack_guest::Stage;
+use hardtack_guest::dpkg::Database;
 use hardtack_inspect::facts::Facts;
 
 use crate::families::permissions::Seen;
@@ -28,9 +30,18 @@ impl<'a> View<'a> {
     /// # Errors
     /// What every rule needs cannot be read.
     pub fn new(stage: &'a Stage<'a>, settings: &'a Settings) -> Result<Self, Error> {
+        Self::with_packages(stage, settings, Facts::packages(stage)?)
+    }
+
+    /// The same with the package database, which no rule changes.
+    pub(crate) fn with_packages(
+        stage: &'a Stage<'a>,
+        settings: &'a Settings,
+        packages: Option<Arc<Database>>,
+    ) -> Result<Self, Error> {
         Ok(Self {
             stage,
-            facts: Facts::read(stage)?,
+            facts: Facts::with_packages(stage, packages)?,
             settings,
             record: Record::read(stage)?,
             seen: OnceCell::new(),

@@ -10,7 +10,7 @@ use hardtack_report::Place;
 use super::stacks::{self, Maker};
 use crate::key_file::{self, Form};
 use crate::merged::Assignment;
-use crate::packages::Wanted;
+use crate::packages::{Wanted, is_spooled};
 use crate::{Bench, Error, Finding, Measure, View, merged};
 
 const MODULE: &str = "pam_pwquality.so";
@@ -155,7 +155,7 @@ fn dictionary(view: &View<'_>) -> Result<Finding, Error> {
     if stacks::module(view.stage, MODULE)?.is_none() || has_dictionary(view.stage)? {
         return Ok(Finding::Pass);
     }
-    if view.has_package("cracklib-runtime") {
+    if view.has_package("cracklib-runtime") || is_spooled(view, "cracklib-runtime") {
         let what = "cracklib-runtime makes its dictionary when dpkg configures it";
         return Ok(Finding::FirstBoot(what.to_owned()));
     }
