@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::set::pair;
 use super::size::disk_size;
-use super::{SourceArgs, SupplyArgs, TargetArgs};
+use super::{AccelName, SourceArgs, SupplyArgs, TargetArgs};
 
 const EXAMPLE: &str = "\
 Examples:
@@ -16,6 +16,7 @@ Examples:
   hardtack build recipe.yaml --source base.qcow2 --output big.qcow2 --grow 20G
   hardtack build recipe.yaml --source base.raw --plan --json   # the same for programs
   hardtack build recipe.yaml --source base.raw --output web.qcow2 --set name=web
+  hardtack build recipe.yaml --source base.qcow2 --output done.qcow2 --settle   # no work left for launches
   hardtack build matrix.yaml                                   # each row of the recipe's matrix
 
 From qcow2 to qcow2, clusters without a change are taken over as they are stored. What the edits gave
@@ -67,6 +68,18 @@ pub(crate) struct BuildArgs {
     /// Fail when a package has to be finished at first boot.
     #[arg(long)]
     pub(crate) no_deferred: bool,
+
+    /// Boot the result once on this machine, so that what is left for the first boot is done in the image.
+    #[arg(long, conflicts_with_all = ["plan", "no_deferred", "overlay"])]
+    pub(crate) settle: bool,
+
+    /// How long the boot of --settle may take, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1800, requires = "settle")]
+    pub(crate) settle_timeout: u64,
+
+    /// Who computes for --settle: kvm, tcg, or auto (KVM where it works). Else HARDTACK_ACCEL, else auto.
+    #[arg(long, value_enum, value_name = "NAME", requires = "settle")]
+    pub(crate) accel: Option<AccelName>,
 
     /// Write no record of the build beside the output.
     #[arg(long)]

@@ -1,7 +1,7 @@
 //! `hardtack build`: a recipe applied to a copy of an image.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hardtack_guest::{Edit, Stage};
@@ -9,8 +9,9 @@ use hardtack_recipe::{Facts, Note, Options, Plan, Recipe, Surroundings, Weight};
 use hardtack_recipe::{WaysIn, redact, stage_and_judge};
 use serde_json::json;
 
+use super::settle::Booted;
 use super::written::Written;
-use super::{matrix, plan};
+use super::{matrix, plan, settle};
 use crate::agent_file;
 use crate::args::{BuildArgs, HardenArgs};
 use crate::error::CliError;
@@ -50,10 +51,20 @@ pub(super) fn one(
         surroundings(&image, &arguments.recipe, arguments.agent.as_deref(), arguments.no_deferred)?;
     surroundings.supply = Some(taken.clone());
     let agent = surroundings.agent_binary.clone();
-    let (edits, (shown, told)) = staged(&image, written, early, &surroundings, |plan, said| {
-        let shown = if arguments.plan { plan::shown(plan, arguments.json, said)? } else { String::new() };
-        Ok((shown, Told::of(plan)))
-    })?;
+    let backing: Vec<_> = image.backing_files().into_iter().map(Path::to_owned).collect();
+    let Booted { image, accel } = match output.filter(|_| arguments.settle) {
+        Some(output) => settle::boot(image, written, early, &surroundings, arguments, output)?,
+        None => Booted { image, accel: None },
+    };
+    let before = |stage: &mut Stage<'_>| match accel {
+        Some(_) => settle::forget(stage, &surroundings),
+        None => Ok(()),
+    };
+    let (edits, (shown, told)) =
+        staged_after(&image, written, early, &surroundings, before, |plan, said| {
+            let shown = if arguments.plan { plan::shown(plan, arguments.json, said)? } else { String::new() };
+            Ok((shown, Told::of(plan)))
+        })?;
     if arguments.plan {
         // What the file systems would refuse is refused now.
         image.rehearse(&edits)?;
@@ -64,7 +75,7 @@ pub(super) fn one(
     };
     let record = match record {
         Some(mut record) => {
-            record.backing(&image.backing_files())?;
+            record.backing(&backing.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
             record.file("recipe", written.path)?;
             if let Some(recorder) = written.recorder {
                 record.files_of(recorder);
@@ -80,6 +91,9 @@ pub(super) fn one(
             }
             if let Some(size) = arguments.grow {
                 record.parameter("grow", size);
+            }
+            if let Some(accel) = accel {
+                record.parameter("settle", accel);
             }
             if !arguments.set.is_empty() {
                 // The values may be what nobody else is to know.
@@ -104,7 +118,20 @@ pub(super) fn staged<T>(
     surroundings: &Surroundings,
     look: impl FnOnce(&Plan<'_, '_>, &mut String) -> Result<T, CliError>,
 ) -> Result<(Vec<Edit>, T), CliError> {
+    staged_after(image, written, early, surroundings, |_| Ok(()), look)
+}
+
+/// The same above what `before` does to the stage.
+fn staged_after<T>(
+    image: &Image,
+    written: Written<'_>,
+    early: &Recipe,
+    surroundings: &Surroundings,
+    before: impl FnOnce(&mut Stage<'_>) -> Result<(), CliError>,
+    look: impl FnOnce(&Plan<'_, '_>, &mut String) -> Result<T, CliError>,
+) -> Result<(Vec<Edit>, T), CliError> {
     let mut stage = Stage::new(&image.guest);
+    before(&mut stage)?;
     let settled = written.settle(early, &stage)?;
     let staged = stage_and_judge(settled.as_ref().unwrap_or(early), &mut stage, surroundings)
         .map_err(|error| CliError::from(error).redacted(stage.secrets()))?;

@@ -28,6 +28,7 @@ mod register;
 mod sbom;
 mod schema;
 mod service_image;
+mod settle;
 mod shell;
 mod stack;
 mod terminate;
