@@ -28,6 +28,7 @@ mod profiled;
 mod replaced;
 mod residue;
 mod sealed;
+mod settled;
 mod tasks;
 mod trial;
 mod variants;

@@ -25,6 +25,8 @@ pub struct Policy {
     pub contexts: Option<FileContexts>,
     /// False when the configuration says "disabled".
     pub enabled: bool,
+    /// True when the configuration says "enforcing".
+    pub enforcing: bool,
     /// What was passed over, in sentences for people.
     pub notes: Vec<String>,
 }
@@ -74,9 +76,10 @@ impl Policy {
             values.next_back().map(|value| value.trim().to_owned())
         };
         let enabled = value("SELINUX").is_none_or(|mode| !mode.eq_ignore_ascii_case("disabled"));
+        let enforcing = value("SELINUX").is_some_and(|mode| mode.eq_ignore_ascii_case("enforcing"));
         let kind =
             value("SELINUXTYPE").filter(|kind| !kind.is_empty()).unwrap_or_else(|| "targeted".to_owned());
-        let mut policy = Self { contexts: None, enabled, notes: Vec::new() };
+        let mut policy = Self { contexts: None, enabled, enforcing, notes: Vec::new() };
         let base = format!("/etc/selinux/{kind}/contexts/files/file_contexts");
         let Some(text) = read(stage, &base)? else {
             policy.notes.push(format!("{CONFIG} names the policy {kind:?}, but {base} cannot be read"));

@@ -38,6 +38,7 @@ const WANTS: &str = "/etc/systemd/system/multi-user.target.wants";
 /// The boot came to its end.
 const MARK: &str = "/var/lib/hardtack/settled";
 const NO_CLOUD_INIT: &str = "/etc/cloud/cloud-init.disabled";
+const TIMERS: &str = "/var/lib/systemd/timers";
 const RESOLVER: &str = "/etc/resolv.conf";
 /// What begins files of ours that have to go again.
 const SETTLING: &str = "# hardtack: settling\n";
@@ -273,6 +274,12 @@ pub(super) fn forget(stage: &mut Stage<'_>, surroundings: &Surroundings) -> Resu
     }
     for path in [MARK, PACKAGES, LOG] {
         stage.remove(path)?;
+    }
+    // When timers last went off (systemd.timer(5), Persistent=).
+    if stage.stat(TIMERS)?.is_some() {
+        for stamp in stage.list(TIMERS)? {
+            stage.remove(&format!("{TIMERS}/{}", stamp.name))?;
+        }
     }
     outcomes(stage)?;
     let operations = defaults().into_iter().filter(|name| !OF_PEOPLE.contains(name)).collect();

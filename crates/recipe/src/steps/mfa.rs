@@ -10,6 +10,7 @@ mod doors;
 pub(crate) mod kept;
 mod pam;
 mod seal;
+mod selinux;
 mod ssh;
 
 use hardtack_credentials::{MfaConfig, RateLimit, RecoveryConfig, TotpConfig};
@@ -34,6 +35,7 @@ pub fn apply(step: &MfaStep, cx: &mut Context<'_, '_>) -> Result<(), StepError> 
     if asks_for_codes(step) {
         pam::require_module(cx)?;
         pam::refuse_nullok(cx)?;
+        selinux::check(step, cx)?;
     }
     ssh::write(step, version, cx)?;
     pam::write(step, cx)?;

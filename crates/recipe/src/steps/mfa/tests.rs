@@ -360,3 +360,45 @@ fn sshd_that_a_unit_starts_otherwise_is_refused() {
         assert!(error.contains(wanted), "{wanted}: {error}");
     }
 }
+
+/// An image with SELinux: what its configuration says, and its kernel's command line.
+fn labelled(mode: &str, options: &str) -> MemoryTree {
+    let contexts = "/etc/selinux/default/contexts/files/file_contexts";
+    // As the package selinux-policy-default has it.
+    let rules = "/.*\tsystem_u:object_r:default_t:s0\n/home/[^/]+/.+\tunconfined_u:object_r:user_home_t:s0\n";
+    let entry = format!("menuentry 'x' {{\n linux /boot/vmlinuz-6.1 root=UUID=1 {options}\n}}\n");
+    debian("1:9.2p1-2")
+        .file("/etc/selinux/config", format!("SELINUX={mode}\nSELINUXTYPE=default\n"))
+        .file(contexts, rules)
+        .file("/boot/vmlinuz-6.1", "")
+        .file("/boot/grub/grub.cfg", entry)
+}
+
+#[test]
+fn selinux_that_enforces_would_shut_everybody_out() {
+    let on = "security=selinux selinux=1";
+    let path = "/etc/pam.d/sshd";
+    let error = run(&labelled("enforcing", on), &step(), path).unwrap_err();
+    assert!(
+        error.contains("/home/debian/.google_authenticator unconfined_u:object_r:user_home_t:s0"),
+        "{error}"
+    );
+    for (mode, options, told) in [
+        ("permissive", on, "SELINUX=enforcing would shut everybody out"),
+        ("enforcing", "quiet", "once the kernel's command line switches SELinux on"),
+        ("disabled", on, ""),
+    ] {
+        let tree = labelled(mode, options);
+        let mut stage = Stage::new(&tree);
+        let mut cx = Context::for_tests(&mut stage);
+        apply(&step(), &mut cx).unwrap();
+        let notes: Vec<&str> = cx.notes.iter().map(|note| note.text.as_str()).collect();
+        let found = notes.iter().any(|note| note.contains(".google_authenticator unconfined_u"));
+        assert_eq!(found, !told.is_empty(), "{mode}: {notes:?}");
+        assert!(told.is_empty() || notes.iter().any(|note| note.contains(told)), "{mode}: {notes:?}");
+    }
+    // Without codes the module is not asked.
+    let plain =
+        MfaStep { factors: vec![Factor::Publickey, Factor::Password], console: Console::Password, ..step() };
+    assert!(run(&labelled("enforcing", on), &plain, path).is_ok());
+}
