@@ -71,6 +71,11 @@ pub(crate) fn root(host: &Host) -> Root {
     let Some(upper) = upper else {
         return Root::default();
     };
+    // dracut's is a link: /run/overlayfs leads to a directory of the mounted disk.
+    let upper = match std::fs::read_link(host.path(&upper)) {
+        Ok(target) if target.is_absolute() => target.display().to_string(),
+        _ => upper,
+    };
     let below = mounts
         .iter()
         .filter(|mount| mount.point != "/" && is_under(&upper, &mount.point))

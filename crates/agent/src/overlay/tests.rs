@@ -80,6 +80,21 @@ fn an_encrypted_overlay_is_seen_down_to_its_disk() {
 }
 
 #[test]
+fn the_overlay_that_dracut_makes_is_one() {
+    let table = "28 1 0:26 / / rw - overlay LiveOS_rootfs rw,lowerdir=/run/rootfsbase,upperdir=/run/overlayfs,workdir=/run/ovlwork\n\
+                 26 28 0:24 / /run rw - tmpfs tmpfs rw\n\
+                 30 26 253:0 / /run/overlayfs-backing rw - ext4 /dev/mapper/secure rw\n";
+    let tree =
+        crypt().file("proc/self/mountinfo", table).link("run/overlayfs", "/run/overlayfs-backing/overlay");
+    let found = root(&tree.host());
+    assert_eq!((found.overlay, found.device.as_deref()), (Some("crypt"), Some("/dev/vdb")));
+    // What it does when anything fails.
+    let tree =
+        crypt().file("proc/self/mountinfo", table).link("run/overlayfs", "/run/initramfs/overlay/overlayfs");
+    assert_eq!(root(&tree.host()).overlay, Some("tmpfs"));
+}
+
+#[test]
 fn what_is_not_as_promised_is_said() {
     let tree = crypt();
     let found = root(&tree.host());

@@ -7,6 +7,7 @@
 
 mod config;
 mod deferred;
+mod dracut;
 mod guard;
 mod hook;
 mod needs;
@@ -61,9 +62,13 @@ pub fn apply(settings: &OverlayrootStep, cx: &mut Context<'_, '_>) -> Result<(),
     give_initrds(cx)?;
     let boot = bootloader::read(cx.stage)?;
     let loads = loads(cx.stage, &boot, &value)?;
-    let knows_local = fix_initramfs(&loads, &wants, cx)?;
+    if is_dracut_s(&loads, cx)? {
+        dracut::apply(settings, &loads, cx)?;
+    } else {
+        let knows_local = fix_initramfs(&loads, &wants, cx)?;
+        write_configuration(settings, &value, knows_local, cx)?;
+    }
     fstab(settings, cx)?;
-    write_configuration(settings, &value, knows_local, cx)?;
     guard::write(settings, cx)?;
     cloud_init(settings, cx)?;
     remount(cx)?;
@@ -307,24 +312,29 @@ fn scan(stage: &Stage<'_>, initrds: &[String], name: &str) -> Result<(View, u64)
             || path.ends_with("/modules.dep")
             || path.ends_with("/modules.builtin")
             || path.ends_with("/modules.softdep")
-            || path == script::OVERLAY_PATH
+            || path.ends_with("hardtack/overlay")
+            || path.ends_with("/overlayfs-crypt-lib.sh")
+            || path.contains("/pre-pivot/")
     };
     let view = initramfs::scan(&bytes, Limits::default(), &keep)
         .map_err(|error| StepError::refused(STEP, format!("{name}: {error}")))?;
     Ok((view, bytes.len() as u64))
 }
 
+/// Whether dracut has made what the boot loader can pick. An image with overlayroot's script is not asked: its
+/// initramfs are read once.
+fn is_dracut_s(loads: &Loads, cx: &Context<'_, '_>) -> Result<bool, StepError> {
+    let Some(first) = loads.keys().next() else { return Ok(false) };
+    if image_script(cx.stage)?.is_some_and(|text| !text.trim().is_empty()) {
+        return Ok(false);
+    }
+    Ok(dracut::made(&scan(cx.stage, first, &first.join(" + "))?.0))
+}
+
 /// Only initramfs-tools runs overlayroot's script.
 fn check_maker(view: &View, name: &str) -> Result<(), StepError> {
-    let dracut = [
-        "usr/lib/dracut",
-        "lib/dracut",
-        "etc/initrd-release",
-        "usr/lib/initrd-release",
-        "usr/lib/dracut-functions.sh",
-    ];
-    let maker = if dracut.iter().any(|path| view.resolve(path).is_some()) {
-        "made by dracut, which overlayroot does not work with"
+    let maker = if dracut::made(view) {
+        "made by dracut, and the image has the package overlayroot, which does not work with it"
     } else if view.file("scripts/functions").is_none() {
         "not made by initramfs-tools, the only one that runs overlayroot"
     } else {

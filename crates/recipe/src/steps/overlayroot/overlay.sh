@@ -1,6 +1,6 @@
 # hardtack: finds the overlay's disk, keeps what lies on it, and does what the recipe says where there is no overlay.
 #
-# overlayroot's script sources this twice. The first time everything of ours happens: the disk is looked for, the
+# overlayroot's script sources this twice (dracut's hooks: see below). The first time everything of ours happens: the disk is looked for, the
 # script runs again as a child, and what came of it is looked at. The second time, in the child, it stands between
 # the script and the programs that erase. It needs a shell with functions (klibc's dash, busybox), and sysfs.
 
@@ -340,6 +340,10 @@ cryptsetup() {
 	local uuid
 	hardtack_setting key
 	hardtack_program cryptsetup || return 127
+	if [ "$1" = isLuks ] && [ "$hardtack_value" = random ]; then
+		# dracut's module would ask at the console for a passphrase that there is not.
+		return 1
+	fi
 	if [ "$1" = luksFormat ] && [ "$hardtack_value" = random ]; then
 		shift
 		read -r uuid < /proc/sys/kernel/random/uuid
@@ -355,7 +359,7 @@ hardtack_is_in_force() {
 	while read -r source point type rest; do
 		case "$point" in
 		"$rootmnt") top="$type" ;;
-		"$rootmnt/media/root-rw") below="$source" ;;
+		"$rootmnt/media/root-rw" | /run/overlayfs-backing) below="$source" ;;
 		esac
 	done < "$hardtack_top/proc/mounts"
 	case "$top" in
@@ -374,7 +378,7 @@ hardtack_is_in_force() {
 
 # What the recipe says of a boot without the overlay. Halting gives nobody a shell.
 hardtack_without() {
-	[ -s "$hardtack_note" ] || hardtack_refuse "overlayroot failed; it says more above" || :
+	[ -s "$hardtack_note" ] || hardtack_refuse "nothing has made the overlay; the console says more above" || :
 	hardtack_setting on_failure
 	if [ "$hardtack_value" = halt ]; then
 		trap '' INT QUIT TSTP
@@ -420,6 +424,30 @@ hardtack_around() {
 		! hardtack_is_in_force || return 0
 	fi
 	hardtack_without
+}
+
+# dracut sources its hooks in one shell: this one in front of its module's, the other behind the overlay's.
+hardtack_dracut_before() {
+	local left
+	hardtack_look_at_root
+	hardtack_setting find
+	hardtack_find="$hardtack_value"
+	if [ -n "$hardtack_find" ]; then
+		hardtack_find_disk
+		return
+	fi
+	hardtack_setting timeout
+	left="${hardtack_value:-0}"
+	hardtack_setting dev
+	while [ ! -e "$hardtack_value" ] && [ "$left" -gt 0 ]; do
+		left=$((left - 1))
+		sleep 1
+	done
+	[ -e "$hardtack_value" ] || hardtack_refuse "$hardtack_value is not there"
+}
+
+hardtack_dracut_after() {
+	hardtack_is_in_force || hardtack_without
 }
 
 if [ -r "$hardtack_conf" ] && [ "${HARDTACK_OVERLAY:-}" != inside ]; then

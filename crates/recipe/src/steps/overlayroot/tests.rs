@@ -353,6 +353,54 @@ fn what_cannot_be_had_is_named_with_its_packages() {
 }
 
 #[test]
+fn dracut_s_own_module_is_watched_over_and_started_by_every_entry() {
+    let hook = "var/lib/dracut/hooks/pre-pivot/01-prepare-overlayfs-crypt.sh";
+    let dracut = |library: &'static str| {
+        let directories = ["var", "var/lib", "var/lib/dracut", "var/lib/dracut/hooks"];
+        let mut extra: Vec<(&'static str, Entry)> =
+            directories.iter().map(|path| (*path, Entry::Directory)).collect();
+        extra.push(("var/lib/dracut/hooks/pre-pivot", Entry::Directory));
+        extra.push(("etc/initrd-release", file("ID=dracut")));
+        extra.push(("usr/lib/overlayfs-crypt-lib.sh", file(library)));
+        extra.push((hook, file("")));
+        Initrd {
+            leave_out: vec!["init-bottom/overlayroot", "ORDER", "scripts/functions"],
+            extra,
+            ..Initrd::ubuntu()
+        }
+    };
+    let library = "wipefs -a \"$dev\"\nprintf x | cryptsetup luksFormat -q \"$dev\"\n";
+    let tree = |initrd: &Initrd| root(initrd).file(supply::IMAGE_SCRIPTS[1], "");
+    let (changes, _, initrd) = run(&tree(&dracut(library)), &crypt()).unwrap();
+    for change in
+        ["initramfs /boot/initrd.img-6", "write /boot/grub/grub.cfg", "write /etc/hardtack/overlay.conf"]
+    {
+        assert!(changes.contains(&change.to_owned()), "{change}: {changes:?}");
+    }
+    assert!(!changes.iter().any(|change| change.contains("overlayroot.local.conf")), "{changes:?}");
+    let view = initramfs::scan(&initrd, Limits::default(), &|_| true).unwrap();
+    assert_eq!(view.text(script::OVERLAY_PATH), Some(script::OVERLAY));
+    for (name, function) in [("00-hardtack-before.sh", "before"), ("95-hardtack-after.sh", "after")] {
+        let text = view.text(&format!("var/lib/dracut/hooks/pre-pivot/{name}")).unwrap();
+        assert!(text.contains(&format!("hardtack_dracut_{function}")), "{text}");
+    }
+    // Again on what came out: nothing.
+    let before = tree(&dracut(library));
+    let mut stage = Stage::new(&before);
+    apply(&crypt(), &mut Context::for_tests(&mut stage)).unwrap();
+    let cfg = stage.read_text("/boot/grub/grub.cfg").unwrap().unwrap();
+    assert!(cfg.contains("rd.overlay.crypt=/dev/vdb,mapname=secure,timeout=0"), "{cfg}");
+    let done = tree(&dracut(library)).file("/boot/initrd.img-6", &initrd).file("/boot/grub/grub.cfg", &cfg);
+    let (changes, ..) = run(&done, &crypt()).unwrap();
+    assert!(!changes.iter().any(|change| change.contains("/boot/")), "{changes:?}");
+
+    let text = refusal(&tree(&dracut("other")), &crypt());
+    assert!(text.contains("without its module overlayfs-crypt") && text.contains("dracut 111"), "{text}");
+    let text = refusal(&tree(&dracut(library)), &OverlayrootStep { swap: Some(true), ..crypt() });
+    assert!(text.contains("knows no swap"), "{text}");
+}
+
+#[test]
 fn what_would_boot_without_the_overlay_is_refused() {
     let ubuntu = || root(&Initrd::ubuntu());
     let cfg = |text: &str| ubuntu().file("/boot/grub/grub.cfg", text);

@@ -400,7 +400,7 @@ fn what_becomes_of_a_failure_is_the_recipe_s_word() {
     machine.disk("dm-0", &[("dm/name", "secure"), ("dm/uuid", "LVM-0123")]);
     let said = with(None, "AAA", &good);
     assert_eq!(said.code, Some(0), "{}", said.out);
-    assert_eq!(machine.note(), "overlayroot failed; it says more above");
+    assert_eq!(machine.note(), "nothing has made the overlay; the console says more above");
     // No disk: the script never runs.
     let said = with(Some(OnFailure::LoginOnly), "BBB", "echo RAN; exit 7");
     assert_eq!(said.code, Some(0), "{}", said.out);
