@@ -42,6 +42,8 @@ pub struct Bench<'b, 't> {
     pub(crate) firewall: crate::families::Firewall,
     /// The package database, once somebody asked: rules leave it to others.
     packages: OnceCell<Option<Arc<Database>>>,
+    /// A database of all files is made when they are written.
+    pub(crate) aide: bool,
 }
 
 impl<'b, 't> Bench<'b, 't> {
@@ -65,6 +67,7 @@ impl<'b, 't> Bench<'b, 't> {
             wishes: Wishes::default(),
             firewall: crate::families::Firewall::default(),
             packages: OnceCell::new(),
+            aide: false,
         }
     }
 
@@ -137,7 +140,11 @@ impl<'b, 't> Bench<'b, 't> {
         }
         std::mem::take(&mut self.firewall).write(self)?;
         std::mem::take(&mut self.script).into_files(&mut self.files, self.stage)?;
-        std::mem::take(&mut self.files).write(self.stage)
+        std::mem::take(&mut self.files).write(self.stage)?;
+        if std::mem::take(&mut self.aide) {
+            crate::families::write_aide_database(self.stage)?;
+        }
+        Ok(())
     }
 }
 

@@ -45,6 +45,8 @@ pub(crate) const PATHS: &[&str] = &[
     "/etc/audit/rules.d/50-usermod.rules",
     "/etc/audit/rules.d/50-kernel_modules.rules",
     "/etc/audit/rules.d/99-finalize.rules",
+    "/etc/hardtack/aide.conf",
+    "/etc/aide/aide.conf.d/10_hardtack_audit_tools",
     "/etc/hardtack/firewall.nft",
     "/etc/hardtack/firewall.v4",
     "/etc/hardtack/firewall.v6",

@@ -94,4 +94,14 @@ fn the_real_programs_agree() {
     let calls = "for pair in b64:x86_64 b32:i386; do for call in $(sed -n \"s/.*arch=${pair%:*} -S \\([^ ]*\\).*/\\1/p\" \
                  /etc/audit/audit.rules | tr , ' '); do ausyscall ${pair#*:} $call --exact >/dev/null || echo $call; done; done";
     assert_eq!(inside(&root, calls), (true, String::new()));
+
+    // aide finds no difference between the root and the database that was written here.
+    let (_, said) = inside(&root, "aide --config=/etc/hardtack/aide.conf --check");
+    assert!(said.contains("found NO differences"), "{said}");
+    // And it does look: a changed program is told.
+    let (_, said) = inside(
+        &root,
+        "echo x >> /usr/sbin/zic; chmod 700 /etc/fstab; aide --config=/etc/hardtack/aide.conf --check",
+    );
+    assert!(said.contains("/usr/sbin/zic") && said.contains("/etc/fstab"), "{said}");
 }

@@ -26,6 +26,7 @@ pub(crate) use sudo::{CLOUD_SUDO, PATH as SUDOERS, ROTATE as SUDO_ROTATE};
 
 use crate::Rule;
 
+pub(crate) use aide::write as write_aide_database;
 pub(crate) use firewall::Parts as Firewall;
 
 /// All of them, and what they are about.
