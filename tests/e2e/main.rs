@@ -29,6 +29,7 @@ mod replaced;
 mod residue;
 mod sealed;
 mod settled;
+mod silent;
 mod tasks;
 mod trial;
 mod variants;
