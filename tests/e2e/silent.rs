@@ -23,7 +23,7 @@ fn a_silent_image_gets_a_serial_console() {
     std::fs::write(workshop.path().join("silent.yaml"), SILENT).unwrap();
     workshop.build_ok("silent.yaml", &images.disk("debian12"), &["--output", "silent.qcow2"]);
     let source = workshop.path().join("silent.qcow2");
-    let (_, told) = workshop.build_ok(RECIPE, &source, &["--plan"]);
+    let (told, _) = workshop.build_ok(RECIPE, &source, &["--plan"]);
     assert!(told.contains("has no serial console"), "{told}");
 
     workshop.change(RECIPE, &[("      seal: auto ", "      seal: none ")]);

@@ -108,9 +108,9 @@ fn a_silent_machine_is_warned_of_and_a_missing_driver_refused() {
     bench.done(SILENT, &build, &images.disk("debian12"), &["--output", "silent.qcow2"]);
     let source = bench.path("silent.qcow2");
     const USER: &str = "  - user: {name: joe, password: random}\n  - agent\n";
-    let (_, silent) = bench.done(USER, &build, &source, &AGENT);
+    let (silent, _) = bench.done(USER, &build, &source, &AGENT);
     assert!(silent.contains("has no serial console") && silent.contains("step serial-console"), "{silent}");
-    let (_, loud) = bench.done(&format!("{USER}  - serial-console\n"), &build, &source, &AGENT);
+    let (loud, _) = bench.done(&format!("{USER}  - serial-console\n"), &build, &source, &AGENT);
     assert!(!loud.contains("has no serial console"), "{loud}");
 
     // Without its initramfs the kernel has to know its disk by itself.
