@@ -59,6 +59,11 @@ pub(super) const KEYS: &[Key] = &[
     Key::may("time-servers", Shape::Several(&Shape::Text), "Time servers. Without it, the cloud's own."),
     Key::may("log-host", Shape::Text, "Where rsyslog sends what it gets: host:port."),
     Key::may(
+        "tmp-size",
+        Shape::Text,
+        "How large /tmp may become: 25%, 512m. Without it, half of the memory.",
+    ),
+    Key::may(
         "boot-password",
         Shape::Content,
         "The boot menu's password as grub-mkpasswd-pbkdf2 hashes it: grub.pbkdf2.sha512.….",
@@ -175,6 +180,20 @@ fn settings(reader: &mut Reader<'_>, fields: &super::reader::Fields<'_>) -> Sett
     }
     if let Some(value) = fields.get("log-host") {
         settings.log_host = reader.line(value, "log-host").map(str::to_owned);
+    }
+    if let Some(value) = fields.get("tmp-size")
+        && let Some(size) = reader.line(value, "tmp-size")
+    {
+        // As tmpfs(5) has it.
+        let digits = size.trim_end_matches(['%', 'k', 'm', 'g', 'K', 'M', 'G']);
+        if !digits.is_empty()
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+            && size.len() - digits.len() <= 1
+        {
+            settings.tmp_size = Some(size.to_owned());
+        } else {
+            reader.error_hint(value.span, format!("{size:?} is no size"), "write 25%, 512m or 1g");
+        }
     }
     if let Some(value) = fields.get("boot-password")
         && let Some(content) = reader.content(value, "boot-password", true)
