@@ -16,7 +16,7 @@ struct Row {
 
 /// `1.1.2.3.2–3` with the dash of rules, nothing for a number of nobody's benchmark.
 fn number(cell: &str) -> String {
-    let text = cell.replace('–', "-");
+    let text = cell.replace('–', "-").replace("4.4.x", "4.4.1-3");
     let text = text.trim().trim_start_matches(['D', 'U']).trim();
     if text.starts_with(|c: char| c.is_ascii_digit()) { text.to_owned() } else { String::new() }
 }

@@ -151,6 +151,28 @@ impl Measure for Hash {
     }
 }
 
+/// Logins over SSH ask for a one-time code, which the recipe's step `mfa` does.
+struct Code;
+
+impl Measure for Code {
+    fn check(&self, view: &View<'_>) -> Result<Finding, Error> {
+        const MODULE: &str = "pam_google_authenticator.so";
+        let steps = match hardtack_guest::pam::steps(view.stage, "sshd", Facility::Auth) {
+            Ok(steps) => steps,
+            Err(error) => return Ok(Finding::fail_at("/etc/pam.d/sshd", error.to_string())),
+        };
+        let Some(index) = stacks::position(&steps, MODULE) else {
+            let what = format!("{MODULE} is not asked: the step `mfa` of a recipe brings it");
+            return Ok(Finding::fail_at("/etc/pam.d/sshd", what));
+        };
+        if stacks::says(&steps[index], "nullok") {
+            let what = "nullok lets everybody in who has no secret".to_owned();
+            return Ok(Finding::of(vec![(stacks::place(&steps[index]), what)]));
+        }
+        Ok(Finding::Pass)
+    }
+}
+
 fn between(text: &str, low: u32, high: u32) -> bool {
     text.parse::<u32>().is_ok_and(|number| (low..=high).contains(&number))
 }
@@ -365,5 +387,13 @@ pub(super) const RULES: &[Rule] = &[
         "pam_unix takes the password that was looked at",
         "asked twice, the second answer would have been looked at by nobody",
         &Authtok { module: UNIX },
+    ),
+    Rule::new(
+        "mfa-google",
+        "",
+        Level::None,
+        "logins over SSH ask for a one-time code",
+        "a key or a password that was taken is not enough then; the step `mfa` does it",
+        &Code,
     ),
 ];

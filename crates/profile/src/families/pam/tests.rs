@@ -316,3 +316,17 @@ fn a_one_time_code_behind_the_stack_is_asked_all_the_same() {
     let line = |what: &dyn Fn(&Step) -> bool| asked.iter().position(what).unwrap();
     assert!(line(&|step| step.arguments == ["authfail"]) < line(&|step| step.module.contains("google")));
 }
+
+#[test]
+fn a_one_time_code_that_may_be_left_out_is_none() {
+    let with = |line: &str| {
+        MemoryTree::new()
+            .file("/etc/pam.d/sshd", format!("@include common-auth\n{line}"))
+            .file("/etc/pam.d/common-auth", "auth required pam_unix.so\n")
+    };
+    let judge = |tree: &MemoryTree| look(&Stage::new(tree), &Settings::default(), &["mfa-google"]).remove(0);
+    assert_eq!(judge(&with("auth required pam_google_authenticator.so noskewadj\n")), Finding::Pass);
+    for line in ["", "auth required pam_google_authenticator.so nullok\n"] {
+        assert!(matches!(judge(&with(line)), Finding::Fail { .. }), "{line}");
+    }
+}
