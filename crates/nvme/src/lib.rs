@@ -9,6 +9,8 @@
 //!   vendor's own from byte 3072) and Identify Namespace (the vendor's own from byte 384), 4096 bytes each.
 //! - `ebsnvme-id` of amazon-ec2-utils: 32 bytes for the name; the namespace's count before the controller's.
 
+#![deny(unsafe_code)]
+
 mod ask;
 
 use std::fs::File;

@@ -24,15 +24,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("report", &[]),
     ("repository", &["disk", "guest"]),
     ("sbom", &["guest"]),
-    ("profile", &["guest", "inspect", "report"]),
+    ("profile", &["guest", "inspect", "login", "report", "yaml"]),
     (
         "recipe",
         &["disk", "yaml", "guest", "credentials", "login", "inspect", "profile", "report", "repository"],
     ),
     ("http", &[]),
+    ("nvme", &[]),
     ("netconfig", &["yaml", "userdata"]),
     ("datasource", &["http", "userdata", "modules"]),
-    ("agent", &["login", "credentials", "userdata", "modules", "http", "datasource", "netconfig"]),
+    ("agent", &["login", "credentials", "userdata", "modules", "http", "datasource", "netconfig", "nvme"]),
     ("cloud", &[]),
     ("local", &["disk", "cloud"]),
     ("publish", &["disk", "partition", "bundle", "cloud", "guest", "local"]),
@@ -66,6 +67,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("xtask", &[]),
 ];
+
+/// The modules that may use unsafe code, one small one in a crate, each of whose blocks says why it is sound.
+const WITH_UNSAFE: &[&str] = &["nvme/src/ask.rs"];
 
 /// A file of this many lines has more than one idea in it.
 const LONGEST: usize = 800;
@@ -120,6 +124,14 @@ fn every_crate_without_unsafe_code_forbids_it() {
         let root =
             ["lib.rs", "main.rs"].iter().map(|name| source.join(name)).find(|path: &PathBuf| path.exists());
         let text = fs::read_to_string(root.unwrap()).unwrap();
-        assert!(text.contains("#![forbid(unsafe_code)]"), "{}", source.display());
+        match WITH_UNSAFE.iter().find(|path| source.ends_with(Path::new(path).parent().unwrap())) {
+            None => assert!(text.contains("#![forbid(unsafe_code)]"), "{}", source.display()),
+            Some(path) => {
+                assert!(text.contains("#![deny(unsafe_code)]"), "{}", source.display());
+                let module = fs::read_to_string(top().join("crates").join(path)).unwrap();
+                let blocks = module.matches("unsafe {").count();
+                assert_eq!(module.matches("// SAFETY:").count(), blocks, "{path}");
+            }
+        }
     }
 }
