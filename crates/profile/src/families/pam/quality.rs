@@ -19,6 +19,9 @@ const DROP_INS: &str = "/etc/security/pwquality.conf.d";
 pub(crate) const DROP_IN: &str = "/etc/security/pwquality.conf.d/50-hardtack.conf";
 /// Since this version of libpwquality drop-ins are read.
 const DROP_INS_SINCE: &str = "1.4";
+/// Whether the dictionary is asked, and the rule about it.
+const DICTCHECK: &str = "dictcheck";
+const RULE_DICT: &str = "pwquality-dict";
 /// What cracklib-runtime makes when dpkg configures it.
 const DICTIONARIES: [&str; 2] = ["/var/cache/cracklib/cracklib_dict.pwd", "/usr/share/cracklib/pw_dict.pwd"];
 
@@ -70,18 +73,19 @@ impl Measure for Value {
             return Ok(());
         }
         let drop_ins = reads_drop_ins(&bench.view()?);
+        let waits = self.key == DICTCHECK && matches!(dictionary(&bench.view()?)?, Finding::FirstBoot(_));
+        let (value, good): (_, fn(&str) -> bool) =
+            if waits { ("0", |said| said == "0") } else { (self.value, self.good) };
+        if waits {
+            bench.first_boot(RULE_DICT, look_for_dictionary());
+        }
         let text = bench.stage.read_text(MAIN)?.unwrap_or_default();
         let said = key_file::all(Form::Equals, MAIN, &text, self.key);
-        if !drop_ins || said.iter().any(|said| !(self.good)(&said.value)) {
-            let value = (self.key, self.value);
-            key_file::set(bench.stage, Form::Equals, MAIN, value, !drop_ins, &self.good)?;
+        if !drop_ins || said.iter().any(|said| !good(&said.value)) {
+            key_file::set(bench.stage, Form::Equals, MAIN, (self.key, value), !drop_ins, &good)?;
         }
         if drop_ins {
-            let line = if self.value.is_empty() {
-                self.key.to_owned()
-            } else {
-                format!("{} = {}", self.key, self.value)
-            };
+            let line = if value.is_empty() { self.key.to_owned() } else { format!("{} = {value}", self.key) };
             bench.line(DROP_IN, 0o644, line);
         }
         Ok(())
@@ -93,12 +97,18 @@ impl Measure for Value {
             return Ok(stacks::foreign());
         }
         if let Some(said) = said(view, maker, self.key)? {
+            if self.key == DICTCHECK
+                && said.value == "0"
+                && let Finding::FirstBoot(what) = dictionary(view)?
+            {
+                return Ok(view.at_first_boot(RULE_DICT, &what));
+            }
             if !(self.good)(&said.value) {
                 let place = Place { path: said.path, line: Some(said.line) };
                 let what = format!("{} is {}; {} is wanted", self.key, said.value, self.wanted);
                 return Ok(Finding::of(vec![(place, what)]));
             }
-            return Ok(if self.key == "dictcheck" { dictionary(view)? } else { Finding::Pass });
+            return Ok(if self.key == DICTCHECK { dictionary(view)? } else { Finding::Pass });
         }
         // The same, kind by kind of character.
         if self.key == "minclass" {
@@ -148,6 +158,18 @@ fn reads_drop_ins(view: &View<'_>) -> bool {
         (Ok(Some(version)), Some(since)) => *version >= since,
         _ => true,
     }
+}
+
+/// Until the first boot has made the dictionary it is not asked for: cloud-init sets passwords before, the module would
+/// refuse every one of them, and with the first that is refused cloud-init stops making users.
+fn look_for_dictionary() -> String {
+    let there: Vec<_> = DICTIONARIES.iter().map(|path| format!("{path} {path}.gz")).collect();
+    format!(
+        "    ls {} 2> /dev/null | grep -q . || {{ echo 'cracklib has no dictionary'; return 1; }}\n    \
+         for file in {DROP_IN} {MAIN}; do\n        \
+         [ ! -e $file ] || sed -i 's/^\\(dictcheck *= *\\)0$/\\11/' $file || return 1\n    done",
+        there.join(" ")
+    )
 }
 
 /// Without its dictionary the module refuses every new password.

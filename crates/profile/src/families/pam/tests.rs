@@ -272,6 +272,33 @@ fn the_main_file_of_pwquality_has_the_last_word() {
 }
 
 #[test]
+fn until_there_is_a_dictionary_it_is_not_asked() {
+    let drop_in = super::quality::DROP_IN;
+    let tree = debian(&["pam_pwquality.so"])
+        .file("/var/lib/hardtack/packages/cracklib-runtime_2.9.6-5+b1_amd64.deb", "");
+    let settings = Settings::default();
+    let (_, after, stage) = carry_out(&tree, &settings, &["pwquality-dict", "pwquality-root"]);
+    assert!(matches!(after[0], Finding::FirstBoot(_)), "{after:?}");
+    let text = stage.read_text(drop_in).unwrap().unwrap();
+    assert!(text.contains("dictcheck = 0\n"), "{text}");
+    let script = stage.read_text(crate::first_boot::SCRIPT).unwrap().unwrap();
+    assert!(script.contains("\nlook pwquality-dict rule_pwquality_dict\n"), "{script}");
+    // The machine has made it, and the script did the rest: there is nothing left to do.
+    let there = tree.clone().file("/var/cache/cracklib/cracklib_dict.pwd", "");
+    let lived = there.clone().file(drop_in, text.replace("= 0", "= 1"));
+    let (before, _, stage) = carry_out(&lived, &settings, &["pwquality-dict", "pwquality-root"]);
+    assert_eq!(before[0], Finding::Pass);
+    assert_eq!(stage.read_text(drop_in).unwrap().unwrap(), text.replace("= 0", "= 1"));
+    // It made none; and nobody looked, though it is there.
+    let failed =
+        tree.file(drop_in, text.as_str()).file("/var/lib/hardtack/profile.tsv", "pwquality-dict\tfail\tno\n");
+    for tree in [failed, there.file(drop_in, text)] {
+        let finding = &look(&Stage::new(&tree), &settings, &["pwquality-dict"])[0];
+        assert!(matches!(finding, Finding::Fail { .. }), "{finding:?}");
+    }
+}
+
+#[test]
 fn authselect_is_left_to_the_first_boot() {
     let stack = "auth sufficient pam_unix.so nullok\nauth required pam_deny.so\naccount required pam_unix.so\n\
                  password sufficient pam_unix.so sha512\nsession required pam_unix.so\n";
