@@ -3,6 +3,8 @@
 //! Maintainer scripts run on the machine, so the first boot installs and removes by the image's own package manager;
 //! with [`Packages::Repository`] the build does it before, in the recipe's step `packages`, which asks [`wanted`].
 
+use hardtack_guest::Stage;
+
 use crate::merged::names;
 use crate::{Bench, Error, Finding, Measure, Packages, Profile, View};
 
@@ -50,7 +52,7 @@ impl Measure for Wanted {
         if missing.is_empty() {
             return Ok(Finding::Pass);
         }
-        let missing: Vec<&str> = missing.into_iter().filter(|name| !is_spooled(view, name)).collect();
+        let missing: Vec<&str> = missing.into_iter().filter(|name| !is_spooled(view.stage, name)).collect();
         if missing.is_empty() {
             return Ok(Finding::FirstBoot(format!("{} wait in {SPOOL}", self.0.join(" "))));
         }
@@ -152,11 +154,11 @@ fn manager(view: &View<'_>) -> &'static str {
 }
 
 /// The package waits in the image for the first boot.
-pub(crate) fn is_spooled(view: &View<'_>, name: &str) -> bool {
+pub(crate) fn is_spooled(stage: &Stage<'_>, name: &str) -> bool {
     let is_its = |file: &String| {
         file.ends_with(".deb") && file.split_once('_').is_some_and(|(package, _)| package == name)
     };
-    names(view.stage, SPOOL).is_ok_and(|files| files.iter().any(is_its))
+    names(stage, SPOOL).is_ok_and(|files| files.iter().any(is_its))
 }
 
 fn foreign() -> Finding {

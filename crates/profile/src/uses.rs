@@ -1,6 +1,7 @@
 //! What is run on the image's machines, told by what is in it: rules leave alone what that needs.
 
 use crate::View;
+use crate::packages::is_spooled;
 
 /// Something that is run there.
 pub(crate) struct Use {
@@ -88,8 +89,10 @@ pub(crate) const CEPH: &[Use] = &[Use {
 /// The first of these that is in the image, by name.
 pub(crate) fn found(view: &View<'_>, uses: &[Use]) -> Option<&'static str> {
     let there = |path: &&'static str| view.facts.exists(path).unwrap_or(false);
+    // What dpkg finishes at the first boot is run there, too.
+    let package = |name: &&str| view.has_package(name) || is_spooled(view.stage, name);
     let is_there =
-        |one: &&Use| one.packages.iter().any(|name| view.has_package(name)) || one.programs.iter().any(there);
+        |one: &&Use| one.packages.iter().any(|name| package(name)) || one.programs.iter().any(there);
     uses.iter().find(is_there).map(|one| one.name)
 }
 

@@ -8,6 +8,7 @@ use super::network::{self, Sources};
 use super::{Parts, ruleset};
 use crate::bench::root;
 use crate::merged::{names, text};
+use crate::packages::is_spooled;
 use crate::{Bench, Error, View, units};
 
 pub(super) const NFT: &str = "/etc/hardtack/firewall.nft";
@@ -137,20 +138,23 @@ fn bridges(stage: &Stage<'_>) -> Result<Vec<&'static str>, Error> {
     let snaps = names(stage, "/var/lib/snapd/snaps")?;
     let snap = |name: &str| snaps.iter().any(|file| file.starts_with(&format!("{name}_")));
     let any = |programs: &[&str]| programs.iter().any(|name| has_program(stage, name));
+    // Packages that dpkg finishes at the first boot have no programs yet.
+    let waits = |packages: &[&str]| packages.iter().any(|name| is_spooled(stage, name));
     let mut found = Vec::new();
-    if any(&["dockerd"]) || snap("docker") {
+    if any(&["dockerd"]) || waits(&["docker.io", "docker-ce"]) || snap("docker") {
         found.extend(["docker0", "br-*"]);
     }
-    if any(&["lxd", "lxc-start"]) || snap("lxd") {
+    if any(&["lxd", "lxc-start"]) || waits(&["lxd", "lxc"]) || snap("lxd") {
         found.extend(["lxdbr*", "lxcbr*"]);
     }
-    if any(&["incusd"]) || is_there(stage, "/usr/libexec/incus/incusd") {
+    if any(&["incusd"]) || is_there(stage, "/usr/libexec/incus/incusd") || waits(&["incus"]) {
         found.push("incusbr*");
     }
-    if any(&["libvirtd", "virtqemud"]) {
+    if any(&["libvirtd", "virtqemud"]) || waits(&["libvirt-daemon-system"]) {
         found.push("virbr*");
     }
-    if any(&["podman", "kubelet", "k3s"]) || is_there(stage, "/opt/cni/bin") {
+    let pods = any(&["podman", "kubelet", "k3s"]) || waits(&["podman", "kubelet"]);
+    if pods || is_there(stage, "/opt/cni/bin") {
         found.extend(["cni*", "podman*", "veth*"]);
     }
     Ok(found)

@@ -173,6 +173,10 @@ fn docker_in_the_image_is_named() {
     let tree = debian().file("/usr/bin/dockerd", "");
     let (_, _, stage) = carry_out(&tree, &from(&[], None), ALL);
     assert!(text(&stage, NFT).contains("iifname \"docker0\" accept\n"));
+    // Its package is finished at the first boot.
+    let tree = debian().file("/var/lib/hardtack/packages/docker.io_20.10.24_amd64.deb", "");
+    let (_, _, stage) = carry_out(&tree, &from(&[], None), ALL);
+    assert!(text(&stage, NFT).contains("iifname \"docker0\" accept\n"));
     // Where the forward rule is left out, for Docker that comes later, nothing is dropped there.
     let tree = debian();
     let few = ["fw-nft-table", "fw-nft-deny", "fw-nft-on"];

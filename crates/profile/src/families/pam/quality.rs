@@ -177,7 +177,7 @@ fn dictionary(view: &View<'_>) -> Result<Finding, Error> {
     if stacks::module(view.stage, MODULE)?.is_none() || has_dictionary(view.stage)? {
         return Ok(Finding::Pass);
     }
-    if view.has_package("cracklib-runtime") || is_spooled(view, "cracklib-runtime") {
+    if view.has_package("cracklib-runtime") || is_spooled(view.stage, "cracklib-runtime") {
         let what = "cracklib-runtime makes its dictionary when dpkg configures it";
         return Ok(Finding::FirstBoot(what.to_owned()));
     }
