@@ -91,8 +91,7 @@ pub(crate) fn found(view: &View<'_>, uses: &[Use]) -> Option<&'static str> {
     let there = |path: &&'static str| view.facts.exists(path).unwrap_or(false);
     // What dpkg finishes at the first boot is run there, too.
     let package = |name: &&str| view.has_package(name) || is_spooled(view.stage, name);
-    let is_there =
-        |one: &&Use| one.packages.iter().any(|name| package(name)) || one.programs.iter().any(there);
+    let is_there = |one: &&Use| one.packages.iter().any(package) || one.programs.iter().any(there);
     uses.iter().find(is_there).map(|one| one.name)
 }
 
