@@ -158,6 +158,26 @@ impl Ext4 {
     /// # Errors
     /// [`Error::Missing`], [`Error::WrongType`], or a damaged directory.
     pub fn read_dir(&self, path: &str) -> Result<Vec<Entry>, Error> {
+        let found = self.names(path)?;
+        Ok(found.into_iter().map(|(entry, _)| entry).collect())
+    }
+
+    /// The same with what [`lstat`](Self::lstat) says of each, without a way from the root for each.
+    ///
+    /// # Errors
+    /// As [`read_dir`](Self::read_dir), and where an inode is damaged.
+    pub fn read_dir_stat(&self, path: &str) -> Result<Vec<(Entry, Stat)>, Error> {
+        let found = self.names(path)?.into_iter();
+        found
+            .map(|(entry, number)| {
+                let inode = self.named_inode(&entry.name, number).map_err(|error| error.at(path))?;
+                Ok((entry, stat(&inode)))
+            })
+            .collect()
+    }
+
+    /// The names in a directory, with the numbers of their inodes.
+    fn names(&self, path: &str) -> Result<Vec<(Entry, u32)>, Error> {
         let directory = self.existing(path, Kind::Directory)?;
         let names = self.volume.list_names(&directory).map_err(|error| error.at(path))?;
         let above = path.trim_end_matches('/').rsplit_once('/').map_or("/", |(above, _)| above);
@@ -182,9 +202,9 @@ impl Ext4 {
                 let what = format!("{name} is a second name of the directory inode {}", found.inode);
                 return Err(Error::Damaged(what).at(path));
             }
-            entries.push(Entry { name, kind });
+            entries.push((Entry { name, kind }, found.inode));
         }
-        entries.sort_by(|left, right| left.name.cmp(&right.name));
+        entries.sort_by(|(left, _), (right, _)| left.name.cmp(&right.name));
         Ok(entries)
     }
 
@@ -234,15 +254,18 @@ impl Ext4 {
                 return Ok(None);
             }
             let Some(found) = self.volume.find_name(&inode, name.as_bytes())? else { return Ok(None) };
-            inode = self.volume.inode(found.inode)?;
-            if inode.links() == 0 {
-                return Err(Error::Damaged(format!(
-                    "{name} leads to inode {}, which was removed",
-                    found.inode
-                )));
-            }
+            inode = self.named_inode(name, found.inode)?;
         }
         Ok(Some(inode))
+    }
+
+    /// The inode that a name leads to.
+    fn named_inode(&self, name: &str, number: u32) -> Result<Inode, Error> {
+        let inode = self.volume.inode(number)?;
+        if inode.links() == 0 {
+            return Err(Error::Damaged(format!("{name} leads to inode {number}, which was removed")));
+        }
+        Ok(inode)
     }
 
     pub(crate) fn lookup(&self, path: &str) -> Result<Inode, Error> {

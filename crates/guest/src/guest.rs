@@ -389,6 +389,22 @@ impl Tree for Guest {
         Ok(entries)
     }
 
+    fn read_dir_stat(&self, path: &GuestPath) -> Result<Vec<(String, Metadata)>, Error> {
+        let (mounted, inside) = self.dispatch(path);
+        let mut found = mounted.fs.read_dir_stat(&inside)?;
+        for mount in self.mounts.iter().map(|mounted| &mounted.mount) {
+            if let (Some(parent), Some(name)) = (mount.parent(), mount.name())
+                && parent == *path
+                && let Some(metadata) = self.lstat(mount)?
+            {
+                found.retain(|(there, _)| there != name);
+                found.push((name.to_owned(), metadata));
+            }
+        }
+        found.sort_by(|(left, _), (right, _)| left.cmp(right));
+        Ok(found)
+    }
+
     fn read_at(&self, path: &GuestPath, offset: u64, buf: &mut [u8]) -> Result<usize, Error> {
         let (mounted, inside) = self.dispatch(path);
         mounted.fs.read_at(&inside, offset, buf)

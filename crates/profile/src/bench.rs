@@ -139,7 +139,8 @@ impl<'b, 't> Bench<'b, 't> {
             self.restrict(sshd::DROP_IN, 0o600)?;
         }
         std::mem::take(&mut self.firewall).write(self)?;
-        std::mem::take(&mut self.script).into_files(&mut self.files, self.stage)?;
+        let init = self.view()?.facts.init;
+        std::mem::take(&mut self.script).into_files(&mut self.files, self.stage, init)?;
         std::mem::take(&mut self.files).write(self.stage)?;
         if std::mem::take(&mut self.aide) {
             crate::families::write_aide_database(self.stage)?;

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use hardtack_guest::Stage;
+use hardtack_inspect::facts::Init;
 
 use crate::own_file::OwnFiles;
-use crate::{Error, Finding};
+use crate::{Error, Finding, units};
 
 /// The script.
 pub(crate) const SCRIPT: &str = "/usr/lib/hardtack/profile-first-boot";
@@ -40,12 +41,22 @@ impl Script {
         }
     }
 
-    pub(crate) fn into_files(self, files: &mut OwnFiles, stage: &mut Stage<'_>) -> Result<(), Error> {
+    pub(crate) fn into_files(
+        self,
+        files: &mut OwnFiles,
+        stage: &mut Stage<'_>,
+        init: Option<Init>,
+    ) -> Result<(), Error> {
         if self.0.is_empty() {
             if stage.read_link(WANTS).ok().flatten().is_some() {
                 stage.remove(WANTS)?;
             }
             return Ok(());
+        }
+        if init == Some(Init::Sysv) {
+            let names: Vec<&str> = self.0.iter().map(|(rule, _)| rule.as_str()).collect();
+            let first = names.first().and_then(|name| crate::rule(name)).map_or("profile", |rule| rule.id);
+            return Err(units::no_starter(first, "what is left to the first boot", &names.join(", ")));
         }
         let mut text = HEAD.to_owned();
         let mut calls = String::new();
@@ -58,7 +69,7 @@ impl Script {
         text.push_str(&calls);
         text.push_str(TAIL);
         files.whole(SCRIPT, 0o700, text);
-        if crate::units::is_upstart(stage)? {
+        if units::is_upstart(stage)? {
             files.whole(JOB, 0o644, UPSTART.to_owned());
         } else {
             files.whole(UNIT, 0o644, SYSTEMD.to_owned());

@@ -278,23 +278,23 @@ impl<'t> Stage<'t> {
         if matches!(self.lower.lstat(path)?, Some(below) if below.kind == FileType::Directory) {
             names.extend(self.lower.read_dir(path)?.into_iter().map(|entry| (entry.name, entry.kind)));
         }
-        for (child, node) in self.nodes.range(path.clone()..) {
-            if !child.starts_with(path) {
-                // Siblings such as "/etc-old" sort between "/etc" and "/etc/x".
-                if child.as_str().starts_with(path.as_str()) {
-                    continue;
-                }
-                break;
-            }
-            let Some(name) = child.name().filter(|_| child.parent().as_ref() == Some(path)) else {
-                continue;
-            };
+        for (name, node) in self.staged_in(path) {
             match file_type(&node.kind) {
                 Some(kind) => names.insert(name.to_owned(), kind),
                 None => names.remove(name),
             };
         }
         Ok(names.into_iter().map(|(name, kind)| DirEntry { name, kind }).collect())
+    }
+
+    /// What is staged in the directory `path` itself, removals, too.
+    fn staged_in<'s>(&'s self, path: &'s GuestPath) -> impl Iterator<Item = (&'s str, &'s Node)> {
+        self.nodes
+            .range(path.clone()..)
+            // Siblings such as "/etc-old" sort between "/etc" and "/etc/x".
+            .take_while(move |(child, _)| child.as_str().starts_with(path.as_str()))
+            .filter(move |(child, _)| child.parent().as_ref() == Some(path))
+            .filter_map(|(child, node)| Some((child.name()?, node)))
     }
 
     /// The target of the link `path`; `None` when it is not a link.

@@ -1,8 +1,9 @@
 //! Going through everything: nothing of it is kept, so that images with millions of files can be looked at.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use super::{Stage, file_type};
+use super::Stage;
 use crate::tree::{FileType, Metadata};
 use crate::{Error, GuestPath};
 
@@ -30,9 +31,8 @@ impl Stage<'_> {
     ) -> Result<(), Error> {
         let mut pending = vec![(GuestPath::root(), 0)];
         while let Some((directory, depth)) = pending.pop() {
-            for entry in self.list_exact(&directory)? {
-                let path = directory.join(&entry.name);
-                let Some(found) = self.look_once(&path)? else { continue };
+            for (name, found) in self.met_in(&directory)? {
+                let path = directory.join(&name);
                 match visit(&path, &found) {
                     ControlFlow::Break(()) => return Ok(()),
                     ControlFlow::Continue(Descend::Into)
@@ -47,13 +47,19 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// As `look`, and does not remember it.
-    fn look_once(&self, path: &GuestPath) -> Result<Option<Metadata>, Error> {
-        match self.nodes.get(path) {
-            Some(node) if file_type(&node.kind).is_some() => self.look(path),
-            Some(_) => Ok(None),
-            None => self.lower.lstat(path),
+    /// What is in a directory, with what it is: nothing is looked up from the root, and nothing remembered.
+    fn met_in(&self, directory: &GuestPath) -> Result<BTreeMap<String, Metadata>, Error> {
+        let mut found = BTreeMap::new();
+        if matches!(self.lower.lstat(directory)?, Some(below) if below.kind == FileType::Directory) {
+            found.extend(self.lower.read_dir_stat(directory)?);
         }
+        for (name, _) in self.staged_in(directory) {
+            match self.look(&directory.join(name))? {
+                Some(metadata) => found.insert(name.to_owned(), metadata),
+                None => found.remove(name),
+            };
+        }
+        Ok(found)
     }
 }
 

@@ -108,6 +108,17 @@ pub trait Tree {
     /// The names in the directory `path`, sorted, without `.` and `..`.
     fn read_dir(&self, path: &GuestPath) -> Result<Vec<DirEntry>, Error>;
 
+    /// The same with what [`lstat`](Self::lstat) says of each; walks through everything look so.
+    fn read_dir_stat(&self, path: &GuestPath) -> Result<Vec<(String, Metadata)>, Error> {
+        let mut found = Vec::new();
+        for DirEntry { name, .. } in self.read_dir(path)? {
+            if let Some(metadata) = self.lstat(&path.join(&name))? {
+                found.push((name, metadata));
+            }
+        }
+        Ok(found)
+    }
+
     /// Up to `buf.len()` bytes of the file `path` from `offset`; returns how many, 0 at its end.
     fn read_at(&self, path: &GuestPath, offset: u64, buf: &mut [u8]) -> Result<usize, Error>;
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use hardtack_disk::BlockWrite;
-use hardtack_ext4::{Error as Ext4Error, Ext4, Kind, Special as Ext4Special};
+use hardtack_ext4::{Error as Ext4Error, Ext4, Kind, Special as Ext4Special, Stat};
 
 use crate::volume::Place;
 use crate::{
@@ -53,17 +53,21 @@ pub(crate) fn file_type(kind: Kind) -> FileType {
     }
 }
 
+fn metadata(stat: Stat) -> Metadata {
+    Metadata {
+        kind: file_type(stat.kind),
+        mode: stat.mode,
+        uid: stat.uid,
+        gid: stat.gid,
+        size: stat.size,
+        mtime: stat.mtime,
+    }
+}
+
 impl Tree for Ext4Volume {
     fn lstat(&self, path: &GuestPath) -> Result<Option<Metadata>, Error> {
         let stat = self.fs.lstat(path.as_str()).map_err(|error| self.failed(error))?;
-        Ok(stat.map(|stat| Metadata {
-            kind: file_type(stat.kind),
-            mode: stat.mode,
-            uid: stat.uid,
-            gid: stat.gid,
-            size: stat.size,
-            mtime: stat.mtime,
-        }))
+        Ok(stat.map(metadata))
     }
 
     fn identity(&self, path: &GuestPath) -> Result<Option<Identity>, Error> {
@@ -90,6 +94,11 @@ impl Tree for Ext4Volume {
             .into_iter()
             .map(|entry| DirEntry { name: entry.name, kind: file_type(entry.kind) })
             .collect())
+    }
+
+    fn read_dir_stat(&self, path: &GuestPath) -> Result<Vec<(String, Metadata)>, Error> {
+        let entries = self.fs.read_dir_stat(path.as_str()).map_err(|error| self.failed(error))?;
+        Ok(entries.into_iter().map(|(entry, stat)| (entry.name, metadata(stat))).collect())
     }
 
     fn read_at(&self, path: &GuestPath, offset: u64, buf: &mut [u8]) -> Result<usize, Error> {

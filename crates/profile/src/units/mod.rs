@@ -41,6 +41,15 @@ pub(crate) fn is_upstart(stage: &Stage<'_>) -> Result<bool, Error> {
     Ok(has && !is_systemd(stage)?)
 }
 
+/// What has to be started at boot, in an image that starts by scripts of System V alone: none of ours are written.
+pub(crate) fn no_starter(rule: &'static str, what: &str, rules: &str) -> Error {
+    Error::Refused {
+        rule,
+        what: format!("the image starts by System V init, and {what} would be started by a unit or job only"),
+        hint: format!("use an image with systemd or Upstart, or make exceptions for {rules}"),
+    }
+}
+
 /// The file of a unit; `None` where the image has none, or it is masked.
 pub(crate) fn file(stage: &Stage<'_>, unit: &str) -> Result<Option<String>, Error> {
     if is_masked(stage, unit)? {

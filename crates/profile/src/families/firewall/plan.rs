@@ -162,14 +162,11 @@ fn bridges(stage: &Stage<'_>) -> Result<Vec<&'static str>, Error> {
 
 /// Writes what the rules want of the firewall, and takes away what none wants any more.
 pub(super) fn write(parts: Parts, bench: &mut Bench<'_, '_>) -> Result<(), Error> {
-    let (backend, upstart, overlay) = {
+    let (backend, init, overlay) = {
         let view = bench.view()?;
-        (
-            backend(&view),
-            view.facts.init == Some(Init::Upstart),
-            is_there(view.stage, "/usr/sbin/overlayroot-chroot"),
-        )
+        (backend(&view), view.facts.init, is_there(view.stage, "/usr/sbin/overlayroot-chroot"))
     };
+    let upstart = init == Some(Init::Upstart);
     let minutes = bench.settings.firewall_rollback.unwrap_or(MINUTES).max(1);
     let armed = parts.on && !bench.settings.firewall_confirmed;
     if parts.any() {
@@ -189,13 +186,14 @@ pub(super) fn write(parts: Parts, bench: &mut Bench<'_, '_>) -> Result<(), Error
         bench.file(SCRIPT, 0o755, include_str!("hardtack-firewall.sh"));
     }
     if parts.on {
-        start(bench, backend, upstart, armed.then_some(minutes));
+        start(bench, backend, init, armed.then_some(minutes))?;
     }
     if armed {
         let more = if overlay { "; under overlayroot the command writes the root below, too" } else { "" };
         bench.notes.push(format!(
-            "the firewall reopens {minutes} minutes after each boot until somebody says on the machine: \
-             hardtack-firewall confirm{more}"
+            "the firewall reopens {minutes} minute{} after each boot until somebody says on the machine: \
+             hardtack-firewall confirm{more}",
+            if minutes == 1 { "" } else { "s" }
         ));
     }
     link(bench, WANTS, UNIT, parts.on && !upstart)?;
@@ -215,20 +213,32 @@ fn rules(bench: &mut Bench<'_, '_>, files: &[(&'static str, String)]) -> Result<
     Ok(())
 }
 
-fn start(bench: &mut Bench<'_, '_>, backend: Backend, upstart: bool, minutes: Option<u32>) {
+fn start(
+    bench: &mut Bench<'_, '_>,
+    backend: Backend,
+    init: Option<Init>,
+    minutes: Option<u32>,
+) -> Result<(), Error> {
     let tool = match backend {
         Backend::Nft => "/usr/sbin/nft",
         Backend::Iptables if is_there(bench.stage, "/usr/sbin/iptables") => "/usr/sbin/iptables",
         Backend::Iptables => "/sbin/iptables",
     };
-    if upstart {
+    if init == Some(Init::Sysv) {
+        return Err(units::no_starter(
+            "fw-nft-on",
+            "the firewall",
+            "fw-nft-on, fw-nft-permanent and fw-iptables",
+        ));
+    }
+    if init == Some(Init::Upstart) {
         bench.file(JOB, 0o644, include_str!("hardtack-firewall.upstart"));
         if let Some(minutes) = minutes {
             let seconds = (u64::from(minutes) * 60).to_string();
             let text = include_str!("hardtack-firewall-rollback.upstart").replace("@SECONDS@", &seconds);
             bench.file(ROLL_BACK_JOB, 0o644, text);
         }
-        return;
+        return Ok(());
     }
     bench.file(UNIT, 0o644, include_str!("hardtack-firewall.service").replace("@TOOL@", tool));
     if let Some(minutes) = minutes {
@@ -251,6 +261,7 @@ fn start(bench: &mut Bench<'_, '_>, backend: Backend, upstart: bool, minutes: Op
              {loaded}"
         ),
     );
+    Ok(())
 }
 
 fn link(bench: &mut Bench<'_, '_>, path: &str, unit: &str, wanted: bool) -> Result<(), Error> {

@@ -169,6 +169,28 @@ fn releases_without_nft_get_iptables_in_a_chain_of_our_own() {
 }
 
 #[test]
+fn an_image_that_starts_by_system_v_alone_is_refused_by_name() {
+    let tree = MemoryTree::new()
+        .file("/sbin/init", "")
+        .file("/etc/inittab", "id:2:initdefault:\n")
+        .file("/sbin/iptables", "");
+    let mut stage = Stage::new(&tree);
+    let settings = from(&["10.0.0.0/8"], None);
+    let mut bench = crate::Bench::new(&mut stage, &settings, 0, &[]);
+    crate::rule("fw-iptables").unwrap().measure.apply(&mut bench).unwrap();
+    let error = bench.finish().unwrap_err();
+    let crate::Error::Refused { rule, what, hint } = error else { panic!("{error}") };
+    assert_eq!(rule, "fw-nft-on");
+    assert!(what.contains("System V init") && hint.contains("fw-iptables"), "{what}; {hint}");
+    // The same for what the first boot shall do.
+    let mut stage = Stage::new(&tree);
+    let mut bench = crate::Bench::new(&mut stage, &settings, 0, &[]);
+    bench.first_boot("aide-timer", "true");
+    let error = bench.finish().unwrap_err();
+    assert!(matches!(error, crate::Error::Refused { rule: "aide-timer", .. }), "{error}");
+}
+
+#[test]
 fn docker_in_the_image_is_named() {
     let tree = debian().file("/usr/bin/dockerd", "");
     let (_, _, stage) = carry_out(&tree, &from(&[], None), ALL);
