@@ -143,7 +143,7 @@ impl<'b, 't> Bench<'b, 't> {
         std::mem::take(&mut self.script).into_files(&mut self.files, self.stage, init)?;
         std::mem::take(&mut self.files).write(self.stage)?;
         if std::mem::take(&mut self.aide) {
-            crate::families::write_aide_database(self.stage)?;
+            self.notes.extend(crate::families::write_aide_database(self.stage)?);
         }
         Ok(())
     }

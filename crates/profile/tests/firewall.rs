@@ -57,8 +57,10 @@ fn probe(kind: Kind, from: &[&str]) -> Vec<String> {
     std::fs::write(file.path(), rules(kind, from)).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/firewall/probe.sh");
     let out = if kind == Kind::Cis2 { "block" } else { "pass" };
+    let others = if from.is_empty() { "pass" } else { "block" };
+    let mut unshare = Command::new("unshare");
     let done =
-        Command::new("unshare").arg("-n").arg("bash").arg(script).arg(file.path()).arg(out).output().unwrap();
+        unshare.arg("-n").arg("bash").arg(script).arg(file.path()).args([out, others]).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8(done.stdout).unwrap().lines().map(str::to_owned).collect()
 }

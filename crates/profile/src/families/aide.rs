@@ -84,9 +84,14 @@ fn told(content: &str) -> String {
     }
 }
 
-/// Writes the database of what is staged.
-pub(crate) fn write(stage: &mut Stage<'_>) -> Result<(), Error> {
-    database::write(stage)
+/// Writes the database of what is staged; a sentence where it does not hold all of it.
+pub(crate) fn write(stage: &mut Stage<'_>) -> Result<Option<String>, Error> {
+    let is_whole = database::write(stage)?;
+    Ok((!is_whole).then(|| {
+        "AIDE's database takes 200000 paths, not more than 32 directories deep, and the image has more of them: \
+         AIDE tells the rest as new files"
+            .to_owned()
+    }))
 }
 
 /// It runs every day.

@@ -1,12 +1,13 @@
 #!/bin/bash
 # Loads $1 in a network namespace of its own, between a client in two networks and a container behind a bridge, and
-# prints what passes before, with it, and after it was taken away. Run by `unshare -n`.
+# prints what passes before, with it, and after it was taken away. What is wanted of port 4444 outside is $2, of SSH from
+# other networks $3: pass or block. Run by `unshare -n`.
 set -eu
 rules=$1
 work=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
-unshare -n sleep 120 >/dev/null 2>&1 & client=$!
-unshare -n sleep 120 >/dev/null 2>&1 & container=$!
+unshare -n sleep 1800 >/dev/null 2>&1 & client=$!
+unshare -n sleep 1800 >/dev/null 2>&1 & container=$!
 # unshare has its namespace only when it has become sleep.
 for one in "$client" "$container"; do
     until [ "$(readlink /proc/$one/ns/net)" != "$(readlink /proc/$$/ns/net)" ]; do sleep 0.05; done
@@ -53,7 +54,7 @@ for port in sys.argv[2:]:
             if family == socket.AF_INET: raise
 open(sys.argv[1], "w").close()
 import time
-time.sleep(120)
+time.sleep(1800)
 P
 cat > "$work/probe.py" <<'P'
 import socket, sys
@@ -64,17 +65,17 @@ try:
     socket.create_connection((address, int(port)), 20 if wanted == "pass" else 1.5, source).close(); print("pass")
 except OSError: print("block")
 P
-python3 "$work/serve.py" "$work/a" 22 2222 80 >/dev/null 2>&1 &
-nsenter -t "$client" -n -- python3 "$work/serve.py" "$work/b" 80 4444 >/dev/null 2>&1 &
-nsenter -t "$container" -n -- python3 "$work/serve.py" "$work/c" 80 >/dev/null 2>&1 &
+python3 -IS "$work/serve.py" "$work/a" 22 2222 80 >/dev/null 2>&1 &
+nsenter -t "$client" -n -- python3 -IS "$work/serve.py" "$work/b" 80 4444 >/dev/null 2>&1 &
+nsenter -t "$container" -n -- python3 -IS "$work/serve.py" "$work/c" 80 >/dev/null 2>&1 &
 until [ -e "$work/a" ] && [ -e "$work/b" ] && [ -e "$work/c" ]; do sleep 0.05; done
 
 # name, where from, source, address, port, what is wanted of it under the rules
 probe() {
     name=$1 where=$2 wanted=$6
     [ "$state" = loaded ] || wanted=pass
-    if [ "$where" = here ]; then got=$(python3 "$work/probe.py" "$3" "$4" "$5" "$wanted")
-    else got=$(inside "$where" python3 "$work/probe.py" "$3" "$4" "$5" "$wanted"); fi
+    if [ "$where" = here ]; then got=$(python3 -IS "$work/probe.py" "$3" "$4" "$5" "$wanted")
+    else got=$(inside "$where" python3 -IS "$work/probe.py" "$3" "$4" "$5" "$wanted"); fi
     echo "$state $name $got"
 }
 ping_one() {
@@ -87,8 +88,8 @@ all() {
     probe ssh4-allowed "$client" 10.9.0.2 10.9.0.1 22 pass
     probe ssh6-allowed "$client" fd09::2 fd09::1 22 pass
     probe ssh4-second-port "$client" 10.9.0.2 10.9.0.1 2222 pass
-    probe ssh4-other "$client" 10.8.0.2 10.8.0.1 22 block
-    probe ssh6-other "$client" fd08::2 fd08::1 22 block
+    probe ssh4-other "$client" 10.8.0.2 10.8.0.1 22 "$others"
+    probe ssh6-other "$client" fd08::2 fd08::1 22 "$others"
     probe other-port "$client" 10.9.0.2 10.9.0.1 80 block
     if command -v ping >/dev/null; then ping_one ping4 10.8.0.1; ping_one ping6 fd08::1; fi
     probe loopback here - 127.0.0.1 80 pass
@@ -100,7 +101,7 @@ all() {
     probe container-direct "$client" 10.9.0.2 172.17.0.2 80 block
     echo "$state nat $(nft list table ip nat | grep -c 'dnat to\|masquerade')"
 }
-out=$2
+out=$2 others=$3
 all open "$out"
 nft -c -f "$rules"
 nft -f "$rules"

@@ -10,13 +10,13 @@ use hardtack_guest::{Content, HostTree, Stage, State};
 use hardtack_profile::{Finding, Kind, Phase, Profile, Rule, Surroundings, apply, check, rules};
 
 /// A root in a folder that goes away with it.
-pub struct Root {
+pub(crate) struct Root {
     folder: tempfile::TempDir,
 }
 
 impl Root {
     /// `HARDTACK_CACHE/NAME.tar`, unpacked; `None`, and a visible word, without it or without root.
-    pub fn unpack(name: &str) -> Option<Self> {
+    pub(crate) fn unpack(name: &str) -> Option<Self> {
         let cache =
             std::env::var_os("HARDTACK_CACHE").map_or_else(|| "/var/cache/hardtack".into(), PathBuf::from);
         let archive = cache.join(format!("{name}.tar"));
@@ -31,18 +31,48 @@ impl Root {
         Some(Self { folder })
     }
 
-    pub fn path(&self, inside: &str) -> PathBuf {
+    /// Has the root's own apt-get install packages of its mirrors; what it said where it cannot.
+    pub(crate) fn install(&self, packages: &[&str]) -> Result<(), String> {
+        fs::copy("/etc/resolv.conf", self.path("/etc/resolv.conf")).map_err(|error| error.to_string())?;
+        let update = ["-qq", "-o", "APT::Update::Error-Mode=any", "update"];
+        let install = [&["-qq", "-y", "--no-install-recommends", "install"], packages].concat();
+        for arguments in [&update[..], &install] {
+            let output = self.run("/usr/bin/apt-get", arguments);
+            if !output.status.success() {
+                return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn path(&self, inside: &str) -> PathBuf {
         self.folder.path().join(inside.trim_start_matches('/'))
     }
 
     /// Runs a program of the root in it.
-    pub fn run(&self, program: &str, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Output {
         let mut chroot = Command::new("chroot");
-        chroot.arg(self.folder.path()).arg(program).args(arguments).env("LC_ALL", "C").output().unwrap()
+        chroot
+            .arg(self.folder.path())
+            .arg(program)
+            .args(arguments)
+            .env("LC_ALL", "C")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .output()
+            .unwrap()
+    }
+
+    /// What a script of the root's shell prints, in a network namespace of its own, and whether it ended well.
+    pub(crate) fn inside(&self, script: &str) -> (bool, String) {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["-n", "chroot"]).arg(self.folder.path()).args(["/bin/sh", "-c", script]);
+        let done = unshare.env("LC_ALL", "C").output().unwrap();
+        let text = [done.stdout, done.stderr].concat();
+        (done.status.success(), String::from_utf8_lossy(&text).into_owned())
     }
 
     /// What the program prints; it says that all is well.
-    pub fn said(&self, program: &str, arguments: &[&str]) -> String {
+    pub(crate) fn said(&self, program: &str, arguments: &[&str]) -> String {
         let output = self.run(program, arguments);
         let text =
             format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -51,7 +81,7 @@ impl Root {
     }
 
     /// Carries out the profile, writes it into the folder, and asks that it holds there and stays as it is.
-    pub fn carry_out(&self, profile: &Profile) {
+    pub(crate) fn carry_out(&self, profile: &Profile) {
         let tree = HostTree::new(self.folder.path());
         let mut stage = Stage::new(&tree);
         let around = Surroundings { epoch: 1_700_000_000, ..Surroundings::default() };
@@ -78,7 +108,7 @@ impl Root {
 }
 
 /// All controls whose names begin with one of `stems`, levels or not, and no other.
-pub fn only(stems: &[&str]) -> Profile {
+pub(crate) fn only(stems: &[&str]) -> Profile {
     let mut profile = Profile::new(Kind::Cis2);
     let (mine, others): (Vec<&Rule>, Vec<&Rule>) =
         rules().iter().partition(|rule| stems.iter().any(|stem| rule.id.starts_with(stem)));

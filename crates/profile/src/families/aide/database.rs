@@ -24,14 +24,19 @@ const SIZE: u64 = 1 << 5;
 const SHA256: u64 = 1 << 30;
 const FTYPE: u64 = 1 << 35;
 
-/// Writes it.
-pub(super) fn write(stage: &mut Stage<'_>) -> Result<(), Error> {
-    let mut paths = Vec::new();
+/// Writes it; false where there are more paths, or deeper ones, than it takes.
+pub(super) fn write(stage: &mut Stage<'_>) -> Result<bool, Error> {
+    write_within(stage, MOST_PATHS)
+}
+
+fn write_within(stage: &mut Stage<'_>, most: usize) -> Result<bool, Error> {
+    let mut walk = Walk { paths: Vec::new(), most, is_whole: true };
     for top in TOPS {
         if stage.lstat(top)?.is_some() {
-            walk(stage, top, 0, &mut paths)?;
+            walk.go(stage, top, 0)?;
         }
     }
+    let Walk { mut paths, is_whole, .. } = walk;
     paths.sort_unstable();
     let mut text = String::from("@@begin_db\n@@db_spec name lname perm uid gid size inode attr sha256 \n");
     for path in &paths {
@@ -43,21 +48,33 @@ pub(super) fn write(stage: &mut Stage<'_>) -> Result<(), Error> {
     }
     // The daemon of the daily check is not root, and reads by a capability.
     stage.write(DATABASE, text, Set::all(0o600, 0, 0))?;
-    Ok(())
+    Ok(is_whole)
 }
 
-fn walk(stage: &Stage<'_>, path: &str, depth: usize, paths: &mut Vec<String>) -> Result<(), Error> {
-    if is_left_out(path) || depth > MOST_DEPTH || paths.len() >= MOST_PATHS {
-        return Ok(());
-    }
-    let Some(there) = stage.lstat(path)? else { return Ok(()) };
-    paths.push(path.to_owned());
-    if there.kind == FileType::Directory {
-        for name in names(stage, path)? {
-            walk(stage, &format!("{path}/{name}"), depth + 1, paths)?;
+struct Walk {
+    paths: Vec<String>,
+    most: usize,
+    is_whole: bool,
+}
+
+impl Walk {
+    fn go(&mut self, stage: &Stage<'_>, path: &str, depth: usize) -> Result<(), Error> {
+        if is_left_out(path) {
+            return Ok(());
         }
+        if depth > MOST_DEPTH || self.paths.len() >= self.most {
+            self.is_whole = false;
+            return Ok(());
+        }
+        let Some(there) = stage.lstat(path)? else { return Ok(()) };
+        self.paths.push(path.to_owned());
+        if there.kind == FileType::Directory {
+            for name in names(stage, path)? {
+                self.go(stage, &format!("{path}/{name}"), depth + 1)?;
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// The lines of aide.conf that begin with `!`: a path that begins with one of these.
@@ -171,4 +188,69 @@ fn base64(bytes: &[u8]) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use hardtack_guest::MemoryTree;
+
+    use super::*;
+
+    fn written(tree: &MemoryTree, most: usize) -> (bool, Vec<String>) {
+        let mut stage = Stage::new(tree);
+        let is_whole = write_within(&mut stage, most).unwrap();
+        let there = stage.stat(DATABASE).unwrap().unwrap();
+        assert_eq!((there.mode, there.uid), (0o600, 0));
+        let text = stage.read_text(DATABASE).unwrap().unwrap();
+        (is_whole, text.lines().map(str::to_owned).collect())
+    }
+
+    /// aide itself reads such lines in `tests/chroot.rs`.
+    #[test]
+    fn each_kind_of_file_has_its_line() {
+        let tree = MemoryTree::new()
+            .file_as("/etc/motd", "", 0o640, 0, 4)
+            .file("/etc/passwd", "root:x:0:0::/root:/bin/sh\n")
+            .file("/etc/a b@c%", "")
+            .file("/etc/machine-id", "x")
+            .file("/etc/shadow-", "x")
+            .file("/etc/shadow-old", "")
+            .file("/home/kept/out", "x")
+            .link("/usr/bin/vi", "/etc/alternatives/vi");
+        let (is_whole, lines) = written(&tree, 100);
+        assert!(is_whole);
+        let empty = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+        assert_eq!(
+            lines,
+            [
+                "@@begin_db",
+                "@@db_spec name lname perm uid gid size inode attr sha256 ",
+                "/etc 0 40755 0 0 0 0 34359738397 0",
+                &format!("/etc/a%20b%40c%25 0 100644 0 0 0 0 35433480253 {empty}"),
+                &format!("/etc/motd 0 100640 0 4 0 0 35433480253 {empty}"),
+                "/etc/passwd 0 100644 0 0 0 0 34359738397 0",
+                &format!("/etc/shadow-old 0 100644 0 0 0 0 35433480253 {empty}"),
+                "/usr/bin 0 40755 0 0 0 0 34359738397 0",
+                "/usr/bin/vi /etc/alternatives/vi 120777 0 0 20 0 34359738431 0",
+                "@@end_db",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_too_much_is_said() {
+        let tree = MemoryTree::new().file("/etc/a", "").file("/etc/b", "");
+        assert!(written(&tree, 3).0);
+        let (is_whole, lines) = written(&tree, 2);
+        assert!(!is_whole && lines.len() == 5, "{lines:?}");
+        let deep = format!("/etc{}", "/d".repeat(MOST_DEPTH + 1));
+        assert!(!written(&MemoryTree::new().file(&deep, ""), 100).0);
+    }
+
+    #[test]
+    fn base64_pads_as_everybody_does() {
+        let of = |text: &str| base64(text.as_bytes());
+        assert_eq!((of("f"), of("fo"), of("foo")), ("Zg==".into(), "Zm8=".into(), "Zm9v".into()));
+    }
 }

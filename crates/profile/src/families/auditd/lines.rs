@@ -157,21 +157,30 @@ impl Measure for Lines {
 pub(super) struct Privileged;
 
 impl Privileged {
-    fn text(view: &View<'_>) -> Result<Vec<String>, Error> {
-        let mut programs: Vec<&String> = set_id_programs(view)?
-            .iter()
-            // auditctl has no way to write a blank.
-            .filter(|path| path.bytes().all(|byte| byte.is_ascii_graphic()))
-            .collect();
+    /// The lines, and the programs that no line can name.
+    fn text<'v>(view: &'v View<'_>) -> Result<(Vec<String>, Vec<&'v String>), Error> {
+        // auditctl has no way to write a blank.
+        let (mut programs, nameless): (Vec<&String>, Vec<&String>) =
+            set_id_programs(view)?.iter().partition(|path| path.bytes().all(|byte| byte.is_ascii_graphic()));
         programs.sort_unstable();
         let line = |path: &String| format!("-a always,exit -F path={path} -F perm=x {PEOPLE} -k privileged");
-        Ok(spelled(programs.into_iter().map(line).collect(), view))
+        Ok((spelled(programs.into_iter().map(line).collect(), view), nameless))
     }
 }
 
 impl Measure for Privileged {
     fn apply(&self, bench: &mut Bench<'_, '_>) -> Result<(), Error> {
-        let lines = Self::text(&bench.view()?)?;
+        let (lines, nameless) = {
+            let view = bench.view()?;
+            let (lines, nameless) = Self::text(&view)?;
+            (lines, nameless.len())
+        };
+        if nameless > 0 {
+            bench.notes.push(format!(
+                "programs with set-id bits whose paths auditctl cannot read, for blanks or letters beyond ASCII: \
+                 {nameless}; nobody records who runs them"
+            ));
+        }
         directory(bench)?;
         if !lines.is_empty() {
             look(bench, "audit-privileged", "privileged");
@@ -183,7 +192,15 @@ impl Measure for Privileged {
     }
 
     fn check(&self, view: &View<'_>) -> Result<Finding, Error> {
-        let lines = Self::text(view)?;
+        let (lines, nameless) = Self::text(view)?;
+        if let Some(first) = nameless.first() {
+            let more = nameless.len() - 1;
+            let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+            return Ok(Finding::fail_at(
+                *first,
+                format!("{first} has a name that auditctl cannot read, so nobody records who runs it{more}"),
+            ));
+        }
         if lines.is_empty() {
             return Ok(Finding::NotApplicable("the image has no program with set-id bits".to_owned()));
         }

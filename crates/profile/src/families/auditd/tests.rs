@@ -21,7 +21,6 @@ fn image(machine: u8) -> MemoryTree {
         .file("/var/lib/dpkg/status", STATUS)
         .file_as("/bin/sh", program(machine), 0o755, 0, 0)
         .file_as("/usr/bin/passwd", "x", 0o4755, 0, 0)
-        .file_as("/usr/bin/a b", "x", 0o4755, 0, 0)
         .file_as("/usr/sbin/auditctl", "x", 0o777, 5, 0)
         .file_as("/etc/audit/auditd.conf", CONF, 0o644, 0, 0)
         .file_as("/etc/audit/rules.d/audit.rules", "-D\n-b 8192\n", 0o640, 0, 0)
@@ -68,11 +67,20 @@ fn an_image_with_auditd_gets_all_of_it() {
     assert!(
         privileged.contains("-F path=/usr/bin/passwd -F perm=x -F auid>=1000 -F auid!=unset -k privileged\n")
     );
-    assert!(!privileged.contains("a b"), "auditctl cannot read it: {privileged}");
     let there = stage.stat("/etc/audit/rules.d/50-scope.rules").unwrap().unwrap();
     assert_eq!((there.mode & 0o7777, there.uid, there.gid), (0o640, 0, 0));
     let logs = stage.stat("/var/log/audit").unwrap().unwrap();
     assert_eq!((logs.mode & 0o7777, logs.gid), (0o750, 4), "adm may go on reading");
+}
+
+#[test]
+fn a_program_that_no_line_can_name_is_told() {
+    let tree = image(62).file_as("/usr/bin/a b", "x", 0o4755, 0, 0);
+    let (_, after, stage) = carry_out(&tree, &Settings::default(), &["audit-privileged"]);
+    let [Finding::Fail { why, places }] = &after[..] else { panic!("{after:?}") };
+    assert!(why[0].starts_with("/usr/bin/a b has a name") && places[0].path == "/usr/bin/a b", "{why:?}");
+    let privileged = text(&stage, "50-privileged.rules");
+    assert!(privileged.contains("/usr/bin/passwd") && !privileged.contains("a b"), "{privileged}");
 }
 
 /// One word that auditctl does not know ends the loading.
