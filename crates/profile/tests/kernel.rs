@@ -127,7 +127,7 @@ fn systemd_sysctl_sets_what_passes() {
         let root = root.path();
         let mut numbers = Numbers(11);
         let mut passed = 0;
-        for _ in 0..16 {
+        for _ in 0..8 {
             let told = files(root, &mut numbers, "sysctl.d", &lines);
             let out = Command::new("unshare")
                 .args(["-n", "-m", "sh", "-c", SCRIPT, "sh"])
@@ -203,7 +203,14 @@ fn grub_and_mount_understand_what_is_written() {
         let hash = "grub.pbkdf2.sha512.10000.0A1B.2C3D".to_owned();
         let settings = Settings { boot_password: Some(hash), ..Settings::default() };
         let enforce = vec!["mount-boot-opts", "mount-proc-hidepid"];
-        let profile = Profile { settings, enforce, ..Profile::new(Kind::Cis2) };
+        // Those that look at every file have nothing to do with it.
+        let walks = |id: &str| id.starts_with("perm-") || id.starts_with("audit") || id.starts_with("aide");
+        let exceptions = rules()
+            .iter()
+            .filter(|rule| walks(rule.id))
+            .map(|rule| Exception { rule: rule.id, reason: String::new() })
+            .collect();
+        let profile = Profile { settings, enforce, exceptions, ..Profile::new(Kind::Cis2) };
         let around = Surroundings { epoch: 1_700_000_000, ..Surroundings::default() };
         for phase in [Phase::Early, Phase::Late] {
             apply(&profile, &mut stage, around, phase).unwrap();
