@@ -61,6 +61,11 @@ fn every_way_to_name_a_partition() {
         let names: Vec<_> =
             guest.read_dir(&GuestPath::root()).unwrap().into_iter().map(|entry| entry.name).collect();
         assert!(names.contains(&"efi".to_owned()), "a mount point is made when it is missing: {names:?}");
+        // All of a directory at once is the same as one by one.
+        let at_once = guest.read_dir_stat(&GuestPath::root()).unwrap();
+        let one =
+            |name: String| (name.clone(), guest.lstat(&GuestPath::root().join(&name)).unwrap().unwrap());
+        assert_eq!(at_once, names.into_iter().map(one).collect::<Vec<_>>(), "{device}");
     }
 }
 
