@@ -197,7 +197,9 @@ fn logrotate_keeps_what_is_better() {
 #[test]
 fn files_of_logs_are_closed() {
     let tree = MemoryTree::new()
-        .file_as("/var/log/apt/history.log", "", 0o644, 0, 0)
+        .file_as("/var/log/shop/history.log", "", 0o644, 0, 0)
+        .file_as("/var/log/dpkg.log", "", 0o644, 0, 0)
+        .file_as("/var/log/unattended-upgrades/unattended-upgrades-shutdown.log", "", 0o644, 0, 0)
         .file_as("/var/log/wtmp", "", 0o664, 0, 43)
         .file_as("/var/log/btmp.1", "", 0o666, 0, 43)
         .file_as("/var/log/cloud-init.log", "", 0o644, 0, 4)
@@ -207,7 +209,7 @@ fn files_of_logs_are_closed() {
     let (before, after, stage) = carry_out(&tree, &Settings::default(), &["logfile-access"]);
     let Finding::Fail { places, .. } = &before[0] else { panic!("{before:?}") };
     let paths: Vec<&str> = places.iter().map(|place| place.path.as_str()).collect();
-    assert_eq!(paths, ["/var/log/apt/history.log", "/var/log/btmp.1"]);
+    assert_eq!(paths, ["/var/log/btmp.1", "/var/log/shop/history.log"]);
     assert_eq!(after, [Finding::Pass]);
     let mode = |path: &str| stage.stat(path).unwrap().unwrap().mode;
     assert_eq!((mode("/var/log/cloud-init.log"), mode("/var/log/btmp.1")), (0o640, 0o664));
