@@ -333,13 +333,21 @@ fn level(header: &[Vec<Part>]) -> Level {
     Level { index: 0, title: header.get(1).map(|word| show(word)).unwrap_or_default(), id }
 }
 
+/// The word as it would be written in double quotes.
 pub(super) fn show(word: &[Part]) -> String {
-    word.iter()
-        .map(|part| match part {
-            Part::Text(text) => text.clone(),
-            Part::Variable(name) => format!("${name}"),
-        })
-        .collect()
+    let mut shown = String::new();
+    for (index, part) in word.iter().enumerate() {
+        match part {
+            Part::Text(text) => shown.push_str(text),
+            Part::Variable(name) => {
+                // A letter behind it would be one of its name.
+                let braced = matches!(word.get(index + 1), Some(Part::Text(text))
+                    if text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'));
+                shown.push_str(&if braced { format!("${{{name}}}") } else { format!("${name}") });
+            }
+        }
+    }
+    shown
 }
 
 #[derive(Default)]

@@ -16,6 +16,9 @@ impl Judge<'_, '_> {
     /// Adds the ways over SSH, and those who have none.
     pub(super) fn over_ssh(&self, found: &mut WaysIn) {
         let Some(config) = &self.config else { return };
+        // A word that another release knows is no reason to doubt.
+        let stops = config.problems.iter().find(|problem| problem.unknown_word.is_none());
+        found.problems.extend(stops.map(|problem| format!("sshd: {}: {}", problem.place, problem.what)));
         let from: Vec<usize> = (0..config.blocks.len())
             .filter(|index| is_about_places(&config.blocks[*index].criteria))
             .take(MOST_BLOCKS)
@@ -24,7 +27,7 @@ impl Judge<'_, '_> {
             let usual = self.with(person, config, None);
             let mut known: Vec<Vec<Factor>> = Vec::new();
             if !usual.is_empty() {
-                found.ways.push(self.way(person, &usual, None));
+                found.ways.push(self.way(person, &usual, config, None));
                 known.extend(usual);
             }
             for index in &from {
@@ -32,8 +35,9 @@ impl Judge<'_, '_> {
                 let mut more = self.with(person, config, Some(*index));
                 more.retain(|factors| !known.contains(factors));
                 if !more.is_empty() {
-                    let only = format!("Match {} ({})", block.criteria, block.place);
-                    found.ways.push(self.way(person, &more, Some(only)));
+                    let mut way = self.way(person, &more, config, Some(*index));
+                    way.only = Some(format!("Match {} ({})", block.criteria, block.place));
+                    found.ways.push(way);
                 }
                 known.extend(more);
             }
@@ -45,7 +49,7 @@ impl Judge<'_, '_> {
         }
     }
 
-    fn way(&self, person: &Person, all: &[Vec<Factor>], only: Option<String>) -> WayIn {
+    fn way(&self, person: &Person, all: &[Vec<Factor>], config: &Config, from: Option<usize>) -> WayIn {
         let empty = person.user.password == "none";
         let word = |factor: &Factor| match factor {
             Factor::Password if empty => "nothing",
@@ -59,14 +63,14 @@ impl Judge<'_, '_> {
                 unique.push(need);
             }
         });
-        WayIn {
-            by: "ssh",
-            who: person.user.name.clone(),
-            with,
-            only,
-            note: self.to_come(person, &unique),
-            ..WayIn::default()
+        let mut note = self.to_come(person, &unique);
+        let connection = self.connection(person, from);
+        let forced = config.for_connection("ForceCommand", &connection);
+        if let Some(forced) = forced.first().filter(|line| line.value != "none") {
+            let comma = if note.is_empty() { "" } else { ", " };
+            note += &format!("{comma}ForceCommand {} ({})", forced.value, forced.place);
         }
+        WayIn { by: "ssh", who: person.user.name.clone(), with, note, ..WayIn::default() }
     }
 
     fn connection(&self, person: &Person, from_block: Option<usize>) -> Connection {
@@ -152,7 +156,8 @@ impl Judge<'_, '_> {
                 }
             }
             Factor::Key => {
-                let has = person.launched || person.user.keys > 0 || self.key_comes(person, at);
+                let from_files = (person.launched || person.user.keys > 0) && !at.is_some_and(takes_no_files);
+                let has = from_files || self.key_comes(person, at);
                 (!has).then(|| "it has no SSH key".to_owned())
             }
             Factor::Code if self.coming.enrols.has(&person.user.name) || person.user.code_secret => None,
@@ -172,7 +177,7 @@ impl Judge<'_, '_> {
             .first()
             .is_none_or(|line| line.words.iter().any(|word| word.ends_with(".ssh/authorized_keys")));
         // cloud-init asks sshd_config where keys go; by hand they go to the usual file.
-        let placed = self.coming.default_user.is_some() || usual;
+        let placed = (self.coming.default_user.is_some() || usual) && !takes_no_files((config, connection));
         placed && person.account.as_ref().is_some_and(|account| account.keys > 0)
             || ["AuthorizedKeysCommand", "TrustedUserCAKeys"]
                 .iter()
@@ -236,6 +241,11 @@ impl Judge<'_, '_> {
     }
 }
 
+/// `AuthorizedKeysFile none`: wherever a key is put, sshd reads none.
+fn takes_no_files((config, connection): (&Config, &Connection)) -> bool {
+    value(config, connection, "AuthorizedKeysFile") == "none"
+}
+
 /// A directive's value for a connection, in small letters.
 fn value(config: &Config, connection: &Connection, keyword: &str) -> String {
     let default = DECIDING.iter().find(|(known, _)| *known == keyword).map_or("", |(_, value)| value);
@@ -254,7 +264,7 @@ fn is_about_places(criteria: &str) -> bool {
 }
 
 /// AllowUsers and its kin, and root's own switch. Of `user@host` the host is taken to match in Allow and not in
-/// Deny.
+/// Deny, but for `*`.
 fn shut_out(person: &Person, factors: &[Factor], config: &Config, connection: &Connection) -> Vec<String> {
     let user = &person.user;
     let mut found = Vec::new();
@@ -269,7 +279,7 @@ fn shut_out(person: &Person, factors: &[Factor], config: &Config, connection: &C
         let matched =
             lines.iter().flat_map(|line| &line.words).any(|word| match (by_group, word.split_once('@')) {
                 (true, _) => user.groups.iter().any(|group| in_pattern_list(group, word)),
-                (false, Some((name, _))) => !deny && in_pattern_list(&user.name, name),
+                (false, Some((name, host))) => (!deny || host == "*") && in_pattern_list(&user.name, name),
                 (false, None) => in_pattern_list(&user.name, word),
             });
         if matched == deny {

@@ -49,6 +49,10 @@ fn factors_of_ssh() {
         ("AllowGroups wheel\n", None, user(1000, "set", 1), &[]),
         ("AllowUsers joe@10.*\nPasswordAuthentication no\n", None, user(1000, "set", 1), &["key"]),
         ("DenyUsers j*\n", None, user(1000, "set", 1), &[]),
+        ("DenyUsers joe@*\n", None, user(1000, "set", 1), &[]),
+        ("DenyUsers joe@10.*\nPasswordAuthentication no\n", None, user(1000, "set", 1), &["key"]),
+        ("AuthorizedKeysFile none\n", None, user(1000, "set", 1), &["password"]),
+        ("AuthorizedKeysFile none\nPasswordAuthentication no\n", None, user(1000, "set", 1), &[]),
         ("Match User joe\nPasswordAuthentication no\n", None, user(1000, "set", 1), &["key"]),
         ("PermitEmptyPasswords yes\n", None, user(1000, "none", 0), &["nothing"]),
         ("", None, user(1000, "none", 0), &[]),
@@ -56,6 +60,27 @@ fn factors_of_ssh() {
         user.code_secret = true;
         assert_eq!(with(config, stack, user), wanted, "{config}");
     }
+}
+
+#[test]
+fn what_stops_sshd_and_what_a_login_may_do_is_told() {
+    let report = |config: &str| {
+        let tree = MemoryTree::new().file("/etc/ssh/sshd_config", config).file("/bin/bash", "");
+        let stage = Stage::new(&tree);
+        let config = Config::load(&stage, sshd::NEWEST).unwrap();
+        let users = vec![User { shell: "/bin/bash".to_owned(), ..user(1000, "set", 1) }];
+        let judge = Judge::of(&stage, Some(config), users, Vec::new(), Coming::default()).unwrap();
+        judge.ways().to_text()
+    };
+    let text = report("PasswordAuthentication no\nMatch User joe\nForceCommand /bin/false\n");
+    assert!(text.contains("joe: key (ForceCommand /bin/false (/etc/ssh/sshd_config:3))"), "{text}");
+    let text = report("Match Usr joe\nPasswordAuthentication no\n");
+    assert!(
+        text.contains("not judged    sshd: /etc/ssh/sshd_config:1: Match: \"Usr\" is no criterion"),
+        "{text}"
+    );
+    let text = report("ForceCommand none\n");
+    assert!(!text.contains("ForceCommand") && !text.contains("not judged"), "{text}");
 }
 
 /// A machine of Debian 12 with two people, a getty on tty1 and a serial console.

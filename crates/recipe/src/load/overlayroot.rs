@@ -237,16 +237,15 @@ fn find(reader: &mut Reader<'_>, node: &Node) -> Option<FindDisk> {
 
 fn device(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
     let text = reader.line(node, "dev")?;
-    let labelled = ["LABEL=", "UUID=", "PARTUUID=", "PARTLABEL="]
-        .iter()
-        .any(|start| text.strip_prefix(start).is_some_and(|rest| !rest.is_empty()));
+    let labelled =
+        ["LABEL=", "UUID="].iter().any(|start| text.strip_prefix(start).is_some_and(|rest| !rest.is_empty()));
     let path = text.strip_prefix("/dev/").is_some_and(|rest| !rest.is_empty());
     let bare = !text.contains(['/', '=']);
     if !safe(text) || !(labelled || path || bare) {
         reader.error_hint(
             node.span,
             format!("`dev` cannot be `{text}`"),
-            "write /dev/NAME, LABEL=NAME or UUID=ID",
+            "write /dev/NAME, /dev/disk/by-partuuid/ID, LABEL=NAME or UUID=ID",
         );
         return None;
     }

@@ -382,6 +382,8 @@ fn mistakes_have_their_place() {
         ("  - overlayroot: {mode: crypt, dev: {serial: \"a b\"}}\n", 3, 46, "`serial` cannot be"),
         ("  - overlayroot: {mode: crypt, dev: {serial: $(id)}}\n", 3, 46, "`serial` cannot be"),
         ("  - overlayroot: {mode: crypt, dev: LABEL=x}\n", 3, 37, "is not erased"),
+        // Nothing in an initramfs looks for these.
+        ("  - overlayroot: {mode: crypt, dev: PARTUUID=x}\n", 3, 37, "`dev` cannot be `PARTUUID=x`"),
         ("  - overlayroot: {mode: device, dev: vdb, wipe: true}\n", 3, 43, "belongs to mode `crypt`"),
         ("  - overlayroot: {mode: crypt, dev: vdb, on_failure: stop}\n", 3, 54, "`on_failure` takes"),
         ("  - sshd: {PermitRotLogin: no}\n", 3, 12, "unknown directive"),

@@ -270,7 +270,7 @@ pub(crate) fn edits(
             }
             Change::Replace(index, word) => edits.push((spans[index].clone(), word)),
             Change::Append(word) => {
-                if at > 0 && !text[..at].ends_with([' ', '\t', '"', '\'']) || !tail.is_empty() {
+                if at > 0 && !text[..at].ends_with([' ', '\t']) || !tail.is_empty() {
                     tail.push(' ');
                 }
                 tail.push_str(&word);

@@ -180,6 +180,34 @@ function f {
 }
 
 #[test]
+fn words_behind_quotes_and_braces_stay_words() {
+    let cfg = "\
+disk=UUID=1
+extra=\"${disk}2 audit=0\"
+menuentry a { linux \"/boot/vmlinuz-1\"
+}
+menuentry b { linux /boot/vmlinuz-1 root=\"LABEL=a b\"
+}
+menuentry c { linux /boot/vmlinuz-1 'root=LABEL=a b' # comment
+}
+menuentry d { linux /boot/vmlinuz-1 $extra 'x'; initrd /boot/initrd.img-1
+}
+";
+    let tree = grub_tree(cfg);
+    let mut stage = Stage::new(&tree);
+    set(&mut stage, &words(&["audit=1"]), &[]);
+    let new = text(&stage, "/boot/grub/grub.cfg");
+    let expected = cfg
+        .replace("2 audit=0", "2 audit=1")
+        .replace("vmlinuz-1\"", "vmlinuz-1\" audit=1")
+        .replace("a b\"", "a b\" audit=1")
+        .replace("a b'", "a b' audit=1")
+        .replace("'x'", "'x' audit=1");
+    assert_eq!(new, expected);
+    check_script(&new);
+}
+
+#[test]
 fn a_line_that_no_kernel_reads_is_refused() {
     let cfg = format!("menuentry a {{\n linux /boot/vmlinuz-1 x={}\n}}\n", "y".repeat(2038));
     let tree = grub_tree(&cfg);
