@@ -34,7 +34,7 @@ pub(super) fn check(step: &MfaStep, cx: &mut Context<'_, '_>) -> Result<(), Step
             format!("SELinux is enforcing: {what}: nobody could log in"),
         )
         .hint(
-            "say SELINUX=permissive in /etc/selinux/config, or let logins ask for a key and a password only",
+            "say SELINUX=permissive in /etc/selinux/config, or leave step mfa out: `sshd: {AuthenticationMethods: \"publickey,password\"}` needs no code",
         )),
         (enforcing, _) => {
             let when = match enforcing {
