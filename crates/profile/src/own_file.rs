@@ -101,6 +101,8 @@ impl OwnFiles {
                 stage.mkdir(parent, root(0o755))?;
             }
             stage.write(path, content, root(mode))?;
+            // Nothing in them is a secret, whoever may read them in the guest.
+            stage.show_content(path)?;
         }
         Ok(())
     }

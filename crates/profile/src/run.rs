@@ -5,6 +5,8 @@ use hardtack_report::{Control, Outcome};
 
 use crate::{Bench, Error, Finding, Newcomer, Profile, Rule, View};
 
+const HELP: &str = "a recipe with the key profile brings an image there (hardtack build), or makes an exception with a reason";
+
 /// When rules are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -90,16 +92,19 @@ pub fn control(profile: &Profile, judged: &Judged) -> Control {
     let Judged { rule, finding } = judged;
     let (outcome, why, places) = match finding.clone() {
         Finding::Pass => (Outcome::Pass, String::new(), Vec::new()),
-        Finding::Fail { why, places } => (Outcome::Fail, why.join("\n"), places),
+        Finding::Fail { mut why, places } => {
+            why.push(format!("wanted because {}", rule.reason));
+            (Outcome::Fail, why.join("\n"), places)
+        }
         Finding::NotApplicable(why) => (Outcome::NotApplicable, why, Vec::new()),
         Finding::Exception(why) => (Outcome::Exception, why, Vec::new()),
         Finding::FirstBoot(what) => (Outcome::FirstBoot, what, Vec::new()),
     };
     let number = if rule.cis.is_empty() { String::new() } else { format!("{} ", rule.cis) };
     Control {
-        id: format!("{}/{}", profile.kind.word(), rule.id),
+        id: format!("{}/{} {}", profile.kind.word(), rule.id, rule.cis).trim_end().to_owned(),
         title: format!("{number}{}", rule.title),
-        help: if outcome == Outcome::Fail { rule.reason.to_owned() } else { String::new() },
+        help: if outcome == Outcome::Fail { HELP.to_owned() } else { String::new() },
         outcome,
         why,
         places,

@@ -6,6 +6,7 @@ const PROFILES: &str = "\
 Examples:
   hardtack profiles
   hardtack profiles cis-1
+  hardtack profiles all
   hardtack profiles cis-2 --json
 
 A recipe takes a profile by the key `profile`, and `hardtack verify cis-1 hard.qcow2` judges any image by it.";
@@ -14,7 +15,7 @@ A recipe takes a profile by the key `profile`, and `hardtack verify cis-1 hard.q
 #[derive(Args, Debug)]
 #[command(after_help = PROFILES)]
 pub(crate) struct ProfilesArgs {
-    /// One profile: its controls. Without it, the profiles and the tailorings.
+    /// One profile: its controls; `all`: those, too, that are in none. Without it, the profiles and the tailorings.
     pub(crate) name: Option<String>,
 
     /// For programs.

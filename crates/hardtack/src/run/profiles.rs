@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use hardtack_profile::{Kind, Profile, Rule, TAILORINGS, Tailoring};
+use hardtack_profile::{Kind, Profile, Rule, TAILORINGS, Tailoring, rules};
 use serde_json::{Value, json};
 
 use crate::args::ProfilesArgs;
@@ -12,12 +12,15 @@ use crate::error::CliError;
 pub(crate) fn run(arguments: &ProfilesArgs) -> Result<u8, CliError> {
     let text = match &arguments.name {
         None => all(arguments.json),
+        Some(name) if name == "all" => {
+            listed(rules().iter().map(|rule| (rule, None)).collect(), name, arguments.json)
+        }
         Some(name) => {
             let kind = Kind::named(name).ok_or_else(|| {
                 CliError::usage(format!("there is no profile {name:?}"))
                     .hint(format!("there are {}", names()))
             })?;
-            one(kind, arguments.json)
+            listed(controls(kind), kind.word(), arguments.json)
         }
     };
     std::io::stdout().lock().write_all(text.as_bytes()).map_err(CliError::stream)?;
@@ -74,8 +77,7 @@ fn tailoring(one: &Tailoring) -> Value {
     json!({ "name": one.name, "about": one.about, "exceptions": exceptions })
 }
 
-fn one(kind: Kind, as_json: bool) -> String {
-    let controls = controls(kind);
+fn listed(controls: Vec<(&'static Rule, Option<String>)>, name: &str, as_json: bool) -> String {
     if as_json {
         let told = |(rule, reason): &(&Rule, Option<String>)| {
             json!({
@@ -89,7 +91,7 @@ fn one(kind: Kind, as_json: bool) -> String {
             })
         };
         let controls: Vec<Value> = controls.iter().map(told).collect();
-        return format!("{:#}\n", json!({ "schema": 1, "name": kind.word(), "controls": controls }));
+        return format!("{:#}\n", json!({ "schema": 1, "name": name, "controls": controls }));
     }
     let wide = controls.iter().map(|(rule, _)| rule.id.len()).max().unwrap_or(0);
     let mut text = String::new();

@@ -233,6 +233,8 @@ fn established(rules: &Rules, file: &str) -> Finding {
 
 fn open(view: &View<'_>, rules: &Rules, file: &str) -> Result<Finding, Error> {
     let mut faults = Vec::new();
+    // All networks, spelled out or not.
+    let everybody = network::read(&view.settings.ssh_from).is_ok_and(|from| from.is_everybody());
     let accepts: Vec<_> = rules
         .at("input")
         .filter(|chain| chain.drops)
@@ -251,10 +253,7 @@ fn open(view: &View<'_>, rules: &Rules, file: &str) -> Result<Finding, Error> {
             ));
         }
         for rule in about {
-            if !view.settings.ssh_from.is_empty()
-                && !rule.text.contains("saddr")
-                && !rule.text.contains("nfproto")
-            {
+            if !everybody && !rule.text.contains("saddr") && !rule.text.contains("nfproto") {
                 faults.push((rule.place.clone(), format!("port {port} is open to all networks")));
             }
         }

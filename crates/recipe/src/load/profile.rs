@@ -92,11 +92,20 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Profile> {
     }
     if let Some(value) = fields.get("enforce") {
         for item in reader.items(value, "enforce") {
-            let Some(id) = control(reader, item, "enforce") else { continue };
-            if profile.exceptions.iter().any(|exception| exception.rule == id) {
-                reader.error(item.span, format!("`{id}` is among the exceptions, too"));
+            for id in controls(reader, item, "enforce") {
+                if profile.exceptions.iter().any(|exception| exception.rule == id) {
+                    reader.error(item.span, format!("`{id}` is among the exceptions, too"));
+                }
+                if id == "boot-password" && fields.get("boot-password").is_none() {
+                    let hint = "give its hash: `boot-password: {env: NAME}`";
+                    reader.error_hint(
+                        item.span,
+                        "`boot-password` cannot be enforced without a password",
+                        hint,
+                    );
+                }
+                profile.enforce.push(id);
             }
-            profile.enforce.push(id);
         }
     }
     if let Some(value) = fields.get("tailoring") {
@@ -110,32 +119,33 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Profile> {
     Some(profile)
 }
 
-fn exception(reader: &mut Reader<'_>, node: &Node) -> Option<Exception> {
-    let fields = reader.keyed(node, "an exception", EXCEPTION)?;
+fn exception(reader: &mut Reader<'_>, node: &Node) -> Vec<Exception> {
+    let Some(fields) = reader.keyed(node, "an exception", EXCEPTION) else { return Vec::new() };
     let name = reader.required(&fields, "control", node.span);
     let reason = reader.required(&fields, "reason", node.span);
-    let rule = control(reader, name?, "control")?;
-    let reason = reader.line(reason?, "reason")?;
+    let rules = name.map(|name| controls(reader, name, "control")).unwrap_or_default();
+    let Some(reason) = reason.and_then(|reason| reader.line(reason, "reason")) else { return Vec::new() };
     if reason.trim().is_empty() {
         reader.error(node.span, "an exception needs a reason");
-        return None;
+        return Vec::new();
     }
-    Some(Exception { rule, reason: reason.trim().to_owned() })
+    rules.into_iter().map(|rule| Exception { rule, reason: reason.trim().to_owned() }).collect()
 }
 
-/// A control by its name or number. A number in quotes or without: `5.1` is a number for YAML, and none of ours.
-fn control(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<&'static str> {
-    let text = reader.line(node, what)?;
-    if let Some(rule) = rules().iter().find(|rule| rule.is_called(text)) {
-        return Some(rule.id);
+/// A control by its name, or all that a number of the benchmark stands for.
+fn controls(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<&'static str> {
+    let Some(text) = reader.line(node, what) else { return Vec::new() };
+    let found: Vec<&str> = rules().iter().filter(|rule| rule.is_called(text)).map(|rule| rule.id).collect();
+    if !found.is_empty() {
+        return found;
     }
     let message = format!("no control of a profile is called {text:?}");
     let hint = match did_you_mean(text, rules().iter().map(|rule| rule.id)) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => "`hardtack profiles` lists them".to_owned(),
+        None => "`hardtack profiles all` lists them".to_owned(),
     };
     reader.error_hint(node.span, message, hint);
-    None
+    Vec::new()
 }
 
 fn settings(reader: &mut Reader<'_>, fields: &super::reader::Fields<'_>) -> Settings {
@@ -144,9 +154,17 @@ fn settings(reader: &mut Reader<'_>, fields: &super::reader::Fields<'_>) -> Sett
         settings.ssh_from = texts(reader, value, "ssh-from");
         for (text, item) in settings.ssh_from.iter().zip(reader.items(value, "ssh-from")) {
             if !is_network(text) {
-                let hint = "write an address and the number of bits that count: 10.0.0.0/8, fd00::/8";
+                let hint =
+                    "write an address and the number of bits that count, the rest zero: 10.0.0.0/8, fd00::/8";
                 reader.error_hint(item.span, format!("{text:?} is no network"), hint);
             }
+        }
+        if settings.ssh_from.is_empty() {
+            reader.error_hint(
+                value.span,
+                "`ssh-from` names no network",
+                "leave the key out to open SSH to all",
+            );
         }
     }
     if let Some(value) = fields.get("firewall-rollback") {
@@ -174,12 +192,31 @@ fn settings(reader: &mut Reader<'_>, fields: &super::reader::Fields<'_>) -> Sett
     }
     if let Some(value) = fields.get("ssh-group") {
         settings.ssh_group = reader.line(value, "ssh-group").map(str::to_owned);
+        if settings.ssh_group.as_deref().is_some_and(|name| !is_name(name, "_-")) {
+            reader.error(value.span, "`ssh-group` takes the name of a group");
+        }
     }
     if let Some(value) = fields.get("time-servers") {
         settings.time_servers = texts(reader, value, "time-servers");
+        if settings.time_servers.iter().any(|name| !is_name(name, ".-:")) {
+            reader.error(value.span, "`time-servers` takes names or addresses of servers");
+        }
     }
     if let Some(value) = fields.get("log-host") {
         settings.log_host = reader.line(value, "log-host").map(str::to_owned);
+        let is_host = |text: &str| {
+            text.rsplit_once(':').is_some_and(|(host, port)| {
+                is_name(host.trim_matches(['[', ']']), ".-:")
+                    && port.parse::<u16>().is_ok_and(|port| port > 0)
+            })
+        };
+        if settings.log_host.as_deref().is_some_and(|text| !is_host(text)) {
+            reader.error_hint(
+                value.span,
+                "`log-host` takes a host and a port",
+                "write logs.example.org:6514",
+            );
+        }
     }
     if let Some(value) = fields.get("tmp-size")
         && let Some(size) = reader.line(value, "tmp-size")
@@ -220,10 +257,20 @@ fn texts(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<String> {
 fn is_network(text: &str) -> bool {
     let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
     let Ok(address) = address.parse::<std::net::IpAddr>() else { return false };
-    let most = if address.is_ipv4() { 32 } else { 128 };
+    let (most, number) = match address {
+        std::net::IpAddr::V4(address) => (32, u128::from(u32::from(address))),
+        std::net::IpAddr::V6(address) => (128, u128::from(address)),
+    };
+    let is_start = |bits: u32| number.trailing_zeros() >= most - bits || number == 0;
     bits.is_none_or(|bits| {
         !bits.is_empty()
             && bits.bytes().all(|byte| byte.is_ascii_digit())
-            && bits.parse::<u32>().is_ok_and(|n| n <= most)
+            && bits.parse::<u32>().is_ok_and(|bits| bits <= most && is_start(bits))
     })
+}
+
+/// Letters, digits and these characters, none of which stands first.
+fn is_name(text: &str, others: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_' && others.contains('_'))
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c))
 }

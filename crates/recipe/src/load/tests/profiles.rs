@@ -29,6 +29,31 @@ fn exceptions_go_by_name_or_number() {
 }
 
 #[test]
+fn a_number_stands_for_all_of_its_controls() {
+    let text =
+        "recipe: 1\nprofile: {name: cis-1, exceptions: [{control: 1.5.3, reason: cores are read here}]}\n";
+    let profile = read(text).unwrap().profile.unwrap();
+    let names: Vec<&str> = profile.exceptions.iter().map(|exception| exception.rule).collect();
+    assert!(names.contains(&"core-limits") && names.contains(&"sys-suid-dumpable"), "{names:?}");
+}
+
+#[test]
+fn what_nobody_can_do_is_told_before_any_image() {
+    for (line, wanted) in [
+        ("enforce: boot-password", "cannot be enforced without a password"),
+        ("ssh-from: 10.0.0.1/8", "is no network"),
+        ("ssh-from: []", "names no network"),
+        ("ssh-group: \"a b\"", "takes the name of a group"),
+        ("time-servers: \"bad name\"", "names or addresses"),
+        ("log-host: loghost", "a host and a port"),
+        ("tmp-size: much", "is no size"),
+    ] {
+        let told = read(&format!("recipe: 1\nprofile:\n  name: cis-1\n  {line}\n")).unwrap_err().to_string();
+        assert!(told.contains(wanted), "{line}: {told}");
+    }
+}
+
+#[test]
 fn all_that_is_wrong_is_told_at_once() {
     let text = "recipe: 1\nprofile:\n  name: cis-3\n  ssh-from: 10.0.0.0/33\n  exceptions:\n    \
                 - {control: sys-send-redirect, reason: x}\n    - {control: sys-send-redirects}\n    \
