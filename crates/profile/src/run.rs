@@ -1,7 +1,7 @@
 //! Carrying out a profile, and judging an image by it.
 
-use hardtack_guest::Stage;
-use hardtack_report::{Control, Outcome};
+use hardtack_guest::{Error as Guest, Stage};
+use hardtack_report::{Control, Outcome, Place};
 
 use crate::{Bench, Error, Finding, Newcomer, Profile, Rule, View};
 
@@ -79,11 +79,29 @@ pub fn check(profile: &Profile, stage: &Stage<'_>) -> Result<Vec<Judged>, Error>
     for (rule, exception) in profile.selected(view.is_ubuntu()) {
         let finding = match exception {
             Some(reason) => Finding::Exception(reason.to_owned()),
-            None => rule.measure.check(&view)?,
+            None => rule.measure.check(&view).or_else(unread)?,
         };
         judged.push(Judged { rule, finding });
     }
     Ok(judged)
+}
+
+/// A file that cannot be looked at is a fault of the rule that needs it, and says nothing of the others. A disk or a
+/// file system that cannot be read is one of all of them.
+fn unread(error: Error) -> Result<Finding, Error> {
+    let what = error.to_string();
+    let place = match &error {
+        Error::Guest(source) => match source {
+            Guest::WrongType { path, .. }
+            | Guest::Missing { path }
+            | Guest::LinkLoop { path }
+            | Guest::TooLarge { path, .. } => Place::file(path.as_str()),
+            Guest::Content { path, line, .. } => Place { path: path.as_str().to_owned(), line: *line },
+            _ => return Err(error),
+        },
+        Error::Refused { .. } => return Ok(Finding::fail(what)),
+    };
+    Ok(Finding::Fail { why: vec![what], places: vec![place] })
 }
 
 /// A judgement as reports tell it.
@@ -108,5 +126,26 @@ pub fn control(profile: &Profile, judged: &Judged) -> Control {
         outcome,
         why,
         places,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hardtack_guest::{Error as Guest, GuestPath};
+
+    use super::unread;
+    use crate::{Error, Finding};
+
+    #[test]
+    fn a_file_that_cannot_be_read_fails_its_rule_alone() {
+        let path = GuestPath::new("/etc/issue");
+        let found = unread(Error::Guest(Guest::LinkLoop { path: path.clone() }));
+        let Ok(Finding::Fail { why, places }) = found else { panic!("{found:?}") };
+        assert_eq!(why, ["/etc/issue: too many levels of symbolic links"]);
+        assert_eq!((places[0].path.as_str(), places[0].line), ("/etc/issue", None));
+        let content = Guest::Content { path, line: Some(3), what: "no key".to_owned() };
+        let found = unread(Error::Guest(content));
+        assert!(matches!(found, Ok(Finding::Fail { places, .. }) if places[0].line == Some(3)));
+        assert!(unread(Error::Guest(Guest::Refused("no file system".to_owned()))).is_err());
     }
 }

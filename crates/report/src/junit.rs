@@ -50,10 +50,7 @@ fn case(control: &Control, xml: &mut String) {
         Outcome::Fail => {
             let first = control.why.lines().next().unwrap_or_default();
             let mut text = vec![control.title.clone(), control.why.clone()];
-            text.extend(control.places.iter().map(|place| match place.line {
-                Some(line) => format!("{}:{line}", place.path),
-                None => place.path.clone(),
-            }));
+            text.extend(control.places.iter().map(ToString::to_string));
             text.push(control.help.clone());
             text.retain(|part| !part.is_empty());
             format!(

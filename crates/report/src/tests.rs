@@ -65,7 +65,7 @@ fn a_line_for_each_and_the_sum() {
     ]);
     assert_eq!(
         verdict.to_text(Look::default()),
-        "FAIL  files/1 write /etc/x\n      /etc/x: mode 0644, wanted 0600\n\
+        "FAIL  files/1 write /etc/x\n      wanted: files/1 write /etc/x holds\n      /etc/x y:3: /etc/x: mode 0644, wanted 0600\n\
          pass  sshd/1 X\nn/a   user/a\n      /etc/x: mode 0644, wanted 0600\n\
          → run hardtack build\nbase.qcow2: 1 failed, 1 passed, 1 not applicable\n"
     );
@@ -151,6 +151,27 @@ fn fingerprints_outlive_moves_and_other_reasons() {
         prints(&verdict(vec![with("files/2 write /etc/motd", "b"), with("files/3 write /etc/motd", "b")]));
     assert_eq!(before[0], after[0]);
     assert_ne!(after[0], after[1]);
+}
+
+#[test]
+fn people_are_told_where() {
+    let failed = |why: &str, places: Vec<Place>| {
+        let one = Control { why: why.to_owned(), places, ..control("cis-1/x", Outcome::Fail) };
+        verdict(vec![one]).to_text(Look::default())
+    };
+    let at = |line| Place { path: "/etc/x".to_owned(), line };
+    let each = failed("is 0, not 1\nis 2, not 3", vec![at(Some(7)), at(None)]);
+    assert!(
+        each.contains(
+            "      wanted: cis-1/x holds\n      /etc/x:7: is 0, not 1\n      /etc/x: is 2, not 3\n"
+        ),
+        "{each}"
+    );
+    // A fact that names its place already does not name it twice.
+    let named = failed("/etc/x:7: is 0, not 1", vec![at(Some(7))]);
+    assert!(named.contains("      /etc/x:7: is 0, not 1\n"), "{named}");
+    let fewer = failed("two files differ", vec![at(Some(7)), Place::file("/etc/y")]);
+    assert!(fewer.contains("      two files differ\n      at /etc/x:7\n      at /etc/y\n"), "{fewer}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! For people at a terminal.
 
 use crate::visible::{one_line, visible};
-use crate::{Control, Outcome, Verdict};
+use crate::{Control, Outcome, Place, Verdict};
 
 /// What the reader's terminal can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,14 +77,35 @@ fn line(control: &Control, look: Look, text: &mut String) {
         return;
     }
     let indent = " ".repeat(INDENT);
-    let why = visible(&control.why);
-    let facts = why.lines().count();
-    for fact in why.lines().take(MOST_FACTS) {
-        wrapped(&indent, fact, look.width, text);
+    if control.outcome == Outcome::Fail && !control.title.is_empty() {
+        // A benchmark's number, and what was to hold: the id alone does not tell either.
+        wrapped(&indent, &format!("wanted: {}", visible(&control.title)), look.width, text);
     }
-    if facts > MOST_FACTS {
-        text.push_str(&format!("{indent}and {} more\n", facts - MOST_FACTS));
+    let facts = facts(control);
+    for fact in facts.iter().take(MOST_FACTS) {
+        wrapped(&indent, &visible(fact), look.width, text);
     }
+    if facts.len() > MOST_FACTS {
+        text.push_str(&format!("{indent}and {} more\n", facts.len() - MOST_FACTS));
+    }
+}
+
+/// The facts, each behind its place where it does not name it itself; places without a fact of their own at the end.
+fn facts(control: &Control) -> Vec<String> {
+    let facts: Vec<&str> = control.why.lines().collect();
+    if control.outcome != Outcome::Fail {
+        return facts.into_iter().map(str::to_owned).collect();
+    }
+    if facts.len() == control.places.len() {
+        let with_place = |(place, fact): (&Place, &&str)| match fact.contains(&place.path) {
+            true => (*fact).to_owned(),
+            false => format!("{place}: {fact}"),
+        };
+        return control.places.iter().zip(&facts).map(with_place).collect();
+    }
+    let unnamed = control.places.iter().filter(|place| !control.why.contains(&place.path));
+    let unnamed = unnamed.map(|place| format!("at {place}"));
+    facts.iter().map(|fact| (*fact).to_owned()).chain(unnamed).collect()
 }
 
 /// `text` behind `head`, in lines of at most `width` columns; a word that is longer is cut into pieces.

@@ -86,6 +86,7 @@ fn each_fault_is_told_with_its_line() {
             ":2 anna is in the group shadow",
         ),
         ("dup-uid", "/etc/passwd", passwd("a:x:33:33::/:/bin/false"), ":5 a has the number 33, as www has"),
+        ("dup-uid", "/etc/passwd", passwd("a:x:0033:33::/:/bin/false"), ":5 a has the number 33, as www has"),
         ("dup-gid", "/etc/group", group("b:x:33:"), ":6 b has the number 33, as www has"),
         ("dup-user", "/etc/passwd", passwd("anna:x:9:33::/:/bin/false"), ":5 anna has the name anna"),
         ("dup-group", "/etc/group", group("www:x:9:"), ":6 www has the name www"),
