@@ -75,7 +75,7 @@ pub(super) const RULES: &[Rule] = &[
         "an open session without anybody behind it is one that somebody else can take",
         &Words(&[
             range("ClientAliveInterval", "15", Good::Time(1, 86_400), "0"),
-            range("ClientAliveCountMax", "3", Good::Number(1, 1000), "3"),
+            range("ClientAliveCountMax", "2", Good::Number(1, 1000), "3"),
         ])).baseline(),
     Rule::new("sshd-disable-forwarding", "5.1.8", Level::Two, "sshd forwards no ports, agents and displays",
         "a forwarded port leads past the firewall into the network behind",
