@@ -11,7 +11,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
@@ -23,6 +23,9 @@ const SIGNALLED: i32 = 128;
 
 /// The journal of the run, if it has one, and how the run goes on.
 static JOURNAL: OnceLock<(PathBuf, String)> = OnceLock::new();
+
+/// The run's directory of temporary files, if it has one.
+static SCRATCH: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// The program was told to stop.
 static STOPPING: AtomicBool = AtomicBool::new(false);
@@ -41,6 +44,13 @@ pub(crate) fn name_journal(path: &Path, again: &str) {
     let _ = JOURNAL.set((path.to_owned(), again.to_owned()));
 }
 
+/// A run that is told to stop takes this directory with it.
+pub(crate) fn name_scratch(path: &Path) {
+    if let Ok(mut scratch) = SCRATCH.lock() {
+        *scratch = Some(path.to_owned());
+    }
+}
+
 /// Removes temporary files when the program is told to stop, and stops it.
 pub(crate) fn clean_up_when_interrupted() {
     // A flag that nobody reads: the write's own error says it all.
@@ -55,6 +65,9 @@ pub(crate) fn clean_up_when_interrupted() {
             for file in hardtack_disk::temporary_files().into_iter().chain(parts) {
                 // It may be gone already; there is nobody left to tell.
                 let _ = std::fs::remove_file(file);
+            }
+            if let Some(scratch) = SCRATCH.lock().ok().and_then(|scratch| scratch.clone()) {
+                let _ = std::fs::remove_dir_all(&scratch).or_else(|_| std::fs::remove_dir_all(&scratch));
             }
             for image in hardtack_publish::catalog::unfinished_images() {
                 // Once more where a file was made in it meanwhile.

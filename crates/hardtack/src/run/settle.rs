@@ -28,7 +28,7 @@ use crate::args::{AccelName, BuildArgs, Format, SourceArgs, TargetArgs};
 use crate::error::{CliError, LOCAL_IO};
 use crate::image::Image;
 use crate::source::Input;
-use crate::{environment, random, talk};
+use crate::{environment, random, signals, talk};
 
 const AGENT: &str = "/etc/hardtack/agent.json";
 const PACKAGES: &str = "/var/lib/hardtack/packages.json";
@@ -450,6 +450,7 @@ impl Scratch {
             .mode(0o700)
             .create(&path)
             .map_err(|error| CliError::io(&path, "make the directory", error))?;
+        signals::name_scratch(&path);
         Ok(Self(path))
     }
 }
