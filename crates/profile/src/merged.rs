@@ -53,6 +53,18 @@ pub(crate) fn text(stage: &Stage<'_>, path: &str) -> Option<String> {
     )
 }
 
+/// The same where nothing may be left out: a file that its service reads and we cannot is an error. `None` where there is none, or
+/// a link to /dev/null masks it.
+pub(crate) fn whole(stage: &Stage<'_>, path: &str) -> Result<Option<String>, Error> {
+    match stage.stat(path)? {
+        None => return Ok(None),
+        Some(there) if there.kind != FileType::Regular => return Ok(None),
+        Some(_) => {}
+    }
+    let bytes = stage.read_limited(path, LIMIT)?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
 /// A configuration of systemd: `/etc/systemd/NAME.conf` and its drop-ins (systemd-system.conf(5)).
 pub(crate) struct Ini(Vec<(String, String, Assignment)>);
 
@@ -71,7 +83,7 @@ impl Ini {
             ini.add(&path, &text);
         }
         for path in files(stage, &drop_ins.each_ref().map(String::as_str), ".conf")? {
-            if let Some(text) = text(stage, &path) {
+            if let Some(text) = whole(stage, &path)? {
                 ini.add(&path, &text);
             }
         }

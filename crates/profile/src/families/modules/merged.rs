@@ -5,7 +5,7 @@ use hardtack_guest::{Stage, glob, kmod};
 use hardtack_report::Place;
 
 use crate::Error;
-use crate::merged::{Assignment, files, text};
+use crate::merged::{Assignment, files, whole};
 
 /// Earlier ones win among files of one name.
 const DIRECTORIES: [&str; 5] = [
@@ -29,7 +29,7 @@ impl Merged {
     pub(super) fn read(stage: &Stage<'_>) -> Result<Self, Error> {
         let mut merged = Self { install: Vec::new(), blacklist: Vec::new() };
         for path in files(stage, &DIRECTORIES, ".conf")? {
-            if let Some(text) = text(stage, &path) {
+            if let Some(text) = whole(stage, &path)? {
                 merged.add(&path, &text);
             }
         }

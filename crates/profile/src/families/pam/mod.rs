@@ -12,7 +12,8 @@ mod tests;
 mod wishes;
 
 use hardtack_guest::Stage;
-use hardtack_guest::pam::Facility;
+use hardtack_guest::pam::{Facility, steps};
+use hardtack_report::Place;
 
 use crate::packages::Wanted;
 use crate::{Bench, Error, Finding, Level, Measure, Rule, View};
@@ -77,8 +78,40 @@ impl Measure for Unix {
     }
 
     fn check(&self, view: &View<'_>) -> Result<Finding, Error> {
-        has(view.stage, UNIX)
+        let found = has(view.stage, UNIX)?;
+        if found != Finding::Pass {
+            return Ok(found);
+        }
+        waved_through(view.stage)
     }
+}
+
+/// Services that people log in by, besides the shared stacks.
+const DOORS: [&str; 6] = ["sshd", "login", "su", "sudo", "common-auth", "common-password"];
+
+/// A line that lets everybody in before anything is asked makes the rest of a stack worthless.
+fn waved_through(stage: &Stage<'_>) -> Result<Finding, Error> {
+    let mut faults: Vec<(Place, String)> = Vec::new();
+    for service in DOORS {
+        if stage.stat(&format!("/etc/pam.d/{service}"))?.is_none() {
+            continue;
+        }
+        for facility in [Facility::Auth, Facility::Password] {
+            let Ok(steps) = steps(stage, service, facility) else { continue };
+            let asked = stacks::position(&steps, UNIX).unwrap_or(steps.len());
+            for step in &steps[..asked] {
+                let ends = step.control == "sufficient" || step.control.contains("success=done");
+                let fault = (
+                    stacks::place(step),
+                    "pam_permit lets everybody through before a password is asked".to_owned(),
+                );
+                if step.module == "pam_permit.so" && ends && !faults.contains(&fault) {
+                    faults.push(fault);
+                }
+            }
+        }
+    }
+    Ok(Finding::of(faults))
 }
 
 /// No line of pam_unix lets empty passwords in.
@@ -157,7 +190,7 @@ struct Code;
 impl Measure for Code {
     fn check(&self, view: &View<'_>) -> Result<Finding, Error> {
         const MODULE: &str = "pam_google_authenticator.so";
-        let steps = match hardtack_guest::pam::steps(view.stage, "sshd", Facility::Auth) {
+        let steps = match steps(view.stage, "sshd", Facility::Auth) {
             Ok(steps) => steps,
             Err(error) => return Ok(Finding::fail_at("/etc/pam.d/sshd", error.to_string())),
         };

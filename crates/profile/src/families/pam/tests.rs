@@ -357,3 +357,29 @@ fn a_one_time_code_that_may_be_left_out_is_none() {
         assert!(matches!(judge(&with(line)), Finding::Fail { .. }), "{line}");
     }
 }
+
+#[test]
+fn a_stack_that_lets_everybody_through_is_no_stack() {
+    let tree = |sshd: &str, password: &str| {
+        let mut tree =
+            MemoryTree::new().file("/etc/pam.d/sshd", format!("{sshd}@include common-auth\n")).file(
+                "/etc/pam.d/common-password",
+                format!("{password}password requisite pam_unix.so yescrypt\n"),
+            );
+        for (service, kind) in
+            [("common-auth", "auth"), ("common-account", "account"), ("common-session", "session")]
+        {
+            tree = tree.file(&format!("/etc/pam.d/{service}"), format!("{kind} required pam_unix.so\n"));
+        }
+        tree
+    };
+    let judge = |tree: &MemoryTree| look(&Stage::new(tree), &Settings::default(), &["pam-unix-on"]).remove(0);
+    assert_eq!(judge(&tree("", "")), Finding::Pass);
+    for (sshd, password, file) in [
+        ("auth sufficient pam_permit.so\n", "", "/etc/pam.d/sshd"),
+        ("", "password [success=done default=ignore] pam_permit.so\n", "/etc/pam.d/common-password"),
+    ] {
+        let Finding::Fail { places, .. } = judge(&tree(sshd, password)) else { panic!("{file}") };
+        assert_eq!((places[0].path.as_str(), places[0].line), (file, Some(1)));
+    }
+}

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use hardtack_guest::{Stage, glob};
 
 use crate::Error;
-use crate::merged::{Assignment, files, text};
+use crate::merged::{Assignment, files, whole};
 
 /// Earlier ones win among files of one name: sysctl.d(5).
 const DIRECTORIES: [&str; 5] =
@@ -38,7 +38,7 @@ impl Merged {
             paths.push(LAST.to_owned());
         }
         for path in paths {
-            if let Some(text) = text(stage, &path) {
+            if let Some(text) = whole(stage, &path)? {
                 merged.add(&path, &text);
             }
         }

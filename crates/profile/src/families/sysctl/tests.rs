@@ -125,3 +125,14 @@ fn modules_stay_loadable() {
         }]
     );
 }
+
+#[test]
+fn a_file_that_is_too_large_to_read_hides_nothing() {
+    let large = format!("{}\nkernel.randomize_va_space = 0\n", "#".repeat(9 << 20));
+    let tree = MemoryTree::new().file("/etc/sysctl.d/zzz.conf", large);
+    let stage = hardtack_guest::Stage::new(&tree);
+    let settings = crate::Settings::default();
+    let view = crate::View::new(&stage, &settings).unwrap();
+    let error = crate::rule("sys-aslr").unwrap().measure.check(&view).unwrap_err().to_string();
+    assert!(error.contains("/etc/sysctl.d/zzz.conf"), "{error}");
+}
