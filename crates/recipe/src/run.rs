@@ -64,6 +64,8 @@ pub fn stage_and_judge(
 ) -> Result<Staged, StepError> {
     let asked = Asked::of(recipe, stage, around)?;
     let mut staged = pass(recipe, stage, around, &asked, &mut Straight)?;
+    // Once: the second pass must leave the same, and a verdict goes through all files.
+    steps::profile::prove(recipe, stage)?;
     let first = states(stage)?;
     staged.ways_in = pass(recipe, stage, around, &asked, &mut Straight)?.ways_in;
     let second = states(stage)?;
@@ -289,9 +291,6 @@ pub(crate) fn pass(
     // Behind all that may still change what an operation left.
     run(how, "operations", "", &mut cx, |cx| operations.finish(cx))?;
     run(how, "mfa", WAYS_IN, &mut cx, |cx| ways_in::check(recipe, kept.as_ref(), cx))?;
-    if let Some(profile) = &recipe.profile {
-        run(how, "profile", "", &mut cx, |cx| steps::profile::prove(profile, cx))?;
-    }
     Ok(Staged { notes: cx.notes, ways_in: cx.ways_in.unwrap_or_default() })
 }
 

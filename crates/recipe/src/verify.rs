@@ -53,6 +53,7 @@ pub fn verify(recipe: &Recipe, tree: &dyn Tree, around: &Surroundings) -> Result
     stage.record(true);
     let notes = pass(recipe, &mut stage, around, &asked, &mut judge)?.notes;
     stage.record(false);
+    judge.done(PROFILE, "", None, steps::profile::prove(recipe, &stage))?;
     let first = states(&stage)?;
     let mut again = Judge::default();
     pass(recipe, &mut stage, around, &asked, &mut again)?;

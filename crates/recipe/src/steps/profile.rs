@@ -91,8 +91,9 @@ pub(crate) fn apply(
 ///
 /// # Errors
 /// Controls that do not hold.
-pub(crate) fn prove(profile: &Profile, cx: &Context<'_, '_>) -> Result<(), StepError> {
-    let judged = check(profile, cx.stage).map_err(refused)?;
+pub(crate) fn prove(recipe: &Recipe, stage: &Stage<'_>) -> Result<(), StepError> {
+    let Some(profile) = &recipe.profile else { return Ok(()) };
+    let judged = check(profile, stage).map_err(refused)?;
     let failed: Vec<String> = judged
         .iter()
         .filter_map(|judged| match &judged.finding {
