@@ -31,7 +31,7 @@ steps:
 
 /// What the roll-back says on the console.
 const OPEN: &str = "hardtack-firewall: the firewall is open";
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(1200);
 
 /// sshd's greeting comes through.
 fn is_open(vm: &Vm) -> bool {

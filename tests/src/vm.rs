@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::tools::run;
 
-/// A boot under emulation takes a minute on an idle machine.
-const BOOT: Duration = Duration::from_secs(600);
+/// A boot under emulation takes a minute on an idle machine. SSH waits up to 15 for packages that wait for the boot.
+const BOOT: Duration = Duration::from_secs(1200);
 
 /// What a kernel says whose timer interrupts did not come in time, on a host that is busy with
 /// other things: no fault of the image, so the machine is started again.

@@ -24,8 +24,9 @@ pub(crate) use dpkg::within;
 
 /// Whole files, as the build laid them down.
 const SPOOL: &str = "/var/lib/hardtack/packages";
-/// All of it together. SSH waits for this unit.
-const DEADLINE: Duration = Duration::from_secs(300);
+/// All of it together, on a machine without KVM, too, for the many packages of a hardening profile. SSH waits for this
+/// unit, whose `TimeoutStartSec=` is a minute more.
+const DEADLINE: Duration = Duration::from_secs(900);
 
 /// Installs what the build has left, once.
 pub(crate) fn run(host: &Host, config: &AgentConfig) -> Result<(), AgentError> {

@@ -8,6 +8,13 @@ use crate::testing::{Tree, has, is_root};
 const POLICY: &str = "usr/sbin/policy-rc.d";
 
 #[test]
+fn the_unit_ends_after_the_deadline() {
+    let unit = include_str!("../../../recipe/src/units/hardtack-packages.service");
+    let limit = unit.lines().find_map(|line| line.strip_prefix("TimeoutStartSec=")).unwrap();
+    assert!(limit.parse::<u64>().unwrap() >= DEADLINE.as_secs() + 60);
+}
+
+#[test]
 fn the_policy_of_the_image_comes_back() {
     let tree = Tree::new().file(POLICY, "#!/bin/sh\nexit 0\n");
     let host = tree.host();

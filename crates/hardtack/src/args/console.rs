@@ -54,7 +54,7 @@ pub(crate) struct ConsoleArgs {
     pub(crate) wait: bool,
 
     /// With --wait: how long, all instances together.
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "15m", requires = "wait")]
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "20m", requires = "wait")]
     pub(crate) timeout: Option<Duration>,
 
     /// Print the user's one-time code of this moment, and nothing else.

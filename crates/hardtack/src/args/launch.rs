@@ -83,7 +83,7 @@ pub(crate) struct LaunchArgs {
     pub(crate) wait: Option<WaitFor>,
 
     /// How long --wait waits: 90s, 15m, 2h.
-    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = super::console::duration)]
+    #[arg(long, value_name = "TIME", default_value = "20m", value_parser = super::console::duration)]
     pub(crate) timeout: std::time::Duration,
 
     /// A private key that opens what the credentials block has sealed. Repeatable.
