@@ -52,7 +52,6 @@ pub(crate) const PATHS: &[&str] = &[
     "/etc/hardtack/firewall.v6",
     "/usr/sbin/hardtack-firewall",
     "/etc/systemd/system/hardtack-firewall.service",
-    "/etc/systemd/system/hardtack-firewall-rollback.timer",
     "/etc/systemd/system/hardtack-firewall-rollback.service",
     "/etc/init/hardtack-firewall.conf",
     "/etc/init/hardtack-firewall-rollback.conf",

@@ -1,6 +1,8 @@
 //! The firewall's rules in real network namespaces, by the real nft.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -24,6 +26,11 @@ const STATUS: &str = "Package: openssh-server\nStatus: install ok installed\nArc
                       Architecture: amd64\nVersion: 1.0.6-2\n";
 
 fn rules(kind: Kind, from: &[&str]) -> String {
+    files(kind, from, &["/etc/hardtack/firewall.nft"]).remove(0)
+}
+
+/// What the profile writes there.
+fn files(kind: Kind, from: &[&str], paths: &[&str]) -> Vec<String> {
     let tree = image();
     let mut profile = Profile::new(kind);
     // What this is not about: the other families want more of an image than this one has.
@@ -35,8 +42,12 @@ fn rules(kind: Kind, from: &[&str]) -> String {
     profile.settings.ssh_from = from.iter().map(|&one| one.to_owned()).collect();
     let mut stage = Stage::new(&tree);
     apply(&profile, &mut stage, Surroundings::default(), Phase::Late).unwrap();
-    stage.read_text("/etc/hardtack/firewall.nft").unwrap().unwrap()
+    paths.iter().map(|path| stage.read_text(path).unwrap().unwrap()).collect()
 }
+
+const SCRIPT: &str = "/usr/sbin/hardtack-firewall";
+const COUNT: &str = "/etc/systemd/system/hardtack-firewall-rollback.service";
+const SERVICE: &str = "/etc/systemd/system/hardtack-firewall.service";
 
 /// Root and the programs, or a visible word.
 fn have(test: &str) -> bool {
@@ -109,4 +120,78 @@ fn nothing_of_others_is_flushed() {
         let text = rules(kind, &["10.0.0.0/8"]);
         assert!(!text.contains("flush") && text.contains("\ndelete table inet hardtack\n"), "{text}");
     }
+}
+
+#[test]
+fn it_reopens_after_its_minutes_whoever_loads_it_again_and_stays_once_confirmed() {
+    if !have("it_reopens_after_its_minutes_whoever_loads_it_again_and_stays_once_confirmed") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["/etc/hardtack/firewall.nft", SCRIPT, COUNT];
+    for (path, text) in paths.iter().zip(files(Kind::Cis1, &["10.9.0.0/24"], &paths)) {
+        let file = folder.path().join(path.rsplit('/').next().unwrap());
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap();
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/firewall/count.sh");
+    let done =
+        Command::new("unshare").args(["-m", "-n", "sh"]).arg(script).arg(folder.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
+    let opened = "hardtack-firewall: the firewall is open; to close it again: hardtack-firewall close";
+    let closed = "hardtack-firewall: closed; to keep it: hardtack-firewall confirm";
+    let waits = "unless somebody says: hardtack-firewall confirm";
+    assert_eq!(
+        said.lines().collect::<Vec<_>>(),
+        [
+            &*format!("never loaded: not in force not confirmed: it reopens {waits} 0 "),
+            &*format!("loaded: in force not confirmed: it reopens in 10 min {waits} 1 "),
+            opened,
+            "700 seconds later: not in force reopened: it is not loaded at boot 0 firewall.rolled-back ",
+            closed,
+            "hardtack-firewall: confirmed",
+            "confirmed: in force confirmed 1 firewall.confirmed ",
+            "700 seconds later: in force confirmed 1 firewall.confirmed ",
+        ]
+    );
+}
+
+/// The units, as systemd reads them: all words are known, nothing waits for itself, and the one starts the other.
+#[test]
+fn systemd_takes_the_units() {
+    let missing = ["systemd-analyze", "systemctl"]
+        .into_iter()
+        .find(|tool| !Command::new(tool).arg("--version").output().is_ok_and(|done| done.status.success()));
+    if let Some(missing) = missing {
+        eprintln!("SKIPPED: systemd_takes_the_units: no {missing}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let put = |path: &str, text: &str, mode: u32| {
+        let file = folder.path().join(path.trim_start_matches('/'));
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+    };
+    let paths = [SERVICE, COUNT, SCRIPT];
+    for (path, text) in paths.iter().zip(files(Kind::Cis1, &[], &paths)) {
+        put(path, &text, if path.ends_with(".service") { 0o644 } else { 0o755 });
+    }
+    let early = "[Unit]\nDefaultDependencies=no\n";
+    for target in ["sysinit", "shutdown", "network-pre", "local-fs", "basic"] {
+        put(&format!("/usr/lib/systemd/system/{target}.target"), early, 0o644);
+    }
+    put("/usr/lib/systemd/system/-.slice", early, 0o644);
+    put("/usr/lib/systemd/system/system.slice", early, 0o644);
+    let root = format!("--root={}", folder.path().display());
+    let mut verify = Command::new("systemd-analyze");
+    let done = verify.args(["verify", "--man=no", &root]).args([SERVICE, COUNT]).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success() && !said.contains("hardtack"), "{said}");
+    let enable = ["enable", "hardtack-firewall.service"];
+    let done = Command::new("systemctl").arg(&root).args(enable).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let wants = "etc/systemd/system/sysinit.target.wants/hardtack-firewall.service";
+    assert!(folder.path().join(wants).symlink_metadata().is_ok());
 }

@@ -16,7 +16,7 @@ use hardtack_report::Place;
 use crate::packages::Wanted;
 use crate::{Bench, Error, Finding, Level, Measure, Rule, View, units};
 use nft::{Chain, Rules};
-use plan::{Backend, CONFIRMED, NFT, OTHERS, ROLLED_BACK, SERVICE, TIMER, Tool};
+use plan::{Backend, CONFIRMED, NFT, OTHERS, ROLL_BACK, ROLLED_BACK, SERVICE, Tool};
 
 /// What the rules of a profile want of the firewall.
 #[derive(Clone, Copy, Debug, Default)]
@@ -141,9 +141,9 @@ impl Part {
             return Ok(found);
         }
         if matches!(self, Self::Permanent) && tools.contains(&Tool::Own) {
-            let timer = view.stage.stat(TIMER).is_ok_and(|there| there.is_some());
+            let counted = view.stage.stat(ROLL_BACK).is_ok_and(|there| there.is_some());
             let confirmed = view.stage.stat(CONFIRMED).is_ok_and(|there| there.is_some());
-            if timer && !confirmed {
+            if counted && !confirmed {
                 return Ok(Finding::FirstBoot(
                     "it reopens unless somebody says on the machine: hardtack-firewall confirm".to_owned(),
                 ));

@@ -17,12 +17,10 @@ pub(super) const V6: &str = "/etc/hardtack/firewall.v6";
 pub(super) const SERVICE: &str = "hardtack-firewall.service";
 const SCRIPT: &str = "/usr/sbin/hardtack-firewall";
 const UNIT: &str = "/etc/systemd/system/hardtack-firewall.service";
-pub(super) const TIMER: &str = "/etc/systemd/system/hardtack-firewall-rollback.timer";
-const ROLL_BACK: &str = "/etc/systemd/system/hardtack-firewall-rollback.service";
+pub(super) const ROLL_BACK: &str = "/etc/systemd/system/hardtack-firewall-rollback.service";
 pub(super) const JOB: &str = "/etc/init/hardtack-firewall.conf";
 const ROLL_BACK_JOB: &str = "/etc/init/hardtack-firewall-rollback.conf";
 const WANTS: &str = "/etc/systemd/system/sysinit.target.wants/hardtack-firewall.service";
-const TIMER_WANTS: &str = "/etc/systemd/system/timers.target.wants/hardtack-firewall-rollback.timer";
 pub(super) const CONFIRMED: &str = "/var/lib/hardtack/firewall.confirmed";
 pub(super) const ROLLED_BACK: &str = "/var/lib/hardtack/firewall.rolled-back";
 
@@ -196,8 +194,7 @@ pub(super) fn write(parts: Parts, bench: &mut Bench<'_, '_>) -> Result<(), Error
             if minutes == 1 { "" } else { "s" }
         ));
     }
-    link(bench, WANTS, UNIT, parts.on && !upstart)?;
-    link(bench, TIMER_WANTS, TIMER, armed && !upstart)
+    link(bench, WANTS, UNIT, parts.on && !upstart)
 }
 
 /// What was said about the rules of some machine says nothing about another one's.
@@ -234,30 +231,29 @@ fn start(
     if init == Some(Init::Upstart) {
         bench.file(JOB, 0o644, include_str!("hardtack-firewall.upstart"));
         if let Some(minutes) = minutes {
-            let seconds = (u64::from(minutes) * 60).to_string();
-            let text = include_str!("hardtack-firewall-rollback.upstart").replace("@SECONDS@", &seconds);
+            let text = include_str!("hardtack-firewall-rollback.upstart");
+            let text = text.replace("@MINUTES@", &minutes.to_string());
             bench.file(ROLL_BACK_JOB, 0o644, text);
         }
         return Ok(());
     }
-    bench.file(UNIT, 0o644, include_str!("hardtack-firewall.service").replace("@TOOL@", tool));
+    let count = if minutes.is_some() { " hardtack-firewall-rollback.service" } else { "" };
+    let text = include_str!("hardtack-firewall.service").replace("@TOOL@", tool);
+    bench.file(UNIT, 0o644, text.replace("@COUNT@", count));
     if let Some(minutes) = minutes {
-        let text = include_str!("hardtack-firewall-rollback.timer").replace("@TOOL@", tool);
-        bench.file(TIMER, 0o644, text.replace("@MINUTES@", &minutes.to_string()));
-        bench.file(ROLL_BACK, 0o644, include_str!("hardtack-firewall-rollback.service"));
+        let text = include_str!("hardtack-firewall-rollback.service").replace("@TOOL@", tool);
+        bench.file(ROLL_BACK, 0o644, text.replace("@MINUTES@", &minutes.to_string()));
     }
-    let restart =
-        if minutes.is_some() { "\n        systemctl restart hardtack-firewall-rollback.timer" } else { "" };
     let loaded = match backend {
         Backend::Nft => "nft list table inet hardtack >/dev/null",
         Backend::Iptables => "iptables -C INPUT -j HARDTACK",
     };
-    // nft may have come by this very script: then the service has waited for it.
+    // nft may have come by this very script: then the service has waited for it. The minutes begin with it.
     bench.first_boot(
         "fw-nft-on",
         format!(
             "    [ ! -e {ROLLED_BACK} ] || {{ echo 'it was reopened: nobody has confirmed it'; return 1; }}\n    \
-             if ! systemctl -q is-active {SERVICE}; then\n        systemctl restart {SERVICE}{restart}\n    fi\n    \
+             if ! systemctl -q is-active {SERVICE}; then\n        systemctl restart {SERVICE}\n    fi\n    \
              {loaded}"
         ),
     );

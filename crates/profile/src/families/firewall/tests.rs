@@ -1,7 +1,7 @@
 use hardtack_guest::{MemoryTree, Stage};
 
 use super::nft::Rules;
-use super::plan::{NFT, ports};
+use super::plan::{NFT, ROLL_BACK, ports};
 use crate::testing::{carry_out, look};
 use crate::{Finding, Settings};
 
@@ -58,16 +58,14 @@ fn debian_gets_a_firewall_that_reopens() {
     assert_eq!(fails(&after), Vec::<&str>::new(), "{after:#?}");
     let word = "it reopens unless somebody says on the machine: hardtack-firewall confirm";
     assert_eq!(after[12], Finding::FirstBoot(word.to_owned()));
-    assert!(
-        text(&stage, "/etc/systemd/system/hardtack-firewall-rollback.timer").contains("OnActiveSec=10min\n")
-    );
-    assert_eq!(
-        stage
-            .read_link("/etc/systemd/system/sysinit.target.wants/hardtack-firewall.service")
-            .unwrap()
-            .unwrap(),
-        "/etc/systemd/system/hardtack-firewall.service"
-    );
+    let count = text(&stage, ROLL_BACK);
+    assert!(count.contains("ExecStart=/usr/sbin/hardtack-firewall count 10\n"), "{count}");
+    assert!(count.contains("ConditionFileIsExecutable=/usr/sbin/nft\n"), "{count}");
+    let unit = "/etc/systemd/system/hardtack-firewall.service";
+    let link = "/etc/systemd/system/sysinit.target.wants/hardtack-firewall.service";
+    assert_eq!(stage.read_link(link).unwrap().as_deref(), Some(unit));
+    let wants = "Wants=network-pre.target hardtack-firewall-rollback.service\n";
+    assert!(text(&stage, unit).contains(wants));
     // nftables.service would flush what Docker has made.
     assert_eq!(stage.read_link("/etc/systemd/system/nftables.service").unwrap().unwrap(), "/dev/null");
     assert!(
@@ -81,13 +79,8 @@ fn confirmed_in_the_image_it_stays() {
     let settings = Settings { firewall_confirmed: true, ..Settings::default() };
     let (_, after, stage) = carry_out(&tree, &settings, ALL);
     assert_eq!(after[12], Finding::Pass);
-    assert!(stage.lstat("/etc/systemd/system/hardtack-firewall-rollback.timer").unwrap().is_none());
-    assert!(
-        stage
-            .lstat("/etc/systemd/system/timers.target.wants/hardtack-firewall-rollback.timer")
-            .unwrap()
-            .is_none()
-    );
+    assert!(stage.lstat(ROLL_BACK).unwrap().is_none());
+    assert!(!text(&stage, "/etc/systemd/system/hardtack-firewall.service").contains("rollback"));
 }
 
 #[test]
@@ -164,7 +157,7 @@ fn releases_without_nft_get_iptables_in_a_chain_of_our_own() {
     let v4 = text(&stage, "/etc/hardtack/firewall.v4");
     assert!(v4.contains("-A HARDTACK -s 10.0.0.0/8 -p tcp -m tcp --dport 22 -j ACCEPT\n"), "{v4}");
     assert!(!text(&stage, "/etc/hardtack/firewall.v6").contains("--dport 22"));
-    assert!(text(&stage, "/etc/init/hardtack-firewall-rollback.conf").contains("sleep 300\n"));
+    assert!(text(&stage, "/etc/init/hardtack-firewall-rollback.conf").contains("count 5\n"));
     assert!(stage.lstat(NFT).unwrap().is_none());
 }
 
