@@ -100,6 +100,8 @@ pub(crate) struct Owner<'a> {
     pub(crate) key: PathBuf,
     pub(crate) password: String,
     pub(crate) codes: Codes,
+    /// Whether sudo asks for the password.
+    pub(crate) sudo_asks: bool,
 }
 
 impl<'a> Owner<'a> {
@@ -119,6 +121,7 @@ impl<'a> Owner<'a> {
             key: key.to_owned(),
             password: password.to_owned(),
             codes: Codes::new(secret),
+            sudo_asks: false,
         }
     }
 
@@ -152,7 +155,9 @@ impl<'a> Owner<'a> {
     #[track_caller]
     pub(crate) fn root_with(&mut self, script: &str, input: &str) -> String {
         assert!(!script.contains('\''), "{script}");
-        self.enter_with(&format!("sudo sh -c 'exec 2>&1; {script}'"), input)
+        let asked = if self.sudo_asks { format!("{}\n{input}", self.password) } else { input.to_owned() };
+        let password = if self.sudo_asks { "-S -p \"\"" } else { "-n" };
+        self.enter_with(&format!("sudo {password} sh -c 'exec 2>&1; {script}'"), &asked)
     }
 
     /// What `script`, in which is no `'`, prints when root runs it.
@@ -165,7 +170,7 @@ impl<'a> Owner<'a> {
     pub(crate) fn power_off(mut self, mut vm: Vm) {
         let code = self.codes.fresh();
         let login = Login { code: Some(&code), ..self.without_code() };
-        let _ = self.client.login(login, "sudo systemctl poweroff");
+        let _ = self.client.login_with(login, "sudo -S systemctl poweroff", &format!("{}\n", self.password));
         vm.wait_for_end();
     }
 }
