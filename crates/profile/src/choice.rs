@@ -96,6 +96,8 @@ impl Profile {
             return None;
         }
         let tailored = self.tailorings.iter().find_map(|tailoring| tailoring.reason(rule.id));
+        // Who names the ports that shall be open wants the others closed.
+        let tailored = tailored.filter(|_| rule.id != "fw-nft-deny" || self.settings.open_ports.is_empty());
         tailored.or(rule.exception)
     }
 }

@@ -43,6 +43,6 @@ pub use people::Newcomer;
 pub use reference::reference;
 pub use rule::{Level, Measure, Rule, rule, rules};
 pub use run::{Applied, Judged, Phase, Surroundings, apply, check, control};
-pub use settings::{Packages, Settings};
+pub use settings::{OpenPort, Packages, Protocol, Settings};
 pub use tailoring::{TAILORINGS, Tailoring};
 pub use view::View;

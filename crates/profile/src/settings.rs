@@ -12,11 +12,48 @@ pub enum Packages {
     None,
 }
 
+/// A protocol with ports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    #[default]
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl Protocol {
+    /// The words of recipes, and of packet filters.
+    pub const WORDS: &'static [(&'static str, Self)] = &[("tcp", Self::Tcp), ("udp", Self::Udp)];
+
+    /// Its word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+/// A port that the firewall opens besides SSH's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OpenPort {
+    /// Of which protocol.
+    pub protocol: Protocol,
+    /// From 1.
+    pub port: u16,
+    /// Networks that it is open to; empty: all.
+    pub from: Vec<String>,
+}
+
 /// What the rules are told besides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// Networks that SSH is open to, as `10.0.0.0/8` and `fd00::/8`; empty: all.
     pub ssh_from: Vec<String>,
+    /// Ports that the firewall opens besides SSH's.
+    pub open_ports: Vec<OpenPort>,
     /// The text of /etc/issue and /etc/issue.net; `None` for ours.
     pub banner: Option<String>,
     /// Only key exchanges that a quantum computer does not break: clients since OpenSSH 8.5.

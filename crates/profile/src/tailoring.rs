@@ -28,9 +28,9 @@ impl Tailoring {
 /// What the firewall of level 2 does to programs that call other machines.
 const CALLS_OUT: &str = "the firewall of level 2 lets out names, time, HTTP and HTTPS only";
 
-/// The firewall opens SSH and nothing else.
+/// The firewall opens SSH and nothing else, as long as no ports are named.
 const SERVES: &str =
-    "the firewall opens no port but SSH's: what reaches this machine is filtered in front of it";
+    "`open-ports` names no port that it serves: what reaches this machine is filtered in front of it";
 
 /// All of them. What is in the image already (Docker, snapd, NFS, Azure's agent) is found without being named: these are
 /// for what comes later.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use hardtack_guest::{MemoryTree, Stage};
-use hardtack_profile::{Kind, Phase, Profile, Surroundings, apply};
+use hardtack_profile::{Kind, OpenPort, Phase, Profile, Protocol, Surroundings, apply};
 
 /// An image with sshd on two ports and Docker.
 fn image() -> MemoryTree {
@@ -26,11 +26,11 @@ const STATUS: &str = "Package: openssh-server\nStatus: install ok installed\nArc
                       Architecture: amd64\nVersion: 1.0.6-2\n";
 
 fn rules(kind: Kind, from: &[&str]) -> String {
-    files(kind, from, &["/etc/hardtack/firewall.nft"]).remove(0)
+    files(kind, from, &[], &["/etc/hardtack/firewall.nft"]).remove(0)
 }
 
 /// What the profile writes there.
-fn files(kind: Kind, from: &[&str], paths: &[&str]) -> Vec<String> {
+fn files(kind: Kind, from: &[&str], open: &[OpenPort], paths: &[&str]) -> Vec<String> {
     let tree = image();
     let mut profile = Profile::new(kind);
     // What this is not about: the other families want more of an image than this one has.
@@ -40,6 +40,7 @@ fn files(kind: Kind, from: &[&str], paths: &[&str]) -> Vec<String> {
         .map(|rule| hardtack_profile::Exception { rule: rule.id, reason: "not now".to_owned() })
         .collect();
     profile.settings.ssh_from = from.iter().map(|&one| one.to_owned()).collect();
+    profile.settings.open_ports = open.to_vec();
     let mut stage = Stage::new(&tree);
     apply(&profile, &mut stage, Surroundings::default(), Phase::Late).unwrap();
     paths.iter().map(|path| stage.read_text(path).unwrap().unwrap()).collect()
@@ -63,15 +64,17 @@ fn have(test: &str) -> bool {
 }
 
 /// What each state lets pass.
-fn probe(kind: Kind, from: &[&str]) -> Vec<String> {
+fn probe(kind: Kind, from: &[&str], open: &[OpenPort]) -> Vec<String> {
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), rules(kind, from)).unwrap();
+    let rules = files(kind, from, open, &["/etc/hardtack/firewall.nft"]).remove(0);
+    std::fs::write(file.path(), rules).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/firewall/probe.sh");
     let out = if kind == Kind::Cis2 { "block" } else { "pass" };
     let others = if from.is_empty() { "pass" } else { "block" };
     let mut unshare = Command::new("unshare");
-    let done =
-        unshare.arg("-n").arg("bash").arg(script).arg(file.path()).args([out, others]).output().unwrap();
+    let web = if open.is_empty() { "block" } else { "pass" };
+    unshare.arg("-n").arg("bash").arg(script).arg(file.path()).args([out, others, web]);
+    let done = unshare.output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8(done.stdout).unwrap().lines().map(str::to_owned).collect()
 }
@@ -93,23 +96,58 @@ fn assert_blocked(lines: &[String], blocked: &[&str]) {
 #[test]
 fn only_ssh_comes_in_and_only_from_its_networks() {
     if have("only_ssh_comes_in_and_only_from_its_networks") {
-        let lines = probe(Kind::Cis1, &["10.9.0.0/24", "fd09::/64"]);
-        assert_blocked(&lines, &["ssh4-other", "ssh6-other", "other-port", "container-direct"]);
+        let lines = probe(Kind::Cis1, &["10.9.0.0/24", "fd09::/64"], &[]);
+        assert_blocked(
+            &lines,
+            &["ssh4-other", "ssh6-other", "other-port", "other-port-other", "other-udp", "container-direct"],
+        );
+    }
+}
+
+#[test]
+fn other_ports_are_open_to_whom_the_settings_say() {
+    if have("other_ports_are_open_to_whom_the_settings_say") {
+        let open = |protocol, port, from: &[&str]| OpenPort {
+            protocol,
+            port,
+            from: from.iter().map(|&one| one.to_owned()).collect(),
+        };
+        let ports = [
+            open(Protocol::Tcp, 80, &["10.9.0.0/24", "192.0.2.1", "fd09::/64"]),
+            open(Protocol::Udp, 5353, &["0.0.0.0/0"]),
+        ];
+        let lines = probe(Kind::Cis2, &["10.9.0.0/24", "fd09::/64"], &ports);
+        let blocked = ["ssh4-other", "ssh6-other", "other-port-other", "out-4444", "container-direct"];
+        assert_blocked(&lines, &blocked);
     }
 }
 
 #[test]
 fn at_level_2_nothing_leaves_by_an_unnamed_port() {
     if have("at_level_2_nothing_leaves_by_an_unnamed_port") {
-        let lines = probe(Kind::Cis2, &["10.9.0.0/24", "fd09::/64"]);
-        assert_blocked(&lines, &["ssh4-other", "ssh6-other", "other-port", "out-4444", "container-direct"]);
+        let lines = probe(Kind::Cis2, &["10.9.0.0/24", "fd09::/64"], &[]);
+        assert_blocked(
+            &lines,
+            &[
+                "ssh4-other",
+                "ssh6-other",
+                "other-port",
+                "other-port-other",
+                "other-udp",
+                "out-4444",
+                "container-direct",
+            ],
+        );
     }
 }
 
 #[test]
 fn without_networks_ssh_is_open_to_all_of_them() {
     if have("without_networks_ssh_is_open_to_all_of_them") {
-        assert_blocked(&probe(Kind::Cis1, &[]), &["other-port", "container-direct"]);
+        assert_blocked(
+            &probe(Kind::Cis1, &[], &[]),
+            &["other-port", "other-port-other", "other-udp", "container-direct"],
+        );
     }
 }
 
@@ -129,7 +167,7 @@ fn it_reopens_after_its_minutes_whoever_loads_it_again_and_stays_once_confirmed(
     }
     let folder = tempfile::tempdir().unwrap();
     let paths = ["/etc/hardtack/firewall.nft", SCRIPT, COUNT];
-    for (path, text) in paths.iter().zip(files(Kind::Cis1, &["10.9.0.0/24"], &paths)) {
+    for (path, text) in paths.iter().zip(files(Kind::Cis1, &["10.9.0.0/24"], &[], &paths)) {
         let file = folder.path().join(path.rsplit('/').next().unwrap());
         std::fs::write(&file, text).unwrap();
         std::fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap();
@@ -175,7 +213,7 @@ fn systemd_takes_the_units() {
         std::fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
     };
     let paths = [SERVICE, COUNT, SCRIPT];
-    for (path, text) in paths.iter().zip(files(Kind::Cis1, &[], &paths)) {
+    for (path, text) in paths.iter().zip(files(Kind::Cis1, &[], &[], &paths)) {
         put(path, &text, if path.ends_with(".service") { 0o644 } else { 0o755 });
     }
     let early = "[Unit]\nDefaultDependencies=no\n";

@@ -3,6 +3,7 @@
 //! Its own table, which a service loads before the network is up. nftables.service stays off: Debian's
 //! /etc/nftables.conf begins with `flush ruleset`, which takes away what Docker has made.
 
+mod accepts;
 mod network;
 mod nft;
 mod old;
@@ -14,7 +15,8 @@ mod tests;
 use hardtack_report::Place;
 
 use crate::packages::Wanted;
-use crate::{Bench, Error, Finding, Level, Measure, Rule, View, units};
+use crate::{Bench, Error, Finding, Level, Measure, Protocol, Rule, View, units};
+use accepts::Allowed;
 use nft::{Chain, Rules};
 use plan::{Backend, CONFIRMED, NFT, OTHERS, ROLL_BACK, ROLLED_BACK, SERVICE, Tool};
 
@@ -50,6 +52,8 @@ enum Part {
     Forward,
     Output,
     Open,
+    /// What is open besides SSH.
+    Others,
     On,
     Permanent,
 }
@@ -58,7 +62,7 @@ impl Measure for Part {
     fn apply(&self, bench: &mut Bench<'_, '_>) -> Result<(), Error> {
         let parts = &mut bench.firewall;
         match self {
-            Self::Table | Self::Chains | Self::Loopback | Self::Established | Self::Open => {
+            Self::Table | Self::Chains | Self::Loopback | Self::Established | Self::Open | Self::Others => {
                 parts.table = true
             }
             Self::Input => parts.input = true,
@@ -103,6 +107,7 @@ impl Measure for Part {
             Self::Forward => drops(&rules, "forward", file),
             Self::Output => drops(&rules, "output", file),
             Self::Open => open(view, &rules, file)?,
+            Self::Others => others(view, &rules, file)?,
             Self::Table | Self::On | Self::Permanent => Finding::Pass,
         })
     }
@@ -234,7 +239,8 @@ fn established(rules: &Rules, file: &str) -> Finding {
 fn open(view: &View<'_>, rules: &Rules, file: &str) -> Result<Finding, Error> {
     let mut faults = Vec::new();
     // All networks, spelled out or not.
-    let everybody = network::read(&view.settings.ssh_from).is_ok_and(|from| from.is_everybody());
+    let everybody =
+        network::read("fw-ssh-open", &view.settings.ssh_from).is_ok_and(|from| from.is_everybody());
     let accepts: Vec<_> = rules
         .at("input")
         .filter(|chain| chain.drops)
@@ -255,6 +261,38 @@ fn open(view: &View<'_>, rules: &Rules, file: &str) -> Result<Finding, Error> {
         for rule in about {
             if !everybody && !rule.text.contains("saddr") && !rule.text.contains("nfproto") {
                 faults.push((rule.place.clone(), format!("port {port} is open to all networks")));
+            }
+        }
+    }
+    Ok(Finding::of(faults))
+}
+
+/// What is open besides SSH is what the settings name.
+fn others(view: &View<'_>, rules: &Rules, file: &str) -> Result<Finding, Error> {
+    let ssh = plan::ports(view.stage)?;
+    let from = network::read("fw-open-ports", &view.settings.ssh_from)?;
+    let mut allowed = plan::open(view.settings, &ssh)?;
+    allowed.extend(ssh.iter().map(|port| Allowed {
+        protocol: Protocol::Tcp,
+        port: *port,
+        from: from.clone(),
+    }));
+    if !rules.at("input").any(|chain| chain.drops) {
+        return Ok(Finding::NotApplicable("nothing is dropped at input".to_owned()));
+    }
+    let mut faults: Vec<(Place, String)> = Vec::new();
+    for (family, is_it) in BOTH {
+        // What one chain accepts must pass all others, too: one that lets nothing else in is enough.
+        let chains = rules.at("input").filter(|chain| chain.drops && is_it(chain));
+        let besides = chains.map(|chain| accepts::besides(rules, chain, &allowed)).min_by_key(Vec::len);
+        match besides {
+            None => faults.push((Place::file(file), format!("nothing is dropped at input for {family}"))),
+            Some(more) => {
+                for fault in more {
+                    if !faults.contains(&fault) {
+                        faults.push(fault);
+                    }
+                }
             }
         }
     }
@@ -434,6 +472,14 @@ pub(super) const RULES: &[Rule] = &[
         "the ports of sshd are open, to the networks that SSH is for",
         "a firewall that forgets sshd's port locks everybody out, and one without networks keeps nobody away",
         &Part::Open,
+    ),
+    Rule::new(
+        "fw-open-ports",
+        "",
+        Level::One,
+        "no port is open but sshd's and those that the recipe names",
+        "each port that is open is a service that anybody may try to break; `open-ports` of the recipe says which are meant",
+        &Part::Others,
     ),
     Rule::new(
         "fw-nft-on",

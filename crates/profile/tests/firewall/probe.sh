@@ -1,7 +1,7 @@
 #!/bin/bash
 # Loads $1 in a network namespace of its own, between a client in two networks and a container behind a bridge, and
 # prints what passes before, with it, and after it was taken away. What is wanted of port 4444 outside is $2, of SSH from
-# other networks $3: pass or block. Run by `unshare -n`.
+# other networks $3, of ports 80 and, by UDP, 5353 $4: pass or block. Run by `unshare -n`.
 set -eu
 rules=$1
 work=$(mktemp -d)
@@ -52,15 +52,24 @@ for port in sys.argv[2:]:
             s.bind((any, int(port))); s.listen(16); held.append(s)
         except OSError:
             if family == socket.AF_INET: raise
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); udp.bind(("0.0.0.0", 5353))
 open(sys.argv[1], "w").close()
-import time
-time.sleep(1800)
+while True:
+    what, who = udp.recvfrom(99)
+    udp.sendto(what, who)
 P
 cat > "$work/probe.py" <<'P'
 import socket, sys
 source, address, port, wanted = sys.argv[1:]
 # A packet that is dropped is waited for a moment; one that shall pass, as long as a busy machine needs.
 try:
+    if port == "5353":
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind((source, 0)); s.settimeout(1.5)
+        s.connect((address, 5353))
+        for _ in range(12 if wanted == "pass" else 1):
+            try: s.send(b"?"); s.recv(9); print("pass"); sys.exit()
+            except TimeoutError: pass
+        raise OSError
     source = (source, 0) if source != "-" else None
     socket.create_connection((address, int(port)), 20 if wanted == "pass" else 1.5, source).close(); print("pass")
 except OSError: print("block")
@@ -90,7 +99,9 @@ all() {
     probe ssh4-second-port "$client" 10.9.0.2 10.9.0.1 2222 pass
     probe ssh4-other "$client" 10.8.0.2 10.8.0.1 22 "$others"
     probe ssh6-other "$client" fd08::2 fd08::1 22 "$others"
-    probe other-port "$client" 10.9.0.2 10.9.0.1 80 block
+    probe other-port "$client" 10.9.0.2 10.9.0.1 80 "$web"
+    probe other-port-other "$client" 10.8.0.2 10.8.0.1 80 block
+    probe other-udp "$client" 10.8.0.2 10.8.0.1 5353 "$web"
     if command -v ping >/dev/null; then ping_one ping4 10.8.0.1; ping_one ping6 fd08::1; fi
     probe loopback here - 127.0.0.1 80 pass
     probe metadata here - 169.254.169.254 80 pass
@@ -101,7 +112,7 @@ all() {
     probe container-direct "$client" 10.9.0.2 172.17.0.2 80 block
     echo "$state nat $(nft list table ip nat | grep -c 'dnat to\|masquerade')"
 }
-out=$2 others=$3
+out=$2 others=$3 web=$4
 all open "$out"
 nft -c -f "$rules"
 nft -f "$rules"

@@ -1,6 +1,8 @@
 //! The key `profile` of a recipe: which hardening profile, and what is different about it here.
 
-use hardtack_profile::{Exception, Kind, Packages, Profile, Settings, TAILORINGS, Tailoring, rules};
+use hardtack_profile::{
+    Exception, Kind, OpenPort, Packages, Profile, Protocol, Settings, TAILORINGS, Tailoring, rules,
+};
 use hardtack_yaml::{Kind as NodeKind, Node, did_you_mean};
 
 use super::keys::{Key, Shape};
@@ -33,6 +35,11 @@ pub(super) const KEYS: &[Key] = &[
         "ssh-from",
         Shape::Several(&Shape::Text),
         "Networks that SSH is open to: 10.0.0.0/8, fd00::/8. Without it, all.",
+    ),
+    Key::may(
+        "open-ports",
+        Shape::Several(&Shape::OneOf(&[Shape::Whole(1, 65535), Shape::Keys(OPEN_PORT)])),
+        "Ports that the firewall opens besides SSH's.",
     ),
     Key::may(
         "firewall-rollback",
@@ -68,6 +75,12 @@ pub(super) const KEYS: &[Key] = &[
         Shape::Content,
         "The boot menu's password as grub-mkpasswd-pbkdf2 hashes it: grub.pbkdf2.sha512.….",
     ),
+];
+
+pub(super) const OPEN_PORT: &[Key] = &[
+    Key::must("port", Shape::Whole(1, 65535), "Its number."),
+    Key::may("protocol", Shape::Words(&["tcp", "udp"]), "Of which protocol (tcp)."),
+    Key::may("from", Shape::Several(&Shape::Text), "Networks that it is open to. Without it, all."),
 ];
 
 pub(super) const EXCEPTION: &[Key] = &[
@@ -151,20 +164,19 @@ fn controls(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<&'static st
 fn settings(reader: &mut Reader<'_>, fields: &super::reader::Fields<'_>) -> Settings {
     let mut settings = Settings::default();
     if let Some(value) = fields.get("ssh-from") {
-        settings.ssh_from = texts(reader, value, "ssh-from");
-        for (text, item) in settings.ssh_from.iter().zip(reader.items(value, "ssh-from")) {
-            if !is_network(text) {
-                let hint =
-                    "write an address and the number of bits that count, the rest zero: 10.0.0.0/8, fd00::/8";
-                reader.error_hint(item.span, format!("{text:?} is no network"), hint);
+        settings.ssh_from = networks(reader, value, "ssh-from", "leave the key out to open SSH to all");
+    }
+    if let Some(value) = fields.get("open-ports") {
+        for item in reader.items(value, "open-ports") {
+            if let Some(open) = open_port(reader, item) {
+                let name = format!("{}/{}", open.port, open.protocol.word());
+                let is_it = |one: &OpenPort| (one.port, one.protocol) == (open.port, open.protocol);
+                if settings.open_ports.iter().any(is_it) {
+                    let hint = "name its networks together: `from: [10.0.0.0/8, fd00::/8]`";
+                    reader.error_hint(item.span, format!("port {name} is opened twice"), hint);
+                }
+                settings.open_ports.push(open);
             }
-        }
-        if settings.ssh_from.is_empty() {
-            reader.error_hint(
-                value.span,
-                "`ssh-from` names no network",
-                "leave the key out to open SSH to all",
-            );
         }
     }
     if let Some(value) = fields.get("firewall-rollback") {
@@ -246,6 +258,43 @@ fn settings(reader: &mut Reader<'_>, fields: &super::reader::Fields<'_>) -> Sett
         }
     }
     settings
+}
+
+/// `443`, or a mapping.
+fn open_port(reader: &mut Reader<'_>, node: &Node) -> Option<OpenPort> {
+    let number = |reader: &mut Reader<'_>, node: &Node| {
+        let port = reader.number(node, "port", 1..=65535)?;
+        u16::try_from(port).ok()
+    };
+    if let NodeKind::Scalar(_) = node.kind {
+        return Some(OpenPort { port: number(reader, node)?, ..OpenPort::default() });
+    }
+    let fields = reader.keyed(node, "an open port", OPEN_PORT)?;
+    let port = reader.required(&fields, "port", node.span).and_then(|port| number(reader, port));
+    let protocol = fields.get("protocol").map(|node| reader.word(node, "protocol", Protocol::WORDS));
+    let from =
+        fields.get("from").map(|node| networks(reader, node, "from", "leave the key out to open it to all"));
+    Some(OpenPort {
+        port: port?,
+        protocol: protocol.unwrap_or_default().unwrap_or_default(),
+        from: from.unwrap_or_default(),
+    })
+}
+
+/// Networks, each of which is looked at.
+fn networks(reader: &mut Reader<'_>, node: &Node, what: &str, none: &str) -> Vec<String> {
+    let all = texts(reader, node, what);
+    for (text, item) in all.iter().zip(reader.items(node, what)) {
+        if !is_network(text) {
+            let hint =
+                "write an address and the number of bits that count, the rest zero: 10.0.0.0/8, fd00::/8";
+            reader.error_hint(item.span, format!("{text:?} is no network"), hint);
+        }
+    }
+    if all.is_empty() {
+        reader.error_hint(node.span, format!("`{what}` names no network"), none);
+    }
+    all
 }
 
 fn texts(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<String> {

@@ -27,58 +27,73 @@ impl Sources {
     pub(super) fn is_everybody(&self) -> bool {
         self.v4 == Networks::All && self.v6 == Networks::All
     }
+
+    /// All of this network is among them.
+    pub(super) fn holds(&self, is_v6: bool, (number, length): Bits) -> bool {
+        match if is_v6 { &self.v6 } else { &self.v4 } {
+            Networks::All => true,
+            Networks::Only(only) => only
+                .iter()
+                .filter_map(|word| one(word))
+                .any(|(_, (outer, bits))| bits <= length && number & mask(bits) == outer),
+        }
+    }
 }
 
 /// An address as a number of 128 bits, from the left, and how many of them count.
-type Bits = (u128, u8);
+pub(super) type Bits = (u128, u8);
 
-/// Reads the settings' words; none: every address.
-pub(super) fn read(words: &[String]) -> Result<Sources, Error> {
+/// Reads the settings' words, for `rule`; none: every address.
+pub(super) fn read(rule: &'static str, words: &[String]) -> Result<Sources, Error> {
     if words.is_empty() {
         return Ok(Sources { v4: Networks::All, v6: Networks::All });
     }
     if words.len() > MOST {
-        return Err(refused(format!("{} networks", words.len()), "give at most 1000"));
+        return Err(refused(rule, format!("{} networks", words.len()), "give at most 1000"));
     }
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     for word in words {
-        let (v6_wanted, bits) = one(word)?;
+        let (v6_wanted, bits) = wanted(rule, word)?;
         if v6_wanted { v6.push(bits) } else { v4.push(bits) }
     }
     Ok(Sources { v4: family(v4, false), v6: family(v6, true) })
 }
 
-fn one(word: &str) -> Result<(bool, Bits), Error> {
+fn wanted(rule: &'static str, word: &str) -> Result<(bool, Bits), Error> {
     let hint = "write a network as 10.0.0.0/8 or fd00::/8, or an address";
-    let fault = || refused(format!("\u{201c}{}\u{201d} is no network", word.escape_default()), hint);
+    let fault = || refused(rule, format!("\u{201c}{}\u{201d} is no network", word.escape_default()), hint);
+    let (is_v6, (number, length)) = one(word).ok_or_else(fault)?;
+    let (address, _) = word.split_once('/').unwrap_or((word, ""));
+    match address.parse::<IpAddr>() {
+        Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_some() => Err(refused(
+            rule,
+            format!("{word} is IPv4 in the clothes of IPv6, which no packet has"),
+            "write it as IPv4: 10.0.0.0/8",
+        )),
+        Ok(address) if address.is_loopback() && length >= 8 => Err(refused(
+            rule,
+            format!("{word} is this machine itself, which is let in anyway"),
+            "give the networks that people come from",
+        )),
+        _ => Ok((is_v6, (number, length))),
+    }
+}
+
+/// A network, or an address, which is a network of one; and whether it is of IPv6.
+pub(super) fn one(word: &str) -> Option<(bool, Bits)> {
     let (address, length) = match word.split_once('/') {
         Some((address, length)) if length.bytes().all(|byte| byte.is_ascii_digit()) => {
-            (address, Some(length.parse::<u8>().map_err(|_| fault())?))
+            (address, Some(length.parse::<u8>().ok()?))
         }
-        Some(_) => return Err(fault()),
+        Some(_) => return None,
         None => (word, None),
     };
-    let (is_v6, number, most) = match address.parse::<IpAddr>().map_err(|_| fault())? {
+    let (is_v6, number, most) = match address.parse::<IpAddr>().ok()? {
         IpAddr::V4(address) => (false, u128::from(address.to_bits()) << 96, 32),
-        IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => {
-            return Err(refused(
-                format!("{word} is IPv4 in the clothes of IPv6, which no packet has"),
-                "write it as IPv4: 10.0.0.0/8",
-            ));
-        }
         IpAddr::V6(address) => (true, address.to_bits(), 128),
     };
     let length = length.unwrap_or(most);
-    if length > most {
-        return Err(fault());
-    }
-    if address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()) && length >= 8 {
-        return Err(refused(
-            format!("{word} is this machine itself, which is let in anyway"),
-            "give the networks that people come from",
-        ));
-    }
-    Ok((is_v6, (number & mask(length), length)))
+    (length <= most).then_some((is_v6, (number & mask(length), length)))
 }
 
 /// Without those that lie in another one.
@@ -110,8 +125,8 @@ fn mask(length: u8) -> u128 {
     if length == 0 { 0 } else { u128::MAX << (128 - u32::from(length.min(128))) }
 }
 
-fn refused(what: String, hint: &str) -> Error {
-    Error::Refused { rule: "fw-ssh-open", what, hint: hint.to_owned() }
+fn refused(rule: &'static str, what: String, hint: &str) -> Error {
+    Error::Refused { rule, what, hint: hint.to_owned() }
 }
 
 #[cfg(test)]
@@ -120,7 +135,7 @@ mod tests {
 
     fn of(words: &[&str]) -> Result<super::Sources, String> {
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
-        read(&words).map_err(|error| error.to_string())
+        read("fw-ssh-open", &words).map_err(|error| error.to_string())
     }
 
     fn only(words: &[&str]) -> Networks {

@@ -18,6 +18,7 @@ pub(super) struct Chain {
     /// "inet", "ip", "ip6".
     pub(super) family: String,
     pub(super) table: String,
+    pub(super) name: String,
     /// "input", for a base chain of type filter.
     pub(super) hook: Option<String>,
     pub(super) drops: bool,
@@ -39,14 +40,27 @@ pub(super) struct Rules {
     /// Where all tables of everybody are taken away.
     pub(super) flush: Option<Place>,
     defines: Vec<(String, String)>,
+    sets: Vec<Set>,
     statements: usize,
     files: usize,
+}
+
+/// A set with a name.
+#[derive(Clone, Debug, Default)]
+struct Set {
+    family: String,
+    table: String,
+    name: String,
+    elements: Option<Vec<String>>,
+    /// Elements come while the machine runs.
+    dynamic: bool,
 }
 
 /// A block that is open.
 enum Block {
     Table(String, String),
     Chain(Box<Chain>),
+    Set(Box<Set>),
     Other,
 }
 
@@ -63,6 +77,18 @@ impl Rules {
     /// The base chains of this hook.
     pub(super) fn at<'a>(&'a self, hook: &'a str) -> impl Iterator<Item = &'a Chain> {
         self.chains.iter().filter(move |chain| chain.hook.as_deref() == Some(hook))
+    }
+
+    /// What a set of the chain's table holds, if that stands in a file.
+    pub(super) fn elements(&self, chain: &Chain, name: &str) -> Option<&[String]> {
+        let is_it = |set: &&Set| set.name == name && set.family == chain.family && set.table == chain.table;
+        self.sets.iter().rev().find(is_it).filter(|set| !set.dynamic)?.elements.as_deref()
+    }
+
+    /// The chain of this name beside another one.
+    pub(super) fn beside(&self, chain: &Chain, name: &str) -> Option<&Chain> {
+        let is_it = |one: &&Chain| one.name == name && one.family == chain.family && one.table == chain.table;
+        self.chains.iter().find(is_it)
     }
 
     fn file(&mut self, stage: &Stage<'_>, path: &str, depth: usize) -> Result<(), Error> {
@@ -120,8 +146,10 @@ impl Rules {
                 '}' if !quoted && inline > 0 => inline -= 1,
                 '}' if !quoted => {
                     self.statement(&mut blocks, &mut statement, path, started, &mut includes);
-                    if let Some(Block::Chain(chain)) = blocks.pop() {
-                        self.chains.push(*chain);
+                    match blocks.pop() {
+                        Some(Block::Chain(chain)) => self.chains.push(*chain),
+                        Some(Block::Set(set)) => self.sets.push(*set),
+                        _ => {}
                     }
                     continue;
                 }
@@ -165,6 +193,17 @@ impl Rules {
         let place = Place { path: path.to_owned(), line: Some(line) };
         match blocks.last_mut() {
             Some(Block::Chain(chain)) => chain.take(self.defined(&text), place),
+            Some(Block::Set(set)) => {
+                let text = self.defined(&text);
+                match text.split_once('=') {
+                    Some((key, list)) if key.trim() == "elements" => {
+                        let list = list.trim().trim_start_matches('{').trim_end_matches('}').split(',');
+                        let elements = list.map(|element| element.trim().to_owned());
+                        set.elements = Some(elements.filter(|element| !element.is_empty()).collect());
+                    }
+                    _ => set.dynamic |= text.contains("dynamic"),
+                }
+            }
             Some(_) => {}
             None if text == "flush ruleset" => {
                 self.chains.clear();
@@ -214,9 +253,16 @@ fn block(blocks: &[Block], head: &str, path: &str, line: usize) -> Option<Block>
             let (family, table) = table(&rest.join(" "));
             Some(Block::Table(family, table))
         }
+        (Some(Block::Table(family, table)), "set") => Some(Block::Set(Box::new(Set {
+            family: family.clone(),
+            table: table.clone(),
+            name: words.next().unwrap_or_default().to_owned(),
+            ..Set::default()
+        }))),
         (Some(Block::Table(family, table)), "chain") => Some(Block::Chain(Box::new(Chain {
             family: family.clone(),
             table: table.clone(),
+            name: words.next().unwrap_or_default().to_owned(),
             place: Some(Place { path: path.to_owned(), line: Some(line) }),
             ..Chain::default()
         }))),
@@ -291,8 +337,15 @@ impl Statement {
     }
 }
 
-fn number(word: &str) -> Option<u16> {
-    if word == "ssh" { Some(22) } else { word.trim().parse().ok() }
+/// A port, also by the names that most rules use.
+pub(super) fn number(word: &str) -> Option<u16> {
+    match word.trim() {
+        "ssh" => Some(22),
+        "domain" => Some(53),
+        "http" => Some(80),
+        "https" => Some(443),
+        digits => digits.parse().ok(),
+    }
 }
 
 #[cfg(test)]

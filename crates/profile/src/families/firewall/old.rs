@@ -63,6 +63,10 @@ impl Measure for Iptables {
         } else {
             return Ok(Finding::NotApplicable("iptables is not the firewall of this image".to_owned()));
         };
+        let ssh = plan::ports(view.stage)?;
+        let open = plan::open(view.settings, &ssh)?;
+        let mut allowed: Vec<(&str, u16)> = ssh.iter().map(|port| ("tcp", *port)).collect();
+        allowed.extend(open.iter().map(|open| (open.protocol.word(), open.port)));
         let mut faults = Vec::new();
         for path in files {
             let rules = text(view.stage, path).unwrap_or_default();
@@ -88,6 +92,13 @@ impl Measure for Iptables {
                 has(&|line| line.contains("ESTABLISHED") && line.ends_with("ACCEPT")),
                 "answers are not accepted",
             );
+            let family = if path.ends_with('6') { "IPv6" } else { "IPv4" };
+            for (index, line) in rules.lines().enumerate() {
+                if let Some(more) = more(line.trim(), &allowed) {
+                    let place = Place { path: path.to_owned(), line: Some(index + 1) };
+                    faults.push((place, format!("{more} for {family}")));
+                }
+            }
         }
         Ok(Finding::of(faults))
     }
@@ -95,6 +106,35 @@ impl Measure for Iptables {
     fn is_late(&self) -> bool {
         true
     }
+}
+
+/// What a line of iptables-save(8) lets in besides answers, errors, leases and these ports.
+fn more(line: &str, allowed: &[(&str, u16)]) -> Option<String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let after = |word: &str| words.windows(2).find(|pair| pair[0] == word).map(|pair| pair[1]);
+    let ours = words.first() == Some(&"-A") && ["INPUT", "HARDTACK"].contains(words.get(1)?);
+    if !ours || after("-j").or_else(|| after("--jump")) != Some("ACCEPT") {
+        return None;
+    }
+    let protocol = after("-p").unwrap_or_default();
+    let states = after("--ctstate").or_else(|| after("--state")).unwrap_or("NEW");
+    let answers = states.split(',').all(|state| ["RELATED", "ESTABLISHED"].contains(&state));
+    let lease = [("67", "68"), ("547", "546")]
+        .into_iter()
+        .any(|(from, to)| after("--sport") == Some(from) && after("--dport") == Some(to));
+    if words.contains(&"!") {
+        return Some("a rule that says what it does not mean lets in the rest".to_owned());
+    }
+    if after("-i") == Some("lo") || protocol.contains("icmp") || answers || lease && protocol == "udp" {
+        return None;
+    }
+    let Some(ports) = after("--dport").or_else(|| after("--dports")) else {
+        return Some("a rule without a port lets in all of them".to_owned());
+    };
+    let is_meant =
+        |port: &str| port.parse().is_ok_and(|port: u16| allowed.contains(&(protocol, port)));
+    let port = ports.split(',').find(|port| !is_meant(port))?;
+    Some(format!("port {port}/{protocol} is open, and no setting says so"))
 }
 
 /// firewalld, where it is the firewall.

@@ -4,12 +4,13 @@ use hardtack_guest::sshd::{self, Config};
 use hardtack_guest::{Set, Stage};
 use hardtack_inspect::facts::Init;
 
+use super::accepts::Allowed;
 use super::network::{self, Sources};
 use super::{Parts, ruleset};
 use crate::bench::root;
 use crate::merged::{names, text};
 use crate::packages::is_spooled;
-use crate::{Bench, Error, View, units};
+use crate::{Bench, Error, Protocol, View, units};
 
 pub(super) const NFT: &str = "/etc/hardtack/firewall.nft";
 pub(super) const V4: &str = "/etc/hardtack/firewall.v4";
@@ -40,6 +41,8 @@ pub(super) enum Backend {
 pub(super) struct Plan {
     pub(super) ports: Vec<u16>,
     pub(super) from: Sources,
+    /// Ports besides SSH's.
+    pub(super) open: Vec<Allowed>,
     /// Interfaces of containers and virtual machines.
     pub(super) bridges: Vec<&'static str>,
     /// Ports that the profile itself sends to.
@@ -49,13 +52,34 @@ pub(super) struct Plan {
 impl Plan {
     fn of(stage: &Stage<'_>, settings: &crate::Settings) -> Result<Self, Error> {
         let log = settings.log_host.as_deref().and_then(|host| host.rsplit_once(':'));
+        let ports = ports(stage)?;
         Ok(Self {
-            ports: ports(stage)?,
-            from: network::read(&settings.ssh_from)?,
+            open: open(settings, &ports)?,
+            from: network::read("fw-ssh-open", &settings.ssh_from)?,
+            ports,
             bridges: bridges(stage)?,
             out: log.and_then(|(_, port)| port.parse().ok()).into_iter().collect(),
         })
     }
+}
+
+/// What the settings open besides SSH.
+pub(super) fn open(settings: &crate::Settings, ssh: &[u16]) -> Result<Vec<Allowed>, Error> {
+    let mut all: Vec<_> = settings.open_ports.iter().collect();
+    all.sort_unstable();
+    let mut open = Vec::new();
+    for one in all {
+        if one.protocol == Protocol::Tcp && ssh.contains(&one.port) {
+            return Err(Error::Refused {
+                rule: "fw-open-ports",
+                what: format!("sshd listens on {}, which `open-ports` names", one.port),
+                hint: "take it out there: `ssh-from` says who may reach SSH".to_owned(),
+            });
+        }
+        let from = network::read("fw-open-ports", &one.from)?;
+        open.push(Allowed { protocol: one.protocol, port: one.port, from });
+    }
+    Ok(open)
 }
 
 fn is_there(stage: &Stage<'_>, path: &str) -> bool {

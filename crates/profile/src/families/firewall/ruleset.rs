@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::Parts;
-use super::network::Networks;
+use super::network::{Networks, Sources};
 use super::plan::Plan;
 
 const HEADER: &str = "# Made by hardtack for a hardening profile; the next build writes it again.\n";
@@ -69,7 +69,16 @@ pub(super) fn nft(parts: Parts, plan: &Plan) -> String {
          \t\tip6 saddr fe80::/10 udp sport 547 udp dport 546 accept\n",
         policy(parts.input)
     );
-    text.push_str(&ssh(plan));
+    text.push_str(&accept("tcp", "$ssh_port", &plan.from, ["@ssh4", "@ssh6"]));
+    for open in &plan.open {
+        let networks = |networks: &Networks| match networks {
+            Networks::Only(only) if !only.is_empty() => format!("{{ {} }}", only.join(", ")),
+            _ => String::new(),
+        };
+        let sets = [networks(&open.from.v4), networks(&open.from.v6)];
+        let port = open.port.to_string();
+        text.push_str(&accept(open.protocol.word(), &port, &open.from, sets.each_ref().map(String::as_str)));
+    }
     if parts.input {
         text.push_str(
             "\t\tlimit rate 5/minute burst 10 packets log prefix \"hardtack-drop \" level info\n\
@@ -112,26 +121,24 @@ pub(super) fn nft(parts: Parts, plan: &Plan) -> String {
     text
 }
 
-fn ssh(plan: &Plan) -> String {
-    if plan.from.is_everybody() {
-        return "\t\ttcp dport $ssh_port ct state new accept\n".to_owned();
+/// The port, from these networks: `sets` names those of each family.
+fn accept(protocol: &str, port: &str, from: &Sources, sets: [&str; 2]) -> String {
+    if from.is_everybody() {
+        return format!("\t\t{protocol} dport {port} ct state new accept\n");
     }
     let family = |word: &str, set: &str, l3: u8, networks: &Networks| match networks {
         Networks::All => {
             // The family alone: nfproto is 2 for IPv4 and 10 for IPv6.
-            format!("\t\tmeta nfproto {l3} tcp dport $ssh_port ct state new accept\n")
+            format!("\t\tmeta nfproto {l3} {protocol} dport {port} ct state new accept\n")
         }
         Networks::Only(only) if only.is_empty() => String::new(),
-        Networks::Only(_) => {
-            format!("\t\t{word} saddr @{set} tcp dport $ssh_port ct state new accept\n")
-        }
+        Networks::Only(_) => format!("\t\t{word} saddr {set} {protocol} dport {port} ct state new accept\n"),
     };
-    family("ip", "ssh4", 2, &plan.from.v4) + &family("ip6", "ssh6", 10, &plan.from.v6)
+    family("ip", sets[0], 2, &from.v4) + &family("ip6", sets[1], 10, &from.v6)
 }
 
 /// /etc/hardtack/firewall.v4 or .v6, loaded with `--noflush`: an own chain that INPUT jumps to.
 pub(super) fn iptables(v6: bool, plan: &Plan) -> String {
-    let networks = if v6 { &plan.from.v6 } else { &plan.from.v4 };
     let (loopback, icmp) = if v6 { ("::1/128", "ipv6-icmp") } else { ("127.0.0.0/8", "icmp") };
     let mut text = HEADER.to_owned();
     let _ = write!(
@@ -159,14 +166,17 @@ pub(super) fn iptables(v6: bool, plan: &Plan) -> String {
              -A HARDTACK -p udp -m udp --sport 67 --dport 68 -j ACCEPT\n"
         );
     }
-    for port in &plan.ports {
-        match networks {
+    let ssh = plan.ports.iter().map(|port| ("tcp", *port, &plan.from));
+    let open = plan.open.iter().map(|open| (open.protocol.word(), open.port, &open.from));
+    for (protocol, port, from) in ssh.chain(open) {
+        let tail = format!("-p {protocol} -m {protocol} --dport {port} -j ACCEPT\n");
+        match if v6 { &from.v6 } else { &from.v4 } {
             Networks::All => {
-                let _ = writeln!(text, "-A HARDTACK -p tcp -m tcp --dport {port} -j ACCEPT");
+                let _ = write!(text, "-A HARDTACK {tail}");
             }
             Networks::Only(only) => {
                 for network in only {
-                    let _ = writeln!(text, "-A HARDTACK -s {network} -p tcp -m tcp --dport {port} -j ACCEPT");
+                    let _ = write!(text, "-A HARDTACK -s {network} {tail}");
                 }
             }
         }

@@ -3,7 +3,7 @@ use hardtack_guest::{MemoryTree, Stage};
 use super::nft::Rules;
 use super::plan::{NFT, ROLL_BACK, ports};
 use crate::testing::{carry_out, look};
-use crate::{Finding, Settings};
+use crate::{Finding, OpenPort, Protocol, Settings};
 
 const STATUS: &str = "Package: openssh-server\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1:9.2p1-2\n\n\
                       Package: nftables\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.0.6-2\n";
@@ -19,6 +19,7 @@ const ALL: &[&str] = &[
     "fw-nft-deny",
     "fw-nft-forward",
     "fw-ssh-open",
+    "fw-open-ports",
     "fw-nft-on",
     "fw-nft-permanent",
     "fw-iptables",
@@ -57,7 +58,7 @@ fn debian_gets_a_firewall_that_reopens() {
     assert!(fails(&before).contains(&"fw-nft-on"));
     assert_eq!(fails(&after), Vec::<&str>::new(), "{after:#?}");
     let word = "it reopens unless somebody says on the machine: hardtack-firewall confirm";
-    assert_eq!(after[12], Finding::FirstBoot(word.to_owned()));
+    assert_eq!(after[13], Finding::FirstBoot(word.to_owned()));
     let count = text(&stage, ROLL_BACK);
     assert!(count.contains("ExecStart=/usr/sbin/hardtack-firewall count 10\n"), "{count}");
     assert!(count.contains("ConditionFileIsExecutable=/usr/sbin/nft\n"), "{count}");
@@ -78,7 +79,7 @@ fn confirmed_in_the_image_it_stays() {
     let tree = debian();
     let settings = Settings { firewall_confirmed: true, ..Settings::default() };
     let (_, after, stage) = carry_out(&tree, &settings, ALL);
-    assert_eq!(after[12], Finding::Pass);
+    assert_eq!(after[13], Finding::Pass);
     assert!(stage.lstat(ROLL_BACK).unwrap().is_none());
     assert!(!text(&stage, "/etc/systemd/system/hardtack-firewall.service").contains("rollback"));
 }
@@ -151,12 +152,20 @@ fn releases_without_nft_get_iptables_in_a_chain_of_our_own() {
             "/var/lib/dpkg/status",
             "Package: iptables\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n",
         );
-    let (before, after, stage) = carry_out(&tree, &from(&["10.0.0.0/8"], Some(5)), ALL);
+    let settings = Settings { firewall_rollback: Some(5), ..opened(&[(Protocol::Udp, 53, &["fd00::/8"])]) };
+    let (before, after, stage) = carry_out(&tree, &settings, ALL);
     assert!(fails(&before).contains(&"fw-iptables"), "{before:#?}");
     assert_eq!(fails(&after), Vec::<&str>::new(), "{after:#?}");
     let v4 = text(&stage, "/etc/hardtack/firewall.v4");
     assert!(v4.contains("-A HARDTACK -s 10.0.0.0/8 -p tcp -m tcp --dport 22 -j ACCEPT\n"), "{v4}");
-    assert!(!text(&stage, "/etc/hardtack/firewall.v6").contains("--dport 22"));
+    let v6 = text(&stage, "/etc/hardtack/firewall.v6");
+    assert!(v6.contains("-A HARDTACK -s fd00::/8 -p udp -m udp --dport 53 -j ACCEPT\n"), "{v6}");
+    assert!(!v6.contains("--dport 22") && !v4.contains("--dport 53"));
+    let [Finding::Fail { why, .. }] = &look(&stage, &from(&["10.0.0.0/8"], None), &["fw-iptables"])[..]
+    else {
+        panic!()
+    };
+    assert_eq!(why[..], ["port 53/udp is open, and no setting says so for IPv6"]);
     assert!(text(&stage, "/etc/init/hardtack-firewall-rollback.conf").contains("count 5\n"));
     assert!(stage.lstat(NFT).unwrap().is_none());
 }
@@ -219,4 +228,111 @@ fn what_no_rule_wants_any_more_is_gone() {
     bench.finish().unwrap();
     let left: Vec<String> = stage.edits().unwrap().iter().map(|edit| edit.path.to_string()).collect();
     assert!(!left.iter().any(|path| path.contains("firewall")), "{left:?}");
+}
+
+fn opened(ports: &[(Protocol, u16, &[&str])]) -> Settings {
+    let open = ports.iter().map(|(protocol, port, from)| OpenPort {
+        protocol: *protocol,
+        port: *port,
+        from: from.iter().map(|&network| network.to_owned()).collect(),
+    });
+    Settings { open_ports: open.collect(), ..from(&["10.0.0.0/8"], None) }
+}
+
+#[test]
+fn ports_that_the_settings_name_are_open_and_no_others() {
+    let tree = debian();
+    let settings =
+        opened(&[(Protocol::Udp, 53, &["10.0.0.0/8", "10.9.0.0/16", "fd00::/8"]), (Protocol::Tcp, 443, &[])]);
+    let (_, after, stage) = carry_out(&tree, &settings, ALL);
+    assert_eq!(fails(&after), Vec::<&str>::new(), "{after:#?}");
+    let rules = text(&stage, NFT);
+    let lines = "\t\ttcp dport 443 ct state new accept\n\
+                 \t\tip saddr { 10.0.0.0/8 } udp dport 53 ct state new accept\n\
+                 \t\tip6 saddr { fd00::/8 } udp dport 53 ct state new accept\n";
+    assert!(rules.contains(lines), "{rules}");
+
+    // Somebody else judges it, who knows of SSH alone, or of fewer networks.
+    for (settings, words) in [
+        (from(&["10.0.0.0/8"], None), "port 443/tcp is open, and no setting says so"),
+        (
+            opened(&[(Protocol::Udp, 53, &["10.0.0.0/16", "fd00::/8"]), (Protocol::Tcp, 443, &[])]),
+            "port 53/udp is open to more networks than the settings say",
+        ),
+        (
+            Settings { ssh_from: vec!["10.0.0.0/9".to_owned()], ..settings },
+            "port 22/tcp is open to more networks than the settings say",
+        ),
+    ] {
+        let [Finding::Fail { why, places }] = &look(&stage, &settings, &["fw-open-ports"])[..] else {
+            panic!("{words}")
+        };
+        assert_eq!((why[0].as_str(), places[0].path.as_str()), (words, NFT));
+    }
+}
+
+#[test]
+fn every_way_to_let_more_in_is_seen() {
+    let judge = |rules: &str| {
+        let text = format!(
+            "define some = {{ 8080, 8081 }}\ntable inet a {{\n set all {{ type ipv4_addr; flags interval; \
+             elements = {{ 0.0.0.0/0 }} }}\n set later {{ type ipv4_addr; flags dynamic; }}\n \
+             chain sub {{ tcp dport 25 accept; }}\n chain ssh {{ accept }}\n chain input {{\n \
+             type filter hook input priority 0; policy drop;\n iifname \"lo\" accept\n \
+             ct state established,related accept\n ip saddr 10.0.0.0/8 tcp dport 22 accept\n {rules}\n }}\n}}\n"
+        );
+        let tree = debian().file(NFT, &text);
+        look(&Stage::new(&tree), &from(&["10.0.0.0/8"], None), &["fw-open-ports"]).remove(0)
+    };
+    for rules in [
+        "",
+        "tcp dport 23 drop",
+        "icmp type echo-request limit rate 10/second accept",
+        "meta l4proto { icmp, ipv6-icmp } accept",
+        "ip saddr 10.1.0.0/16 tcp dport { 22 } counter log prefix \"accept all\" accept",
+        "udp sport 67 udp dport 68 accept",
+        "ip saddr 10.0.0.0/8 tcp dport ssh jump ssh",
+        "tcp dport 99 log prefix \"no accept here\" reject",
+    ] {
+        assert_eq!(judge(rules), Finding::Pass, "{rules}");
+    }
+    for rules in [
+        "accept",
+        "counter accept comment \"lo\"",
+        "iifname \"eth0\" accept",
+        "ip saddr 192.0.2.1 accept",
+        "tcp dport 80 accept",
+        "tcp dport != 80 accept",
+        "tcp dport 20-22 accept",
+        "tcp dport { 22, https } accept",
+        "tcp dport $some accept",
+        "tcp dport 22 accept",
+        "meta nfproto ipv4 tcp dport 22 accept",
+        "ip saddr @all tcp dport 22 accept",
+        "ip saddr @later tcp dport 22 accept",
+        "ip saddr @nowhere tcp dport 22 accept",
+        "ip saddr 10.0.0.0-11.0.0.0 tcp dport 22 accept",
+        "ip6 saddr fd00::/8 tcp dport 22 accept",
+        "ip saddr 10.0.0.0/8 udp dport 22 accept",
+        "ip saddr 10.0.0.0/8 meta l4proto { tcp, udp } th dport 22 accept",
+        "ct state new,established accept",
+        "ct state != invalid accept",
+        "udp dport 68 accept",
+        "jump sub",
+        "tcp dport vmap { 80 : accept, 443 : drop }",
+        "tcp sport 22 accept",
+    ] {
+        assert!(matches!(judge(rules), Finding::Fail { .. }), "{rules}: {:?}", judge(rules));
+    }
+}
+
+#[test]
+fn ports_of_sshd_are_no_other_ports() {
+    let tree = debian();
+    let mut stage = Stage::new(&tree);
+    let settings = opened(&[(Protocol::Tcp, 22, &[])]);
+    let mut bench = crate::Bench::new(&mut stage, &settings, 0, &[]);
+    crate::rule("fw-nft-table").unwrap().measure.apply(&mut bench).unwrap();
+    let error = bench.finish().unwrap_err();
+    assert!(matches!(error, crate::Error::Refused { rule: "fw-open-ports", .. }), "{error}");
 }

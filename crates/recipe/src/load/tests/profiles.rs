@@ -29,6 +29,24 @@ fn exceptions_go_by_name_or_number() {
 }
 
 #[test]
+fn ports_besides_ssh_s_are_numbers_or_mappings() {
+    let text = "recipe: 1\nprofile:\n  name: cis-1\n  tailoring: web-server\n  \
+                open-ports: [443, {port: 443, protocol: udp}, {port: 53, from: 10.0.0.0/8}]\n";
+    let profile = read(text).unwrap().profile.unwrap();
+    let open: Vec<_> =
+        profile.settings.open_ports.iter().map(|one| (one.port, one.protocol.word())).collect();
+    assert_eq!(open, [(443, "tcp"), (443, "udp"), (53, "tcp")]);
+    assert_eq!(profile.settings.open_ports[2].from, ["10.0.0.0/8"]);
+    // Then nothing else is let in, whatever the tailoring leaves out.
+    let left_out = |profile: &hardtack_profile::Profile| {
+        profile.selected(false).any(|(rule, reason)| rule.id == "fw-nft-deny" && reason.is_some())
+    };
+    assert!(!left_out(&profile));
+    let text = "recipe: 1\nprofile: {name: cis-1, tailoring: web-server}\n";
+    assert!(left_out(&read(text).unwrap().profile.unwrap()));
+}
+
+#[test]
 fn a_number_stands_for_all_of_its_controls() {
     let text =
         "recipe: 1\nprofile: {name: cis-1, exceptions: [{control: 1.5.3, reason: cores are read here}]}\n";
@@ -43,6 +61,13 @@ fn what_nobody_can_do_is_told_before_any_image() {
         ("enforce: boot-password", "cannot be enforced without a password"),
         ("ssh-from: 10.0.0.1/8", "is no network"),
         ("ssh-from: []", "names no network"),
+        ("open-ports: [{protocol: udp}]", "needs the key `port`"),
+        ("open-ports: 0", "from 1 to 65535"),
+        ("open-ports: [{port: 53, protocol: sctp}]", "takes `tcp` or `udp`"),
+        ("open-ports: [{port: 53, from: 10.0.0.1/8}]", "recipe.yaml:4:33"),
+        ("open-ports: [{port: 53, from: []}]", "`from` names no network"),
+        ("open-ports: [443, {port: 443, protocol: tcp}]", "recipe.yaml:4:21"),
+        ("open-ports: [{port: 53, to: 10.0.0.0/8}]", "`to`"),
         ("ssh-group: \"a b\"", "takes the name of a group"),
         ("time-servers: \"bad name\"", "names or addresses"),
         ("log-host: loghost", "a host and a port"),
