@@ -1,8 +1,9 @@
 //! Configurations that lie in several directories and are read as one.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use hardtack_guest::{FileType, Stage};
+use hardtack_guest::{Error as Guest, FileType, Stage};
 
 use crate::Error;
 
@@ -43,14 +44,59 @@ pub(crate) fn files(stage: &Stage<'_>, directories: &[&str], suffix: &str) -> Re
 /// No configuration is longer.
 const LIMIT: u64 = 8 << 20;
 
+thread_local! {
+    /// What [`text`] could not look at although its service would read it. Rules look at hundreds of files, and most of them
+    /// take one that is not there for what it is; so it is kept here, and [`crate::check`] asks after each rule.
+    static UNREAD: RefCell<BTreeMap<String, String>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// So many files are told.
+const MOST_UNREAD: usize = 16;
+
+/// A file that a rule could not look at, and why.
+pub(crate) fn overlooked(path: &str, why: impl Into<String>) {
+    UNREAD.with_borrow_mut(|unread| {
+        if unread.len() < MOST_UNREAD {
+            unread.entry(path.to_owned()).or_insert_with(|| why.into());
+        }
+    });
+}
+
+/// What could not be looked at since somebody asked last: path, and why.
+pub(crate) fn unread() -> Vec<(String, String)> {
+    UNREAD.with_borrow_mut(|unread| std::mem::take(unread).into_iter().collect())
+}
+
 /// The text of a file to look at, if it is one and can be read: a link to /dev/null masks it. Letters of another encoding
 /// hide nothing; who writes it back reads it by [`Stage::read_text`].
 pub(crate) fn text(stage: &Stage<'_>, path: &str) -> Option<String> {
-    let bytes = stage.read_limited(path, LIMIT).ok().flatten()?;
+    let bytes = bytes(stage, path, LIMIT)?;
     Some(
         String::from_utf8(bytes)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
     )
+}
+
+/// The same as bytes; longer ones are not looked at, and told.
+pub(crate) fn bytes(stage: &Stage<'_>, path: &str, limit: u64) -> Option<Vec<u8>> {
+    match stage.read_limited(path, limit) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let is_hidden = match &error {
+                Guest::TooLarge { .. } => true,
+                // A directory among the files of a directory is nobody's; one in the place of a file of /etc is a fault.
+                Guest::WrongType { path: at, found, .. } => match *found {
+                    "a directory" => path.strip_prefix("/etc/").is_some_and(|name| !name.contains('/')),
+                    _ => at.as_str() != "/dev/null",
+                },
+                _ => false,
+            };
+            if is_hidden {
+                overlooked(path, error.to_string());
+            }
+            None
+        }
+    }
 }
 
 /// The same where nothing may be left out: a file that its service reads and we cannot is an error. `None` where there is none, or
@@ -58,7 +104,11 @@ pub(crate) fn text(stage: &Stage<'_>, path: &str) -> Option<String> {
 pub(crate) fn whole(stage: &Stage<'_>, path: &str) -> Result<Option<String>, Error> {
     match stage.stat(path)? {
         None => return Ok(None),
-        Some(there) if there.kind != FileType::Regular => return Ok(None),
+        Some(there) if there.kind != FileType::Regular => {
+            // Told where it is more than a directory or a mask.
+            let _ = bytes(stage, path, 0);
+            return Ok(None);
+        }
         Some(_) => {}
     }
     let bytes = stage.read_limited(path, LIMIT)?;

@@ -3,7 +3,7 @@
 use hardtack_guest::{Error as Guest, Stage};
 use hardtack_report::{Control, Outcome, Place};
 
-use crate::{Bench, Error, Finding, Newcomer, Profile, Rule, View};
+use crate::{Bench, Error, Finding, Newcomer, Profile, Rule, View, merged};
 
 const HELP: &str = "a recipe with the key profile brings an image there (hardtack build), or makes an exception with a reason";
 
@@ -74,34 +74,66 @@ pub fn apply(
 /// # Errors
 /// The image cannot be read.
 pub fn check(profile: &Profile, stage: &Stage<'_>) -> Result<Vec<Judged>, Error> {
-    let view = View::new(stage, &profile.settings)?;
+    let view = View::judging(stage, &profile.settings)?;
     let mut judged = Vec::new();
+    merged::unread();
     for (rule, exception) in profile.selected(view.is_ubuntu()) {
         let finding = match exception {
             Some(reason) => Finding::Exception(reason.to_owned()),
-            None => rule.measure.check(&view).or_else(unread)?,
+            None => doubted(rule.measure.check(&view).or_else(unread)?, merged::unread()),
         };
         judged.push(Judged { rule, finding });
     }
     Ok(judged)
 }
 
+/// A finding that was come to without some file is none: what is in the file may say otherwise.
+fn doubted(finding: Finding, missed: Vec<(String, String)>) -> Finding {
+    if missed.is_empty() {
+        return finding;
+    }
+    let (mut why, mut places) = match finding {
+        Finding::Fail { why, places } => (why, places),
+        // It is left alone whatever the file says.
+        Finding::Exception(why) => return Finding::Exception(why),
+        Finding::Pass | Finding::NotApplicable(_) | Finding::FirstBoot(_) => (Vec::new(), Vec::new()),
+    };
+    for (path, what) in missed {
+        why.push(format!("cannot be judged: {what}"));
+        places.push(Place::file(path));
+    }
+    Finding::Fail { why, places }
+}
+
 /// A file that cannot be looked at is a fault of the rule that needs it, and says nothing of the others. A disk or a
 /// file system that cannot be read is one of all of them.
 fn unread(error: Error) -> Result<Finding, Error> {
     let what = error.to_string();
-    let place = match &error {
-        Error::Guest(source) => match source {
-            Guest::WrongType { path, .. }
-            | Guest::Missing { path }
-            | Guest::LinkLoop { path }
-            | Guest::TooLarge { path, .. } => Place::file(path.as_str()),
-            Guest::Content { path, line, .. } => Place { path: path.as_str().to_owned(), line: *line },
-            _ => return Err(error),
-        },
-        Error::Refused { .. } => return Ok(Finding::fail(what)),
-    };
-    Ok(Finding::Fail { why: vec![what], places: vec![place] })
+    match (&error, place(&error)) {
+        (_, Some(place)) => Ok(Finding::Fail { why: vec![what], places: vec![place] }),
+        (Error::Refused { .. }, None) => Ok(Finding::fail(what)),
+        (Error::Guest(_), None) => Err(error),
+    }
+}
+
+/// The file that is at fault, if it is one.
+pub(crate) fn place(error: &Error) -> Option<Place> {
+    let Error::Guest(source) = error else { return None };
+    match source {
+        Guest::WrongType { path, .. }
+        | Guest::Missing { path }
+        | Guest::LinkLoop { path }
+        | Guest::TooLarge { path, .. } => Some(Place::file(path.as_str())),
+        Guest::Content { path, line, .. } => Some(Place { path: path.as_str().to_owned(), line: *line }),
+        // "/var/lib/dpkg/status:12: what is wrong there"
+        Guest::Refused(what) if what.starts_with('/') => {
+            let (place, _) = what.split_once(": ")?;
+            let (path, line) = place.rsplit_once(':').unwrap_or((place, ""));
+            let is_file = !path.contains(char::is_whitespace);
+            is_file.then(|| Place { path: path.to_owned(), line: line.parse().ok() })
+        }
+        _ => None,
+    }
 }
 
 /// A judgement as reports tell it.
@@ -130,22 +162,4 @@ pub fn control(profile: &Profile, judged: &Judged) -> Control {
 }
 
 #[cfg(test)]
-mod tests {
-    use hardtack_guest::{Error as Guest, GuestPath};
-
-    use super::unread;
-    use crate::{Error, Finding};
-
-    #[test]
-    fn a_file_that_cannot_be_read_fails_its_rule_alone() {
-        let path = GuestPath::new("/etc/issue");
-        let found = unread(Error::Guest(Guest::LinkLoop { path: path.clone() }));
-        let Ok(Finding::Fail { why, places }) = found else { panic!("{found:?}") };
-        assert_eq!(why, ["/etc/issue: too many levels of symbolic links"]);
-        assert_eq!((places[0].path.as_str(), places[0].line), ("/etc/issue", None));
-        let content = Guest::Content { path, line: Some(3), what: "no key".to_owned() };
-        let found = unread(Error::Guest(content));
-        assert!(matches!(found, Ok(Finding::Fail { places, .. }) if places[0].line == Some(3)));
-        assert!(unread(Error::Guest(Guest::Refused("no file system".to_owned()))).is_err());
-    }
-}
+mod tests;

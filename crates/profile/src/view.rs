@@ -4,12 +4,14 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use hardtack_guest::Stage;
-use hardtack_guest::dpkg::Database;
-use hardtack_inspect::facts::Facts;
+use hardtack_guest::dpkg::status::STATUS_FILE;
+use hardtack_guest::dpkg::{Database, Version};
+use hardtack_inspect::facts::{Facts, NoDatabase};
 
 use crate::families::permissions::Seen;
 use crate::first_boot::Record;
-use crate::{Error, Finding, Settings};
+use crate::run::place;
+use crate::{Error, Finding, Settings, merged};
 
 /// What a rule looks at.
 pub struct View<'a> {
@@ -20,6 +22,8 @@ pub struct View<'a> {
     /// What the rules are told.
     pub settings: &'a Settings,
     record: Record,
+    /// Why the package database cannot be read, though there is one.
+    damage: Option<String>,
     /// What a walk through all files has found, once somebody asked.
     pub(crate) seen: OnceCell<Seen>,
 }
@@ -33,6 +37,18 @@ impl<'a> View<'a> {
         Self::with_packages(stage, settings, Facts::packages(stage)?)
     }
 
+    /// The same for judging: with a package database that is damaged the rules that ask it fail, and no others.
+    pub(crate) fn judging(stage: &'a Stage<'a>, settings: &'a Settings) -> Result<Self, Error> {
+        let (packages, damage) = match Facts::packages(stage).map_err(Error::from) {
+            Ok(packages) => (packages, None),
+            Err(error) => match place(&error) {
+                Some(_) => (None, Some(error.to_string())),
+                None => return Err(error),
+            },
+        };
+        Ok(Self { damage, ..Self::with_packages(stage, settings, packages)? })
+    }
+
     /// The same with the package database, which no rule changes.
     pub(crate) fn with_packages(
         stage: &'a Stage<'a>,
@@ -44,6 +60,7 @@ impl<'a> View<'a> {
             facts: Facts::with_packages(stage, packages)?,
             settings,
             record: Record::read(stage)?,
+            damage: None,
             seen: OnceCell::new(),
         })
     }
@@ -54,16 +71,28 @@ impl<'a> View<'a> {
         self.facts.os.as_deref() == Some("ubuntu") || self.facts.like.iter().any(|like| like == "ubuntu")
     }
 
+    /// The version of a package that is unpacked, whatever its architecture.
+    ///
+    /// # Errors
+    /// The image has no database of dpkg.
+    pub fn package(&self, name: &str) -> Result<Option<&Version>, NoDatabase> {
+        if let Some(damage) = &self.damage {
+            merged::overlooked(STATUS_FILE, damage);
+            return Ok(None);
+        }
+        self.facts.package(name)
+    }
+
     /// The package is unpacked, whatever its architecture. An image without a package database has none.
     #[must_use]
     pub fn has_package(&self, name: &str) -> bool {
-        matches!(self.facts.package(name), Ok(Some(_)))
+        matches!(self.package(name), Ok(Some(_)))
     }
 
     /// The image has a database of dpkg.
     #[must_use]
     pub fn has_dpkg(&self) -> bool {
-        self.facts.package("dpkg").is_ok()
+        self.package("dpkg").is_ok()
     }
 
     /// The finding for what the first boot does or looks at under the name of `rule`: what it kept if it was, else

@@ -288,6 +288,8 @@ impl Entry {
             .ok_or_else(|| wrong(format!("package {name} has the Status {status:?}")))?;
         let package = match stanza.get("Version") {
             Some(_) => Some(Package::from_stanza(&stanza, STATUS_FILE)?),
+            // dpkg takes none of it, either; as one that is not there it would be overlooked.
+            None if state.is_unpacked() => return Err(wrong(format!("package {name} has no Version"))),
             None => None,
         };
         let mut raw = raw.to_vec();

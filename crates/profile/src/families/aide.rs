@@ -27,7 +27,7 @@ const PACKAGES: Wanted = Wanted(&["aide", "aide-common"]);
 /// Whether the image's database is made here: the first numbers of the versions whose format was compared with what the
 /// real program writes.
 fn is_known(view: &View<'_>) -> bool {
-    let text = view.facts.package("aide").ok().flatten().map(ToString::to_string).unwrap_or_default();
+    let text = view.package("aide").ok().flatten().map(ToString::to_string).unwrap_or_default();
     text.starts_with("0.18.") || text.starts_with("0.19.")
 }
 

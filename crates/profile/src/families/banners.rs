@@ -74,7 +74,7 @@ impl Measure for Banner {
 
 /// By which names the image's system would be told.
 fn systems(stage: &Stage<'_>) -> Result<Vec<String>, Error> {
-    let facts = hardtack_inspect::facts::Facts::read(stage)?;
+    let facts = hardtack_inspect::facts::Facts::with_packages(stage, None)?;
     Ok(facts.os.into_iter().collect())
 }
 

@@ -91,7 +91,7 @@ fn pty(sudoers: &Sudoers, _: &Stage<'_>, view: &View<'_>) -> Vec<(Place, String)
         .map(|one| fault(one, "use_pty is switched off for some"))
         .collect();
     let new = Version::parse(PTY_BY_DEFAULT).ok();
-    let by_default = matches!((view.facts.package("sudo"), new), (Ok(Some(have)), Some(new)) if *have >= new);
+    let by_default = matches!((view.package("sudo"), new), (Ok(Some(have)), Some(new)) if *have >= new);
     match sudoers.global("use_pty") {
         Some(one) if one.value.is_none() => faults.push(fault(one, "use_pty is switched off")),
         None if !by_default => faults.push((Place::file(MAIN), "use_pty is set nowhere".to_owned())),

@@ -111,7 +111,7 @@ impl Audit {
             files.push(format!("{ETC}/audit.rules"));
         }
         for path in files {
-            let Some(bytes) = stage.read_limited(&path, FILE_LIMIT).ok().flatten() else { continue };
+            let Some(bytes) = crate::merged::bytes(stage, &path, FILE_LIMIT) else { continue };
             for (index, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
                 let line = line.trim();
                 if let Some(value) = line.strip_prefix("-e") {

@@ -90,7 +90,7 @@ impl Lines {
 
 /// As the image's auditctl reads it.
 fn spelled(lines: Vec<String>, view: &View<'_>) -> Vec<String> {
-    let old = match (view.facts.package("auditd"), Version::parse(READS_UNSET)) {
+    let old = match (view.package("auditd"), Version::parse(READS_UNSET)) {
         (Ok(Some(version)), Ok(first)) => *version < first,
         _ => false,
     };

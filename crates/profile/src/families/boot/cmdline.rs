@@ -49,6 +49,16 @@ impl Measure for Words {
         if boot.entries.is_empty() && edited.refused.is_empty() && edited.entries.is_empty() {
             return Ok(Finding::NotApplicable("nothing in the image starts a kernel".to_owned()));
         }
+        let no_kernel = !boot.entries.is_empty() && boot.entries.iter().all(|entry| entry.kernel.is_none());
+        if no_kernel && edited.refused.iter().all(|refused| !refused.why.can_boot()) {
+            let faults = boot.entries.iter().map(|entry| {
+                (
+                    place(entry),
+                    format!("{:?}: its kernel {} is not in the image", entry.title, entry.kernel_name),
+                )
+            });
+            return Ok(Finding::of(faults.collect()));
+        }
         let mut faults = Vec::new();
         for entry in boot.entries.iter().filter(|entry| entry.kernel.is_some()) {
             if edited.refused.iter().any(|refused| refused.origin == entry.origin) {
@@ -73,8 +83,20 @@ impl Measure for Words {
         if !faults.is_empty() {
             return Ok(Finding::of(faults));
         }
-        let left: Vec<String> =
-            edited.refused.iter().filter(|refused| refused.why.can_boot()).map(ToString::to_string).collect();
+        // An entry whose kernel is not there cannot be started, as far as this image goes.
+        let gone = |origin: &str| {
+            boot.entries.iter().any(|entry| {
+                entry.origin == origin
+                    && entry.kernel.is_none()
+                    && !self.words.iter().all(|word| has(entry, word))
+            })
+        };
+        let left: Vec<String> = edited
+            .refused
+            .iter()
+            .filter(|refused| refused.why.can_boot() || gone(&refused.origin))
+            .map(ToString::to_string)
+            .collect();
         Ok(if left.is_empty() { Finding::Pass } else { Finding::Exception(left.join("; ")) })
     }
 }

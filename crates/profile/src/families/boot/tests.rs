@@ -76,6 +76,21 @@ fn a_menu_that_the_next_kernel_loses_does_not_pass() {
 }
 
 #[test]
+fn an_entry_whose_kernel_is_missing_is_named() {
+    let menu = MENU
+        .replace("linux /boot/vmlinuz-6 root=/dev/vda1 ro single", "linux /boot/vmlinuz-5 root=/dev/vda1 ro");
+    let tree = debian().file("/boot/grub/grub.cfg", &menu);
+    let (_, after, _) = carry_out(&tree, &Settings::default(), &["cmd-apparmor"]);
+    let Finding::Exception(why) = &after[0] else { panic!("{after:?}") };
+    assert!(why.contains("its kernel /boot/vmlinuz-5 is not in the image"), "{why}");
+    // None at all: nobody knows what starts.
+    let tree = debian().file("/boot/grub/grub.cfg", menu.replace("vmlinuz-6", "vmlinuz-4"));
+    let found = look(&hardtack_guest::Stage::new(&tree), &Settings::default(), &["cmd-apparmor"]);
+    let Finding::Fail { why, .. } = &found[0] else { panic!("{found:?}") };
+    assert_eq!(why[0], "\"Debian\": its kernel /boot/vmlinuz-4 is not in the image");
+}
+
+#[test]
 fn a_unified_image_is_named() {
     let tree = MemoryTree::new();
     let stage = hardtack_guest::Stage::new(&tree);

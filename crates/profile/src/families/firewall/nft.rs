@@ -4,7 +4,7 @@ use hardtack_guest::Stage;
 use hardtack_report::Place;
 
 use crate::Error;
-use crate::merged::names;
+use crate::merged::{self, names};
 
 /// Longer files, more files and more statements are not looked at.
 const FILE_LIMIT: u64 = 1 << 20;
@@ -94,9 +94,10 @@ impl Rules {
     fn file(&mut self, stage: &Stage<'_>, path: &str, depth: usize) -> Result<(), Error> {
         self.files += 1;
         if depth > MOST_DEPTH || self.files > MOST_FILES {
+            merged::overlooked(path, format!("{path}: files include each other without end"));
             return Ok(());
         }
-        let Some(bytes) = stage.read_limited(path, FILE_LIMIT).ok().flatten() else { return Ok(()) };
+        let Some(bytes) = merged::bytes(stage, path, FILE_LIMIT) else { return Ok(()) };
         for include in self.text(path, &String::from_utf8_lossy(&bytes)) {
             let path = if include.starts_with('/') { include } else { format!("/etc/{include}") };
             match path.rsplit_once("/*") {
@@ -187,7 +188,11 @@ impl Rules {
     ) {
         let text = std::mem::take(statement).split_whitespace().collect::<Vec<_>>().join(" ");
         self.statements += 1;
-        if text.is_empty() || self.statements > MOST_STATEMENTS {
+        if self.statements > MOST_STATEMENTS {
+            merged::overlooked(path, format!("{path}: more than {MOST_STATEMENTS} statements"));
+            return;
+        }
+        if text.is_empty() {
             return;
         }
         let place = Place { path: path.to_owned(), line: Some(line) };

@@ -131,8 +131,7 @@ fn more(line: &str, allowed: &[(&str, u16)]) -> Option<String> {
     let Some(ports) = after("--dport").or_else(|| after("--dports")) else {
         return Some("a rule without a port lets in all of them".to_owned());
     };
-    let is_meant =
-        |port: &str| port.parse().is_ok_and(|port: u16| allowed.contains(&(protocol, port)));
+    let is_meant = |port: &str| port.parse().is_ok_and(|port: u16| allowed.contains(&(protocol, port)));
     let port = ports.split(',').find(|port| !is_meant(port))?;
     Some(format!("port {port}/{protocol} is open, and no setting says so"))
 }

@@ -154,7 +154,7 @@ fn said(view: &View<'_>, maker: Maker, key: &str) -> Result<Option<Assignment>, 
 /// By the library's version, where dpkg knows it; what will come is newer.
 fn reads_drop_ins(view: &View<'_>) -> bool {
     let since = Version::parse(DROP_INS_SINCE).ok();
-    match (view.facts.package("libpwquality1"), since) {
+    match (view.package("libpwquality1"), since) {
         (Ok(Some(version)), Some(since)) => *version >= since,
         _ => true,
     }

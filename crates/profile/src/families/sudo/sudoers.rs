@@ -1,6 +1,6 @@
 //! /etc/sudoers and what it includes, as sudo reads it (sudoers(5)).
 
-use hardtack_guest::Stage;
+use hardtack_guest::{GuestPath, Stage};
 use hardtack_report::Place;
 
 use crate::Error;
@@ -41,7 +41,7 @@ struct Line {
 }
 
 impl Sudoers {
-    /// Reads all of it; a file that is no text is passed over as one that sudo would refuse.
+    /// Reads all of it. A file that is no text is an error.
     pub(super) fn read(stage: &Stage<'_>) -> Result<Self, Error> {
         let mut all = Self::default();
         all.file(stage, MAIN, 0)?;
@@ -57,6 +57,18 @@ impl Sudoers {
             self.faults.push((Place::file(path), "cannot be read as text, or is not there".to_owned()));
             return Ok(());
         };
+        // sudo takes none of it, or what follows the garbage, by its version: nobody knows which.
+        let is_garbage = |c: char| c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{c}');
+        if let Some(at) = text.find(is_garbage) {
+            let line = text[..at].matches('\n').count() + 1;
+            let what = "is no text that sudo reads".to_owned();
+            return Err(hardtack_guest::Error::Content {
+                path: GuestPath::new(path),
+                line: Some(line),
+                what,
+            }
+            .into());
+        }
         self.files.push(path.to_owned());
         for line in joined(&text) {
             let place = Place { path: path.to_owned(), line: Some(line.number) };

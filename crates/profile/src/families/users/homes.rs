@@ -183,7 +183,7 @@ impl Measure for Keys {
 
 /// The lines of keys, with their numbers.
 fn keys(stage: &Stage<'_>, path: &str) -> Vec<(usize, String)> {
-    let bytes = stage.read_limited(path, KEYS_LIMIT).ok().flatten().unwrap_or_default();
+    let bytes = merged::bytes(stage, path, KEYS_LIMIT).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim().to_owned()));
     lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).collect()
