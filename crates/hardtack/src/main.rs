@@ -7,6 +7,7 @@
 
 mod agent_file;
 mod args;
+mod cache_place;
 mod document;
 mod environment;
 mod error;

@@ -39,11 +39,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("publish", &["disk", "partition", "bundle", "cloud", "guest", "local"]),
     ("launch", &["disk", "cloud", "local", "publish", "yaml", "userdata", "credentials"]),
     ("audit", &["cloud"]),
+    ("cache", &["disk", "cloud"]),
     (
         "hardtack",
         &[
             "disk",
             "bundle",
+            "cache",
             "cloud",
             "local",
             "publish",

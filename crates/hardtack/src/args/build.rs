@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::set::pair;
 use super::size::disk_size;
-use super::{AccelName, SourceArgs, SupplyArgs, TargetArgs};
+use super::{AccelName, CacheWhere, SourceArgs, SupplyArgs, TargetArgs};
 
 const EXAMPLE: &str = "\
 Examples:
@@ -17,6 +17,7 @@ Examples:
   hardtack build recipe.yaml --source base.raw --plan --json   # the same for programs
   hardtack build recipe.yaml --source base.raw --output web.qcow2 --set name=web
   hardtack build recipe.yaml --source base.qcow2 --output done.qcow2 --settle   # no work left for launches
+  hardtack build recipe.yaml --source base.qcow2 --output hard.qcow2 --cache ~/.cache/hardtack/builds
   hardtack build matrix.yaml                                   # each row of the recipe's matrix
 
 From qcow2 to qcow2, clusters without a change are taken over as they are stored. What the edits gave
@@ -41,6 +42,7 @@ pub(crate) struct BuildArgs {
     pub(crate) recipe: PathBuf,
 
     /// The image to start from: qcow2, raw, VMDK or VHD, also compressed or in an archive. It is only read.
+    /// sha256:DIGEST is one that lies in the cache.
     /// Without it and --output, each row of the recipe's matrix is built.
     #[arg(long, short, value_name = "IMAGE")]
     pub(crate) source: Option<PathBuf>,
@@ -89,6 +91,10 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_name = "PATH")]
     pub(crate) agent: Option<PathBuf>,
 
+    /// Use no cache, whatever HARDTACK_BUILD_CACHE says.
+    #[arg(long, conflicts_with = "cache")]
+    pub(crate) no_cache: bool,
+
     // Last: their headings would go on over the options behind them.
     /// Packages from repositories.
     #[command(flatten)]
@@ -97,6 +103,10 @@ pub(crate) struct BuildArgs {
     /// How the source is opened.
     #[command(flatten)]
     pub(crate) open: SourceArgs,
+
+    /// Builds that were done before.
+    #[command(flatten)]
+    pub(crate) cache: CacheWhere,
 
     /// How the output is written.
     #[command(flatten)]

@@ -3,6 +3,7 @@
 mod audit;
 mod build;
 mod bundle;
+mod cache;
 mod console;
 mod convert;
 mod customize;
@@ -43,6 +44,9 @@ pub(crate) use audit::{AuditArgs, AuditFormat, AuditPart, FailOn};
 pub(crate) use build::BuildArgs;
 pub(crate) use bundle::{
     AccountArgs, Architecture, BundleArgs, FilesArgs, ForeignArgs, GzipName, KeysArgs, PackingArgs,
+};
+pub(crate) use cache::{
+    CacheAddArgs, CacheArgs, CacheListArgs, CachePruneArgs, CacheVerb, CacheVerifyArgs, CacheWhere,
 };
 pub(crate) use console::ConsoleArgs;
 pub(crate) use convert::ConvertArgs;
@@ -107,6 +111,8 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Harden an image: apply a recipe to a copy of it.
     Build(BuildArgs),
+    /// Look after a cache of sources and finished builds.
+    Cache(CacheArgs),
     /// Write a disk in another format, out of whatever it is packed in.
     Convert(ConvertArgs),
     /// Make a bundle of an image, for the instance store of Eucalyptus or EC2.

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use hardtack_guest::{Edit, Stage};
 use hardtack_recipe::{Facts, Note, Options, Plan, Recipe, Surroundings, Weight};
 use hardtack_recipe::{WaysIn, redact, stage_and_judge};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
+use super::cached::{Cache, by_digest};
 use super::settle::Booted;
 use super::written::Written;
 use super::{matrix, plan, settle};
@@ -18,7 +19,7 @@ use crate::error::CliError;
 use crate::image::{Finished, Image};
 use crate::provenance::{Record, Recorder, Taken};
 use crate::source::Input;
-use crate::{supply, talk, target};
+use crate::{provenance, supply, talk, target};
 
 /// Builds, or with `--plan` tells what a build would change.
 pub(crate) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
@@ -41,9 +42,28 @@ pub(super) fn one(
     source: &Path,
     output: Option<&Path>,
 ) -> Result<u8, CliError> {
-    let recorded = output.is_some() && !arguments.plan && !arguments.no_provenance;
-    let record = recorded.then(|| Record::begin("build", source)).transpose()?;
-    let input = Input::open(source, &arguments.open, output)?;
+    let building = output.filter(|_| !arguments.plan);
+    let digest = by_digest(source)?;
+    let mut cache = Cache::open(arguments, building.is_some(), digest.is_some())?;
+    if let Some(output) = building {
+        cache.identify(arguments, written, early, source, output)?;
+        if let Some(code) = cache.serve(arguments, written, output)? {
+            return Ok(code);
+        }
+    }
+    talk::begin_to_keep();
+    // What is cached has its record, whether this build is to write one or not.
+    let recorded = building.is_some() && (!arguments.no_provenance || cache.is_on());
+    let input = match digest {
+        Some(digest) => cache.source(digest, arguments, output)?,
+        None => Input::open(source, &arguments.open, output)?,
+    };
+    let record = match cache.sources() {
+        _ if !recorded => None,
+        Some(sources) => Some(Record::known("build", sources)),
+        None => Some(Record::begin("build", source)?),
+    };
+    let sources_known = cache.sources().is_some();
     let image = open_image(input, arguments.grow)?;
     let supply = supply::open(&arguments.supply)?;
     let taken = Arc::new(Taken::new(supply.clone()));
@@ -75,7 +95,9 @@ pub(super) fn one(
     };
     let record = match record {
         Some(mut record) => {
-            record.backing(&backing.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+            if !sources_known {
+                record.backing(&backing.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+            }
             record.file("recipe", written.path)?;
             if let Some(recorder) = written.recorder {
                 record.files_of(recorder);
@@ -104,9 +126,15 @@ pub(super) fn one(
         }
         None => None,
     };
-    let code = build(image, &edits, output, told, arguments, record)?;
+    let (report, record) = build(image, &edits, output, told, arguments, record)?;
     supply::finish(&supply)?;
-    Ok(code)
+    cache.keep(&report, record.as_ref(), arguments, written, &taken, output);
+    let recorded = match record.filter(|_| !arguments.no_provenance) {
+        Some(record) => Some((provenance::write_beside(output, &record.text)?, record.digest)),
+        None => None,
+    };
+    cache.tell(&report, output, recorded.as_ref(), arguments.json)?;
+    Ok(0)
 }
 
 /// Stages what the recipe asks for, lets `look` see the plan, and gives the edits. What is to be said of it is handed
@@ -221,44 +249,70 @@ fn build(
     Told { changes, ways_in }: Told,
     arguments: &BuildArgs,
     record: Option<Record>,
-) -> Result<u8, CliError> {
+) -> Result<(Report, Option<provenance::Told>), CliError> {
     let epoch = image.epoch;
     let finished = image.write(edits, output, &arguments.target)?;
-    let recorded = record.map(|record| record.write_beside(output, epoch)).transpose()?;
+    let record = record.map(|record| record.finish(output, epoch)).transpose()?;
     let Finished { written, format, confirmation, left_out } = finished;
     for unread in &confirmation.unread {
         talk::note(&format!("not read back by a second implementation: {unread}"));
     }
-    let mut out = std::io::stdout().lock();
-    let told = if arguments.json {
-        let result = json!({
-            "output": output.display().to_string(),
-            "format": format.name(),
-            "virtual_size": written.virtual_size,
-            "file_size": written.file_size,
-            "data": written.data,
-            "left_out": left_out,
-            "changes": changes,
-            "confirmed": confirmation.confirmed,
-            "unconfirmed": confirmation.unread,
-            "provenance": recorded.as_ref().map(|(path, _)| path.display().to_string()),
-            "sha256": recorded.as_ref().map(|(_, digest)| digest),
-            "ways_in": ways_in,
-        });
-        writeln!(out, "{result}")
-    } else {
-        writeln!(
-            out,
-            "{}: {}, {} read back and as planned, {}\n{}",
-            output.display(),
-            count(changes, "change"),
-            count(confirmation.confirmed, "path"),
-            format.name(),
-            ways_in.to_text().trim_end()
-        )
-    };
-    told.map_err(CliError::stream)?;
-    Ok(0)
+    let result = json!({
+        "format": format.name(),
+        "virtual_size": written.virtual_size,
+        "file_size": written.file_size,
+        "data": written.data,
+        "left_out": left_out,
+        "changes": changes,
+        "confirmed": confirmation.confirmed,
+        "unconfirmed": confirmation.unread,
+        "ways_in": ways_in,
+    });
+    let text = format!(
+        "{}, {} read back and as planned, {}\n{}",
+        count(changes, "change"),
+        count(confirmation.confirmed, "path"),
+        format.name(),
+        ways_in.to_text().trim_end()
+    );
+    let result = result.as_object().cloned().unwrap_or_default();
+    Ok((Report { result, text }, record))
+}
+
+/// What is told of a build, but for what it is called.
+pub(super) struct Report {
+    /// For programs.
+    pub(super) result: Map<String, Value>,
+    /// For people.
+    pub(super) text: String,
+}
+
+impl Report {
+    /// Tells it. `recorded` is the record's path, and the output's digest.
+    pub(super) fn tell(
+        &self,
+        output: &Path,
+        recorded: Option<&(PathBuf, String)>,
+        cache: Value,
+        as_json: bool,
+        from_cache: bool,
+    ) -> Result<(), CliError> {
+        let mut out = std::io::stdout().lock();
+        let told = if as_json {
+            let mut result = self.result.clone();
+            result.extend([
+                ("output".to_owned(), json!(output.display().to_string())),
+                ("provenance".to_owned(), json!(recorded.map(|(path, _)| path.display().to_string()))),
+                ("sha256".to_owned(), json!(recorded.map(|(_, digest)| digest))),
+                ("cache".to_owned(), cache),
+            ]);
+            writeln!(out, "{}", Value::Object(result))
+        } else {
+            let whence = if from_cache { "from the cache: " } else { "" };
+            writeln!(out, "{}: {whence}{}", output.display(), self.text)
+        };
+        told.map_err(CliError::stream)
+    }
 }
 
 /// Everything that is wrong with the output's name is told before any work is done.
@@ -298,6 +352,7 @@ pub(super) fn notes_text(notes: &[Note], secrets: &[String]) -> String {
 }
 
 pub(super) fn eprint_text(text: &str) {
+    talk::keep(text);
     // What is said on standard error is talk; the work goes on without a listener.
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

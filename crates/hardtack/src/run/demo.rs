@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::build;
-use crate::args::{BuildArgs, DemoArgs, SourceArgs, SupplyArgs, TargetArgs};
+use crate::args::{BuildArgs, CacheWhere, DemoArgs, SourceArgs, SupplyArgs, TargetArgs};
 use crate::error::{CliError, LOCAL_IO};
 
 /// The sample cloud image; `tests/images/make-sample.sh` makes it.
@@ -30,6 +30,8 @@ pub(crate) fn run(arguments: &DemoArgs) -> Result<u8, CliError> {
         write(&directory.join(name), content)?;
     }
     let mut build = BuildArgs {
+        cache: CacheWhere::default(),
+        no_cache: true,
         recipe: directory.join("demo.yaml"),
         source: Some(directory.join("sample.qcow2")),
         set: Vec::new(),

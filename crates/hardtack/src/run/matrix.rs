@@ -23,14 +23,15 @@ pub(super) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
         if !arguments.plan {
             build::check_output(&row.source, &row.output, arguments)?;
         }
-        recipes.push(Written { row: Some(index), ..written }.read()?);
+        let recorder = Recorder::default();
+        let recipe = Written { row: Some(index), recorder: Some(&recorder), ..written }.read()?;
+        recipes.push((recipe, recorder));
     }
     let mut worst = 0;
     let mut failed = Vec::new();
-    for (index, (row, recipe)) in rows.iter().zip(&recipes).enumerate() {
+    for (index, (row, (recipe, recorder))) in rows.iter().zip(&recipes).enumerate() {
         talk::line(&format!("{} ({} of {}):", row.output.display(), index + 1, rows.len()));
-        let recorder = Recorder::default();
-        let written = Written { row: Some(index), recorder: Some(&recorder), ..written };
+        let written = Written { row: Some(index), recorder: Some(recorder), ..written };
         let output = (!arguments.plan).then_some(&*row.output);
         match build::one(arguments, written, recipe, &row.source, output) {
             Ok(code) => worst = worst.max(code),

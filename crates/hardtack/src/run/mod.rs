@@ -3,6 +3,8 @@
 mod audit;
 mod build;
 mod bundle;
+mod cache;
+mod cached;
 mod console;
 mod convert;
 mod demo;
@@ -48,6 +50,7 @@ use crate::error::CliError;
 pub(crate) fn run(arguments: &Cli) -> Result<u8, CliError> {
     match &arguments.verb {
         Verb::Build(arguments) => build::run(arguments),
+        Verb::Cache(arguments) => cache::run(arguments),
         Verb::Convert(arguments) => convert::run(arguments),
         Verb::Bundle(arguments) => bundle::run(arguments),
         Verb::Unbundle(arguments) => unbundle::run(arguments),

@@ -32,7 +32,7 @@ impl<'a> Written<'a> {
 
     /// Reads the recipe before anything is known of an image: whatever is wrong with it on every image is told now.
     pub(super) fn read(self) -> Result<Recipe, CliError> {
-        self.read_with(&variable, self.files())
+        self.read_with(&|name| self.variable(name), self.files())
     }
 
     fn files(self) -> &'a dyn HostFiles {
@@ -49,7 +49,7 @@ impl<'a> Written<'a> {
         files: &dyn HostFiles,
     ) -> Result<Recipe, CliError> {
         let given = Given { set: self.set, row: self.row, facts: None };
-        let recipe = load_recipe_with(self.path, &text(self.path)?, environment, files, given)?;
+        let recipe = load_recipe_with(self.path, &self.text()?, environment, files, given)?;
         if !recipe.conditional {
             told(&recipe);
         }
@@ -63,9 +63,22 @@ impl<'a> Written<'a> {
         }
         let facts = Facts::read(stage)?;
         let given = Given { set: self.set, row: self.row, facts: Some(&facts) };
-        let recipe = load_recipe_with(self.path, &text(self.path)?, &variable, self.files(), given)?;
+        let variable = |name: &str| self.variable(name);
+        let recipe = load_recipe_with(self.path, &self.text()?, &variable, self.files(), given)?;
         told(&recipe);
         Ok(Some(recipe))
+    }
+
+    fn text(self) -> Result<String, CliError> {
+        let text = text(self.path)?;
+        if let Some(recorder) = self.recorder {
+            recorder.see("recipe", self.path, text.as_bytes());
+        }
+        Ok(text)
+    }
+
+    fn variable(self, name: &str) -> Option<String> {
+        self.recorder.map_or_else(|| variable(name), |recorder| recorder.variable(name))
     }
 
     /// The rows of its matrix.
