@@ -24,6 +24,8 @@ use crate::{agent_file, talk, target};
 
 /// What stands before a digest where a source's name is expected.
 pub(super) const BY_DIGEST: &str = "sha256:";
+/// There is nothing to tell of.
+const NONE_NAMED: &str = "no cache is named";
 /// The image, the record of its build, and what was said.
 const PARTS: [&str; 3] = ["image", "provenance", "report"];
 /// This program: of two with the same version one may have been changed since.
@@ -73,7 +75,7 @@ impl Cache {
         };
         let named = (!arguments.no_cache).then(|| cache_place::named(&arguments.cache)).flatten();
         let Some(text) = named.filter(|_| building || by_digest) else {
-            this.why = Some("no cache is named".to_owned());
+            this.why = Some(NONE_NAMED.to_owned());
             return Ok(this);
         };
         match cache_place::open(&text) {
@@ -277,8 +279,10 @@ impl Cache {
         let name = PathBuf::from(format!("{BY_DIGEST}{digest}"));
         let Some(store) = &self.store else {
             let error = match &self.why {
-                Some(why) => CliError::new(LOCAL_IO, format!("{}: {why}", name.display())),
-                None => CliError::usage(format!("{}: no cache is named", name.display())),
+                Some(why) if why != NONE_NAMED => {
+                    CliError::new(LOCAL_IO, format!("{}: {why}", name.display()))
+                }
+                _ => CliError::usage(format!("{}: {NONE_NAMED}", name.display())),
             };
             return Err(error.hint("a source is found by its digest in the cache that --cache names"));
         };
