@@ -1,5 +1,5 @@
 //! Caches with real files: damaged, cut off, written by several at once, by somebody who is killed, by an enemy.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod bucket;
 mod killed;
