@@ -9,6 +9,7 @@ pub mod knocking;
 pub mod package;
 pub mod python;
 pub mod repository;
+pub mod schemas;
 pub mod ssh;
 pub mod tools;
 pub mod vm;

@@ -10,9 +10,12 @@
 //! so that the write fails instead and its error is told.
 
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
@@ -26,6 +29,12 @@ static JOURNAL: OnceLock<(PathBuf, String)> = OnceLock::new();
 
 /// The run's directory of temporary files, if it has one.
 static SCRATCH: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// Processes of this run.
+static CHILDREN: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+
+/// A process that was told to stop has so long to take its files away.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The program was told to stop.
 static STOPPING: AtomicBool = AtomicBool::new(false);
@@ -51,6 +60,72 @@ pub(crate) fn name_scratch(path: &Path) {
     }
 }
 
+/// Starts a process that is told to stop when this one is.
+pub(crate) fn start(command: &mut Command) -> std::io::Result<Child> {
+    {
+        let mut children = CHILDREN.lock().map_err(|_| std::io::Error::other("a thread has panicked"))?;
+        // Whoever stops them sees all that there are, or this sees that they are to be stopped.
+        if !STOPPING.load(Ordering::SeqCst) {
+            let child = command.spawn()?;
+            children.push(Pid::from_child(&child));
+            return Ok(child);
+        }
+    }
+    hold();
+    Err(std::io::ErrorKind::Interrupted.into())
+}
+
+/// Waits for such a process.
+pub(crate) fn wait(child: &mut Child) -> std::io::Result<ExitStatus> {
+    let pid = Pid::from_child(child);
+    // Until it is forgotten here its number is nobody else's.
+    let ended = || rustix::process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+    while matches!(ended(), Err(rustix::io::Errno::INTR)) {}
+    let status = {
+        let mut children = CHILDREN.lock().map_err(|_| std::io::Error::other("a thread has panicked"))?;
+        children.retain(|known| *known != pid);
+        child.wait()
+    };
+    hold();
+    status
+}
+
+/// This process is told to stop when the thread of `parent` that started it ends.
+pub(crate) fn end_with_parent(parent: u32) {
+    // Where the kernel has no such thing the parent's own handler is what there is.
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
+    let now = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
+    if now.and_then(|pid| u32::try_from(pid).ok()) != Some(parent) {
+        // It ended before it could be asked for.
+        let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::TERM);
+    }
+}
+
+/// Stops all processes of this run; those that do not listen are killed.
+fn stop_children() {
+    let tell = |signal| match CHILDREN.lock() {
+        Ok(children) => {
+            for child in children.iter() {
+                let _ = rustix::process::kill_process(*child, signal);
+            }
+            children.is_empty()
+        }
+        Err(_) => true,
+    };
+    let began = Instant::now();
+    if tell(Signal::TERM) {
+        return;
+    }
+    crate::talk::line("hardtack: stopping");
+    while began.elapsed() < PATIENCE {
+        if CHILDREN.lock().map_or(true, |children| children.is_empty()) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    tell(Signal::KILL);
+}
+
 /// Removes temporary files when the program is told to stop, and stops it.
 pub(crate) fn clean_up_when_interrupted() {
     // A flag that nobody reads: the write's own error says it all.
@@ -60,6 +135,7 @@ pub(crate) fn clean_up_when_interrupted() {
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
             STOPPING.store(true, Ordering::SeqCst);
+            stop_children();
             // Parts of a bundle have their names before its manifest is there.
             let parts = hardtack_bundle::unfinished_files();
             for file in hardtack_disk::temporary_files().into_iter().chain(parts) {

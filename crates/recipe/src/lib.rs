@@ -22,6 +22,11 @@ pub use load::{
     Class, Given, HostFiles, HostType, LoadError, RealFiles, Row, load_matrix, load_recipe, load_recipe_with,
     recipe_schema,
 };
+/// Reading other files that people write as recipes are read: places, all findings at once, "did you mean", a schema.
+pub mod reading {
+    pub use crate::load::{Fields, Key, Reader, Shape, normal, schema_of};
+}
+
 pub use model::{Recipe, Skipped};
 pub use plan::{PLAN_SCHEMA, Plan};
 pub use redact::redact;

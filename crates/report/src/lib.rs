@@ -17,6 +17,7 @@ mod visible;
 
 use serde::Serialize;
 
+pub use junit::{xml_attribute, xml_text};
 pub use plan::{Entry, Fact, PlanPage};
 pub use text::Look;
 pub use visible::visible;

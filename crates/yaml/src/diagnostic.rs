@@ -337,7 +337,8 @@ fn escape_char(character: char) -> String {
 }
 
 /// Columns that a terminal gives to `character`: East Asian wide and emoji two, marks none.
-fn width(character: char) -> usize {
+#[must_use]
+pub fn width(character: char) -> usize {
     match u32::from(character) {
         0x300..=0x36f
         | 0x483..=0x489

@@ -18,7 +18,8 @@ Examples:
   hardtack build recipe.yaml --source base.raw --output web.qcow2 --set name=web
   hardtack build recipe.yaml --source base.qcow2 --output done.qcow2 --settle   # no work left for launches
   hardtack build recipe.yaml --source base.qcow2 --output hard.qcow2 --cache ~/.cache/hardtack/builds
-  hardtack build matrix.yaml                                   # each row of the recipe's matrix
+  hardtack build rows.yaml                                     # each row of the recipe's matrix
+  hardtack build --matrix images.yaml --junit images.xml       # recipes times sources
 
 From qcow2 to qcow2, clusters without a change are taken over as they are stored. What the edits gave
 up is not in the output; when a file is removed or one that not everybody may read is replaced,
@@ -29,8 +30,8 @@ The source is never changed. The output appears whole or not at all, readable by
 (it holds password hashes). Times in the image come from SOURCE_DATE_EPOCH; without it, from the
 image itself. The same source, recipe and hardtack give the same bytes.
 
-Of a matrix, every row is checked before the first one is built. They are built one after the other; one
-that fails does not stop the others, and the exit code is the highest of all.
+Images of a matrix are built at once, each by a process of its own. One that fails does not stop the others,
+a table tells what became of each, and the exit code is the highest of all.
 
 Exit codes: 0 done, 2 wrong usage or recipe, 3 image refused, 4 local input or output.";
 
@@ -39,7 +40,32 @@ Exit codes: 0 done, 2 wrong usage or recipe, 3 image refused, 4 local input or o
 #[command(after_help = EXAMPLE)]
 pub(crate) struct BuildArgs {
     /// The recipe, a YAML file.
-    pub(crate) recipe: PathBuf,
+    #[arg(required_unless_present = "matrix")]
+    pub(crate) recipe: Option<PathBuf>,
+
+    /// Build all images of this matrix, recipes times sources.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["recipe", "source"])]
+    pub(crate) matrix: Option<PathBuf>,
+
+    /// Of a matrix, build so many images at once; else as many as processors and memory allow.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), conflicts_with = "source")]
+    pub(crate) jobs: Option<u16>,
+
+    /// Of a matrix, build this job only: by its name, or its number from 0. May be repeated.
+    #[arg(long, value_name = "NAME", conflicts_with = "source")]
+    pub(crate) only: Vec<String>,
+
+    /// Of a matrix, write what became of the jobs to this file, for CI systems: JUnit's XML.
+    #[arg(long, value_name = "FILE", conflicts_with = "source")]
+    pub(crate) junit: Option<PathBuf>,
+
+    /// The row of the recipe's matrix, from 0.
+    #[arg(long, value_name = "N", hide = true, conflicts_with_all = ["matrix", "source", "jobs", "only", "junit"])]
+    pub(crate) row: Option<usize>,
+
+    /// The process that this one ends with.
+    #[arg(long, value_name = "PID", hide = true)]
+    pub(crate) parent: Option<u32>,
 
     /// The image to start from: qcow2, raw, VMDK or VHD, also compressed or in an archive. It is only read.
     /// sha256:DIGEST is one that lies in the cache.

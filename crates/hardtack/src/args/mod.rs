@@ -18,6 +18,7 @@ mod install;
 mod instances;
 mod launch;
 mod look;
+mod matrix;
 mod packages;
 mod place;
 mod plan;
@@ -62,6 +63,7 @@ pub(crate) use install::{InstallArgs, SnapshotArgs};
 pub(crate) use instances::{ImagesArgs, InstancesArgs, TerminateArgs, TypesArgs};
 pub(crate) use launch::{AccelName, BusName, CloudArgs, HereArgs, LaunchArgs, LikeName, Tokens, WaitFor};
 pub(crate) use look::{CatArgs, CpArgs, LsArgs, TarArgs, WhereArgs};
+pub(crate) use matrix::{MatrixArgs, MatrixFormat};
 pub(crate) use packages::{PackagesArgs, PackagesVerb, TreeArgs, WhyArgs};
 pub(crate) use place::{AccessArgs, Auth, On, PlaceArgs};
 pub(crate) use plan::PlanRecipeArgs;
@@ -113,6 +115,8 @@ pub(crate) enum Verb {
     Build(BuildArgs),
     /// Look after a cache of sources and finished builds.
     Cache(CacheArgs),
+    /// List the jobs of a matrix, or write them for GitHub, GitLab, Kubernetes.
+    Matrix(MatrixArgs),
     /// Write a disk in another format, out of whatever it is packed in.
     Convert(ConvertArgs),
     /// Make a bundle of an image, for the instance store of Eucalyptus or EC2.

@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 const SCHEMA: &str = "\
 Examples:
   hardtack schema recipe > recipe.schema.json
+  hardtack schema matrix > matrix.schema.json
 
 Editors with the YAML language server complete and check a recipe whose first line is
   # yaml-language-server: $schema=recipe.schema.json";
@@ -22,4 +23,6 @@ pub(crate) struct SchemaArgs {
 pub(crate) enum Of {
     /// Recipes.
     Recipe,
+    /// Matrix files: recipes times sources.
+    Matrix,
 }

@@ -19,23 +19,42 @@ use crate::error::CliError;
 use crate::image::{Finished, Image};
 use crate::provenance::{Record, Recorder, Taken};
 use crate::source::Input;
-use crate::{provenance, supply, talk, target};
+use crate::{provenance, signals, supply, talk, target};
 
 /// Builds, or with `--plan` tells what a build would change.
 pub(crate) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
-    let Some(source) = &arguments.source else { return matrix::run(arguments) };
-    if let Some(output) = &arguments.output {
-        check_output(source, output, arguments)?;
+    if let Some(parent) = arguments.parent {
+        signals::end_with_parent(parent);
+    }
+    let Some(recipe) = &arguments.recipe else { return matrix::run(arguments) };
+    let recorder = Recorder::default();
+    let written =
+        Written { recorder: Some(&recorder), row: arguments.row, ..Written::new(recipe, &arguments.set) };
+    let (source, output) = match (&arguments.source, arguments.row) {
+        (Some(source), _) => (source.clone(), arguments.output.clone()),
+        (None, None) => return matrix::run(arguments),
+        (None, Some(index)) => {
+            let mut rows = written.rows()?;
+            if index >= rows.len() {
+                return Err(CliError::usage(format!(
+                    "--row {index}: the recipe has {}",
+                    count(rows.len(), "row")
+                )));
+            }
+            let row = rows.swap_remove(index);
+            (row.source, Some(row.output).filter(|_| !arguments.plan))
+        }
+    };
+    if let Some(output) = &output {
+        check_output(recipe, &source, output, arguments)?;
     } else if !arguments.plan {
         return Err(CliError::usage("--output is needed, or --plan"));
     }
-    let recorder = Recorder::default();
-    let written = Written { recorder: Some(&recorder), ..Written::new(&arguments.recipe, &arguments.set) };
-    one(arguments, written, &written.read()?, source, arguments.output.as_deref())
+    one(arguments, written, &written.read()?, &source, output.as_deref())
 }
 
 /// Builds one image, or with `--plan` tells what that would change.
-pub(super) fn one(
+fn one(
     arguments: &BuildArgs,
     written: Written<'_>,
     early: &Recipe,
@@ -68,7 +87,7 @@ pub(super) fn one(
     let supply = supply::open(&arguments.supply)?;
     let taken = Arc::new(Taken::new(supply.clone()));
     let mut surroundings =
-        surroundings(&image, &arguments.recipe, arguments.agent.as_deref(), arguments.no_deferred)?;
+        surroundings(&image, written.path, arguments.agent.as_deref(), arguments.no_deferred)?;
     surroundings.supply = Some(taken.clone());
     let agent = surroundings.agent_binary.clone();
     let backing: Vec<_> = image.backing_files().into_iter().map(Path::to_owned).collect();
@@ -316,8 +335,13 @@ impl Report {
 }
 
 /// Everything that is wrong with the output's name is told before any work is done.
-pub(super) fn check_output(source: &Path, output: &Path, arguments: &BuildArgs) -> Result<(), CliError> {
-    let mut inputs = vec![(source, "source"), (&*arguments.recipe, "recipe")];
+pub(super) fn check_output(
+    recipe: &Path,
+    source: &Path,
+    output: &Path,
+    arguments: &BuildArgs,
+) -> Result<(), CliError> {
+    let mut inputs = vec![(source, "source"), (recipe, "recipe")];
     inputs.extend(arguments.agent.as_deref().map(|agent| (agent, "agent")));
     target::format(output, &arguments.target)?;
     target::check_output(output, arguments.plan || arguments.target.force, &inputs)

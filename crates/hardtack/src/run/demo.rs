@@ -29,10 +29,17 @@ pub(crate) fn run(arguments: &DemoArgs) -> Result<u8, CliError> {
     for (name, content) in inputs {
         write(&directory.join(name), content)?;
     }
+    let recipe = directory.join("demo.yaml");
     let mut build = BuildArgs {
         cache: CacheWhere::default(),
         no_cache: true,
-        recipe: directory.join("demo.yaml"),
+        recipe: Some(recipe.clone()),
+        matrix: None,
+        jobs: None,
+        only: Vec::new(),
+        junit: None,
+        row: None,
+        parent: None,
         source: Some(directory.join("sample.qcow2")),
         set: Vec::new(),
         supply: SupplyArgs::default(),
@@ -49,7 +56,7 @@ pub(crate) fn run(arguments: &DemoArgs) -> Result<u8, CliError> {
         no_provenance: false,
         agent: arguments.agent.clone(),
     };
-    say(&format!("The recipe, {}:\n\n{}\n", build.recipe.display(), String::from_utf8_lossy(RECIPE)))?;
+    say(&format!("The recipe, {}:\n\n{}\n", recipe.display(), String::from_utf8_lossy(RECIPE)))?;
     say("The plan (hardtack build … --plan):\n\n")?;
     build::run(&build)?;
     build.plan = false;
@@ -62,7 +69,7 @@ pub(crate) fn run(arguments: &DemoArgs) -> Result<u8, CliError> {
          \x20 - `hardtack build {recipe} --source {output} --plan` says that nothing is left to do\n\
          \x20 - harden an image of your own: image-recipes/README.md\n",
         output = directory.join(RESULT).display(),
-        recipe = build.recipe.display(),
+        recipe = recipe.display(),
     ))?;
     Ok(code)
 }

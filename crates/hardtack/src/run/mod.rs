@@ -51,6 +51,7 @@ pub(crate) fn run(arguments: &Cli) -> Result<u8, CliError> {
     match &arguments.verb {
         Verb::Build(arguments) => build::run(arguments),
         Verb::Cache(arguments) => cache::run(arguments),
+        Verb::Matrix(arguments) => matrix::list(arguments),
         Verb::Convert(arguments) => convert::run(arguments),
         Verb::Bundle(arguments) => bundle::run(arguments),
         Verb::Unbundle(arguments) => unbundle::run(arguments),

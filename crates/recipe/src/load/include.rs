@@ -111,7 +111,7 @@ fn one(
     gather(reader, source, above, vars, parts)
 }
 
-fn parse(reader: &mut Reader<'_>, source: usize) -> Option<Node> {
+pub(super) fn parse(reader: &mut Reader<'_>, source: usize) -> Option<Node> {
     reader.enter(source);
     let (name, text, base) = reader.source(source);
     match Document::parse(name, text, Limits::default()) {
@@ -168,7 +168,8 @@ fn shift(node: &mut Node, base: usize) {
 }
 
 /// The path without `.` and, where that is certain, `..`. Links are not looked at.
-fn normal(path: &Path) -> PathBuf {
+#[must_use]
+pub fn normal(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for component in path.components() {
         match component {

@@ -10,32 +10,34 @@ use hardtack_yaml::Node;
 
 /// One key of a mapping.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Key {
+pub struct Key {
     /// As written.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// What its value is.
-    pub(crate) shape: Shape,
+    pub shape: Shape,
     /// The mapping is refused without it.
-    pub(crate) needed: bool,
+    pub needed: bool,
     /// One sentence for the editor.
-    pub(crate) about: &'static str,
+    pub about: &'static str,
 }
 
 impl Key {
     /// A key that may be left out.
-    pub(crate) const fn may(name: &'static str, shape: Shape, about: &'static str) -> Self {
+    #[must_use]
+    pub const fn may(name: &'static str, shape: Shape, about: &'static str) -> Self {
         Self { name, shape, needed: false, about }
     }
 
     /// A key that must be there.
-    pub(crate) const fn must(name: &'static str, shape: Shape, about: &'static str) -> Self {
+    #[must_use]
+    pub const fn must(name: &'static str, shape: Shape, about: &'static str) -> Self {
         Self { name, shape, needed: true, about }
     }
 }
 
 /// What a value is. Variables (`{var: NAME}`, `{format: TEXT}`) may stand for all of them.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Shape {
+pub enum Shape {
     /// Text.
     Text,
     /// `true` or `false`.
@@ -103,12 +105,7 @@ pub(crate) fn names(keys: &'static [Key]) -> Vec<&'static str> {
 
 impl Reader<'_> {
     /// The settings in `node`, whose keys are `keys`; `what` names it in messages.
-    pub(super) fn keyed<'n>(
-        &mut self,
-        node: &'n Node,
-        what: &str,
-        keys: &'static [Key],
-    ) -> Option<Fields<'n>> {
+    pub fn keyed<'n>(&mut self, node: &'n Node, what: &str, keys: &'static [Key]) -> Option<Fields<'n>> {
         self.fields(node, what, &names(keys))
     }
 }

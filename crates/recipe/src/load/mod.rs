@@ -35,12 +35,14 @@ use hardtack_yaml::{Kind, Node, Scalar, Span, Style};
 
 pub use error::{Class, LoadError};
 pub use host::{HostFiles, HostType, RealFiles};
+pub use include::normal;
+pub use keys::{Key, Shape};
 pub use matrix::Row;
-pub use schema::recipe_schema;
+pub use reader::{Fields, Reader};
+pub use schema::{recipe_schema, schema_of};
 
 use crate::model::{self, FileOp, MatchPolicy, Recipe, SshdStep, Step};
 use conflicts::Placed;
-use reader::Reader;
 use vars::Vars;
 
 /// The version of the recipe format that is read here.

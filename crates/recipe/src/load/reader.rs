@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use hardtack_yaml::{Diagnostic, Kind, Node, Span, Value, did_you_mean};
 
-use super::error::Class;
+use super::error::{Class, LoadError};
 use super::host::{FILE_LIMIT, HostFiles};
 use crate::model::Content;
 
 /// Reads one recipe and gathers what is wrong with it.
-pub(super) struct Reader<'a> {
+pub struct Reader<'a> {
     /// The recipe's files; the first one is the one that is built.
     sources: Vec<Source>,
     /// The file that is being read: its directory is where relative paths start.
@@ -63,7 +63,7 @@ impl Source {
 }
 
 /// The settings of one mapping, all keys known, none twice.
-pub(super) struct Fields<'n> {
+pub struct Fields<'n> {
     what: String,
     pairs: Vec<(&'n str, &'n Node, &'n Node)>,
     /// Keys that a misspelt one is probably meant for.
@@ -72,7 +72,7 @@ pub(super) struct Fields<'n> {
 
 impl<'n> Fields<'n> {
     /// The value of `key`, if it is there.
-    pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
+    pub fn get(&self, key: &str) -> Option<&'n Node> {
         self.pairs.iter().find(|(name, ..)| *name == key).map(|(.., value)| *value)
     }
 
@@ -82,13 +82,14 @@ impl<'n> Fields<'n> {
     }
 
     /// All pairs in the order written: name, key, value.
-    pub(super) fn pairs(&self) -> &[(&'n str, &'n Node, &'n Node)] {
+    pub fn pairs(&self) -> &[(&'n str, &'n Node, &'n Node)] {
         &self.pairs
     }
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(
+    /// Reads `text`, whose file is `path`. `env` and `files` are asked for what it refers to.
+    pub fn new(
         path: &Path,
         text: &str,
         env: &'a dyn Fn(&str) -> Option<String>,
@@ -108,6 +109,23 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// All of the text; none, and a finding, where it is no YAML.
+    pub fn document(&mut self) -> Option<Node> {
+        super::include::parse(self, 0)
+    }
+
+    /// What was read, if nothing was wrong with it.
+    ///
+    /// # Errors
+    /// All findings, with their places.
+    pub fn finish<T>(self, read: Option<T>) -> Result<T, LoadError> {
+        let (sources, findings, _) = self.into_sources();
+        match read {
+            Some(read) if findings.is_empty() => Ok(read),
+            _ => Err(LoadError::new(sources, findings)),
+        }
+    }
+
     /// A diagnostic that is no finding yet.
     pub(super) fn diagnostic(&self, span: Span, message: impl Into<String>) -> Diagnostic {
         Diagnostic::error(self.file_at(span), span, message)
@@ -120,12 +138,14 @@ impl<'a> Reader<'a> {
         self.findings.push((Class::Usage, diagnostic));
     }
 
-    pub(super) fn error(&mut self, span: Span, message: impl Into<String>) {
+    /// Something is wrong there.
+    pub fn error(&mut self, span: Span, message: impl Into<String>) {
         let diagnostic = self.diagnostic(span, message);
         self.report(diagnostic);
     }
 
-    pub(super) fn error_hint(&mut self, span: Span, message: impl Into<String>, hint: impl Into<String>) {
+    /// The same, with what to do about it.
+    pub fn error_hint(&mut self, span: Span, message: impl Into<String>, hint: impl Into<String>) {
         let diagnostic = self.diagnostic(span, message).with_hint(hint);
         self.report(diagnostic);
     }
@@ -152,7 +172,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Where a path of the recipe is on the host.
-    pub(super) fn host_path(&self, text: &str) -> PathBuf {
+    pub fn host_path(&self, text: &str) -> PathBuf {
         let directory = self.sources.get(self.current).and_then(|source| source.path.parent());
         directory.unwrap_or(Path::new("")).join(text)
     }
@@ -230,7 +250,7 @@ impl<'a> Reader<'a> {
     }
 
     /// As [`Reader::fields`], with keys that are not listed let through.
-    pub(super) fn open_fields<'n>(
+    pub fn open_fields<'n>(
         &mut self,
         node: &'n Node,
         what: &str,
@@ -278,12 +298,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The value of a key that must be there.
-    pub(super) fn required<'n>(
-        &mut self,
-        fields: &Fields<'n>,
-        key: &'static str,
-        at: Span,
-    ) -> Option<&'n Node> {
+    pub fn required<'n>(&mut self, fields: &Fields<'n>, key: &'static str, at: Span) -> Option<&'n Node> {
         let value = fields.get(key);
         if value.is_none() && !fields.meant.contains(&key) {
             self.error(at, format!("{} needs the key `{key}`", fields.what));
@@ -332,7 +347,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Text that is not empty and of one line.
-    pub(super) fn line<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+    pub fn line<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         let text = self.text(node, what)?;
         if text.is_empty() {
             self.error(node.span, format!("`{what}` is empty"));

@@ -92,10 +92,20 @@ fn one_step(steps: &[StepKeys]) -> Value {
     ]})
 }
 
+/// The schema of a mapping with these keys, where no variable stands for anything.
+#[must_use]
+pub fn schema_of(keys: &[Key]) -> Value {
+    mapping_with(keys, false)
+}
+
 fn mapping(keys: &[Key]) -> Value {
+    mapping_with(keys, true)
+}
+
+fn mapping_with(keys: &[Key], variables: bool) -> Value {
     let mut properties = Map::new();
     for key in keys {
-        properties.insert(key.name.to_owned(), about(shape(key.shape), key.about));
+        properties.insert(key.name.to_owned(), about(shape_with(key.shape, variables), key.about));
     }
     let required: Vec<&str> = keys.iter().filter(|key| key.needed).map(|key| key.name).collect();
     // Nothing is a mapping without keys.
@@ -104,28 +114,36 @@ fn mapping(keys: &[Key]) -> Value {
 }
 
 fn shape(of: Shape) -> Value {
-    let variable = json!({"$ref": "#/$defs/variable"});
-    match of {
-        Shape::Text => json!({"anyOf": [{"type": "string"}, variable]}),
-        Shape::Bool => json!({"anyOf": [{"type": "boolean"}, variable]}),
-        Shape::Whole(least, most) => {
-            json!({"anyOf": [{"type": "integer", "minimum": least, "maximum": most}, variable]})
+    shape_with(of, true)
+}
+
+/// `variables`: one may stand for the value.
+fn shape_with(of: Shape, variables: bool) -> Value {
+    let any = |mut schemas: Vec<Value>| {
+        if variables {
+            schemas.push(json!({"$ref": "#/$defs/variable"}));
         }
-        Shape::Mode => json!({"anyOf": [
-            {"type": "string", "pattern": "^(0o)?[0-7]{3,5}$"},
-            {"type": "integer", "minimum": 0},
-            variable,
-        ]}),
-        Shape::Words(words) => json!({"anyOf": [{"enum": words}, variable]}),
-        Shape::Scalar => json!({"anyOf": [{"type": ["string", "number", "boolean"]}, variable]}),
+        json!({"anyOf": schemas})
+    };
+    let shape = |of| shape_with(of, variables);
+    match of {
+        Shape::Text => any(vec![json!({"type": "string"})]),
+        Shape::Bool => any(vec![json!({"type": "boolean"})]),
+        Shape::Whole(least, most) => any(vec![json!({"type": "integer", "minimum": least, "maximum": most})]),
+        Shape::Mode => any(vec![
+            json!({"type": "string", "pattern": "^(0o)?[0-7]{3,5}$"}),
+            json!({"type": "integer", "minimum": 0}),
+        ]),
+        Shape::Words(words) => any(vec![json!({"enum": words})]),
+        Shape::Scalar => any(vec![json!({"type": ["string", "number", "boolean"]})]),
         Shape::Null => json!({"type": "null"}),
         Shape::Content => json!({"$ref": "#/$defs/content"}),
-        Shape::List(of) => json!({"anyOf": [{"type": "array", "items": shape(*of)}, variable]}),
-        Shape::Several(of) => {
-            json!({"anyOf": [shape(*of), {"type": "array", "items": shape(*of)}, variable]})
+        Shape::List(of) => any(vec![json!({"type": "array", "items": shape(*of)})]),
+        Shape::Several(of) => any(vec![shape(*of), json!({"type": "array", "items": shape(*of)})]),
+        Shape::Keys(keys) => mapping_with(keys, variables),
+        Shape::Open(keys, other) => {
+            with(mapping_with(keys, variables), "additionalProperties", shape(*other))
         }
-        Shape::Keys(keys) => mapping(keys),
-        Shape::Open(keys, other) => with(mapping(keys), "additionalProperties", shape(*other)),
         Shape::Ref(name) => json!({"$ref": format!("#/$defs/{name}")}),
         Shape::OneOf(shapes) => json!({"anyOf": shapes.iter().map(|one| shape(*one)).collect::<Vec<_>>()}),
     }

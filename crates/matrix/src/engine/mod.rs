@@ -1,0 +1,106 @@
+//! The same jobs for engines that people already run, and as lists.
+//!
+//! What is written names the matrix file and the jobs' numbers only, besides labels for people: recipes, variables and
+//! digests stay in the matrix file, and secrets come from the engine's own into the environment.
+
+mod github;
+mod gitlab;
+mod kubernetes;
+mod list;
+mod quote;
+
+use crate::job::Matrix;
+
+pub use list::{to_json, to_text, to_tsv};
+
+/// What an engine is told besides the jobs.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted<'a> {
+    /// `OWNER/REPOSITORY@REF` of the project's action (GitHub).
+    pub action: &'a str,
+    /// The container image with the program (GitLab, Kubernetes).
+    pub image: &'a str,
+    /// Where finished images are kept between runs, if anywhere: a directory, or `s3://BUCKET/PREFIX`.
+    pub cache: Option<&'a str>,
+    /// A command that brings the sources, if one does (GitHub, GitLab).
+    pub before: Option<&'a str>,
+    /// The claim of the volume that holds matrix, recipes and sources, and gets the images (Kubernetes).
+    pub volume: &'a str,
+    /// Bytes of memory that one build gets (Kubernetes).
+    pub memory: u64,
+    /// Builds at once (Kubernetes).
+    pub parallelism: usize,
+}
+
+/// Why an engine cannot have these jobs.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Refused {
+    /// A path that the engine takes for something else.
+    #[error("{engine}: `{path}`: {why}")]
+    Path {
+        /// The engine.
+        engine: &'static str,
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+}
+
+/// A workflow of GitHub Actions.
+///
+/// # Errors
+/// Paths that GitHub takes for something else.
+pub fn to_github(matrix: &Matrix, wanted: &Wanted<'_>) -> Result<String, Refused> {
+    github::render(matrix, wanted)
+}
+
+/// A pipeline of GitLab.
+///
+/// # Errors
+/// Paths that GitLab takes for something else.
+pub fn to_gitlab(matrix: &Matrix, wanted: &Wanted<'_>) -> Result<String, Refused> {
+    gitlab::render(matrix, wanted)
+}
+
+/// An Indexed Job of Kubernetes.
+///
+/// # Errors
+/// Paths that are not below the volume.
+pub fn to_kubernetes(matrix: &Matrix, wanted: &Wanted<'_>) -> Result<String, Refused> {
+    kubernetes::render(matrix, wanted)
+}
+
+/// The matrix file as commands name it: from where the engine starts them.
+fn file(matrix: &Matrix, engine: &'static str) -> Result<String, Refused> {
+    relative(&matrix.path, engine)
+}
+
+/// A path as text, if it is below the directory that the engine starts in.
+fn relative(path: &std::path::Path, engine: &'static str) -> Result<String, Refused> {
+    let plain = hardtack_recipe::reading::normal(path);
+    let refuse = |why| Refused::Path { engine, path: path.display().to_string(), why };
+    if plain.is_absolute() || plain.starts_with("..") {
+        return Err(refuse(
+            "the path is not below the directory of the project; run `hardtack matrix` from there",
+        ));
+    }
+    let text = plain.to_str().ok_or_else(|| refuse("the path is not UTF-8"))?;
+    // What starts with a hyphen could be an option.
+    Ok(if text.starts_with('-') { format!("./{text}") } else { text.to_owned() })
+}
+
+/// The numbers of the jobs in so many groups at most, in order and nearly equal.
+fn groups(jobs: usize, most: usize) -> Vec<std::ops::Range<usize>> {
+    let groups = jobs.min(most).max(1);
+    (0..groups).map(|group| jobs * group / groups..jobs * (group + 1) / groups).collect()
+}
+
+/// What people see of a group.
+fn label(matrix: &Matrix, group: &std::ops::Range<usize>) -> String {
+    let name = |index: usize| matrix.jobs.get(index).map_or("", |job| job.name.as_str());
+    match group.len() {
+        1 => name(group.start).to_owned(),
+        more => format!("{} and {} more", name(group.start), more - 1),
+    }
+}
