@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+mod code_quality;
 mod html;
 mod junit;
 mod plan;
@@ -193,6 +194,12 @@ impl Verdict {
     #[must_use]
     pub fn to_junit(&self) -> String {
         junit::render(self)
+    }
+
+    /// GitLab's report of code quality: a list of what failed.
+    #[must_use]
+    pub fn to_code_quality(&self) -> String {
+        code_quality::render(self)
     }
 
     /// SARIF 2.1.0: a rule for each control, a result for each that failed.

@@ -31,6 +31,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/cpio", "cpio"),
     ("/usr/bin/setpriv", "util-linux"),
     ("/usr/bin/c++", "g++"),
+    ("/usr/bin/jq", "jq"),
     ("/usr/bin/bzip2", "bzip2"),
     ("/usr/bin/getfattr", "attr"),
     ("/usr/bin/setfacl", "acl"),

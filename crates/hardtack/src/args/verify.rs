@@ -70,6 +70,8 @@ pub(crate) enum VerdictFormat {
     Json,
     /// JUnit's XML, as GitLab and Jenkins read it.
     Junit,
+    /// GitLab's report of code quality.
+    CodeQuality,
     /// SARIF 2.1.0, as GitHub reads it.
     Sarif,
     /// A page of its own.

@@ -50,6 +50,7 @@ fn tell(verdict: &Verdict, arguments: &VerifyArgs) -> Result<u8, CliError> {
         VerdictFormat::Text => verdict.to_text(look(arguments.output.is_some())),
         VerdictFormat::Json => verdict.to_json(),
         VerdictFormat::Junit => verdict.to_junit(),
+        VerdictFormat::CodeQuality => verdict.to_code_quality(),
         VerdictFormat::Sarif => verdict.to_sarif(),
         VerdictFormat::Html => verdict.to_html(),
     };

@@ -1,6 +1,8 @@
 //! `hardtack build --matrix`, and rows of a recipe, as people run them.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod ci;
+
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -198,6 +200,8 @@ fn children(parent: u32) -> Vec<u32> {
 }
 
 /// A matrix of which one job stands still, as its recipe is a pipe into which nobody writes; and its process.
+// Whoever takes it waits for it; a test that panics ends the program.
+#[allow(clippy::zombie_processes)]
 fn standing(bench: &Bench) -> (std::process::Child, u32) {
     let pipe = bench.path("waits.yaml");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
