@@ -197,7 +197,7 @@ fn entry(reader: &mut Reader<'_>, item: &Node, what: &'static str, keys: &'stati
         let text = reader.line(item, what)?;
         return Some(Entry {
             name: stem(reader, text, span, what)?,
-            path: reader.host_path(text),
+            path: place(reader, text, what),
             set: Vec::new(),
             digest: None,
             span,
@@ -210,8 +210,16 @@ fn entry(reader: &mut Reader<'_>, item: &Node, what: &'static str, keys: &'stati
         Some(node) => name(reader, node)?,
         None => stem(reader, text, node.span, what)?,
     };
-    let path = reader.host_path(text);
+    let path = place(reader, text, what);
     Some(Entry { name, path, set: set(reader, &fields), digest: digest(reader, &fields), span })
+}
+
+/// Where a recipe or a source is: relative to the matrix file. A source that lies in the cache has its digest for a name.
+fn place(reader: &Reader<'_>, text: &str, what: &str) -> PathBuf {
+    match what == "source" && text.starts_with("sha256:") {
+        true => PathBuf::from(text),
+        false => reader.host_path(text),
+    }
 }
 
 /// The name of a file, without its suffix.
@@ -349,7 +357,7 @@ fn include(
             if let Some(entry) = all.iter().find(|entry| entry.name == text) {
                 return Some(entry.clone());
             }
-            let path = reader.host_path(text);
+            let path = place(reader, text, key);
             let name = stem(reader, text, node.span, key)?;
             Some(Entry { name, path, set: Vec::new(), digest: None, span })
         };

@@ -1,6 +1,7 @@
 //! `hardtack build --matrix`, and rows of a recipe, as people run them.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod cached;
 mod ci;
 
 use std::fs;

@@ -19,6 +19,7 @@ exclude: [{recipe: web, source: d13}]
 include:
   - {recipe: x.yaml, source: y.raw, output: "out/special-${name}.raw"}
   - {recipe: web, source: d13, name: special, set: {port: 8080}}
+  - {recipe: web, source: "sha256:12", output: cached.raw, name: cached}
 "#;
 
 /// The picture of what is wrong.
@@ -44,6 +45,7 @@ fn recipes_times_sources() {
             "web-debian-12 ci/../web.yaml ci/debian-12.qcow2 ci/out/web-debian-12-${x}.qcow2",
             "x-y ci/x.yaml ci/y.raw ci/out/special-x-y.raw",
             "special ci/../web.yaml /img/debian-13.qcow2 ci/out/web-d13-${x}.qcow2",
+            "cached ci/../web.yaml sha256:12 ci/cached.raw",
         ]
     );
     let set = |index: usize| {
@@ -55,9 +57,9 @@ fn recipes_times_sources() {
     assert_eq!(matrix.jobs[1].digest.as_deref(), Some(digest));
     assert_eq!(matrix.jobs[4].digest.as_deref(), Some(digest));
     assert_eq!(matrix.chosen(&["special".into(), "0".into(), "0".into()]).unwrap(), [0, 4]);
-    assert_eq!(matrix.chosen(&[]).unwrap().len(), 5);
-    assert!(matrix.chosen(&["web-d12".into()]).unwrap_err().to_string().contains("numbered from 0 to 4"));
-    assert!(matrix.chosen(&["5".into()]).is_err());
+    assert_eq!(matrix.chosen(&[]).unwrap().len(), 6);
+    assert!(matrix.chosen(&["web-d12".into()]).unwrap_err().to_string().contains("numbered from 0 to 5"));
+    assert!(matrix.chosen(&["6".into()]).is_err());
 }
 
 #[test]

@@ -21,6 +21,14 @@ impl Sources {
     /// Refuses a job whose source is another than its digest says.
     pub(super) fn check(&self, job: &Job) -> Result<(), CliError> {
         let Some(wanted) = &job.digest else { return Ok(()) };
+        if let Some(named) = job.source.to_str().and_then(|text| text.strip_prefix("sha256:")) {
+            return match named.eq_ignore_ascii_case(wanted) {
+                true => Ok(()),
+                false => {
+                    Err(CliError::usage(format!("sha256:{named}: the matrix says sha256:{wanted}, too")))
+                }
+            };
+        }
         let cell = match self.0.lock() {
             Ok(mut cells) => cells.entry(job.source.clone()).or_default().clone(),
             Err(_) => Found::default(),
