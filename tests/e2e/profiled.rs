@@ -195,13 +195,12 @@ fn profiled(level: &str, image: &str, suite: &str, more: &str, lynis: bool) {
 }
 
 #[test]
-#[ignore = "the full suite: many packages are finished at its first boot, which takes long on a machine without KVM"]
 fn level_1_on_debian_12() {
     profiled("cis-1", "debian12", "bookworm", "", false);
 }
 
 #[test]
-#[ignore = "the full suite: Lynis takes long on a machine without KVM"]
+#[ignore = "the full suite: Lynis and AIDE take long on a machine without KVM"]
 fn level_1_on_debian_12_and_lynis() {
     profiled("cis-1", "debian12", "bookworm", "", true);
 }
