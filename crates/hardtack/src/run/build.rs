@@ -147,11 +147,11 @@ fn one(
     };
     let (report, record) = build(image, &edits, output, told, arguments, record)?;
     supply::finish(&supply)?;
-    cache.keep(&report, record.as_ref(), arguments, written, &taken, output);
-    let recorded = match record.filter(|_| !arguments.no_provenance) {
-        Some(record) => Some((provenance::write_beside(output, &record.text)?, record.digest)),
+    let recorded = match record.as_ref().filter(|_| !arguments.no_provenance) {
+        Some(record) => Some((provenance::write_beside(output, &record.text)?, record.digest.clone())),
         None => None,
     };
+    cache.keep(&report, record.as_ref(), arguments, written, &taken, output);
     cache.tell(&report, output, recorded.as_ref(), arguments.json)?;
     Ok(0)
 }

@@ -142,8 +142,13 @@ impl Cache {
         let Some(store) = self.store.as_ref().filter(|_| self.why.is_none()) else { return Ok(()) };
         let mut inputs = Inputs::default();
         inputs.add("version", env!("CARGO_PKG_VERSION").as_bytes());
-        let program = noted(store, Path::new(PROGRAM))?.digest;
-        inputs.add("program", program.as_bytes());
+        match noted(store, Path::new(PROGRAM)) {
+            Ok(known) => inputs.add("program", known.digest.as_bytes()),
+            Err(error) => {
+                self.off(&one_line(&error));
+                return Ok(());
+            }
+        };
         let sources = match by_digest(source)? {
             Some(digest) => {
                 vec![Known { path: source.to_owned(), digest: digest.to_string(), state: None }]

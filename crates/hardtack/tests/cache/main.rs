@@ -262,3 +262,46 @@ fn a_cache_is_listed_and_pruned() {
     scene.expect(0, "cache prune --cache cache --max-size 0");
     assert!(scene.names("cache/builds").is_empty() && scene.names("cache/tmp").is_empty());
 }
+
+#[test]
+fn the_rows_of_a_recipes_matrix_are_cached_each() {
+    let scene = Scene::new();
+    let row = |name: &str| {
+        format!("  - {{source: sample.qcow2, output: {name}.qcow2, vars: {{release: {name}}}}}\n")
+    };
+    let steps = "steps:\n  - files: [{write: /etc/built-for, content: {format: \"${release}\\n\"}}]\n";
+    let head = "recipe: 1\nname: m\nvars: {release: none}\nmatrix:\n";
+    scene.write("m.yaml", &format!("{head}{}{}{steps}", row("one"), row("two")));
+    let results = |arguments: &str| -> Vec<String> {
+        let ran = scene.expect(0, arguments);
+        ran.out.lines().map(|line| cache(&serde_json::from_str(line).unwrap()).to_owned()).collect()
+    };
+    assert_eq!(results("build m.yaml --cache cache --json"), ["built", "built"]);
+    let (one, two) = (scene.bytes("one.qcow2"), scene.bytes("two.qcow2"));
+    assert!(one != two);
+    assert_eq!(results("build m.yaml --cache cache --json --force"), ["hit", "hit"]);
+    assert!(one == scene.bytes("one.qcow2") && two == scene.bytes("two.qcow2"));
+}
+
+#[test]
+fn many_processes_at_once_use_one_cache() {
+    let scene = Scene::new();
+    let run = |number: usize| {
+        let mut command = scene.command(&format!("{BUILD} {number}.qcow2"));
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap()
+    };
+    for round in 0..2 {
+        let children: Vec<_> = (0..4).map(|number| run(round * 4 + number)).collect();
+        for child in children {
+            let output = child.wait_with_output().unwrap();
+            let made: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let expected: &[&str] = if round == 0 { &["built", "hit"] } else { &["hit"] };
+            assert!(expected.contains(&cache(&made)), "{made}");
+        }
+    }
+    for number in 1..8 {
+        assert!(scene.bytes("0.qcow2") == scene.bytes(&format!("{number}.qcow2")), "{number}");
+    }
+    assert_eq!(scene.names("cache/builds").len(), 1);
+    scene.expect(0, "cache verify --cache cache");
+}

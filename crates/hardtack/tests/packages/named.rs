@@ -128,3 +128,35 @@ fn security_updates_are_all_that_come_when_no_more_is_asked_for() {
     assert!(found.contains(&"steady 2 install ok installed".to_owned()), "{found:?}");
     assert!(!found.iter().any(|one| one.starts_with("app")), "{found:?}");
 }
+
+/// What came from a repository may be something else tomorrow.
+#[test]
+fn only_a_lock_lets_packages_be_cached() {
+    let Some(bench) = Bench::new("only_a_lock_lets_packages_be_cached") else { return };
+    let cached = |output: &str| {
+        let arguments = ["build", "r.yaml", "--source", "base.img", "--agent", "agent", "--output", output];
+        let ran = bench.hardtack(&[&arguments[..], &["--json", "--cache", "builds"]].concat());
+        assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+        let made: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+        (made["cache"]["result"].as_str().unwrap().to_owned(), made["cache"]["why"].to_string())
+    };
+    bench.recipe(STEP);
+    for output in ["1.img", "2.img"] {
+        let (result, why) = cached(output);
+        assert!(result == "off" && why.contains("no lock file pinned them"), "{result} {why}");
+    }
+    bench.recipe(&format!("{STEP}      lock: my.lock\n"));
+    assert_eq!(cached("3.img").0, "off", "this run makes the lock");
+    assert_eq!(cached("4.img").0, "built");
+    assert_eq!(cached("5.img").0, "hit");
+    assert!(
+        same(&bench.path("4.img"), &bench.path("5.img")) && same(&bench.path("3.img"), &bench.path("5.img"))
+    );
+    let lock = std::fs::read_to_string(bench.path("my.lock")).unwrap();
+    std::fs::write(bench.path("my.lock"), format!("{lock}\n")).unwrap();
+    assert_eq!(cached("6.img").0, "built", "another lock is another key");
+    // What the image has asks nobody.
+    bench.recipe("      install: steady\n");
+    assert_eq!(cached("7.img").0, "built");
+    assert_eq!(cached("8.img").0, "hit");
+}
