@@ -101,7 +101,7 @@ pub(crate) fn set(
     }
     if text != old {
         let set = if old.is_empty() { crate::bench::root(0o644) } else { Set::default() };
-        stage.write(path, text, set)?;
+        crate::conffile::edit(stage, path, text, set)?;
     }
     Ok(())
 }

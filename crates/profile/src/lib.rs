@@ -14,6 +14,7 @@
 mod bench;
 mod choice;
 mod cloud;
+mod conffile;
 mod error;
 mod families;
 mod finding;

@@ -13,6 +13,22 @@ use support::{Root, only};
 
 const MINE: [&str; 6] = ["sshd-", "sudo-", "su-group", "motd-", "issue-", "gdm-"];
 
+/// Families that edit main files of packages.
+const DIVERTED: [&str; 12] = [
+    "sshd-",
+    "sudo-",
+    "su-group",
+    "motd-",
+    "issue-",
+    "pass-",
+    "umask-",
+    "tmout",
+    "faillock-",
+    "pwquality-",
+    "logrotate",
+    "journald-",
+];
+
 /// What the roots are unpacked without.
 const NOT_THERE: [&str; 4] = ["usr/share/", "lib/modules/", "usr/lib/modules/", "boot/"];
 
@@ -57,14 +73,47 @@ fn taken(root: &Root) {
                  print(c['system_info']['default_user']['groups'], c['ssh_genkeytypes'])";
     let said = root.said("/usr/bin/python3", &["-c", cloud]);
     assert!(said.contains("'sudo'") && said.contains("'sshusers'] ['ed25519', 'rsa']"), "{said}");
-    let changed = root.run("/usr/bin/dpkg", &["-V"]);
-    let mut changed: Vec<String> = String::from_utf8_lossy(&changed.stdout)
+    assert_eq!(changed(root), [""; 0]);
+}
+
+/// What dpkg finds other than its packages have brought it.
+fn changed(root: &Root) -> Vec<String> {
+    let said = root.run("/usr/bin/dpkg", &["-V"]);
+    String::from_utf8_lossy(&said.stdout)
         .lines()
         .filter_map(|line| Some(line.split_once(" /")?.1.to_owned()))
         .filter(|path| !NOT_THERE.iter().any(|out| path.starts_with(out)))
-        .collect();
-    changed.sort();
-    assert_eq!(changed, ["etc/issue", "etc/issue.net", "etc/pam.d/su"]);
+        .collect()
+}
+
+/// All of level 2 that needs no further package: no conffile is edited where dpkg looks, and a new version of its package
+/// leaves ours alone.
+#[test]
+fn dpkg_finds_its_packages_as_they_came() {
+    let Some(root) = Root::unpack("bookworm") else { return };
+    assert_eq!(changed(&root), [""; 0]);
+    let before = fs::read_to_string(root.path("/etc/login.defs")).unwrap();
+    let mut profile = only(&DIVERTED);
+    profile.settings.checker_friendly = true;
+    root.carry_out(&profile);
+    assert_eq!(changed(&root), [""; 0]);
+    let list = root.said("/usr/bin/dpkg-divert", &["--list", "/etc/*"]);
+    for path in ["/etc/login.defs", "/etc/default/useradd", "/etc/security/faillock.conf", "/etc/pam.d/su"] {
+        assert!(list.contains(&format!("local diversion of {path} to {path}.distrib\n")), "{list}");
+    }
+    assert_eq!(fs::read_to_string(root.path("/etc/login.defs.distrib")).unwrap(), before);
+
+    // A new version of the package, made of the old one's own parts.
+    let ours = fs::read_to_string(root.path("/etc/login.defs")).unwrap();
+    let script = "set -e; mkdir -p /tmp/new/DEBIAN /tmp/new/etc; cd /tmp/new; \
+                  { sed \"s/PASS_MAX_DAYS.*/PASS_MAX_DAYS 7/\" /etc/login.defs.distrib; echo \"# newer\"; } > etc/login.defs; \
+                  echo /etc/login.defs > DEBIAN/conffiles; dpkg -s login | sed \"/^Status:/d; /^Conffiles:/,/^[A-Z]/{/^Conffiles:/d; \
+                  /^ /d}; s/^Version: .*/&+new/; /^Pre-Depends:/d\" > DEBIAN/control; dpkg-deb -b . /tmp/new.deb >/dev/null; \
+                  dpkg --force-confnew -i /tmp/new.deb";
+    let (well, said) = root.inside(script);
+    assert!(well, "{said}");
+    assert_eq!(fs::read_to_string(root.path("/etc/login.defs")).unwrap(), ours);
+    assert!(fs::read_to_string(root.path("/etc/login.defs.distrib")).unwrap().ends_with("# newer\n"));
 }
 
 /// sshd of the root, on loopback.

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use super::admin::{info_format, owners};
 use super::status::Database;
-use crate::{Error, Set, Stage};
+use crate::{Error, FileType, Set, Stage};
 
 const DIVERSIONS: &str = "/var/lib/dpkg/diversions";
 
@@ -84,10 +84,92 @@ fn write_diversions(stage: &mut Stage<'_>, all: &[Diversion]) -> Result<(), Erro
     stage.write(DIVERSIONS, text, Set::default())
 }
 
+/// What dpkg has unpacked and not configured is under the diverted name, too.
+const UNPACKED: &str = ".dpkg-new";
+
+/// Leaves what `dpkg-divert --local --rename --add` leaves, and a copy at `path`, for whoever edits it: the package's file
+/// goes to `PATH.distrib`, now and with every version, whatever `--force-conf…` says (dpkg's
+/// `deferred_configure_conffile` works on the diverted name). Ours is nobody's.
+///
+/// # Errors
+/// When something is there already, or diverted.
+pub fn set_aside(stage: &mut Stage<'_>, path: &str) -> Result<(), Error> {
+    let beside = distrib(path);
+    if stage.lstat(&beside)?.is_some() {
+        return Err(Error::Refused(format!("{path} cannot be diverted to {beside}, which exists")));
+    }
+    divert(stage, path, &beside)?;
+    copy(stage, path, &beside)?;
+    rename(stage, &format!("{path}{UNPACKED}"), &format!("{beside}{UNPACKED}"))?;
+    if stage.lstat(path)?.is_some_and(|found| found.kind == FileType::Symlink) {
+        // Through the link we would write what the package brings.
+        stage.remove(path)?;
+        copy(stage, &beside, path)?;
+    }
+    Ok(())
+}
+
+/// Takes back what [`set_aside`] has done, if it has. A newer text of the package goes beside the file, as dpkg does
+/// where a conffile was edited.
+///
+/// # Errors
+/// When the image cannot be read.
+pub fn give_back(stage: &mut Stage<'_>, path: &str) -> Result<(), Error> {
+    let beside = distrib(path);
+    let ours = |known: &Diversion| known.from == path && known.to == beside && known.package.is_none();
+    if !diversions(stage)?.iter().any(ours) {
+        return Ok(());
+    }
+    undivert(stage, path, &beside)?;
+    rename(stage, &format!("{beside}{UNPACKED}"), &format!("{path}{UNPACKED}"))?;
+    if differ(stage, path, &beside)? {
+        rename(stage, &beside, &format!("{path}.dpkg-dist"))
+    } else {
+        stage.remove(&beside)
+    }
+}
+
+/// There are two texts, and they differ.
+///
+/// # Errors
+/// When the image cannot be read.
+pub fn differ(stage: &Stage<'_>, path: &str, beside: &str) -> Result<bool, Error> {
+    let (Some(one), Some(other)) = (stage.read_text(path)?, stage.read_text(beside)?) else {
+        return Ok(false);
+    };
+    Ok(one.trim_end() != other.trim_end())
+}
+
+fn rename(stage: &mut Stage<'_>, from: &str, to: &str) -> Result<(), Error> {
+    copy(stage, from, to)?;
+    stage.remove(from)
+}
+
+/// Copies a file, if there is one, with mode and owner.
+fn copy(stage: &mut Stage<'_>, from: &str, to: &str) -> Result<(), Error> {
+    if let (Some(found), Some(bytes)) = (stage.stat(from)?, stage.read(from)?) {
+        stage.write(to, bytes, Set::all(found.mode & 0o7777, found.uid, found.gid))?;
+    }
+    Ok(())
+}
+
 /// Where `dpkg-divert` puts what it diverts unless told otherwise.
 #[must_use]
 pub fn distrib(path: &str) -> String {
     format!("{path}.distrib")
+}
+
+/// True when a package that is there has `path` as a conffile.
+///
+/// # Errors
+/// When the image or its database cannot be read.
+pub fn is_conffile(stage: &Stage<'_>, path: &str) -> Result<bool, Error> {
+    let Some(database) = Database::read(stage)? else { return Ok(false) };
+    Ok(has_conffile(&database, path))
+}
+
+fn has_conffile(database: &Database, path: &str) -> bool {
+    database.entries().iter().flat_map(|entry| &entry.conffiles).any(|conffile| conffile.path == path)
 }
 
 /// True when a package brings `path`, as a conffile or as any file: an upgrade may write it.
@@ -96,7 +178,7 @@ pub fn distrib(path: &str) -> String {
 /// When the image or its database cannot be read.
 pub fn is_packaged(stage: &Stage<'_>, path: &str) -> Result<bool, Error> {
     let Some(database) = Database::read(stage)? else { return Ok(false) };
-    if database.entries().iter().flat_map(|entry| &entry.conffiles).any(|conffile| conffile.path == path) {
+    if has_conffile(&database, path) {
         return Ok(true);
     }
     let path = HashSet::from([path.to_owned()]);

@@ -39,7 +39,7 @@ impl Measure for Installed {
         PACKAGES.apply(bench)?;
         bench.file(CONF, 0o644, include_str!("aide/aide.conf"));
         if let Some(content) = text(bench.stage, DEFAULT) {
-            bench.stage.write(DEFAULT, told(&content), Set::default())?;
+            crate::conffile::edit(bench.stage, DEFAULT, told(&content), Set::default())?;
         }
         if is_known(&bench.view()?) {
             bench.aide = true;

@@ -51,7 +51,7 @@ impl Measure for Banner {
             bench.stage.remove(self.path)?;
         }
         let mode = bench.stage.stat(self.path)?.map_or(0o644, |there| there.mode & 0o644);
-        Ok(bench.stage.write(self.path, banner, root(mode))?)
+        crate::conffile::edit(bench.stage, self.path, banner, root(mode))
     }
 
     fn check(&self, view: &View<'_>) -> Result<Finding, Error> {
@@ -122,7 +122,7 @@ impl Measure for Motd {
                 if line.trim().starts_with("ENABLED=") { "ENABLED=0".to_owned() } else { line.to_owned() }
             };
             let text: Vec<String> = text.lines().map(off).collect();
-            bench.stage.write(NEWS, text.join("\n") + "\n", hardtack_guest::Set::default())?;
+            crate::conffile::edit(bench.stage, NEWS, text.join("\n") + "\n", hardtack_guest::Set::default())?;
         }
         // A link into /run is made new at every boot, by the programs above.
         if is_link(bench.stage)? {
@@ -130,7 +130,7 @@ impl Measure for Motd {
         }
         let systems = systems(bench.stage)?;
         if merged::text(bench.stage, MOTD).is_some_and(|found| text::fault(&found, &systems).is_some()) {
-            bench.stage.write(MOTD, "", hardtack_guest::Set::default())?;
+            crate::conffile::edit(bench.stage, MOTD, "", hardtack_guest::Set::default())?;
         }
         Ok(())
     }

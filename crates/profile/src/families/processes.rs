@@ -85,7 +85,7 @@ impl Measure for ApportOff {
                 new.push_str("enabled=0\n");
             }
             if new != old {
-                bench.stage.write(APPORT, new, hardtack_guest::Set::default())?;
+                crate::conffile::edit(bench.stage, APPORT, new, hardtack_guest::Set::default())?;
             }
         }
         units::mask(bench, "apport.service")

@@ -42,7 +42,7 @@ fn line(bench: &mut Bench<'_, '_>, line: &str) -> Result<(), Error> {
             |line: &str| line.trim_start_matches(['#', '@']).split_whitespace().eq(["includedir", DIRECTORY]);
         if !read.files.iter().any(|path| path.starts_with("/etc/sudoers.d/")) && !text.lines().any(includes) {
             let text = format!("{}\n#includedir {DIRECTORY}\n", text.trim_end_matches('\n'));
-            bench.stage.write(MAIN, text, hardtack_guest::Set::default())?;
+            crate::conffile::edit(bench.stage, MAIN, text, hardtack_guest::Set::default())?;
         }
     }
     bench.line(PATH, 0o440, line);

@@ -94,7 +94,7 @@ impl Measure for Keys {
             .split_inclusive('\n')
             .map(|line| if is_ours(line) { format!("#{line}") } else { line.to_owned() })
             .collect();
-        Ok(bench.stage.write(merged::LAST, edited, Set::default())?)
+        crate::conffile::edit(bench.stage, merged::LAST, edited, Set::default())
     }
 
     fn check(&self, view: &View<'_>) -> Result<Finding, Error> {

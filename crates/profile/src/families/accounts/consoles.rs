@@ -24,7 +24,7 @@ impl Measure for NoNologin {
         if let Some(old) = bench.stage.read_text(SHELLS)? {
             let text: String = old.split_inclusive('\n').filter(|line| !is_nologin(line)).collect();
             if text != old {
-                bench.stage.write(SHELLS, text, Set::default())?;
+                crate::conffile::edit(bench.stage, SHELLS, text, Set::default())?;
             }
         }
         Ok(())
@@ -59,12 +59,12 @@ impl Measure for Securetty {
             return Ok(());
         }
         match bench.stage.read_text(SECURETTY)? {
-            None => bench.stage.write(SECURETTY, CONSOLES, crate::bench::root(0o600))?,
+            None => crate::conffile::edit(bench.stage, SECURETTY, CONSOLES, crate::bench::root(0o600))?,
             Some(old) => {
                 let kept = |line: &&str| !line.trim_start().starts_with("pts/");
                 let text: String = old.split_inclusive('\n').filter(kept).collect();
                 if text != old {
-                    bench.stage.write(SECURETTY, text, Set::default())?;
+                    crate::conffile::edit(bench.stage, SECURETTY, text, Set::default())?;
                 }
             }
         }

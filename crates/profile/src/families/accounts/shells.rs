@@ -119,7 +119,7 @@ impl Measure for Umask {
                     }
                     text.push_str(UMASK);
                     text.push('\n');
-                    bench.stage.write(path, text, hardtack_guest::Set::default())?;
+                    crate::conffile::edit(bench.stage, path, text, hardtack_guest::Set::default())?;
                 }
             }
         }
@@ -178,7 +178,7 @@ impl Measure for RootUmask {
                 }
             }
             if text != old {
-                bench.stage.write(path, text, hardtack_guest::Set::default())?;
+                crate::conffile::edit(bench.stage, path, text, hardtack_guest::Set::default())?;
             }
         }
         Ok(())

@@ -57,7 +57,7 @@ impl Measure for Key {
             if !is_set {
                 lines.push(&line);
             }
-            bench.stage.write(PATH, lines.join("\n") + "\n", Set::default())?;
+            crate::conffile::edit(bench.stage, PATH, lines.join("\n") + "\n", Set::default())?;
         }
         if bench.stage.stat(PATH)?.is_none() {
             // The package brings the file; one that lay there before would be asked about.

@@ -40,7 +40,7 @@ impl Measure for Password {
             return Ok(());
         }
         if reads_user_cfg(bench.stage)? {
-            bench.stage.write(RHEL, format!("{RHEL_KEY}{hash}\n"), root(0o600))?;
+            crate::conffile::edit(bench.stage, RHEL, format!("{RHEL_KEY}{hash}\n"), root(0o600))?;
         } else {
             bench.file(SCRIPT, 0o700, script(&hash));
         }
@@ -191,7 +191,7 @@ fn edit(stage: &mut Stage<'_>, path: &str, new: impl FnOnce(&str) -> String) -> 
     let Some(old) = text(stage, path) else { return Ok(()) };
     let new = new(&old);
     if new != old {
-        stage.write(path, new, Set::default())?;
+        crate::conffile::edit(stage, path, new, Set::default())?;
     }
     Ok(())
 }

@@ -378,7 +378,7 @@ pub(super) fn ufw_off(bench: &mut Bench<'_, '_>) -> Result<(), Error> {
             _ => line,
         });
         let text = lines.map(|line| format!("{line}\n")).collect::<String>();
-        bench.stage.write(UFW, text, Set::default())?;
+        crate::conffile::edit(bench.stage, UFW, text, Set::default())?;
         bench.notes.push("ufw was on in the image: the firewall of the profile is in its place".to_owned());
     }
     units::mask(bench, "ufw.service")

@@ -83,7 +83,7 @@ impl Measure for Rotate {
             }
             content = lines.join("\n") + "\n";
         }
-        Ok(bench.stage.write(PATH, content, Set::default())?)
+        crate::conffile::edit(bench.stage, PATH, content, Set::default())
     }
 
     fn check(&self, view: &View<'_>) -> Result<Finding, Error> {

@@ -83,7 +83,7 @@ fn edit(
         }
         None => lines.push(&line),
     }
-    stage.write(path, lines.join("\n") + "\n", Set::default())?;
+    crate::conffile::edit(stage, path, lines.join("\n") + "\n", Set::default())?;
     Ok(())
 }
 

@@ -21,7 +21,7 @@ impl Measure for SuGroup {
             accounts::add_system_group(bench.stage, GROUP)?;
         }
         if wheel(&text, bench.stage)?.is_err() {
-            bench.stage.write(SU, with_line(&text), Set::default())?;
+            crate::conffile::edit(bench.stage, SU, with_line(&text), Set::default())?;
         }
         Ok(())
     }

@@ -94,7 +94,7 @@ impl Measure for User {
                     },
                 )
                 .collect();
-            bench.stage.write(&user.path, kept, Set::default())?;
+            crate::conffile::edit(bench.stage, &user.path, kept, Set::default())?;
         }
         Ok(())
     }

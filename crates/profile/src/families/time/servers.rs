@@ -117,7 +117,7 @@ impl Measure for Chrony {
             content.push_str(&format!("server {server} iburst\n"));
         }
         if !missing.is_empty() {
-            bench.stage.write(main, content, Set::default())?;
+            crate::conffile::edit(bench.stage, main, content, Set::default())?;
         }
         Ok(())
     }

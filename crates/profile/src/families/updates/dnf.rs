@@ -59,7 +59,7 @@ impl Measure for Automatic {
                 }
             }
         }
-        bench.stage.write(PATH, lines.join("\n") + "\n", Set::default())?;
+        crate::conffile::edit(bench.stage, PATH, lines.join("\n") + "\n", Set::default())?;
         units::install(bench, TIMER)
     }
 

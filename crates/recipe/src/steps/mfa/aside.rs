@@ -1,18 +1,10 @@
 //! Service files of Debian packages, diverted: PAM reads them at each login, so an upgrade must not put the
 //! package's own there, not for a moment.
-//!
-//! What is left is what `dpkg-divert --local --rename --add /etc/pam.d/SERVICE` leaves: the package's file goes
-//! to `/etc/pam.d/SERVICE.distrib`, now and with every version, whatever `--force-conf…` says (dpkg's
-//! `deferred_configure_conffile` works on the diverted name). Ours is nobody's.
 
-use hardtack_guest::dpkg::diversions::{distrib, diversions, divert, is_packaged, undivert};
-use hardtack_guest::{FileType, Set};
+use hardtack_guest::dpkg::diversions::{self, differ, distrib, diversions, is_packaged};
 
 use super::STEP;
 use crate::{Context, StepError};
-
-/// What dpkg has unpacked and not configured is under the diverted name, too.
-const UNPACKED: &str = ".dpkg-new";
 
 /// Sees to it that no package writes `path`, whose text is now as the package or an administrator left it.
 pub(super) fn set_aside(cx: &mut Context<'_, '_>, path: &str) -> Result<(), StepError> {
@@ -23,7 +15,7 @@ pub(super) fn set_aside(cx: &mut Context<'_, '_>, path: &str) -> Result<(), Step
                 STEP,
                 format!("{path} is {package}'s by a diversion: an upgrade of {package} may put its own there, which stops SSH"),
             );
-        } else if known.to == beside && differ(cx, path, &beside)? {
+        } else if known.to == beside && differ(cx.stage, path, &beside)? {
             cx.info(
                 STEP,
                 format!(
@@ -42,61 +34,18 @@ pub(super) fn set_aside(cx: &mut Context<'_, '_>, path: &str) -> Result<(), Step
             StepError::refused(STEP, what).hint("remove that in a `files` step: PAM does not read it")
         );
     }
-    divert(cx.stage, path, &beside)?;
-    copy(cx, path, &beside)?;
-    rename(cx, &format!("{path}{UNPACKED}"), &format!("{beside}{UNPACKED}"))?;
-    if cx.stage.lstat(path)?.is_some_and(|found| found.kind == FileType::Symlink) {
-        // Through the link we would write what the package brings.
-        cx.stage.remove(path)?;
-        copy(cx, &beside, path)?;
-    }
-    Ok(())
+    Ok(diversions::set_aside(cx.stage, path)?)
 }
 
-/// Gives `path`, without our block again, back to its package. A newer text of the package goes beside it, as
-/// dpkg does where a conffile was edited.
+/// Gives `path`, without our block again, back to its package.
 pub(super) fn give_back(cx: &mut Context<'_, '_>, path: &str) -> Result<(), StepError> {
-    let beside = distrib(path);
-    let ours = |known: &hardtack_guest::dpkg::diversions::Diversion| {
-        known.from == path && known.to == beside && known.package.is_none()
-    };
-    if !diversions(cx.stage)?.iter().any(ours) {
-        return Ok(());
-    }
-    undivert(cx.stage, path, &beside)?;
-    rename(cx, &format!("{beside}{UNPACKED}"), &format!("{path}{UNPACKED}"))?;
-    if differ(cx, path, &beside)? {
-        rename(cx, &beside, &format!("{path}.dpkg-dist"))
-    } else {
-        Ok(cx.stage.remove(&beside)?)
-    }
-}
-
-/// There are two texts, and they differ.
-fn differ(cx: &Context<'_, '_>, path: &str, beside: &str) -> Result<bool, StepError> {
-    let (Some(one), Some(other)) = (cx.stage.read_text(path)?, cx.stage.read_text(beside)?) else {
-        return Ok(false);
-    };
-    Ok(one.trim_end() != other.trim_end())
-}
-
-fn rename(cx: &mut Context<'_, '_>, from: &str, to: &str) -> Result<(), StepError> {
-    copy(cx, from, to)?;
-    Ok(cx.stage.remove(from)?)
-}
-
-/// Copies a file, if there is one, with mode and owner.
-fn copy(cx: &mut Context<'_, '_>, from: &str, to: &str) -> Result<(), StepError> {
-    if let (Some(found), Some(bytes)) = (cx.stage.stat(from)?, cx.stage.read(from)?) {
-        cx.stage.write(to, bytes, Set::all(found.mode & 0o7777, found.uid, found.gid))?;
-    }
-    Ok(())
+    Ok(diversions::give_back(cx.stage, path)?)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use hardtack_guest::{MemoryTree, Stage};
+    use hardtack_guest::{FileType, MemoryTree, Stage};
 
     use super::super::apply;
     use super::super::tests::{SSHD, debian, step};

@@ -82,7 +82,7 @@ impl Measure for Mode {
                         if this { there.replace(value, "0640") + "\n" } else { format!("{there}\n") }
                     })
                     .collect();
-                bench.stage.write(&line.path, changed, Set::default())?;
+                crate::conffile::edit(bench.stage, &line.path, changed, Set::default())?;
             }
         }
         Ok(())
@@ -212,7 +212,7 @@ impl Measure for NoListen {
                     }
                 })
                 .collect();
-            bench.stage.write(&path, changed, Set::default())?;
+            crate::conffile::edit(bench.stage, &path, changed, Set::default())?;
         }
         Ok(())
     }
