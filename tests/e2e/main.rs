@@ -25,6 +25,7 @@ mod launched;
 mod layouts;
 mod peers;
 mod profiled;
+mod released;
 mod reopened;
 mod replaced;
 mod residue;

@@ -2,6 +2,7 @@
 # Makes the real images that the end-to-end tests harden and boot:
 #
 #   make.sh CACHE NAME...        NAME: debian12 debian13 debian12-crypt debian13-crypt mbr bootpart dnsmasq
+#                                empty readers
 #
 #   debianNN        Debian by mmdebstrap, laid out as Debian's genericcloud images are:
 #                   GPT, 1 = ext4 root from sector 262144, 14 = BIOS boot from 2048, 15 = ESP from 8192
@@ -11,6 +12,8 @@
 #   bootpart        like Ubuntu 24.04's: /boot on a partition of its own (16)
 #
 #   dnsmasq         no image: what Debian 12's image lacks to serve DHCP and TFTP, as CACHE/debs-dnsmasq/*.deb
+#   empty           no image: Debian 12 with its essential packages only, CACHE/empty.tar
+#   readers         no image: Debian 12 with man-db, bash-completion, zsh and fish, CACHE/readers.tar
 #
 # Each becomes CACHE/images/NAME.qcow2 (compressed); one that is there already is left alone. The
 # root of a plain Debian also stays as CACHE/SUITE.tar, and the packages that the recipes install,
@@ -217,9 +220,16 @@ dnsmasq() {
   rm -rf "$root"
 }
 
+# bare NAME OPTIONS...: a root for what is tried in it, and not on this machine.
+bare() {
+  mmdebstrap --quiet --mode=root "${@:2}" bookworm "$work/$1.tar" >/dev/null
+  mv "$work/$1.tar" "$out/$1.tar"
+}
+
 for name; do
   [ "$name" = dnsmasq ] && [ -d "$out/debs-dnsmasq" ] && continue
   [ -e "$out/images/$name.qcow2" ] && continue
+  case $name in empty | readers) [ -e "$out/$name.tar" ] && continue ;; esac
   echo "making $name"
   case $name in
     debian12) genericcloud "$name" bookworm "$bookworm_packages" ;;
@@ -229,6 +239,8 @@ for name; do
     mbr) mbr ;;
     bootpart) bootpart ;;
     dnsmasq) dnsmasq ;;
+    empty) bare empty --variant=essential ;;
+    readers) bare readers --variant=minbase --include=man-db,bash-completion,zsh,fish ;;
     *) echo "make.sh: unknown image $name" >&2; exit 2 ;;
   esac
 done

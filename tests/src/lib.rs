@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
+pub mod bills;
 pub mod image;
 pub mod knocking;
 pub mod package;

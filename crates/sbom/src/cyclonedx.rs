@@ -33,17 +33,27 @@ pub fn cyclonedx(inventory: &Inventory, document: &Document) -> Value {
                 "name": "hardtack",
                 "version": document.tool_version,
             }]},
-            "component": {
-                "type": "operating-system",
-                "bom-ref": "image",
-                "name": document.name,
-                "version": inventory.os.version_id.as_deref().unwrap_or("unknown"),
-                "description": inventory.os.pretty.as_deref().unwrap_or("an image without os-release"),
-            },
+            "component": subject(inventory, document),
         },
         "components": components,
         "dependencies": dependencies,
     })
+}
+
+/// What the document is about.
+fn subject(inventory: &Inventory, document: &Document) -> Value {
+    let system = inventory.os.version_id.as_deref().unwrap_or("unknown");
+    let mut subject = json!({
+        "type": if inventory.release.is_some() { "application" } else { "operating-system" },
+        "bom-ref": "image",
+        "name": document.name,
+        "version": inventory.release.as_deref().unwrap_or(system),
+    });
+    if inventory.release.is_none() {
+        let name = inventory.os.pretty.as_deref().unwrap_or("an image without os-release");
+        subject["description"] = json!(name);
+    }
+    subject
 }
 
 /// Package URLs, each once: what two components share gets a number behind it.
@@ -80,11 +90,13 @@ fn component(one: &Component, reference: &str) -> Value {
     };
     set("description", one.summary.as_ref().map(|text| json!(text)));
     set("supplier", one.supplier.as_ref().map(|text| json!({"name": text})));
+    let license = |name: &String| match one.is_expression() {
+        true => json!({"expression": name}),
+        false => json!({"license": {"name": name}}),
+    };
     set(
         "licenses",
-        (!one.licenses.is_empty()).then(|| {
-            one.licenses.iter().map(|name| json!({"license": {"name": name}})).collect::<Vec<_>>().into()
-        }),
+        (!one.licenses.is_empty()).then(|| one.licenses.iter().map(license).collect::<Vec<_>>().into()),
     );
     let url = |text: &&String| ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
     set(

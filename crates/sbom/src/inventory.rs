@@ -32,7 +32,9 @@ pub enum Manager {
     Dpkg,
     /// rpm's.
     Rpm,
-    /// None: a program that a build has put there.
+    /// Cargo's: it is linked into a program, and its one licence is an SPDX expression.
+    Cargo,
+    /// None: a program, or a library that is no crate.
     None,
 }
 
@@ -67,11 +69,20 @@ pub struct Component {
     pub purl: String,
 }
 
+impl Component {
+    /// Whether its licence is an SPDX expression, and not names in a distribution's own words.
+    pub(crate) fn is_expression(&self) -> bool {
+        matches!(self.manager, Manager::Cargo | Manager::None)
+    }
+}
+
 /// What is installed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
     /// Which system it is.
     pub os: Origin,
+    /// The version, where it is no image but a release of programs.
+    pub release: Option<String>,
     /// What is installed, by name, then version and architecture.
     pub components: Vec<Component>,
 }
@@ -100,7 +111,7 @@ impl Inventory {
         });
         components.extend(of_rpm);
         components.extend(agent(&stage)?);
-        let mut inventory = Self { os, components };
+        let mut inventory = Self { os, components, release: None };
         for component in &mut inventory.components {
             component.purl = purl(component, &inventory.os);
         }

@@ -1,17 +1,19 @@
-//! What an output holds and where it came from: bills of materials from the package databases of an image, and the
-//! record of a build.
+//! What an output holds and where it came from: bills of materials from the package databases of an image, or from the
+//! crates of programs, and the record of a build.
 //!
 //! Nothing here reads a clock or makes a random number: the same image and the same time give the same bytes.
 
 #![forbid(unsafe_code)]
 
 mod copyright;
+mod crates;
 mod cyclonedx;
 mod inventory;
 mod provenance;
 mod purl;
 mod spdx;
 
+pub use crates::TreeError;
 pub use cyclonedx::cyclonedx;
 pub use inventory::{Component, Inventory, Manager, Origin};
 pub use provenance::{Digest, Input, Provenance, STATEMENT_TYPE};
@@ -22,7 +24,7 @@ use sha2::{Digest as _, Sha256};
 /// Who wrote a document, of what, and when.
 #[derive(Clone, Debug)]
 pub struct Document {
-    /// The name of the image, as people call it.
+    /// The name of the image or release, as people call it.
     pub name: String,
     /// The version of this program.
     pub tool_version: String,

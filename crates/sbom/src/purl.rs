@@ -1,4 +1,4 @@
-//! Package URLs (the purl specification, types `deb`, `rpm` and `generic`).
+//! Package URLs (the purl specification, types `deb`, `rpm`, `cargo` and `generic`).
 
 use std::fmt::Write as _;
 
@@ -9,6 +9,7 @@ pub(crate) fn purl(component: &Component, os: &Origin) -> String {
     let namespace = match component.manager {
         Manager::Dpkg => format!("deb/{}/", encoded(&os.id)),
         Manager::Rpm => format!("rpm/{}/", encoded(&os.id)),
+        Manager::Cargo => "cargo/".to_owned(),
         Manager::None => "generic/".to_owned(),
     };
     // The epoch of an rpm is a qualifier, that of a deb a part of the version.
@@ -17,7 +18,7 @@ pub(crate) fn purl(component: &Component, os: &Origin) -> String {
     if let Some(architecture) = &component.architecture {
         qualifiers.push(("arch", architecture.clone()));
     }
-    if component.manager != Manager::None {
+    if matches!(component.manager, Manager::Dpkg | Manager::Rpm) {
         match &os.version_id {
             Some(version) => qualifiers.push(("distro", format!("{}-{version}", os.id))),
             None => qualifiers.push(("distro", os.id.clone())),

@@ -36,18 +36,24 @@ pub fn spdx(inventory: &Inventory, document: &Document) -> Value {
     })
 }
 
+/// What the document is about.
 fn image(inventory: &Inventory, document: &Document) -> Value {
+    let system = inventory.os.version_id.as_deref().unwrap_or("unknown");
+    let (kind, summary) = match inventory.release {
+        Some(_) => ("APPLICATION", "static programs and what is linked into them"),
+        None => ("OPERATING-SYSTEM", inventory.os.pretty.as_deref().unwrap_or("an image without os-release")),
+    };
     json!({
         "SPDXID": ROOT,
         "name": document.name,
-        "versionInfo": inventory.os.version_id.as_deref().unwrap_or("unknown"),
+        "versionInfo": inventory.release.as_deref().unwrap_or(system),
         "downloadLocation": "NOASSERTION",
         "filesAnalyzed": false,
         "licenseConcluded": "NOASSERTION",
         "licenseDeclared": "NOASSERTION",
         "copyrightText": "NOASSERTION",
-        "primaryPackagePurpose": "OPERATING-SYSTEM",
-        "summary": inventory.os.pretty.as_deref().unwrap_or("an image without os-release"),
+        "primaryPackagePurpose": kind,
+        "summary": summary,
     })
 }
 
@@ -83,9 +89,11 @@ fn package(one: &Component, id: &str) -> Value {
     set("homepage", one.homepage.as_ref().filter(url).map(|text| json!(text)));
     set("summary", one.summary.as_ref().map(|text| json!(text)));
     set("sourceInfo", one.source.as_ref().map(|(name, version)| json!(format!("built of {name} {version}"))));
+    let declared = one.licenses.first().filter(|_| one.is_expression());
+    set("licenseDeclared", declared.map(|expression| json!(expression)));
     set(
         "licenseComments",
-        (!one.licenses.is_empty())
+        (declared.is_none() && !one.licenses.is_empty())
             .then(|| json!(format!("named by the package: {}", one.licenses.join(", ")))),
     );
     set(

@@ -20,6 +20,11 @@ const MOST_WITH_GLIBC: u64 = (9 << 20) / 2;
 
 /// Builds it; where it is.
 pub(crate) fn build() -> Result<PathBuf, String> {
+    build_with(|_| ())
+}
+
+/// The same by a cargo that was told more.
+pub(crate) fn build_with(tell: impl FnOnce(&mut Command)) -> Result<PathBuf, String> {
     let musl = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
     let program = |target: &str| top().join(format!("target/{target}/agent/hardtack-agent"));
     let glibc = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
@@ -47,6 +52,7 @@ pub(crate) fn build() -> Result<PathBuf, String> {
     for option in linked {
         build.args(["-C", &option]);
     }
+    tell(&mut build);
     run(build)?;
     // hardtack takes what it finds, and must not find an old one.
     match std::fs::remove_file(program(&other)) {
@@ -72,7 +78,7 @@ fn check_size(size: u64, target: &str) -> Result<(), String> {
 }
 
 /// Whether programs can be built for `target`; rustup is asked to fetch what is missing.
-fn has_target(target: &str) -> bool {
+pub(crate) fn has_target(target: &str) -> bool {
     let mut add = Command::new("rustup");
     add.args(["target", "add", target]).stdout(Stdio::null()).stderr(Stdio::null());
     add.status().is_ok_and(|status| status.success())

@@ -8,6 +8,7 @@ mod architecture;
 mod fuzz;
 mod guest;
 mod install;
+mod release;
 mod shell;
 
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ cargo xtask test --quick       formatting, lints and the tests that boot nothing
 cargo xtask full               the long suite on top of the tests (hours)
 cargo xtask fuzz [TARGET] [--seconds N]   run the fuzz targets, 60 s each unless told otherwise
 cargo xtask images             make the real images that the end-to-end tests boot
+cargo xtask release [--output DIR]   static programs, archive, .deb, bills of materials, in dist/
 cargo xtask install            install what the tests need (Debian, as root)";
 
 /// What each fuzz target gets in CI, where it only shows that it still runs: the full suite gives it an hour.
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         ["full"] => full(),
         ["fuzz", ref rest @ ..] => fuzz::fuzz(rest),
         ["images"] => images().map(|_| ()),
+        ["release", ref rest @ ..] => release::release(rest),
         ["install"] => install::packages(),
         _ => Err(USAGE.to_owned()),
     };
@@ -101,8 +104,8 @@ fn images() -> Result<PathBuf, String> {
     let cache = shell::cache();
     let mut make = shell::as_root("bash");
     make.arg(top().join("tests/images/make.sh"));
-    let all = ["debian12", "debian13", "debian12-crypt", "debian13-crypt", "mbr", "bootpart", "dnsmasq"];
-    make.arg(&cache).args(all);
+    let disks = ["debian12", "debian13", "debian12-crypt", "debian13-crypt", "mbr", "bootpart"];
+    make.arg(&cache).args(disks).args(["dnsmasq", "empty", "readers"]);
     step("images", make)?;
     Ok(cache)
 }

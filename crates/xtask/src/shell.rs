@@ -52,3 +52,13 @@ pub(crate) fn run(mut command: Command) -> Result<(), String> {
         Err(error) => Err(format!("{command:?}: {error}")),
     }
 }
+
+/// What a command that must succeed says on standard output.
+pub(crate) fn said(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    if !output.status.success() {
+        let why = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{command:?}: {}: {}", output.status, why.trim()));
+    }
+    String::from_utf8(output.stdout).map_err(|error| format!("{command:?}: {error}"))
+}
