@@ -7,6 +7,7 @@
 pub mod bills;
 pub mod image;
 pub mod knocking;
+pub mod markdown;
 pub mod package;
 pub mod python;
 pub mod repository;

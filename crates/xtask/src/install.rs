@@ -55,6 +55,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/wget", "wget"),
     ("/usr/bin/tcpdump", "tcpdump"),
     ("/usr/bin/dot", "graphviz"),
+    ("/usr/bin/jq", "jq"),
+    ("/usr/bin/man", "man-db"),
     ("/usr/lib/ipxe/qemu/pxe-virtio.rom", "ipxe-qemu"),
     ("/usr/share/OVMF/OVMF_CODE_4M.fd", "ovmf"),
     ("/usr/lib/python3/dist-packages/pip/__init__.py", "python3-pip"),

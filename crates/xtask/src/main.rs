@@ -24,6 +24,7 @@ cargo xtask test               all tests, with what they need: packages, images,
 cargo xtask test --quick       formatting, lints and the tests that boot nothing (minutes)
 cargo xtask full               the long suite on top of the tests (hours)
 cargo xtask fuzz [TARGET] [--seconds N]   run the fuzz targets, 60 s each unless told otherwise
+cargo xtask book [DIR]         build the handbook, into target/book unless told otherwise
 cargo xtask images             make the real images that the end-to-end tests boot
 cargo xtask release [--output DIR]   static programs, archive, .deb, bills of materials, in dist/
 cargo xtask install            install what the tests need (Debian, as root)";
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words[..] {
         ["demo", ref rest @ ..] => demo(rest),
+        ["book", ref to @ ..] => book(to),
         ["agent"] => guest::build().map(|path| println!("{}", path.display())),
         ["test"] => test(),
         ["test", "--quick"] => quick(),
@@ -62,6 +64,12 @@ fn demo(arguments: &[&str]) -> Result<(), String> {
     let mut demo = program("hardtack");
     demo.arg("demo").args(arguments);
     run(demo)
+}
+
+/// The handbook as HTML. What builds it is no part of this program: mdBook's libraries take a minute to compile.
+fn book(to: &[&str]) -> Result<(), String> {
+    let build = ["run", "--quiet", "--package", "hardtack-tests", "--example", "book", "--"];
+    run(cargo(&[&build, to].concat()))
 }
 
 /// Everything that CI runs. The images come first: tests of single steps use their roots too.

@@ -24,6 +24,8 @@ mod place;
 mod plan;
 mod profiles;
 mod recipe;
+#[cfg(test)]
+mod reference;
 mod register;
 mod sbom;
 mod schema;

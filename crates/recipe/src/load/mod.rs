@@ -18,6 +18,8 @@ mod packages;
 mod profile;
 mod reader;
 mod recipients;
+#[cfg(test)]
+mod reference;
 mod schema;
 mod secrets;
 mod sshd;
