@@ -113,7 +113,7 @@ fn images_of_debian_twice() {
     let (Some(images), Some(bench)) = (Images::find(), Bench::new()) else { return };
     fs::write(
         bench.path("broken.yaml"),
-        "recipe: 1\nsteps:\n- chmod: {path: /etc/hostname, mode: \"0600\"}\n  when: {arch: riscv64}\n- generalize\n",
+        "recipe: 1\nsteps:\n- generalize: {only: [logfiles, bash-history]}\n- touch: /etc/fourth\n",
     )
     .unwrap();
     let text = format!(
