@@ -273,8 +273,8 @@ fn the_rows_of_a_recipes_matrix_are_cached_each() {
     let head = "recipe: 1\nname: m\nvars: {release: none}\nmatrix:\n";
     scene.write("m.yaml", &format!("{head}{}{}{steps}", row("one"), row("two")));
     let results = |arguments: &str| -> Vec<String> {
-        let ran = scene.expect(0, arguments);
-        ran.out.lines().map(|line| cache(&serde_json::from_str(line).unwrap()).to_owned()).collect()
+        let made = scene.json(0, arguments);
+        made["jobs"].as_array().unwrap().iter().map(|job| cache(&job["build"]).to_owned()).collect()
     };
     assert_eq!(results("build m.yaml --cache cache --json"), ["built", "built"]);
     let (one, two) = (scene.bytes("one.qcow2"), scene.bytes("two.qcow2"));
