@@ -86,6 +86,9 @@ fn relative(path: &std::path::Path, engine: &'static str) -> Result<String, Refu
         ));
     }
     let text = plain.to_str().ok_or_else(|| refuse("the path is not UTF-8"))?;
+    if text.chars().any(char::is_control) {
+        return Err(refuse("the path holds a line break or another control character"));
+    }
     // What starts with a hyphen could be an option.
     Ok(if text.starts_with('-') { format!("./{text}") } else { text.to_owned() })
 }

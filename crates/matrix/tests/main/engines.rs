@@ -242,7 +242,7 @@ fn an_index_of_kubernetes_is_a_job_and_nobody_is_root() {
     assert_eq!(words[8..], ["--cache", wanted().cache.unwrap()]);
     let name = job["metadata"]["name"].as_str().unwrap();
     assert!(name.len() <= 50 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{name}");
-    for path in ["/abs/m.yaml", "../m.yaml"] {
+    for path in ["/abs/m.yaml", "../m.yaml", "a\nkind: Pod.yaml"] {
         let text = "matrix: 1\ninclude: [{recipe: r, source: s, output: o}]\n";
         assert!(to_kubernetes(&matrix(path, text), &wanted()).is_err(), "{path}");
     }
