@@ -20,7 +20,7 @@ use serde::Serialize;
 
 pub use junit::{xml_attribute, xml_text};
 pub use plan::{Entry, Fact, PlanPage};
-pub use text::Look;
+pub use text::{Look, wrapped};
 pub use visible::visible;
 
 /// The version of the JSON of verdicts.

@@ -109,7 +109,7 @@ fn facts(control: &Control) -> Vec<String> {
 }
 
 /// `text` behind `head`, in lines of at most `width` columns; a word that is longer is cut into pieces.
-fn wrapped(head: &str, text: &str, width: usize, out: &mut String) {
+pub fn wrapped(head: &str, text: &str, width: usize, out: &mut String) {
     let mut head = head.to_owned();
     let indent = " ".repeat(head.chars().count());
     let room = width.saturating_sub(indent.len()).max(20);

@@ -16,6 +16,7 @@ A recipe takes a profile by the key `profile`, and `hardtack verify cis-1 hard.q
 #[command(after_help = PROFILES)]
 pub(crate) struct ProfilesArgs {
     /// One profile: its controls; `all`: those, too, that are in none. Without it, the profiles and the tailorings.
+    #[arg(value_parser = ["baseline", "cis-1", "cis-2", "all"])]
     pub(crate) name: Option<String>,
 
     /// For programs.

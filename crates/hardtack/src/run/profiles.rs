@@ -3,10 +3,14 @@
 use std::io::Write as _;
 
 use hardtack_profile::{Kind, Profile, Rule, TAILORINGS, Tailoring, rules};
+use hardtack_report::wrapped;
 use serde_json::{Value, json};
 
 use crate::args::ProfilesArgs;
 use crate::error::CliError;
+
+/// In columns, as of the other lists that people read.
+const WIDTH: usize = 80;
 
 /// Lists the profiles, or the controls of one.
 pub(crate) fn run(arguments: &ProfilesArgs) -> Result<u8, CliError> {
@@ -59,13 +63,14 @@ fn all(as_json: bool) -> String {
         let excepted = controls.iter().filter(|(_, reason)| reason.is_some()).count();
         let count = controls.len();
         let about = about(*kind);
-        text.push_str(&format!("{name:<10} {count} controls, {excepted} left alone on purpose: {about}\n"));
+        let line = format!("{count} controls, {excepted} left alone on purpose: {about}");
+        wrapped(&format!("{name:<10} "), &line, WIDTH, &mut text);
     }
     text.push_str("\nTailorings (`tailoring: [NAME]` of a recipe's profile):\n");
     for one in TAILORINGS {
-        text.push_str(&format!("{:<10} {}\n", one.name, one.about));
+        wrapped(&format!("{:<10} ", one.name), one.about, WIDTH, &mut text);
         for (control, reason) in one.exceptions {
-            text.push_str(&format!("           {control}: {reason}\n"));
+            wrapped("             ", &format!("{control}: {reason}"), WIDTH, &mut text);
         }
     }
     text
@@ -96,9 +101,10 @@ fn listed(controls: Vec<(&'static Rule, Option<String>)>, name: &str, as_json: b
     let wide = controls.iter().map(|(rule, _)| rule.id.len()).max().unwrap_or(0);
     let mut text = String::new();
     for (rule, reason) in controls {
-        text.push_str(&format!("{:<wide$}  {:<14} {}\n", rule.id, rule.cis, rule.title));
+        wrapped(&format!("{:<wide$}  {:<14} ", rule.id, rule.cis), rule.title, WIDTH, &mut text);
         if let Some(reason) = reason {
-            text.push_str(&format!("{:wide$}  {:<14} left alone: {reason}\n", "", ""));
+            let indent = " ".repeat(wide + 17);
+            wrapped(&indent, &format!("left alone: {reason}"), WIDTH, &mut text);
         }
     }
     text

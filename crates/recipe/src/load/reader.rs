@@ -402,15 +402,12 @@ impl<'a> Reader<'a> {
         if let Some((_, value)) = words.iter().find(|(name, _)| *name == text) {
             return Some(*value);
         }
-        let hint = match did_you_mean(text, names.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("known are {}", list(&names)),
-        };
-        self.error_hint(
-            node.span,
-            format!("`{what}` takes {}, found {}", alternatives(&names), node.describe()),
-            hint,
-        );
+        let message = format!("`{what}` takes {}, found {}", alternatives(&names), node.describe());
+        // The words themselves are in the message.
+        match did_you_mean(text, names.iter().copied()) {
+            Some(near) => self.error_hint(node.span, message, format!("did you mean `{near}`?")),
+            None => self.error(node.span, message),
+        }
         None
     }
 
