@@ -653,7 +653,15 @@ fn every_key_has_its_line_in_the_reference_and_every_line_its_key() {
     for (page, keys) in [
         ("README.md", known("", keys::RECIPE)),
         ("packages.md", known("", packages::KEYS)),
-        ("profile.md", [known("", profile::KEYS), known("exceptions.", profile::EXCEPTION)].concat()),
+        (
+            "profile.md",
+            [
+                known("", profile::KEYS),
+                known("exceptions.", profile::EXCEPTION),
+                known("open-ports.", profile::OPEN_PORT),
+            ]
+            .concat(),
+        ),
         ("user.md", [known("", user::KEYS), known("password.random.", user::RANDOM_KEYS)].concat()),
         ("mfa.md", mfa_keys),
         ("overlayroot.md", known("", overlayroot::KEYS)),
