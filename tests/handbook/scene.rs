@@ -40,6 +40,13 @@ steps:
   - append-line: {path: /etc/group, line: \"debian:x:1000:\"}
   - mkdir: /home/debian
 ";
+const MATRIX: &str = "\
+matrix: 1
+recipes: [web.yaml]
+sources:
+  - {source: debian-12-genericcloud-amd64.qcow2, name: debian-12}
+output: out/${recipe}-${source}.qcow2
+";
 const USER_DATA: &str = "#cloud-config\nhostname: web\n";
 const PASSWORD: &str = "a long pass-word of the test";
 const REGION: &str = "eu-central-1";
@@ -88,6 +95,8 @@ impl Scene {
             | "docs/aws.md"
             | "docs/bundle.md"
             | "docs/cache.md"
+            | "docs/ci.md"
+            | "docs/matrix.md"
             | "docs/eucalyptus.md"
             | "docs/publish.md"
             | "docs/service-image.md"
@@ -224,7 +233,8 @@ impl Scene {
             std::os::unix::fs::symlink(files.join(from), files.join(to)).unwrap();
         }
         self.ours(&["user-data", "pack", "base.yaml", "setup.sh", "--output", "user-data.mime"]);
-        for folder in ["directory", "root"] {
+        self.file("images.yaml", MATRIX);
+        for folder in ["directory", "out", "root"] {
             fs::create_dir(files.join(folder)).unwrap();
         }
         Some(())
