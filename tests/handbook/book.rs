@@ -120,6 +120,9 @@ fn rewrite(page: &str, at: &Path, found: &mut Found) -> String {
             }
         }
         let target = if top().join(&target).is_dir() { target.join("README.md") } else { target };
+        // On the forge the list of pages is the way in; the book has it on every page.
+        let summary = Path::new("docs/SUMMARY.md");
+        let target = if target == summary { summary.with_file_name("README.md") } else { target };
         let mut new = relative(&in_book(at), &in_book(&target));
         if let Some(anchor) = anchor {
             new = format!("{new}#{anchor}");
