@@ -31,16 +31,19 @@ pub(super) fn texts(tree: &str) -> Result<String, String> {
             of.entry(text).or_default().push(who.clone());
         }
     }
-    let rust = bill::sysroot()?.join("share/doc/rust");
-    for (who, path) in [("Rust's standard library", rust), ("musl", PathBuf::from(MUSL))] {
-        let found = if path.is_dir() { licenses(&path)? } else { read(&path)?.into_iter().collect() };
-        if found.is_empty() {
-            without.push(who.to_owned());
-        }
-        for text in found {
-            of.entry(text).or_default().push(who.to_owned());
+    let rust = bill::sysroot()?.join("share/doc/rust/licenses");
+    let beside = [
+        ("Rust's standard library", rust.join("MIT.txt")),
+        ("Rust's standard library", rust.join("Apache-2.0.txt")),
+        ("musl", PathBuf::from(MUSL)),
+    ];
+    for (who, path) in beside {
+        match read(&path)? {
+            Some(text) => of.entry(text).or_default().push(who.to_owned()),
+            None => without.push(who.to_owned()),
         }
     }
+    without.dedup();
     let mut sections: Vec<(Vec<String>, String)> = of.into_iter().map(|(text, who)| (who, text)).collect();
     sections.sort();
     let mut all = String::from(
