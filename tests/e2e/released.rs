@@ -208,6 +208,8 @@ fn documented(root: &Root, prefix: &str) {
                whence -v _hardtack";
     let said = run(root.command(NOBODY, "zsh").args(["-fc", zsh]));
     assert!(said.starts_with("_hardtack\n") && said.contains("function from"), "{said}");
-    let said = run(root.command(NOBODY, "fish").args(["-c", "complete -C 'hardtack bui'"]));
+    // Debian's fish asks for folders below /usr/local only where a session names them; login managers do.
+    let folders = "XDG_DATA_DIRS=/usr/local/share:/usr/share";
+    let said = run(root.command(NOBODY, "env").args([folders, "fish", "-c", "complete -C 'hardtack bui'"]));
     assert!(said.lines().any(|line| line.split('\t').next() == Some("build")), "{said}");
 }
