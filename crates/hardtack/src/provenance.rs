@@ -73,7 +73,7 @@ impl Record {
 
     /// A file that went in.
     pub(crate) fn file(&mut self, role: &'static str, path: &Path) -> Result<(), CliError> {
-        let digest = digest_of(path).map_err(|error| CliError::io(path, "read it for the record", error))?;
+        let digest = digest_of(path).map_err(|error| CliError::io(path, "read it", error))?;
         self.inputs.push(Input { role, name: last_part(path), digest: Digest(digest) });
         Ok(())
     }
@@ -96,7 +96,7 @@ impl Record {
 
     /// The record of `output`, which is there.
     pub(crate) fn finish(self, output: &Path, epoch: i64) -> Result<Told, CliError> {
-        let fail = |path: &Path, error| CliError::io(path, "read it for the record", error);
+        let fail = |path: &Path, error| CliError::io(path, "read it", error);
         let digest = digest_of(output).map_err(|error| fail(output, error))?;
         let mut inputs = self.sources.into_iter().map(Reading::finish).collect::<Result<Vec<_>, _>>()?;
         inputs.extend(self.inputs);
@@ -187,7 +187,7 @@ impl Reading {
             let state = state_of(&file.metadata()?);
             Ok((file, state))
         };
-        let (file, state) = open().map_err(|error| CliError::io(path, "read it for the record", error))?;
+        let (file, state) = open().map_err(|error| CliError::io(path, "read it", error))?;
         let digest = Reader::Running(thread::spawn(move || digest_in(file)));
         Ok(Self { role, path: path.to_owned(), state: Some(state), digest })
     }
@@ -201,7 +201,7 @@ impl Reading {
                 read.unwrap_or_else(|_| Err(io::Error::other("the thread that read it has ended")))
             }
         };
-        let fail = |error| CliError::io(&self.path, "read it for the record", error);
+        let fail = |error| CliError::io(&self.path, "read it", error);
         let digest = Digest(read.map_err(fail)?);
         if let Some(state) = self.state
             && state_of(&std::fs::metadata(&self.path).map_err(fail)?) != state

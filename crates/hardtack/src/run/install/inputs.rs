@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use hardtack_bundle::hex;
 use hardtack_disk::{Backing, Qcow2Source, SourceFormat, detect_format};
 use hardtack_publish::fingerprint::Inputs;
-use hardtack_recipe::{HostFiles, RealFiles, Recipe};
+use hardtack_recipe::{HostFiles, HostType, RealFiles, Recipe};
 use sha2::{Digest as _, Sha256};
 
 use super::Order;
@@ -26,26 +26,34 @@ const BLOCK: usize = 1 << 20;
 #[derive(Default)]
 pub(super) struct Witness {
     seen: RefCell<Vec<(String, String)>>,
+    /// The digest of the recipe's file.
+    own: RefCell<String>,
 }
 
 impl Witness {
     /// Reads the recipe, and remembers all that it asks for.
     pub(super) fn recipe(&self, path: &Path, set: &[(String, String)]) -> Result<Recipe, CliError> {
+        let own = file(path)?;
+        self.own.replace(own.clone());
         let environment = |name: &str| {
             let value = std::env::var(name).ok();
-            self.see(format!("variable {name}"), value.as_ref().map(|value| digest(value.as_bytes())));
+            self.see(format!("variable {name}"), value.as_ref().map(|value| self.secret(value.as_bytes())));
             value
         };
         let recipe = Written::new(path, set).read_with(&environment, self)?;
         for (name, value) in set {
             self.see(format!("set {name}"), Some(digest(value.as_bytes())));
         }
-        self.see("recipe".to_owned(), Some(file(path)?));
+        self.see("recipe".to_owned(), Some(own));
         self.see("name".to_owned(), Some(digest(recipe.name.as_bytes())));
         for deb in recipe.packages().into_iter().flat_map(|packages| &packages.debs) {
             self.see("package".to_owned(), Some(file(&deb.path)?));
         }
         Ok(recipe)
+    }
+
+    fn secret(&self, content: &[u8]) -> String {
+        slow(content, &self.own.borrow())
     }
 
     fn see(&self, name: String, digest: Option<String>) {
@@ -61,17 +69,46 @@ impl HostFiles for Witness {
         Ok(content)
     }
 
+    fn read_secret(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let content = RealFiles.read_secret(path, limit)?;
+        self.see("secret".to_owned(), Some(self.secret(&content)));
+        Ok(content)
+    }
+
     fn is_directory(&self, path: &Path) -> io::Result<bool> {
         RealFiles.is_directory(path)
     }
 
+    fn kind(&self, path: &Path, follow: bool) -> io::Result<(HostType, u32)> {
+        let found = RealFiles.kind(path, follow)?;
+        self.see("kind".to_owned(), Some(format!("{found:?}")));
+        Ok(found)
+    }
+
     fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
-        RealFiles.list(path)
+        let paths = RealFiles.list(path)?;
+        for one in &paths {
+            let name = one.strip_prefix(path).unwrap_or(one).as_os_str().as_encoded_bytes();
+            self.see("name".to_owned(), Some(digest(name)));
+        }
+        Ok(paths)
     }
 }
 
 fn digest(bytes: &[u8]) -> String {
     hex::encode(&Sha256::digest(bytes))
+}
+
+/// The digest of what may be a password. It goes into a tag that everybody in the account can read, who knows the other
+/// inputs: trying a guess is made as dear as it is with the hash in Debian's /etc/shadow (yescrypt, 16 MiB), which
+/// needs the image itself. `salt`: that a table of guesses is good for one recipe only.
+fn slow(secret: &[u8], salt: &str) -> String {
+    let mut key = [0; 32];
+    match yescrypt::yescrypt(secret, salt.as_bytes(), &yescrypt::Params::default(), &mut key) {
+        Ok(()) => hex::encode(&key),
+        // It refuses parameters that do not fit, and these are its own.
+        Err(_) => digest(&[salt.as_bytes(), secret].concat()),
+    }
 }
 
 /// A file's digest: of its blocks that have something in them, with their places, and of its length. Holes are not
@@ -194,6 +231,17 @@ mod tests {
             (0, &[]),
         ] {
             assert_ne!(one, of(length, pieces), "{length} {pieces:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_the_digest_is_dear_to_guess() {
+        let one = slow(b"secret", "recipe");
+        assert_eq!(one, slow(b"secret", "recipe"));
+        assert_ne!(one, slow(b"secret", "another"));
+        assert_ne!(one, slow(b"Secret", "recipe"));
+        for cheap in [&b"secret"[..], b"recipesecret"] {
+            assert_ne!(one, digest(cheap));
         }
     }
 
