@@ -46,6 +46,7 @@ fn file(ending: &str) -> PathBuf {
 }
 
 #[test]
+#[ignore = "the full suite: it compiles both programs with musl, and makes two more roots"]
 fn programs_are_static_and_know_nothing_of_who_built_them() {
     for name in ["hardtack", "hardtack-agent"] {
         let program = release().join(name);
@@ -64,6 +65,7 @@ fn programs_are_static_and_know_nothing_of_who_built_them() {
 }
 
 #[test]
+#[ignore = "the full suite: it compiles both programs with musl, and makes two more roots"]
 fn the_same_commit_gives_the_same_bytes() {
     let sums = run(Command::new("sha256sum").current_dir(release()).args(["-c", "SHA256SUMS"]));
     let files = std::fs::read_dir(release()).unwrap().count();
@@ -79,6 +81,7 @@ fn the_same_commit_gives_the_same_bytes() {
 }
 
 #[test]
+#[ignore = "the full suite: it compiles both programs with musl, and makes two more roots"]
 fn the_bills_are_valid_and_name_what_is_linked() {
     let (spdx, cyclonedx) = (file(".spdx.json"), file(".cdx.json"));
     let read =
@@ -109,6 +112,7 @@ fn the_bills_are_valid_and_name_what_is_linked() {
 }
 
 #[test]
+#[ignore = "the full suite: it compiles both programs with musl, and makes two more roots"]
 fn the_archive_alone_hardens_images_in_an_empty_debian() {
     let Some(images) = Images::find() else { return };
     let Some(root) = Root::unpack("empty") else { return };
@@ -139,6 +143,7 @@ fn the_archive_alone_hardens_images_in_an_empty_debian() {
 }
 
 #[test]
+#[ignore = "the full suite: it compiles both programs with musl, and makes two more roots"]
 fn pages_and_completions_work_where_the_archive_was_put() {
     let Some(root) = Root::unpack("readers") else { return };
     root.install(&file(".tar.gz"));
@@ -146,6 +151,7 @@ fn pages_and_completions_work_where_the_archive_was_put() {
 }
 
 #[test]
+#[ignore = "the full suite: it compiles both programs with musl, and makes two more roots"]
 fn the_package_installs_works_and_goes_without_a_trace() {
     let Some(root) = Root::unpack("empty") else { return };
     let deb = root.path("tmp/hardtack.deb");
@@ -166,6 +172,7 @@ fn the_package_installs_works_and_goes_without_a_trace() {
 }
 
 #[test]
+#[ignore = "the full suite: it compiles both programs with musl, and makes two more roots"]
 fn the_package_is_documented_and_lintian_finds_nothing() {
     let deb = file(".deb");
     let judged = output(

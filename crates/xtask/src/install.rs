@@ -46,9 +46,6 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/mksquashfs", "squashfs-tools"),
     ("/usr/sbin/cryptsetup", "cryptsetup-bin"),
     ("/usr/bin/time", "time"),
-    ("/usr/bin/musl-gcc", "musl-tools"),
-    ("/usr/bin/lintian", "lintian"),
-    ("/usr/bin/buildah", "buildah"),
     ("/usr/bin/ip", "iproute2"),
     ("/usr/sbin/nft", "nftables"),
     ("/usr/bin/curl", "curl"),
@@ -64,8 +61,13 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/lib/python3/dist-packages/yaml/__init__.py", "python3-yaml"),
 ];
 
-/// What only the full suite compares with: large, and with a kernel of its own.
-const NEEDED_FOR_FULL: &[(&str, &str)] = &[("/usr/bin/virt-customize", "guestfs-tools")];
+/// What only the full suite needs: what it compares with, large and with a kernel of its own, and what looks at releases.
+const NEEDED_FOR_FULL: &[(&str, &str)] = &[
+    ("/usr/bin/virt-customize", "guestfs-tools"),
+    ("/usr/bin/musl-gcc", "musl-tools"),
+    ("/usr/bin/lintian", "lintian"),
+    ("/usr/bin/buildah", "buildah"),
+];
 /// The kernel that libguestfs starts: any in /boot will do.
 const KERNEL: &str = "linux-image-cloud-amd64";
 
