@@ -12,6 +12,7 @@
 //! An entry is made in `tmp/`, synced, and renamed. Whoever is ended before that leaves a folder there which nobody
 //! holds locked; the next one who writes clears it.
 
+use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -20,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use hardtack_disk::{AtomicFile, open_regular};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FileType, FlockOperation, OFlags, flock};
 use sha2::{Digest as _, Sha256};
 
 use crate::entry::{MANIFEST, MANIFEST_LIMIT, Secret, decode, encode};
@@ -29,6 +30,8 @@ use crate::{Content, Digest, Entry, Error, Kind, Listed, Name, New, Notes, Part,
 /// The Cache Directory Tagging Specification.
 const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
                    # This directory is a cache of hardtack: it can be removed as a whole.\n";
+/// What is in a cache beside files.
+const FOLDERS: [&str; 4] = ["builds", "sources", "notes", "tmp"];
 const BUFFER: usize = 1 << 20;
 
 static SERIAL: AtomicU64 = AtomicU64::new(0);
@@ -50,21 +53,22 @@ impl Directory {
         made.map_err(|error| Error::file(root, "make the directory", error))?;
         check(root)?;
         write_new(&root.join("CACHEDIR.TAG"), TAG.as_bytes())?;
-        for folder in ["builds", "sources", "notes", "tmp"] {
+        for folder in FOLDERS {
             let path = root.join(folder);
             match DirBuilder::new().mode(0o700).create(&path) {
                 Err(error) if error.kind() != ErrorKind::AlreadyExists => {
                     return Err(Error::file(&path, "make the directory", error));
                 }
-                _ => {}
+                _ => check_own(&path, FileType::Directory)?,
             }
         }
         let path = root.join("secret");
-        if !path.exists() {
+        if path.symlink_metadata().is_err() {
             let mut bytes = [0; 32];
             random(&mut bytes);
             write_new(&path, Secret(bytes).text().as_bytes())?;
         }
+        check_own(&path, FileType::RegularFile)?;
         // Of two that begin at once, one has written it.
         let text = read(&path, 4096).map_err(|error| Error::file(&path, "read it", error))?;
         let secret = Secret::parse(&text).ok_or_else(|| Error::Place {
@@ -217,12 +221,13 @@ impl Directory {
         Ok(found)
     }
 
-    /// Removes what those have left that were ended while they wrote.
+    /// Removes what those have left that were ended while they wrote. What is called otherwise somebody else has put
+    /// there.
     pub(crate) fn clear(&self) {
         let Ok(_guard) = self.guard() else { return };
         let Ok(all) = std::fs::read_dir(self.root.join("tmp")) else { return };
-        for path in all.flatten().map(|one| one.path()) {
-            let free = File::open(&path)
+        for path in all.flatten().filter(|one| is_pair(&one.file_name())).map(|one| one.path()) {
+            let free = open_with(OpenOptions::new().read(true), &path, OFlags::DIRECTORY)
                 .is_ok_and(|folder| flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok());
             if free {
                 // What cannot be removed now can be another time.
@@ -235,7 +240,12 @@ impl Directory {
     fn guard(&self) -> Result<File, Error> {
         let path = self.root.join("lock");
         let fail = |error: io::Error| Error::file(&path, "lock it", error);
-        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(fail)?;
+        let mut options = OpenOptions::new();
+        let file = open_with(options.create(true).append(true).mode(0o600), &path, OFlags::empty());
+        let file = file.map_err(fail)?;
+        if !file.metadata().map_err(fail)?.is_file() {
+            return Err(fail(io::Error::new(ErrorKind::InvalidInput, "is no regular file")));
+        }
         flock(&file, FlockOperation::LockExclusive).map_err(|error| fail(error.into()))?;
         Ok(file)
     }
@@ -347,6 +357,44 @@ fn check(root: &Path) -> Result<(), Error> {
         return Err(place("is neither empty nor a cache", "name a directory of its own"));
     }
     Ok(())
+}
+
+/// What lies in a cache is its own: a link leads to where nothing of a cache is, and everything there would be taken for
+/// what may be removed.
+fn check_own(path: &Path, kind: FileType) -> Result<(), Error> {
+    let place = |what: &str, hint| {
+        Err(Error::Place { place: path.display().to_string(), what: what.to_owned(), hint })
+    };
+    let found = rustix::fs::lstat(path).map_err(|error| Error::file(path, "look at it", error))?;
+    if FileType::from_raw_mode(found.st_mode) != kind {
+        let what = match kind {
+            FileType::Directory => "is no directory, or a link to one",
+            _ => "is no regular file, or a link to one",
+        };
+        return place(what, "nothing of a cache is elsewhere: remove it, or name another directory");
+    }
+    if found.st_uid != rustix::process::geteuid().as_raw() {
+        return place("belongs to another user", "remove the directory: it is a cache");
+    }
+    if found.st_mode & 0o077 != 0 {
+        let hint = "remove the directory, which is a cache, or chmod go= if nobody has used that";
+        return place("others may read or write it", hint);
+    }
+    Ok(())
+}
+
+/// Opens what is no link, and never waits for the other end of a pipe.
+fn open_with(options: &mut OpenOptions, path: &Path, flags: OFlags) -> io::Result<File> {
+    let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    options.custom_flags(i32::try_from(flags.bits()).unwrap_or(0)).open(path)
+}
+
+/// Two numbers, as what is made in `tmp` and `notes` is called.
+pub(crate) fn is_pair(name: &OsStr) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    name.to_str()
+        .and_then(|name| name.split_once('-'))
+        .is_some_and(|(one, other)| is_number(one) && is_number(other))
 }
 
 /// A small file that appears whole; one that is there stays.

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use hardtack_disk::AtomicFile;
 
 use crate::Digest;
-use crate::directory::read;
+use crate::directory::{is_pair, read};
 use crate::entry::Secret;
 
 /// Clocks of file systems tick every two seconds at worst (FAT).
@@ -115,7 +115,9 @@ impl<'a> Notes<'a> {
     /// Removes those that are older than `limit`, seconds since 1970.
     pub(crate) fn prune(&self, limit: i64) {
         for one in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {
-            if one.metadata().is_ok_and(|found| found.mtime() < limit) {
+            // What is called otherwise somebody else has put there.
+            let is_note = |found: Metadata| found.is_file() && is_pair(&one.file_name());
+            if one.metadata().is_ok_and(|found| found.mtime() < limit && is_note(found)) {
                 let _ = std::fs::remove_file(one.path());
             }
         }

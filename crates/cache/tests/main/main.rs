@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod bucket;
+mod foreign;
 mod killed;
 
 use std::collections::BTreeMap;
