@@ -24,6 +24,7 @@ profile:
   name: LEVEL
   packages: repository
   ssh-from: [10.0.2.0/24]
+  firewall-rollback: 120
 MORE
 steps:
   - generalize

@@ -47,7 +47,7 @@ pub(crate) fn build_with(tell: impl FnOnce(&mut Command)) -> Result<PathBuf, Str
             options.map(|argument| format!("link-arg=-Wl,{}", argument.replace("-z", "-z,"))).collect(),
         )
     };
-    let mut build = cargo(&["rustc", "--quiet", "--target", &target]);
+    let mut build = cargo(&["rustc", "--target", &target]);
     build.args(PROFILE).arg("--").args(["-C", "llvm-args=-enable-machine-outliner=always"]);
     for option in linked {
         build.args(["-C", &option]);

@@ -59,7 +59,7 @@ fn main() -> ExitCode {
 
 /// Both programs, then the main job on the sample.
 fn demo(arguments: &[&str]) -> Result<(), String> {
-    run(cargo(&["build", "--quiet", "--release", "--package", "hardtack"]))?;
+    run(cargo(&["build", "--release", "--package", "hardtack"]))?;
     guest::build()?;
     let mut demo = program("hardtack");
     demo.arg("demo").args(arguments);

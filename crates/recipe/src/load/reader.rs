@@ -483,7 +483,7 @@ impl<'a> Reader<'a> {
             self.error_hint(
                 node.span,
                 message,
-                format!("set it for this one command: `{name}=… hardtack …`"),
+                format!("`read -rs {name} && export {name}` asks for it; no history has it then"),
             );
         }
         value

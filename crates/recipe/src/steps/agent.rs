@@ -157,7 +157,7 @@ pub fn apply(settings: &AgentStep, cx: &mut Context<'_, '_>) -> Result<(), StepE
     }
     let program = cx.agent_binary.clone().ok_or_else(|| {
         StepError::local(STEP, "the program hardtack-agent was not found")
-            .hint("build it beside hardtack, or name it with --agent PATH")
+            .hint("`cargo xtask agent` builds it where hardtack looks; releases have it; --agent PATH names another")
     })?;
     fitness::check(&program, cx)?;
     cx.stage.write(PROGRAM, program, Set::all(0o755, 0, 0))?;

@@ -199,7 +199,13 @@ pub(super) fn check(
     if arguments.wait == Some(WaitFor::Credentials)
         && let Some(why) = inside.silent
     {
-        talk::note(&format!("{name}: no credentials block will come, since {why}; --wait=ssh waits for SSH"));
+        let message = format!("{name}: no credentials block will come, since {why}");
+        if !arguments.force {
+            return Err(CliError::refused(message).hint(
+                "nothing was launched; --wait=ssh waits for SSH, --force launches and waits all the same",
+            ));
+        }
+        talk::note(&message);
     }
     Ok(())
 }
