@@ -275,7 +275,10 @@ impl Scene {
         let debs = images.debs("bookworm");
         if page == Path::new("README.md") {
             self.shim("cargo", "exit 0");
-            // It stands for all that people fetch: the packages, and the image before.
+            // Beside the clone.
+            let image = "debian-12-genericcloud-amd64.qcow2";
+            std::os::unix::fs::symlink(images.disk("debian12"), self.folder.path().join(image)).unwrap();
+            // It stands for all that people fetch: the packages, and what later blocks have.
             self.shim(
                 "apt-get",
                 &format!("cp {}/*.deb . && cp -dn {}/. .. -r", debs.display(), self.files().display()),
