@@ -28,20 +28,37 @@ pub struct State {
     anything: (i64, i64),
 }
 
-/// File systems whose servers make up inodes and times, or keep them back: what they say of a file proves nothing
-/// (magic numbers of `statfs(2)`: NFS, SMB, CIFS, SMB2, FUSE, 9p, Ceph, AFS).
-const FAR: [u32; 8] =
-    [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x6573_5546, 0x0102_1997, 0x00c3_6400, 0x5346_414f];
+/// File systems whose servers make up inodes and times, or keep them back, and those in memory, which do not notice
+/// that a mapping is written to again: what they say of a file proves nothing (magic numbers of `statfs(2)`: NFS, SMB,
+/// CIFS, SMB2, FUSE, 9p, Ceph, AFS, tmpfs, ramfs).
+const SILENT: [u32; 10] = [
+    0x6969,
+    0x517b,
+    0xff53_4d42,
+    0xfe53_4d42,
+    0x6573_5546,
+    0x0102_1997,
+    0x00c3_6400,
+    0x5346_414f,
+    0x0102_1994,
+    0x8584_58f6,
+];
 
 impl State {
-    /// That of an open file; `None` where nothing can be noted of it: a device, or a file of a network.
+    /// That of an open file; `None` where nothing can be noted of it: a device, or a file of a network or in memory.
+    ///
+    /// What was written through a mapping (`mmap(2)`) changes the times once, and not again before it was written to
+    /// the disk: that is done first, so that whatever comes later is seen.
     ///
     /// # Errors
     /// What the host says.
     pub fn of(file: &File) -> io::Result<Option<Self>> {
+        if file.sync_all().is_err() {
+            return Ok(None);
+        }
         let found = file.metadata()?;
         let system = u32::try_from(rustix::fs::fstatfs(file)?.f_type & 0xffff_ffff).unwrap_or(0);
-        Ok((found.is_file() && !FAR.contains(&system)).then(|| Self::from(&found)))
+        Ok((found.is_file() && !SILENT.contains(&system)).then(|| Self::from(&found)))
     }
 
     fn from(found: &Metadata) -> Self {
@@ -95,10 +112,11 @@ impl<'a> Notes<'a> {
         known().map_or(Noted::Stale, Noted::Known)
     }
 
-    /// Notes a digest. `now` is seconds since 1970. False where the file was changed too short a time ago, or nothing
-    /// could be written: it is read again the next time.
-    pub fn keep(&self, state: &State, digest: Digest, now: i64) -> bool {
-        if state.content.0.max(state.anything.0) + TICK >= now {
+    /// Notes a digest. `begun` is when, in seconds since 1970, before `state` was taken and the file was read. False
+    /// where the file was changed too short a time before that or since, or nothing could be written: it is read again
+    /// the next time.
+    pub fn keep(&self, state: &State, digest: Digest, begun: i64) -> bool {
+        if state.content.0.max(state.anything.0) + TICK >= begun {
             return false;
         }
         let line = format!("{} {digest}\n", describe(state));

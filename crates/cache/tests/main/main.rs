@@ -245,6 +245,55 @@ fn a_note_is_trusted_while_nothing_about_the_file_changes() {
     assert_eq!(State::of(&File::open("/dev/null").unwrap()).unwrap(), None);
 }
 
+/// Writes through a mapping, and again when it is told to, into what was not written to the disk since.
+const MAPPED: &str = "
+import mmap, sys
+file = open(sys.argv[1], 'r+b')
+mapping = mmap.mmap(file.fileno(), 0)
+for byte in b'ab':
+    mapping[0] = byte
+    print('written', flush=True)
+    sys.stdin.readline()
+";
+
+#[test]
+fn a_mapping_that_is_written_to_again_is_noticed() {
+    use std::io::{BufRead as _, Write as _};
+    use std::process::{Command, Stdio};
+    let scratch = tempfile::tempdir().unwrap();
+    let directory = Directory::open(&scratch.path().join("cache"), random).unwrap();
+    let path = scratch.path().join("image");
+    fs::write(&path, [0; 4096]).unwrap();
+    let state = || State::of(&File::open(&path).unwrap()).unwrap();
+    if state().is_none() {
+        eprintln!("SKIPPED: nothing is noted of files in {}", scratch.path().display());
+        return;
+    }
+    let python = Command::new("python3")
+        .args(["-c", MAPPED])
+        .arg(&path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let Ok(mut python) = python else {
+        eprintln!("SKIPPED: there is no python3");
+        return;
+    };
+    let mut lines = std::io::BufReader::new(python.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "written");
+    std::thread::sleep(Duration::from_secs(4));
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() as i64;
+    let (first, digest) = (state().unwrap(), Digest::of(&fs::read(&path).unwrap()));
+    assert!(directory.notes().keep(&first, digest, now));
+    assert_eq!(directory.notes().look(&state().unwrap()), Noted::Known(digest));
+    writeln!(python.stdin.as_mut().unwrap()).unwrap();
+    assert_eq!(lines.next().unwrap().unwrap(), "written");
+    assert_ne!(Digest::of(&fs::read(&path).unwrap()), digest);
+    assert_eq!(directory.notes().look(&state().unwrap()), Noted::Stale);
+    drop(python.stdin.take());
+    assert!(python.wait().unwrap().success());
+}
+
 #[test]
 fn what_changed_since_it_was_known_is_not_stored() {
     let scratch = tempfile::tempdir().unwrap();
