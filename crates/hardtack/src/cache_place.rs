@@ -69,6 +69,24 @@ impl Where {
     }
 }
 
+/// Refuses a place that a build would refuse, or read as another than is meant.
+pub(crate) fn check(text: &str) -> Result<(), CliError> {
+    let wrong = |what: &str, hint: &str| Err(CliError::usage(format!("--cache {text}: {what}")).hint(hint));
+    match Where::parse(text)? {
+        _ if text.chars().any(char::is_control) => {
+            let text = text.escape_debug();
+            Err(CliError::usage(format!(
+                "--cache {text}: it holds a line break or another control character"
+            )))
+        }
+        Where::Directory(_) if text.starts_with('~') => {
+            wrong("no shell makes a home of `~` there", "name the directory itself, or write ./~")
+        }
+        Where::Directory(_) if text.starts_with('-') => wrong("this is an option", "write ./ before it"),
+        _ => Ok(()),
+    }
+}
+
 /// What is said of a cache, on the command line or in the environment.
 pub(crate) fn named(arguments: &CacheWhere) -> Option<String> {
     arguments.cache.clone().or_else(|| std::env::var(VARIABLE).ok().filter(|text| !text.is_empty()))
@@ -180,6 +198,13 @@ mod tests {
             ["", "s3://", "s3:///p", "https://x/y", "gs://b/p", "s3://b/p?x=y", "s3://b/p?on=gcp", "s3://b?"]
         {
             assert_eq!(Where::parse(text).unwrap_err().exit_code(), USAGE, "{text}");
+            assert_eq!(check(text).unwrap_err().exit_code(), USAGE, "{text}");
+        }
+        for text in ["~/.cache/h", "-x", "a\nb", "s3://b/p\t"] {
+            assert_eq!(check(text).unwrap_err().exit_code(), USAGE, "{text}");
+        }
+        for text in [".hardtack", "./~x", "/var/cache/x", "s3://b/p?region=x"] {
+            assert!(check(text).is_ok(), "{text}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hardtack_bundle::{BundleOptions, Stage, write_archive};
 use hardtack_disk::{
@@ -100,18 +100,38 @@ pub(crate) fn check_output(output: &Path, force: bool, inputs: &[(&Path, &str)])
         let text = format!("{}: no directory `{}`", output.display(), directory.display());
         return Err(CliError::new(LOCAL_IO, text).hint("make it: outputs make none"));
     }
-    if !force && output.symlink_metadata().is_ok() {
+    let there = output.symlink_metadata();
+    if force && there.as_ref().is_ok_and(|found| found.is_dir()) {
+        return Err(CliError::new(LOCAL_IO, format!("{}: is a directory", output.display()))
+            .hint("name a file in it"));
+    }
+    if !force && there.is_ok() {
         return Err(CliError::new(LOCAL_IO, format!("{}: exists already", output.display()))
             .hint("--force replaces it"));
     }
     Ok(())
 }
 
-fn same_file(one: &Path, other: &Path) -> bool {
+pub(crate) fn same_file(one: &Path, other: &Path) -> bool {
+    match (identity(one), identity(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => place(one) == place(other),
+    }
+}
+
+/// Which file there is, whatever it is called: device and inode.
+pub(crate) fn identity(path: &Path) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
-    match (one.metadata(), other.metadata()) {
-        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
-        _ => one == other,
+    path.metadata().ok().map(|found| (found.dev(), found.ino()))
+}
+
+/// Where a file is, or will be: its directory without links, and its name there. A link of that name is replaced, and not
+/// followed.
+pub(crate) fn place(path: &Path) -> PathBuf {
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    match (directory.unwrap_or(Path::new(".")).canonicalize(), path.file_name()) {
+        (Ok(directory), Some(name)) => directory.join(name),
+        _ => path.to_owned(),
     }
 }
 

@@ -37,7 +37,8 @@ impl Terminal {
     }
 }
 
-/// True when somebody watches standard error live: a terminal, and not a CI system's pretended one.
+/// True when somebody watches standard error live: a terminal that takes escapes, and not a CI system's pretended one.
 pub(crate) fn is_watched() -> bool {
-    stderr().is_terminal() && std::env::var_os("CI").is_none()
+    let dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
+    stderr().is_terminal() && !dumb && std::env::var_os("CI").is_none()
 }

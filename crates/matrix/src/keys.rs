@@ -62,7 +62,7 @@ pub(crate) const INCLUDE: &[Key] = &[
 /// The schema (JSON Schema, draft 2020-12) of matrix files: for editors.
 #[must_use]
 pub fn matrix_schema() -> Value {
-    json!({
+    let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "hardtack matrix",
         "description": "Many images: `hardtack build --matrix FILE` makes them.",
@@ -70,5 +70,22 @@ pub fn matrix_schema() -> Value {
             schema_of(MATRIX),
             {"anyOf": [{"required": ["recipes", "sources", "output"]}, {"required": ["include"]}]},
         ],
-    })
+    });
+    digests(&mut schema);
+    schema
+}
+
+/// Every property `digest` gets the pattern of one, which no shape of the table has.
+fn digests(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            let digest = fields.get_mut("properties").and_then(|all| all.get_mut("digest"));
+            if let Some(digest) = digest.and_then(Value::as_object_mut) {
+                digest.insert("pattern".to_owned(), "^sha256:[0-9A-Fa-f]{64}$".into());
+            }
+            fields.values_mut().for_each(digests);
+        }
+        Value::Array(items) => items.iter_mut().for_each(digests),
+        _ => {}
+    }
 }

@@ -17,6 +17,9 @@ const MOST_JOBS: usize = 1000;
 /// Characters of a name: it becomes a part of names of files, and of jobs of CI engines.
 const LONGEST_NAME: usize = 64;
 
+/// What the name of an image's record has behind that of the image.
+const RECORD: &str = ".provenance.json";
+
 /// A recipe or a source of the lists, or of `include`.
 #[derive(Clone)]
 struct Entry {
@@ -458,7 +461,8 @@ fn fill(
     Some(out)
 }
 
-/// No two jobs have one name or one output, and no output is anybody's input.
+/// No two jobs have one name or one output, no output is the record of another, and none is anybody's input. Links are
+/// not looked at: that is for who writes.
 fn unique(reader: &mut Reader<'_>, jobs: &[(Job, Span)]) {
     let mut names: HashMap<&str, ()> = HashMap::new();
     let mut outputs: HashMap<PathBuf, &str> = HashMap::new();
@@ -481,6 +485,22 @@ fn unique(reader: &mut Reader<'_>, jobs: &[(Job, Span)]) {
             let message =
                 format!("the jobs `{before}` and `{}` have one output: {}", job.name, job.output.display());
             reader.error_hint(*span, message, "for example `output: out/${recipe}-${source}.qcow2`");
+        }
+    }
+    for (job, span) in jobs {
+        let output = normal(&job.output);
+        let of = output.to_str().and_then(|text| text.strip_suffix(RECORD)).map(Path::new);
+        if let Some(other) = of.and_then(|of| outputs.get(of)) {
+            let message = format!(
+                "{}: the output of `{}` has the name of the record of `{other}`",
+                job.output.display(),
+                job.name
+            );
+            reader.error_hint(
+                *span,
+                message,
+                "a record stands beside each image; give this one another name",
+            );
         }
     }
 }

@@ -44,7 +44,7 @@ pub(crate) struct BuildArgs {
     pub(crate) recipe: Option<PathBuf>,
 
     /// Build all images of this matrix, recipes times sources.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["recipe", "source"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["recipe", "source", "output"])]
     pub(crate) matrix: Option<PathBuf>,
 
     /// Of a matrix, build so many images at once; else as many as processors and memory allow.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::cached::{Cache, by_digest};
 use super::settle::Booted;
-use super::written::Written;
+use super::written::{Opened, Written};
 use super::{matrix, plan, settle};
 use crate::agent_file;
 use crate::args::{BuildArgs, HardenArgs};
@@ -50,6 +50,8 @@ pub(crate) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
     } else if !arguments.plan {
         return Err(CliError::usage("--output is needed, or --plan"));
     }
+    let opened = Opened::new(&recorder, output.as_deref());
+    let written = Written { opened: Some(&opened), ..written };
     one(arguments, written, &written.read()?, &source, output.as_deref())
 }
 
@@ -344,7 +346,15 @@ pub(super) fn check_output(
     let mut inputs = vec![(source, "source"), (recipe, "recipe")];
     inputs.extend(arguments.agent.as_deref().map(|agent| (agent, "agent")));
     target::format(output, &arguments.target)?;
-    target::check_output(output, arguments.plan || arguments.target.force, &inputs)
+    target::check_output(output, arguments.plan || arguments.target.force, &inputs)?;
+    let record = provenance::beside(output);
+    match inputs.iter().find(|(input, _)| target::same_file(&record, input)) {
+        Some((_, what)) => {
+            Err(CliError::usage(format!("{}: the record of the output is the {what}", record.display()))
+                .hint("inputs are never changed; give another output"))
+        }
+        None => Ok(()),
+    }
 }
 
 pub(super) fn show(text: &str) -> Result<u8, CliError> {

@@ -1,15 +1,20 @@
 //! A recipe as it was written, and what the command line says besides.
 
-use std::io::Read as _;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use hardtack_guest::Stage;
 use hardtack_inspect::facts::Facts;
-use hardtack_recipe::{Given, HostFiles, RealFiles, Recipe, Row, load_matrix, load_recipe_with};
+use hardtack_recipe::{
+    Given, HostFiles, HostType, LoadError, RealFiles, Recipe, Row, load_matrix, load_recipe_with,
+};
 
 use crate::error::CliError;
-use crate::provenance::Recorder;
+use crate::provenance::{Recorder, beside};
 use crate::talk;
+use crate::target::same_file;
 
 /// A recipe is text that people write; this is a thousand times the largest one seen.
 const LARGEST_RECIPE: u64 = 4 << 20;
@@ -22,12 +27,14 @@ pub(super) struct Written<'a> {
     pub(super) row: Option<usize>,
     /// Who keeps the digests of what is read, if anybody.
     pub(super) recorder: Option<&'a Recorder>,
+    /// Who sees to it that none of it is the output, if anybody.
+    pub(super) opened: Option<&'a Opened<'a>>,
 }
 
 impl<'a> Written<'a> {
     /// With the variables of the command line.
     pub(super) fn new(path: &'a Path, set: &'a [(String, String)]) -> Self {
-        Self { path, set, row: None, recorder: None }
+        Self { path, set, row: None, recorder: None, opened: None }
     }
 
     /// Reads the recipe before anything is known of an image: whatever is wrong with it on every image is told now.
@@ -36,9 +43,10 @@ impl<'a> Written<'a> {
     }
 
     fn files(self) -> &'a dyn HostFiles {
-        match self.recorder {
-            Some(recorder) => recorder,
-            None => &RealFiles,
+        match (self.opened, self.recorder) {
+            (Some(opened), _) => opened,
+            (None, Some(recorder)) => recorder,
+            (None, None) => &RealFiles,
         }
     }
 
@@ -49,7 +57,9 @@ impl<'a> Written<'a> {
         files: &dyn HostFiles,
     ) -> Result<Recipe, CliError> {
         let given = Given { set: self.set, row: self.row, facts: None };
-        let recipe = load_recipe_with(self.path, &self.text()?, environment, files, given)?;
+        let recipe = load_recipe_with(self.path, &self.text()?, environment, files, given);
+        self.check(&recipe)?;
+        let recipe = recipe?;
         if !recipe.conditional {
             told(&recipe);
         }
@@ -64,9 +74,20 @@ impl<'a> Written<'a> {
         let facts = Facts::read(stage)?;
         let given = Given { set: self.set, row: self.row, facts: Some(&facts) };
         let variable = |name: &str| self.variable(name);
-        let recipe = load_recipe_with(self.path, &self.text()?, &variable, self.files(), given)?;
+        let recipe = load_recipe_with(self.path, &self.text()?, &variable, self.files(), given);
+        self.check(&recipe)?;
+        let recipe = recipe?;
         told(&recipe);
         Ok(Some(recipe))
+    }
+
+    /// Refuses an output that the recipe reads.
+    fn check(self, recipe: &Result<Recipe, LoadError>) -> Result<(), CliError> {
+        let Some(opened) = self.opened else { return Ok(()) };
+        if let Some(packages) = recipe.as_ref().ok().and_then(Recipe::packages) {
+            packages.debs.iter().for_each(|deb| opened.note(&deb.path));
+        }
+        opened.check()
     }
 
     fn text(self) -> Result<String, CliError> {
@@ -89,6 +110,84 @@ impl<'a> Written<'a> {
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// The host's files, and which of them a recipe opened.
+pub(super) struct Opened<'a> {
+    files: &'a dyn HostFiles,
+    output: Option<&'a Path>,
+    /// Secrets are read: one that comes from a pipe is there once.
+    secrets: bool,
+    paths: Mutex<BTreeSet<PathBuf>>,
+}
+
+impl<'a> Opened<'a> {
+    /// For a build that makes `output`.
+    pub(super) fn new(files: &'a dyn HostFiles, output: Option<&'a Path>) -> Self {
+        Self { files, output, secrets: true, paths: Mutex::default() }
+    }
+
+    fn note(&self, path: &Path) {
+        if let Ok(mut paths) = self.paths.lock() {
+            paths.insert(path.to_owned());
+        }
+    }
+
+    /// Refuses an output, or a record beside it, that was opened.
+    fn check(&self) -> Result<(), CliError> {
+        let (Some(output), Ok(paths)) = (self.output, self.paths.lock()) else { return Ok(()) };
+        for (written, what) in [(output.to_owned(), ""), (beside(output), "the record of ")] {
+            if let Some(path) = paths.iter().find(|path| same_file(&written, path)) {
+                let message = format!(
+                    "{}: {what}the output is a file that the recipe reads: {}",
+                    written.display(),
+                    path.display()
+                );
+                return Err(CliError::usage(message).hint("inputs are never changed; give another output"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl HostFiles for Opened<'_> {
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        self.note(path);
+        self.files.read(path, limit)
+    }
+
+    fn read_secret(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        self.note(path);
+        if self.secrets { self.files.read_secret(path, limit) } else { Ok(b"x".to_vec()) }
+    }
+
+    fn is_directory(&self, path: &Path) -> io::Result<bool> {
+        self.files.is_directory(path)
+    }
+
+    fn kind(&self, path: &Path, follow: bool) -> io::Result<(HostType, u32)> {
+        self.files.kind(path, follow)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        self.files.list(path)
+    }
+}
+
+/// The files that a recipe includes, copies or takes packages from, as far as it can be read now: what is wrong with it is
+/// told by its build.
+pub(super) fn files_of(recipe: &Path, set: &[(String, String)], row: Option<usize>) -> BTreeSet<PathBuf> {
+    let opened = Opened { secrets: false, ..Opened::new(&RealFiles, None) };
+    // Nobody waits here for a recipe that comes from a pipe.
+    if let Ok(content) = RealFiles.read(recipe, LARGEST_RECIPE)
+        && let Ok(text) = String::from_utf8(content)
+    {
+        let loaded = load_recipe_with(recipe, &text, &variable, &opened, Given { set, row, facts: None });
+        if let Some(packages) = loaded.as_ref().ok().and_then(Recipe::packages) {
+            packages.debs.iter().for_each(|deb| opened.note(&deb.path));
+        }
+    }
+    opened.paths.into_inner().unwrap_or_default()
 }
 
 fn told(recipe: &Recipe) {

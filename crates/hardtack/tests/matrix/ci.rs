@@ -110,7 +110,23 @@ fn action(bench: &Bench, inputs: &[(&str, &str)]) -> Ran {
         }
     }
     assert!(!said.contains(crate::SECRET), "{said}");
+    assert_eq!(commands(&said), Vec::<&str>::new(), "{said}");
     Ran { code, said, temp }
+}
+
+/// The workflow commands that GitHub's runner would carry out, but for those that end and begin that.
+fn commands(said: &str) -> Vec<&str> {
+    let (mut found, mut stopped) = (Vec::new(), None);
+    for line in said.lines().filter(|line| line.trim_start().starts_with("::")) {
+        match (stopped, line.strip_prefix("::stop-commands::")) {
+            (None, Some(token)) => stopped = Some(token),
+            (Some(token), _) if line == format!("::{token}::") => stopped = None,
+            (Some(_), _) => {}
+            (None, None) => found.push(line),
+        }
+    }
+    assert_eq!(stopped, None, "commands are taken again: {said}");
+    found
 }
 
 fn have(programs: &[&str]) -> bool {
@@ -193,6 +209,51 @@ fn the_action_builds_and_judges_a_matrix() {
     assert!(sarif.contains("/etc/base"), "{sarif}");
 }
 
+/// A matrix whose names would be commands, and whose variable has more than one line.
+const ODD_VALUES: &str = r#"matrix: 1
+include:
+- {recipe: wide.yaml, source: one.raw, name: "::error::x", output: o/a.raw, set: {text: "one\n::set-output name=code::0\ttwo "}}
+- {recipe: wide.yaml, source: two.raw, name: "::set-output name=code::0", output: o/b.raw, set: {text: plain}}
+"#;
+
+fn odd_values(bench: &Bench) {
+    let recipe = "recipe: 1\nvars: {text: ~, port: ~}\nsteps:\n\
+                  - write: {path: /etc/text, content: {format: \"${text}${port}\\n\"}}\n";
+    fs::write(bench.path("wide.yaml"), recipe).unwrap();
+    fs::write(bench.path("odd.yaml"), ODD_VALUES).unwrap();
+}
+
+#[test]
+fn the_action_judges_by_what_was_built_and_takes_no_commands_from_names() {
+    if !have(&["curl", "jq", "bash"]) {
+        return;
+    }
+    let Some(bench) = Bench::new() else { return };
+    let releases = release(&bench, env!("CARGO_PKG_VERSION"));
+    odd_values(&bench);
+    let given = [("releases", releases.as_str()), ("matrix", "odd.yaml"), ("verify", "true")];
+    // Lines of Windows, and the value on a line of its own.
+    let ran = action(&bench, &[&given[..], &[("args", "--set=port=80\r\n\r\n")]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.said);
+    let sarif =
+        |index: u32| fs::read_to_string(ran.temp.join(format!("hardtack/sarif/{index}.sarif"))).unwrap();
+    for index in [0, 1] {
+        let sarif: Value = serde_json::from_str(&sarif(index)).unwrap();
+        assert_eq!(sarif["runs"][0]["results"], Value::Array(Vec::new()), "{sarif}");
+    }
+    assert!(ran.said.lines().any(|line| line.starts_with("::error::x ")), "the table is shown: {}", ran.said);
+    let one = [
+        ("releases", releases.as_str()),
+        ("recipe", "wide.yaml"),
+        ("source", "one.raw"),
+        ("output", "set.raw"),
+        ("verify", "true"),
+    ];
+    let ran = action(&bench, &[&one[..], &[("args", "--set\ntext=a b\n--no-sync\n--set\nport=1")]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.said);
+    assert!(ran.temp.join("hardtack/sarif/0.sarif").exists(), "{}", ran.said);
+}
+
 /// Runs the template's script with these variables as GitLab's runner does.
 fn gitlab(bench: &Bench, variables: &[(&str, &str)]) -> (i32, String) {
     let template = parsed(&top().join(TEMPLATE));
@@ -259,6 +320,29 @@ fn the_template_builds_and_judges_a_matrix() {
         assert_eq!((&entry["severity"], &entry["location"]["lines"]["begin"]), (&"major".into(), &1.into()));
     }
     assert!(list.iter().any(|entry| entry["location"]["path"] == "etc/base"), "{list:?}");
+    // A variable that the list for shells cannot have: told before a build, unless nothing is judged.
+    odd_values(&bench);
+    let recipe = fs::read_to_string(bench.path("wide.yaml")).unwrap().replace("port: ~", "port: 1");
+    fs::write(bench.path("wide.yaml"), recipe).unwrap();
+    let given = [("HARDTACK_RELEASES", releases.as_str()), ("HARDTACK_MATRIX", "odd.yaml")];
+    let (code, said) = gitlab(&bench, &given);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("a tab or a line break") && !bench.path("o/a.raw").exists(), "{said}");
+    let (code, said) = gitlab(&bench, &[&given[..], &[("HARDTACK_VERIFY", "false")]].concat());
+    assert_eq!(code, 0, "{said}");
+    assert!(bench.path("o/a.raw").exists(), "{said}");
+    // A tab in the name of a recipe is one.
+    fs::copy(bench.path("base.yaml"), bench.path("ta\tb.yaml")).unwrap();
+    fs::remove_file(bench.path("hardtack-report/0.sarif")).unwrap();
+    let tab = [
+        ("HARDTACK_RELEASES", releases.as_str()),
+        ("HARDTACK_RECIPE", "ta\tb.yaml"),
+        ("HARDTACK_SOURCE", "one.raw"),
+        ("HARDTACK_OUTPUT", "ta\tb.raw"),
+    ];
+    let (code, said) = gitlab(&bench, &tab);
+    assert_eq!(code, 0, "{said}");
+    assert!(report("0.sarif").contains("\"2.1.0\""));
     // One recipe, and an archive that is another.
     let one = [
         ("HARDTACK_RELEASES", releases.as_str()),

@@ -3,6 +3,7 @@
 
 mod cached;
 mod ci;
+mod names;
 
 use std::fs;
 use std::io::Read as _;

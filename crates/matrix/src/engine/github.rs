@@ -1,16 +1,20 @@
 //! A workflow of GitHub Actions.
 
-use super::quote::{github, shell, yaml};
-use super::{Refused, Wanted, file, groups, label, relative};
+use super::quote::{comment, github, shell, yaml};
+use super::{Refused, Wanted, file, groups, label, relative, slug};
 use crate::job::Matrix;
 
 /// Jobs of one matrix in a run of a workflow
 /// (<https://docs.github.com/en/actions/reference/limits>). More images are built several by job.
 const MOST: usize = 256;
+/// Characters of what is kept under a name.
+const LONGEST_NAME: usize = 50;
 const ENGINE: &str = "GitHub";
 
 pub(super) fn render(matrix: &Matrix, wanted: &Wanted<'_>) -> Result<String, Refused> {
     let path = file(matrix, ENGINE)?;
+    // What one matrix keeps is not that of another.
+    let slug = slug(&path, LONGEST_NAME);
     let mut include = String::new();
     for group in groups(matrix.jobs.len(), MOST) {
         let mut outputs = Vec::new();
@@ -44,8 +48,8 @@ pub(super) fn render(matrix: &Matrix, wanted: &Wanted<'_>) -> Result<String, Ref
     let carried = match wanted.cache.filter(|place| !place.contains("://")) {
         Some(place) => format!(
             "      - uses: actions/cache@v4\n        with:\n          path: {}\n          \
-             key: hardtack-${{{{ matrix.first }}}}-${{{{ github.run_id }}}}\n          \
-             restore-keys: hardtack-${{{{ matrix.first }}}}-\n",
+             key: {slug}-${{{{ matrix.first }}}}-${{{{ github.run_id }}}}\n          \
+             restore-keys: {slug}-${{{{ matrix.first }}}}-\n",
             yaml(&github(place))
         ),
         None => String::new(),
@@ -64,11 +68,11 @@ pub(super) fn render(matrix: &Matrix, wanted: &Wanted<'_>) -> Result<String, Ref
          - uses: actions/checkout@v4\n{before}{carried}      \
          - name: Build\n        uses: {action}\n        with:\n          \
          matrix: {path}\n          only: ${{{{ matrix.only }}}}\n{cache}          verify: \"true\"\n          \
-         category: hardtack-${{{{ matrix.first }}}}\n      \
+         category: {slug}-${{{{ matrix.first }}}}\n      \
          - uses: actions/upload-artifact@v4\n        if: ${{{{ !cancelled() }}}}\n        with:\n          \
-         name: hardtack-${{{{ matrix.first }}}}\n          path: ${{{{ matrix.outputs }}}}\n          \
+         name: {slug}-${{{{ matrix.first }}}}\n          path: ${{{{ matrix.outputs }}}}\n          \
          if-no-files-found: ignore\n          compression-level: 0\n",
-        command = shell(&path),
+        command = comment(&shell(&path)),
         action = yaml(wanted.action),
         path = yaml(&github(&path)),
     ))

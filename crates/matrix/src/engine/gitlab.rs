@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::quote::{shell, yaml};
-use super::{Refused, Wanted, file, groups, label, relative};
+use super::quote::{comment, shell, yaml};
+use super::{Refused, Wanted, file, groups, label, relative, slug};
 use crate::job::Matrix;
 
 /// Jobs that `parallel: matrix` makes (<https://docs.gitlab.com/ci/yaml/#parallelmatrix>). More images are built several by
@@ -11,6 +11,8 @@ use crate::job::Matrix;
 const MOST: usize = 200;
 /// The name of a job with all its variables has at most 255 characters; this leaves room for the rest.
 const LONGEST_LABEL: usize = 100;
+/// Characters of what is kept under a name.
+const LONGEST_NAME: usize = 50;
 const ENGINE: &str = "GitLab";
 
 pub(super) fn render(matrix: &Matrix, wanted: &Wanted<'_>) -> Result<String, Refused> {
@@ -34,7 +36,8 @@ pub(super) fn render(matrix: &Matrix, wanted: &Wanted<'_>) -> Result<String, Ref
         Some(place) => {
             let place = relative(std::path::Path::new(place), ENGINE)?;
             format!(
-                "  cache:\n    key: hardtack-$CI_NODE_INDEX\n    paths:\n      - {}\n    when: always\n",
+                "  cache:\n    key: {}-$CI_NODE_INDEX\n    paths:\n      - {}\n    when: always\n",
+                slug(&path, LONGEST_NAME),
                 yaml(&pattern(&place)?)
             )
         }
@@ -51,7 +54,7 @@ pub(super) fn render(matrix: &Matrix, wanted: &Wanted<'_>) -> Result<String, Ref
          parallel:\n    matrix:\n{jobs}{carried}  \
          script:\n    - hardtack --version\n{before}    - {build}\n  \
          artifacts:\n    when: always\n    paths:\n{paths}    reports:\n      junit: hardtack.xml\n",
-        command = shell(&path),
+        command = comment(&shell(&path)),
         image = yaml(wanted.image),
         build = yaml(&build),
     ))

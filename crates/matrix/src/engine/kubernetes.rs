@@ -1,7 +1,7 @@
 //! An Indexed Job of Kubernetes: each index is the number of a job.
 
-use super::quote::{kubernetes, shell, yaml};
-use super::{Refused, Wanted, file, relative};
+use super::quote::{comment, kubernetes, shell, yaml};
+use super::{Refused, Wanted, file, relative, slug};
 use crate::job::Matrix;
 
 /// Characters of the Job's name: those of its pods add the index and five more, and have 63.
@@ -24,11 +24,12 @@ pub(super) fn render(matrix: &Matrix, wanted: &Wanted<'_>) -> Result<String, Ref
     }
     let arguments: String =
         arguments.iter().map(|argument| format!("            - {}\n", yaml(argument))).collect();
-    let memory = wanted.memory >> 20;
+    // A limit of nothing would be none.
+    let memory = wanted.memory.div_ceil(1 << 20).max(1);
     let jobs = matrix.jobs.len();
     Ok(format!(
         r#"# Written by: hardtack matrix {command} --format k8s
-# The volume {volume} holds the directory with {shown}, recipes and sources, and gets the images.
+# The volume {claim} holds the directory with {shown}, recipes and sources, and gets the images.
 # A Secret `hardtack`, if there is one, gives the environment: credentials of the cache, secrets of recipes.
 apiVersion: batch/v1
 kind: Job
@@ -102,19 +103,12 @@ spec:
         - name: tmp
           emptyDir: {{}}
 "#,
-        command = shell(&path),
-        shown = shell(&path),
-        name = yaml(&name(&path)),
+        command = comment(&shell(&path)),
+        shown = comment(&path),
+        claim = comment(wanted.volume),
+        name = yaml(&slug(&path, LONGEST_NAME)),
         parallelism = wanted.parallelism.clamp(1, jobs.max(1)),
         image = yaml(wanted.image),
         volume = yaml(wanted.volume),
     ))
-}
-
-/// A label of RFC 1123, of the file's name.
-fn name(path: &str) -> String {
-    let stem = std::path::Path::new(path).file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
-    let fine = |character: char| if character.is_ascii_alphanumeric() { character } else { '-' };
-    let stem: String = stem.chars().map(fine).take(LONGEST_NAME - "hardtack-".len()).collect();
-    format!("hardtack-{stem}").trim_end_matches('-').to_owned()
 }

@@ -9,6 +9,10 @@ mod kubernetes;
 mod list;
 mod quote;
 
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
 use crate::job::Matrix;
 
 pub use list::{to_json, to_text, to_tsv};
@@ -77,7 +81,7 @@ fn file(matrix: &Matrix, engine: &'static str) -> Result<String, Refused> {
 }
 
 /// A path as text, if it is below the directory that the engine starts in.
-fn relative(path: &std::path::Path, engine: &'static str) -> Result<String, Refused> {
+fn relative(path: &Path, engine: &'static str) -> Result<String, Refused> {
     let plain = hardtack_recipe::reading::normal(path);
     let refuse = |why| Refused::Path { engine, path: path.display().to_string(), why };
     if plain.is_absolute() || plain.starts_with("..") {
@@ -86,11 +90,34 @@ fn relative(path: &std::path::Path, engine: &'static str) -> Result<String, Refu
         ));
     }
     let text = plain.to_str().ok_or_else(|| refuse("the path is not UTF-8"))?;
-    if text.chars().any(char::is_control) {
+    // Lines end at these, too, for YAML 1.1.
+    if text.chars().any(|character| character.is_control() || "\u{2028}\u{2029}".contains(character)) {
         return Err(refuse("the path holds a line break or another control character"));
     }
     // What starts with a hyphen could be an option.
     Ok(if text.starts_with('-') { format!("./{text}") } else { text.to_owned() })
+}
+
+/// A name for what an engine keeps of this matrix, which no other matrix of the project has: a label of RFC 1123 of at most
+/// so many characters. Where the file's name alone does not tell it, a part of the path's digest stands behind it.
+fn slug(path: &str, most: usize) -> String {
+    const PREFIX: &str = "hardtack-";
+    const DIGITS: usize = 8;
+    let stem = Path::new(path).file_stem().unwrap_or_default().to_string_lossy();
+    let fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let room = most.saturating_sub(PREFIX.len());
+    let whole = !stem.is_empty() && stem.len() <= room && stem.bytes().all(fine) && !stem.ends_with('-');
+    if whole && path == format!("{stem}.yaml") {
+        return format!("{PREFIX}{stem}");
+    }
+    let kept = |character: char| if character.is_ascii_alphanumeric() { character } else { '-' };
+    let short: String = stem.to_lowercase().chars().map(kept).take(room.saturating_sub(DIGITS + 1)).collect();
+    let digest = Sha256::digest(path.as_bytes());
+    let digits: String = digest.iter().take(DIGITS / 2).map(|byte| format!("{byte:02x}")).collect();
+    match short.trim_matches('-') {
+        "" => format!("{PREFIX}{digits}"),
+        short => format!("{PREFIX}{short}-{digits}"),
+    }
 }
 
 /// The numbers of the jobs in so many groups at most, in order and nearly equal.

@@ -37,3 +37,9 @@ pub(super) fn github(text: &str) -> String {
 pub(super) fn kubernetes(text: &str) -> String {
     text.replace('$', "$$")
 }
+
+/// Text in a comment of one line. What YAML, or somebody's reader of it, takes for the end of a line is not in it.
+pub(super) fn comment(text: &str) -> String {
+    let seen = |character: char| matches!(character, ' '..='~') || character.is_alphanumeric();
+    text.chars().map(|character| if seen(character) { character } else { '?' }).collect()
+}

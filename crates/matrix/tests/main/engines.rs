@@ -241,10 +241,89 @@ fn an_index_of_kubernetes_is_a_job_and_nobody_is_root() {
     assert_eq!(words[..7], ["build", "--matrix", ODD, "--only", "2", "--jobs", "1"]);
     assert_eq!(words[8..], ["--cache", wanted().cache.unwrap()]);
     let name = job["metadata"]["name"].as_str().unwrap();
-    assert!(name.len() <= 50 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{name}");
+    assert!(is_label(name), "{name}");
     for path in ["/abs/m.yaml", "../m.yaml", "a\nkind: Pod.yaml"] {
         let text = "matrix: 1\ninclude: [{recipe: r, source: s, output: o}]\n";
         assert!(to_kubernetes(&matrix(path, text), &wanted()).is_err(), "{path}");
+    }
+}
+
+/// A label of RFC 1123 that leaves room for what pods have behind it.
+fn is_label(name: &str) -> bool {
+    let fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    name.len() <= 50 && name.bytes().all(fine) && name.starts_with("hardtack-") && !name.ends_with('-')
+}
+
+const ONE_JOB: &str = "matrix: 1\ninclude: [{recipe: r, source: s, output: o}]\n";
+
+#[test]
+fn each_matrix_of_a_project_keeps_its_own_things() {
+    let wanted = Wanted { cache: Some(".hardtack"), ..wanted() };
+    let long = format!("{}.yaml", "x".repeat(60));
+    let paths = [
+        "images.yaml",
+        "images.yml",
+        "A/images.yaml",
+        "B/images.yaml",
+        "日本.yaml",
+        "中国.yaml",
+        "a b.yaml",
+        "a_b.yaml",
+        "a-b.yaml",
+        "Images.yaml",
+        "-.yaml",
+        "x-.yaml",
+        &long,
+        &format!("y/{long}"),
+    ];
+    let (mut names, mut keys) = (Vec::new(), Vec::new());
+    for path in paths {
+        let matrix = matrix(path, ONE_JOB);
+        let name = parsed(&to_kubernetes(&matrix, &wanted).unwrap())["metadata"]["name"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        assert!(is_label(&name), "{name}");
+        let workflow = parsed(&to_github(&matrix, &wanted).unwrap());
+        let steps = workflow["jobs"]["build"]["steps"].as_array().unwrap();
+        let with = |key: &str| {
+            let text = steps.iter().find_map(|step| step["with"][key].as_str()).unwrap();
+            assert!(text.starts_with(&format!("{name}-${{{{ matrix.first }}}}")), "{key}: {text}");
+        };
+        ["category", "key", "restore-keys", "name"].into_iter().for_each(with);
+        keys.push(parsed(&to_gitlab(&matrix, &wanted).unwrap())["hardtack"]["cache"]["key"].clone());
+        names.push(name);
+    }
+    assert_eq!(names[0], "hardtack-images");
+    names.sort();
+    names.dedup();
+    keys.sort_by_key(Value::to_string);
+    keys.dedup();
+    assert_eq!((names.len(), keys.len()), (paths.len(), paths.len()), "{names:?}");
+}
+
+#[test]
+fn a_name_ends_no_comment() {
+    for end in ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'] {
+        let matrix = matrix(&format!("x{end}evil: injected.yaml"), ONE_JOB);
+        let (github, gitlab) = (to_github(&matrix, &wanted()), to_gitlab(&matrix, &wanted()));
+        for refused in [github, gitlab, to_kubernetes(&matrix, &wanted())] {
+            assert!(refused.unwrap_err().to_string().contains("line break"), "{end:?}");
+        }
+        let claim = format!("x{end}evil: injected");
+        let job = to_kubernetes(&plain(), &Wanted { volume: &claim, ..wanted() }).unwrap();
+        assert!(job.lines().all(|line| !line.starts_with("evil")), "{job}");
+        assert_eq!(parsed(&job).as_object().unwrap().len(), 4, "{job}");
+    }
+}
+
+#[test]
+fn a_pod_has_some_memory() {
+    for (bytes, expected) in [(0, "1Mi"), (1024, "1Mi"), (1 << 20, "1Mi"), ((1 << 20) + 1, "2Mi")] {
+        let job = parsed(&to_kubernetes(&plain(), &Wanted { memory: bytes, ..wanted() }).unwrap());
+        let resources = &job["spec"]["template"]["spec"]["containers"][0]["resources"];
+        assert_eq!(resources["limits"]["memory"], expected);
+        assert_eq!(resources["requests"]["memory"], expected);
     }
 }
 

@@ -71,6 +71,11 @@ fn what_is_wrong_is_told_with_its_place() {
         (pair.replace("b/a.yaml", "b.yaml"), "have one output: out.raw"),
         (pair.replace("b/a.yaml", "b.yaml").replace("out.raw", "s.raw"), "is a source"),
         (pair.replace("b/a.yaml", "b.yaml").replace("out.raw", "x/../${recipe}.yaml"), "is a recipe"),
+        (
+            pair.replace("b/a.yaml", "{recipe: b.yaml, name: a.provenance.json}")
+                .replace("out.raw", "x/../${recipe}"),
+            "has the name of the record of",
+        ),
         (pair.replace("out.raw", "${recpie}.raw"), "did you mean `${recipe}`?"),
         (pair.replace("recipes:", "recipies:"), "did you mean `recipes`?"),
         (pair.replace("matrix: 1", "matrix: 2"), "matrix format 2 is not known"),
@@ -138,6 +143,8 @@ fn the_schema_takes_what_the_loader_takes() {
         "{matrix: 1, recipes: [a], sources: [b]}",
         "{matrix: 1, include: [{recipe: a}]}",
         "{matrix: 2, include: []}",
+        "{matrix: 1, include: [{recipe: a, source: b, output: c, digest: \"sha256:12\"}]}",
+        "{matrix: 1, recipes: [a], sources: [{source: b, digest: 12}], output: c}",
     ] {
         assert!(!judge(bad), "{bad}");
     }

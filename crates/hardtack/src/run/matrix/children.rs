@@ -136,7 +136,6 @@ impl Children<'_> {
                 if !self.plan {
                     command.arg(equal("--output=", &job.output));
                 }
-                // Those of the command line come first, and the last one counts.
                 command.args(job.set.iter().map(|(name, value)| format!("--set={name}={value}")));
             }
         }

@@ -2,8 +2,9 @@
 
 use hardtack_matrix::engine::{self, Wanted};
 
-use super::read;
+use super::{places, read};
 use crate::args::{MatrixArgs, MatrixFormat};
+use crate::cache_place;
 use crate::document;
 use crate::error::CliError;
 
@@ -29,6 +30,7 @@ pub(crate) fn run(arguments: &MatrixArgs) -> Result<u8, CliError> {
             return Err(CliError::usage(format!("--{name} is nothing for this --format")));
         }
     }
+    arguments.cache.as_deref().map_or(Ok(()), cache_place::check)?;
     let matrix = read(&arguments.file)?;
     let chosen =
         matrix.chosen(&arguments.only).map_err(|error| CliError::usage(format!("--only: {error}")))?;
@@ -58,6 +60,9 @@ pub(crate) fn run(arguments: &MatrixArgs) -> Result<u8, CliError> {
         Gitlab => engine::to_gitlab(&matrix, &wanted).map_err(refused)?,
         K8s => engine::to_kubernetes(&matrix, &wanted).map_err(refused)?,
     };
+    if let Some(output) = &arguments.output {
+        places::check_list(&matrix, output)?;
+    }
     document::write(&text, arguments.output.as_deref(), arguments.force, &[(&arguments.file, "matrix")])?;
     Ok(0)
 }

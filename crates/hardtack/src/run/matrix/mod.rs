@@ -3,6 +3,7 @@
 mod children;
 mod list;
 mod memory;
+mod places;
 mod screen;
 mod sources;
 
@@ -19,6 +20,7 @@ use super::written::Written;
 use crate::args::{BuildArgs, Cli};
 use crate::document;
 use crate::error::CliError;
+use crate::target;
 use children::Children;
 pub(crate) use list::run as list;
 
@@ -30,16 +32,15 @@ const OWN: [&str; 11] =
 
 /// Builds all jobs, or those asked for; one that fails does not stop the others.
 pub(super) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
-    let matrix = match (&arguments.matrix, &arguments.recipe) {
+    let mut matrix = match (&arguments.matrix, &arguments.recipe) {
         (Some(path), _) => read(path)?,
         (None, Some(recipe)) => rows(recipe, arguments)?,
         (None, None) => return Err(CliError::usage("a recipe is needed, or --matrix")),
     };
     let chosen =
         matrix.chosen(&arguments.only).map_err(|error| CliError::usage(format!("--only: {error}")))?;
-    if !arguments.plan {
-        prepare(&matrix, &chosen, arguments)?;
-    }
+    win(&mut matrix, arguments);
+    prepare(&matrix, &chosen, arguments)?;
     let outcomes = Children {
         matrix: &matrix,
         chosen: &chosen,
@@ -50,14 +51,10 @@ pub(super) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
     }
     .run()?;
     let run = Run { matrix: &matrix, outcomes, planned: arguments.plan };
-    if let Some(path) = &arguments.junit {
-        let mut inputs = vec![(&*matrix.path, "matrix")];
-        for job in &matrix.jobs {
-            inputs.extend([(&*job.recipe, "recipe"), (&*job.source, "source"), (&*job.output, "image")]);
-        }
-        // The report of the run before is meant to be replaced.
-        document::write(&run.to_junit(), Some(path), true, &inputs)?;
-    }
+    // The report of the run before is meant to be replaced. What became of the jobs is told, whether this works or not.
+    let reported = arguments.junit.as_ref().map_or(Ok(()), |path| {
+        document::write(&run.to_junit(), Some(path), true, &[(&*matrix.path, "matrix")])
+    });
     let mut out = std::io::stdout().lock();
     let told = match arguments.json {
         true => writeln!(out, "{}", run.to_json()),
@@ -65,7 +62,17 @@ pub(super) fn run(arguments: &BuildArgs) -> Result<u8, CliError> {
         false => out.write_all(run.to_table().as_bytes()),
     };
     told.map_err(CliError::stream)?;
+    drop(out);
+    reported?;
     Ok(run.exit_code())
+}
+
+/// What the command line says of a variable counts more than what the matrix file says.
+fn win(matrix: &mut Matrix, arguments: &BuildArgs) {
+    for job in matrix.jobs.iter_mut().filter(|job| job.row.is_none()) {
+        job.set.retain(|(name, _)| arguments.set.iter().all(|(given, _)| given != name));
+        job.set.extend(arguments.set.iter().cloned());
+    }
 }
 
 /// What would change, job by job, and the table.
@@ -106,16 +113,23 @@ fn rows(recipe: &Path, arguments: &BuildArgs) -> Result<Matrix, CliError> {
     Ok(matrix_of_rows(recipe, &rows))
 }
 
-/// Makes the directories of the outputs, and tells what is wrong with the outputs of rows.
+/// Makes the directories of the outputs, and tells what is wrong with the names of what is written before anything is
+/// built. A plan writes no image.
 fn prepare(matrix: &Matrix, chosen: &[usize], arguments: &BuildArgs) -> Result<(), CliError> {
-    for job in chosen.iter().filter_map(|index| matrix.jobs.get(*index)) {
+    let written = if arguments.plan { &[] } else { chosen };
+    let jobs = || written.iter().filter_map(|index| matrix.jobs.get(*index));
+    for job in jobs() {
         if let Some(directory) = job.output.parent().filter(|directory| !directory.as_os_str().is_empty()) {
             std::fs::create_dir_all(directory)
                 .map_err(|error| CliError::io(directory, "make the directory of outputs", error))?;
         }
-        if job.row.is_some() {
-            build::check_output(&job.recipe, &job.source, &job.output, arguments)?;
-        }
+    }
+    if let Some(path) = &arguments.junit {
+        target::check_output(path, true, &[(&*matrix.path, "matrix")])?;
+    }
+    places::check(matrix, written, arguments.junit.as_deref())?;
+    for job in jobs().filter(|job| job.row.is_some()) {
+        build::check_output(&job.recipe, &job.source, &job.output, arguments)?;
     }
     Ok(())
 }
@@ -148,8 +162,8 @@ fn passed_on(arguments: &BuildArgs) -> Result<Vec<OsString>, CliError> {
             passed.push(argument);
         }
     }
-    for (name, value) in &arguments.set {
-        passed.push(format!("--set={name}={value}").into());
+    if arguments.matrix.is_none() {
+        passed.extend(arguments.set.iter().map(|(name, value)| format!("--set={name}={value}").into()));
     }
     Ok(passed)
 }

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::sync::Mutex;
 
 use hardtack_matrix::{Outcome, Verdict};
+use hardtack_yaml::diagnostic::width;
 
 use crate::terminal::{self, Terminal, safe, safe_lines};
 
@@ -71,12 +72,34 @@ impl Screen {
         if self.watched {
             let failed = if state.failed > 0 { format!(", {} failed", state.failed) } else { String::new() };
             let line = format!("{} of {} done{failed}; {}", state.done, state.all, state.running.join(", "));
-            let line: String = line.chars().take(self.width.saturating_sub(1)).collect();
+            let line = fitting(&line, self.width.saturating_sub(1));
             out = format!("\r\x1b[K{text}{line}");
         } else {
             out += text;
         }
         // What is said on standard error is talk; the work goes on without a listener.
         let _ = std::io::stderr().write_all(out.as_bytes());
+    }
+}
+
+/// As much of a line as so many columns have room for.
+fn fitting(line: &str, most: usize) -> &str {
+    let mut wide = 0;
+    let end = line.char_indices().find(|(_, character)| {
+        wide += width(*character);
+        wide > most
+    });
+    end.and_then(|(at, _)| line.get(..at)).unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_line_is_measured_in_columns() {
+        assert_eq!(fitting("日本語", 5), "日本");
+        assert_eq!(fitting("日本語", 6), "日本語");
+        assert_eq!(fitting("abc", 2), "ab");
     }
 }
