@@ -78,8 +78,14 @@ impl Record {
         Ok(())
     }
 
-    /// What the recipe named and was read.
+    /// The recipe, and what it named and was read: as they were then, whatever lies there by now.
     pub(crate) fn files_of(&mut self, files: &Recorder) {
+        let recipe = files.recipe.lock().ok().and_then(|recipe| recipe.clone());
+        self.inputs.extend(recipe.map(|(path, digest)| Input {
+            role: "recipe",
+            name: last_part(&path),
+            digest: Digest(digest),
+        }));
         let files = files.read.lock().map(|all| all.clone()).unwrap_or_default();
         self.inputs.extend(files.into_iter().map(|(path, digest)| Input {
             role: "file",
@@ -228,6 +234,8 @@ pub(crate) fn beside(output: &Path) -> PathBuf {
 /// short secret tells it to whoever tries all of them.
 #[derive(Default)]
 pub(crate) struct Recorder {
+    /// The recipe itself, as it was read last: what is built follows from that.
+    recipe: Mutex<Option<(PathBuf, String)>>,
     read: Mutex<Vec<(PathBuf, String)>>,
     seen: Mutex<Seen>,
 }
@@ -268,6 +276,14 @@ impl Recorder {
         match answer {
             Ok(answer) => self.see(question, of, &[b"+", &text(answer)[..]].concat()),
             Err(error) => self.see(question, of, format!("-{:?}", error.kind()).as_bytes()),
+        }
+    }
+
+    /// The text of the recipe itself.
+    pub(crate) fn recipe(&self, path: &Path, text: &[u8]) {
+        self.see("recipe", path, text);
+        if let Ok(mut recipe) = self.recipe.lock() {
+            *recipe = Some((path.to_owned(), hex(&Sha256::digest(text))));
         }
     }
 

@@ -67,7 +67,7 @@ fn one(
     let digest = by_digest(source)?;
     let mut cache = Cache::open(arguments, building.is_some(), digest.is_some())?;
     if let Some(output) = building {
-        cache.identify(arguments, written, early, source, output)?;
+        cache.identify(arguments, written, early, source, output);
         if let Some(code) = cache.serve(arguments, written, output)? {
             return Ok(code);
         }
@@ -119,9 +119,9 @@ fn one(
             if !sources_known {
                 record.backing(&backing.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
             }
-            record.file("recipe", written.path)?;
-            if let Some(recorder) = written.recorder {
-                record.files_of(recorder);
+            match written.recorder {
+                Some(recorder) => record.files_of(recorder),
+                None => record.file("recipe", written.path)?,
             }
             let debs = early.packages().map(|step| step.debs.as_slice()).unwrap_or_default();
             for path in debs.iter().map(|deb| deb.path.clone()).chain(taken.paths()) {

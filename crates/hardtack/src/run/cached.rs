@@ -130,8 +130,21 @@ impl Cache {
         })
     }
 
-    /// Makes the key.
+    /// Makes the key. What is no input for a cache is refused by the build itself, or is none to the build.
     pub(super) fn identify(
+        &mut self,
+        arguments: &BuildArgs,
+        written: Written<'_>,
+        early: &Recipe,
+        source: &Path,
+        output: &Path,
+    ) {
+        if let Err(error) = self.make_key(arguments, written, early, source, output) {
+            self.off(&one_line(&error));
+        }
+    }
+
+    fn make_key(
         &mut self,
         arguments: &BuildArgs,
         written: Written<'_>,
@@ -142,13 +155,7 @@ impl Cache {
         let Some(store) = self.store.as_ref().filter(|_| self.why.is_none()) else { return Ok(()) };
         let mut inputs = Inputs::default();
         inputs.add("version", env!("CARGO_PKG_VERSION").as_bytes());
-        match noted(store, Path::new(PROGRAM)) {
-            Ok(known) => inputs.add("program", known.digest.as_bytes()),
-            Err(error) => {
-                self.off(&one_line(&error));
-                return Ok(());
-            }
-        };
+        inputs.add("program", noted(store, Path::new(PROGRAM))?.digest.as_bytes());
         let sources = match by_digest(source)? {
             Some(digest) => {
                 vec![Known { path: source.to_owned(), digest: digest.to_string(), state: None }]
@@ -476,9 +483,11 @@ fn parse_report(bytes: &[u8], source: &str) -> Option<(Report, Vec<String>)> {
 /// A file's digest, from the notes of the cache where nothing about it has changed since.
 pub(super) fn noted(store: &Store, path: &Path) -> Result<Known, CliError> {
     let fail = |error| CliError::io(path, "read it", error);
-    let mut file = File::open(path).map_err(fail)?;
-    let metadata = file.metadata().map_err(fail)?;
+    // A pipe would be waited for, and a device may have no end.
+    let mut file = hardtack_disk::open_regular(path).map_err(fail)?;
+    let begun = i64::try_from(now()).unwrap_or(i64::MAX);
     let state = State::of(&file).map_err(fail)?;
+    let metadata = file.metadata().map_err(fail)?;
     let known = |digest: Digest| Known {
         path: path.to_owned(),
         digest: digest.to_string(),
@@ -497,7 +506,7 @@ pub(super) fn noted(store: &Store, path: &Path) -> Result<Known, CliError> {
     if let (Some(notes), Some(state), Some(after)) = (notes, state, after)
         && state == after
     {
-        notes.keep(&state, digest, i64::try_from(now()).unwrap_or(i64::MAX));
+        notes.keep(&state, digest, begun);
     }
     Ok(known(digest))
 }

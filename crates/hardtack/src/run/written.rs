@@ -93,7 +93,7 @@ impl<'a> Written<'a> {
     fn text(self) -> Result<String, CliError> {
         let text = text(self.path)?;
         if let Some(recorder) = self.recorder {
-            recorder.see("recipe", self.path, text.as_bytes());
+            recorder.recipe(self.path, text.as_bytes());
         }
         Ok(text)
     }

@@ -305,3 +305,43 @@ fn many_processes_at_once_use_one_cache() {
     assert_eq!(scene.names("cache/builds").len(), 1);
     scene.expect(0, "cache verify --cache cache");
 }
+
+#[test]
+fn a_source_without_an_end_is_refused_as_without_a_cache() {
+    let scene = Scene::new();
+    let fifo = std::process::Command::new("mkfifo").arg(scene.path("pipe")).status().unwrap();
+    assert!(fifo.success());
+    for source in ["pipe", "/dev/zero"] {
+        let build = format!("build r.yaml --source {source} --output a.qcow2");
+        let without = scene.run(&build);
+        assert!(without.code.is_some_and(|code| code > 2), "{}", without.err);
+        let with = scene.run(&format!("{build} --cache cache"));
+        assert_eq!(with.code, without.code, "{}", with.err);
+        assert!(with.err.contains("built without the cache: "), "{}", with.err);
+        assert!(with.err.ends_with(&without.err), "{}", with.err);
+        scene.expect(4, &format!("cache add {source} --cache cache"));
+    }
+}
+
+#[test]
+fn a_record_has_the_recipe_that_was_read() {
+    use std::io::Write as _;
+    let scene = Scene::new();
+    let text = scene.bytes("r.yaml");
+    fs::remove_file(scene.path("r.yaml")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(scene.path("r.yaml")).status().unwrap().success());
+    let child = scene.command(&format!("{BUILD} a.qcow2")).stdout(std::process::Stdio::piped()).spawn();
+    // A pipe gives its text once: whoever reads it again waits for ever, or reads another one.
+    let mut pipe = fs::File::options().write(true).open(scene.path("r.yaml")).unwrap();
+    fs::remove_file(scene.path("r.yaml")).unwrap();
+    fs::write(scene.path("r.yaml"), [&text[..], b"# later\n"].concat()).unwrap();
+    pipe.write_all(&text).unwrap();
+    drop(pipe);
+    let output = child.unwrap().wait_with_output().unwrap();
+    let made: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(cache(&made), "built", "{made}");
+    fs::write(scene.path("as-read"), &text).unwrap();
+    let digest = hardtack_tests::image::sha256(&scene.path("as-read"));
+    let record = String::from_utf8(scene.bytes("a.qcow2.provenance.json")).unwrap();
+    assert!(record.contains(&digest), "{record}");
+}
