@@ -26,13 +26,14 @@ pub(crate) fn run(arguments: &CacheArgs) -> Result<u8, CliError> {
     }
 }
 
+fn named(arguments: &CacheWhere) -> Result<String, CliError> {
+    cache_place::named(arguments).ok_or_else(|| {
+        CliError::usage("no cache is named").hint(format!("--cache WHERE or {VARIABLE} names one"))
+    })
+}
+
 fn open(arguments: &CacheWhere) -> Result<Store, CliError> {
-    let Some(text) = cache_place::named(arguments) else {
-        return Err(
-            CliError::usage("no cache is named").hint(format!("--cache WHERE or {VARIABLE} names one"))
-        );
-    };
-    cache_place::open(&text).map_err(Closed::error)
+    cache_place::open_existing(&named(arguments)?).map_err(Closed::error)
 }
 
 fn list(arguments: &CacheListArgs) -> Result<u8, CliError> {
@@ -119,10 +120,19 @@ fn prune(arguments: &CachePruneArgs) -> Result<u8, CliError> {
 }
 
 fn add(arguments: &CacheAddArgs) -> Result<u8, CliError> {
-    let store = open(&arguments.place)?;
+    let store = cache_place::open(&named(&arguments.place)?).map_err(Closed::error)?;
     let mut values = Vec::new();
+    let added = add_all(arguments, &store, &mut values);
+    // What is stored is told, whatever became of the rest.
+    if arguments.json {
+        say(&json!({"sources": values}).to_string())?;
+    }
+    added.map(|()| 0)
+}
+
+fn add_all(arguments: &CacheAddArgs, store: &Store, values: &mut Vec<Value>) -> Result<(), CliError> {
     for path in &arguments.images {
-        let known = noted(&store, path)?;
+        let known = noted(store, path)?;
         let wrong = || CliError::usage(format!("{}: no digest could be made of it", path.display()));
         let digest = Digest::parse(&known.digest).ok_or_else(wrong)?;
         let name = Name::source(digest);
@@ -145,13 +155,10 @@ fn add(arguments: &CacheAddArgs) -> Result<u8, CliError> {
         if arguments.json {
             values.push(json!({"file": path.display().to_string(), "source": format!("{BY_DIGEST}{digest}"), "stored": !there}));
         } else {
-            say(&format!("{BY_DIGEST}{digest}  {}", path.display()))?;
+            say(&format!("{BY_DIGEST}{digest}  {}", safe(&path.display().to_string())))?;
         }
     }
-    if arguments.json {
-        say(&json!({"sources": values}).to_string())?;
-    }
-    Ok(0)
+    Ok(())
 }
 
 fn value(one: &Listed) -> Value {

@@ -345,3 +345,23 @@ fn a_record_has_the_recipe_that_was_read() {
     let record = String::from_utf8(scene.bytes("a.qcow2.provenance.json")).unwrap();
     assert!(record.contains(&digest), "{record}");
 }
+
+#[test]
+fn who_only_looks_makes_no_cache_and_names_are_told_on_one_line() {
+    let scene = Scene::new();
+    for verb in ["list", "verify", "prune --max-size 0", "prune --dry-run"] {
+        let ran = scene.expect(2, &format!("cache {verb} --cache typo"));
+        assert!(ran.err.contains("typo: there is no cache"), "{}", ran.err);
+        assert!(!scene.path("typo").exists(), "{verb}");
+    }
+    let name = "a\u{1b}[31m\nb";
+    fs::rename(scene.path("sample.qcow2"), scene.path(name)).unwrap();
+    let mut add = scene.command("cache add --cache cache");
+    let out = String::from_utf8(add.arg(name).output().unwrap().stdout).unwrap();
+    assert!(out.lines().count() == 1 && !out.contains('\u{1b}'), "{out:?}");
+    let mut add = scene.command("cache add --cache cache --json");
+    let ran = add.args([name, "missing"]).output().unwrap();
+    assert_eq!(ran.status.code(), Some(4));
+    let told: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!(told["sources"].as_array().unwrap().len(), 1, "{told}");
+}
