@@ -52,11 +52,11 @@ impl Known {
     }
 }
 
+/// A recipe, its variables, and its row.
+type Asked<'m> = (&'m Path, &'m [(String, String)], Option<usize>);
+
 /// The files of a job's recipe, unless they were given before.
-fn files_once<'m>(
-    read: &mut BTreeSet<(&'m Path, &'m [(String, String)], Option<usize>)>,
-    job: &'m hardtack_matrix::Job,
-) -> BTreeSet<PathBuf> {
+fn files_once<'m>(read: &mut BTreeSet<Asked<'m>>, job: &'m hardtack_matrix::Job) -> BTreeSet<PathBuf> {
     match read.insert((&job.recipe, &job.set, job.row)) {
         true => files_of(&job.recipe, &job.set, job.row),
         false => BTreeSet::new(),
