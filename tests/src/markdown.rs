@@ -174,6 +174,21 @@ pub fn read(page: &Path) -> String {
     std::fs::read_to_string(top().join(page)).unwrap_or_else(|error| panic!("{}: {error}", page.display()))
 }
 
+/// Asserts that `page` (a path in the repository) is `wanted`, which the program's own tables say; with
+/// `HARDTACK_WRITE_DOCS` in the environment it is written first. `writer`: the arguments of the `cargo test` that does so.
+#[track_caller]
+pub fn assert_generated(page: &str, wanted: &str, writer: &str) {
+    let path = top().join(page);
+    if std::env::var_os("HARDTACK_WRITE_DOCS").is_some() {
+        std::fs::write(&path, wanted).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found == wanted,
+        "{page} is not what the program says: HARDTACK_WRITE_DOCS=1 cargo test {writer} writes it"
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

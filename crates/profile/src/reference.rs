@@ -66,15 +66,6 @@ mod tests {
 
     #[test]
     fn the_page_is_that_of_these_controls() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/controls.md");
-        let wanted = reference();
-        if std::env::var_os("HARDTACK_WRITE_DOCS").is_some() {
-            std::fs::write(path, &wanted).unwrap();
-        }
-        let found = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(
-            found == wanted,
-            "docs/controls.md is not that of these controls: HARDTACK_WRITE_DOCS=1 cargo test -p hardtack-profile writes it"
-        );
+        hardtack_tests::markdown::assert_generated("docs/controls.md", &reference(), "-p hardtack-profile");
     }
 }

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use clap::{Arg, Command, CommandFactory as _, Parser as _};
 use hardtack_tests::markdown::{Block, blocks, pages, programs, read};
@@ -136,16 +135,7 @@ fn cell(text: &str) -> String {
 
 #[test]
 fn the_page_is_that_of_these_definitions() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(PAGE);
-    let wanted = reference();
-    if std::env::var_os("HARDTACK_WRITE_DOCS").is_some() {
-        std::fs::write(&path, &wanted).unwrap();
-    }
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        found == wanted,
-        "{PAGE} is not that of these definitions: HARDTACK_WRITE_DOCS=1 cargo test -p hardtack args:: writes it"
-    );
+    hardtack_tests::markdown::assert_generated(PAGE, &reference(), "-p hardtack args::");
 }
 
 /// What of a page's block is a command of ours: lines that begin with its name, in whatever is no data.

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use super::keys::{self, Key, Shape, StepKeys};
 use super::{generalize, operation, vars, when};
@@ -150,16 +149,8 @@ fn shape(of: &Shape) -> String {
 
 #[test]
 fn the_page_is_that_of_these_tables() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(PAGE);
     let wanted = reference();
-    if std::env::var_os("HARDTACK_WRITE_DOCS").is_some() {
-        std::fs::write(&path, &wanted).unwrap();
-    }
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        found == wanted,
-        "{PAGE} is not that of these tables: HARDTACK_WRITE_DOCS=1 cargo test -p hardtack-recipe writes it"
-    );
+    hardtack_tests::markdown::assert_generated(PAGE, &wanted, "-p hardtack-recipe");
     // Every step of the schema has its line.
     for step in keys::steps() {
         assert!(wanted.contains(&format!("`{}`", step.name)), "{}", step.name);
