@@ -24,6 +24,8 @@ use crate::{Content, Digest, Entry, Error, Kind, Listed, Name, New, Part, Random
 
 /// Bytes of a piece. One is in memory at a time.
 const PIECE: usize = 8 << 20;
+/// A secret is a line of text.
+const SECRET_LIMIT: usize = 4096;
 /// Objects that are only read by whose the bucket is.
 const PRIVATE: &str = "private";
 
@@ -43,26 +45,43 @@ impl Bucket {
     /// # Errors
     /// The bucket is not there, does not answer, or everybody may read it.
     pub fn open(client: Client, bucket: &str, prefix: &str, random: Random) -> Result<Self, Error> {
+        Self::open_or(client, bucket, prefix, |this, key| {
+            let mut bytes = [0; 32];
+            random(&mut bytes);
+            this.put_new(key, Secret(bytes).text().as_bytes())?;
+            if let Err(error) = this.refuse_public() {
+                delete_object(&this.client, bucket, key)?;
+                return Err(error);
+            }
+            // Of two that begin at once, one has written it.
+            Ok(get_object(&this.client, bucket, key, SECRET_LIMIT)?.unwrap_or_default())
+        })
+    }
+
+    /// The same, writing nothing.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; there is no cache.
+    pub fn open_existing(client: Client, bucket: &str, prefix: &str) -> Result<Self, Error> {
+        Self::open_or(client, bucket, prefix, |this, _| Err(Error::no_cache(this.name())))
+    }
+
+    /// With the secret that is there, or else the one that `absent` puts under its key.
+    fn open_or(
+        client: Client,
+        bucket: &str,
+        prefix: &str,
+        absent: impl FnOnce(&Self, &str) -> Result<Vec<u8>, Error>,
+    ) -> Result<Self, Error> {
         let prefix = match prefix.trim_matches('/') {
             "" => String::new(),
             prefix => format!("{prefix}/"),
         };
         let mut this = Self { client, bucket: bucket.to_owned(), prefix, secret: Secret([0; 32]) };
         let key = this.key("secret");
-        let get = || get_object(&this.client, bucket, &key, 4096);
-        let text = match get()? {
+        let text = match get_object(&this.client, bucket, &key, SECRET_LIMIT)? {
             Some(text) => text,
-            None => {
-                let mut bytes = [0; 32];
-                random(&mut bytes);
-                this.put_private(&key, Secret(bytes).text().as_bytes())?;
-                if let Err(error) = this.refuse_public() {
-                    delete_object(&this.client, bucket, &key)?;
-                    return Err(error);
-                }
-                // Of two that begin at once, the last one has written it.
-                get()?.unwrap_or_default()
-            }
+            None => absent(&this, &key)?,
         };
         this.secret = Secret::parse(&text).ok_or_else(|| Error::Place {
             place: this.name(),
@@ -84,8 +103,24 @@ impl Bucket {
         self.key(&format!("{}/{below}", name.path()))
     }
 
+    /// Stores what another may be storing just now: the first one stays.
+    fn put_new(&self, key: &str, body: &[u8]) -> Result<(), Error> {
+        let there = |error: &hardtack_cloud::Error| {
+            error.is("PreconditionFailed") || error.is("ConditionalRequestConflict")
+        };
+        match self.put_as(key, body, true) {
+            Err(Error::Cloud(error)) if there(&error) => Ok(()),
+            Err(Error::Cloud(error)) if error.is("NotImplemented") => self.put_private(key, body),
+            other => other,
+        }
+    }
+
     fn put_private(&self, key: &str, body: &[u8]) -> Result<(), Error> {
-        let mut options = PutOptions { acl: Some(PRIVATE.to_owned()), ..PutOptions::default() };
+        self.put_as(key, body, false)
+    }
+
+    fn put_as(&self, key: &str, body: &[u8], only_new: bool) -> Result<(), Error> {
+        let mut options = PutOptions { acl: Some(PRIVATE.to_owned()), only_new, ..PutOptions::default() };
         let put = |options: &PutOptions| put_object(&self.client, &self.bucket, key, body, options);
         match put(&options) {
             // A bucket without ACLs (`BucketOwnerEnforced`): what is in it is its owner's.

@@ -27,6 +27,7 @@ use sha2::{Digest as _, Sha256};
 use crate::entry::{MANIFEST, MANIFEST_LIMIT, Secret, decode, encode};
 use crate::{Content, Digest, Entry, Error, Kind, Listed, Name, New, Notes, Part, Random, Sparse};
 
+const TAG_NAME: &str = "CACHEDIR.TAG";
 /// The Cache Directory Tagging Specification.
 const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
                    # This directory is a cache of hardtack: it can be removed as a whole.\n";
@@ -52,7 +53,7 @@ impl Directory {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(root);
         made.map_err(|error| Error::file(root, "make the directory", error))?;
         check(root)?;
-        write_new(&root.join("CACHEDIR.TAG"), TAG.as_bytes())?;
+        write_new(&root.join(TAG_NAME), TAG.as_bytes())?;
         for folder in FOLDERS {
             let path = root.join(folder);
             match DirBuilder::new().mode(0o700).create(&path) {
@@ -77,6 +78,20 @@ impl Directory {
             hint: "remove the directory: it is a cache",
         })?;
         Ok(Self { root: root.to_owned(), secret })
+    }
+
+    /// The same; one that is not there is not made.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; there is no cache.
+    pub fn open_existing(root: &Path, random: Random) -> Result<Self, Error> {
+        match root.join(TAG_NAME).symlink_metadata() {
+            Ok(_) => Self::open(root, random),
+            Err(error) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => {
+                Err(Error::no_cache(root.display().to_string()))
+            }
+            Err(error) => Err(Error::file(root, "look into it", error)),
+        }
     }
 
     /// Where it is.

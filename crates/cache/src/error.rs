@@ -55,6 +55,14 @@ impl Error {
         Self::File { path: path.to_owned(), action, source: source.into() }
     }
 
+    pub(crate) fn no_cache(place: String) -> Self {
+        Self::Place {
+            place,
+            what: "there is no cache".to_owned(),
+            hint: "`hardtack build --cache` and `hardtack cache add` make one",
+        }
+    }
+
     pub(crate) fn damaged(name: Name, what: impl Into<String>) -> Self {
         Self::Damaged { name, what: what.into() }
     }

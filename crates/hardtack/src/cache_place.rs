@@ -106,18 +106,19 @@ impl Closed {
     }
 }
 
-/// Opens the cache at `text`; a directory that is none is not made one.
-pub(crate) fn open_existing(text: &str) -> Result<Store, Closed> {
-    if let Where::Directory(root) = Where::parse(text).map_err(Closed::Wrong)?
-        && root.join("CACHEDIR.TAG").symlink_metadata().is_err()
-    {
-        let error = CliError::usage(format!("{}: there is no cache", root.display()));
-        return Err(Closed::Wrong(error.hint("`hardtack build --cache` and `hardtack cache add` make one")));
-    }
-    open(text)
+/// Opens the cache at `text`; what is none is not made one.
+pub(crate) fn open_existing(text: &str) -> Result<Store, CliError> {
+    let environment = environment::of_process();
+    Ok(match Where::parse(text)? {
+        Where::Directory(root) => Store::Directory(Directory::open_existing(&root, environment.random)?),
+        Where::Bucket { bucket, prefix, euca, given } => {
+            let client = client(euca, &given, &environment)?;
+            Store::Bucket(Bucket::open_existing(client, &bucket, &prefix)?)
+        }
+    })
 }
 
-/// Opens the cache at `text`.
+/// Opens the cache at `text`; what holds nothing becomes one.
 pub(crate) fn open(text: &str) -> Result<Store, Closed> {
     let environment = environment::of_process();
     match Where::parse(text).map_err(Closed::Wrong)? {

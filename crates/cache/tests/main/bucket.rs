@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use hardtack_cache::{Bucket, Content, Digest, Inputs, New, Store};
 use hardtack_cloud::credentials::Provider;
+use hardtack_cloud::s3::{PutOptions, put_object};
 use hardtack_cloud::{Client, Environment, Kind, Patience, Place, PlaceOptions};
 use hardtack_fake_cloud::{BucketOwnership, Cloud};
 
@@ -56,6 +57,33 @@ fn two_who_share_a_prefix_share_all_and_others_nothing() {
     two.remove(name("a")).unwrap();
     assert!(get(&one, name("a")).unwrap().is_none());
     assert!(cloud.keys(BUCKET).iter().all(|key| key.ends_with("secret")), "{:?}", cloud.keys(BUCKET));
+}
+
+#[test]
+fn the_secret_that_is_there_first_stays() {
+    let cloud = Cloud::start();
+    cloud.make_bucket(BUCKET, BucketOwnership::Writer);
+    let first = open(&cloud, "x");
+    let late = Bucket::open(client(&cloud), BUCKET, "x", |bytes| bytes.fill(7)).unwrap();
+    let inputs = Inputs::default();
+    assert_eq!(first.key(&inputs), Store::Bucket(late).key(&inputs));
+    let secret = cloud.object(BUCKET, "x/secret").unwrap();
+    let options = PutOptions { only_new: true, ..PutOptions::default() };
+    let error = put_object(&client(&cloud), BUCKET, "x/secret", b"another", &options).unwrap_err();
+    assert!(error.is("PreconditionFailed"), "{error}");
+    assert!(cloud.object(BUCKET, "x/secret").unwrap() == secret);
+}
+
+#[test]
+fn who_only_looks_makes_nothing() {
+    let cloud = Cloud::start();
+    cloud.make_bucket(BUCKET, BucketOwnership::Writer);
+    let existing = |prefix| Bucket::open_existing(client(&cloud), BUCKET, prefix);
+    let error = existing("a").unwrap_err().to_string();
+    assert_eq!(error, format!("s3://{BUCKET}/a: there is no cache"));
+    assert!(cloud.keys(BUCKET).is_empty());
+    put(&open(&cloud, "a"), name("a"), b"image");
+    assert!(get(&Store::Bucket(existing("a").unwrap()), name("a")).unwrap().unwrap() == b"image");
 }
 
 #[test]

@@ -201,6 +201,12 @@ fn a_directory_that_is_something_else_is_none() {
     assert!(why(&root).contains("neither empty nor a cache"), "{}", why(&root));
     assert_eq!(fs::read_dir(&root).unwrap().count(), 1);
     fs::remove_file(root.join("letter")).unwrap();
+    // Who only looks makes nothing.
+    for root in [&root, &scratch.path().join("away")] {
+        let error = Directory::open_existing(root, random).unwrap_err().to_string();
+        assert!(error.contains("there is no cache"), "{error}");
+    }
+    assert_eq!(fs::read_dir(&root).unwrap().count(), 0);
     fs::set_permissions(&root, fs::Permissions::from_mode(0o777)).unwrap();
     assert!(why(&root).contains("others may write"), "{}", why(&root));
     fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();

@@ -28,6 +28,9 @@ pub struct PutOptions {
     pub metadata: Vec<(String, String)>,
     /// Its type.
     pub content_type: Option<String>,
+    /// Only where no object has that key: else `PreconditionFailed`, or `ConditionalRequestConflict` while somebody
+    /// else puts one there. Services of before 2024 put it there all the same, or answer `NotImplemented`.
+    pub only_new: bool,
 }
 
 /// What is known of an object without reading it.
@@ -59,6 +62,9 @@ pub fn put_object(
     request.headers.push(("content-type".to_owned(), value("a content type", kind)?));
     if let Some(acl) = &options.acl {
         request.headers.push(("x-amz-acl".to_owned(), value("an ACL", acl)?));
+    }
+    if options.only_new {
+        request.headers.push(("if-none-match".to_owned(), "*".to_owned()));
     }
     let mut bytes = 0;
     for (name, text) in &options.metadata {

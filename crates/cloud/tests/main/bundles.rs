@@ -10,6 +10,7 @@ fn options(sha1: &str) -> PutOptions {
         acl: Some("aws-exec-read".to_owned()),
         metadata: vec![("hardtack-sha1".to_owned(), sha1.to_owned())],
         content_type: None,
+        ..PutOptions::default()
     }
 }
 

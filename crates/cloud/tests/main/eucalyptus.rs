@@ -27,6 +27,7 @@ fn a_bucket_is_filled_and_emptied() {
             acl: Some("aws-exec-read".to_owned()),
             metadata: vec![("hardtack-sha1".to_owned(), "d0".to_owned())],
             content_type: None,
+            ..PutOptions::default()
         };
         for key in ["p/a b+c.part.0", "p/ü.part.1"] {
             s3::put_object(client, "images", key, b"hello", &options).unwrap();

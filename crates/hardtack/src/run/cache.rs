@@ -33,7 +33,7 @@ fn named(arguments: &CacheWhere) -> Result<String, CliError> {
 }
 
 fn open(arguments: &CacheWhere) -> Result<Store, CliError> {
-    cache_place::open_existing(&named(arguments)?).map_err(Closed::error)
+    cache_place::open_existing(&named(arguments)?)
 }
 
 fn list(arguments: &CacheListArgs) -> Result<u8, CliError> {
@@ -184,7 +184,8 @@ fn describe(entry: &Entry) -> String {
     let about = |name: &str| entry.about.get(name).map(|text| safe(text)).unwrap_or_default();
     match entry.name.kind {
         Kind::Build => {
-            format!("{} of {}…", about("recipe"), about("source").chars().take(12).collect::<String>())
+            let digest = about("source").chars().take(12).collect::<String>();
+            format!("{} of {} ({digest}…)", about("recipe"), about("file"))
         }
         Kind::Source => about("file"),
     }

@@ -262,12 +262,17 @@ impl Cache {
         let progress = Progress::start(format!("writing {} from the cache", output.display()));
         let mut sparse = Sparse::new(file.file());
         let mut done = 0;
-        store.read(entry, image, &mut |bytes| {
-            done += bytes.len() as u64;
-            progress.at(done, image.size);
-            sparse.write(bytes)
-        })?;
         let fail = |error| Missed::Output(CliError::io(output, "write it", error));
+        store
+            .read(entry, image, &mut |bytes| {
+                done += bytes.len() as u64;
+                progress.at(done, image.size);
+                sparse.write(bytes)
+            })
+            .map_err(|error| match error {
+                Error::Taker(error) => fail(error),
+                error => error.into(),
+            })?;
         sparse.finish().map_err(fail)?;
         progress.finish(done);
         file.commit(arguments.target.force).map_err(|error| Missed::Output(error.into()))?;
@@ -334,14 +339,20 @@ impl Cache {
                 // A name that it never gets: the file goes with its last handle.
                 let file = AtomicFile::create(&folder.join(".hardtack-source"))?;
                 let mut sparse = Sparse::new(file.file());
+                let fail = |error| {
+                    CliError::io(folder, "keep the source there while it is read", error)
+                        .hint("--scratch DIR names a directory with more room")
+                };
                 store
                     .read(&entry, image, &mut |bytes| {
                         done += bytes.len() as u64;
                         progress.at(done, image.size);
                         sparse.write(bytes)
                     })
-                    .map_err(again)?;
-                let fail = |error| CliError::io(folder, "keep the source", error);
+                    .map_err(|error| match error {
+                        Error::Taker(error) => fail(error),
+                        error => again(error),
+                    })?;
                 sparse.finish().map_err(fail)?;
                 file.file().as_fd().try_clone_to_owned().map(File::from).map_err(fail)?
             }
@@ -383,6 +394,10 @@ impl Cache {
         let about = BTreeMap::from([
             ("recipe".to_owned(), provenance::last_part(written.path)),
             ("source".to_owned(), self.sources.first().map(|one| one.digest.clone()).unwrap_or_default()),
+            (
+                "file".to_owned(),
+                self.sources.first().map(|one| provenance::last_part(&one.path)).unwrap_or_default(),
+            ),
             ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ]);
         let [image, provenance, text] = PARTS;

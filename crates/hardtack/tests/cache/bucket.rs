@@ -60,6 +60,16 @@ fn two_machines_share_a_bucket() {
     assert_eq!(cache(&plain), "off");
     assert!(one.bytes("c.qcow2") == other.bytes("c.qcow2"));
 
+    for verb in ["list", "verify", "prune --max-size 0"] {
+        let arguments = format!("cache {verb} --cache s3://hardtack-ci/another");
+        let ran = Ran::of(&mut command(&one, &cloud, &arguments));
+        assert_eq!(ran.code, Some(2), "{}", ran.err);
+        assert!(ran.err.contains("s3://hardtack-ci/another: there is no cache"), "{}", ran.err);
+    }
+    assert!(cloud.keys("hardtack-ci").iter().all(|key| key.starts_with("cache/")));
+    let plain = Ran::of(&mut command(&one, &cloud, "cache list --cache s3://hardtack-ci/cache"));
+    assert!(plain.out.contains("r.yaml of sample.qcow2 ("), "{}", plain.out);
+
     let listed = json(&one, &cloud, "cache list --cache s3://hardtack-ci/cache --json");
     assert_eq!(listed["entries"].as_array().unwrap().len(), 4, "{listed}");
     let verified = Ran::of(&mut command(&one, &cloud, "cache verify --cache s3://hardtack-ci/cache"));

@@ -6,8 +6,9 @@ mod scene;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
-use scene::{Scene, cache};
+use scene::{Ran, Scene, TOKEN, cache};
 use serde_json::Value;
 
 const BUILD: &str = "build r.yaml --source sample.qcow2 --cache cache --json --output";
@@ -364,4 +365,21 @@ fn who_only_looks_makes_no_cache_and_names_are_told_on_one_line() {
     assert_eq!(ran.status.code(), Some(4));
     let told: Value = serde_json::from_slice(&ran.stdout).unwrap();
     assert_eq!(told["sources"].as_array().unwrap().len(), 1, "{told}");
+}
+
+#[test]
+fn a_hit_onto_a_full_disk_names_the_file_and_leaves_nothing() {
+    let scene = Scene::new();
+    scene.expect(0, "build r.yaml --source sample.qcow2 --output a.raw --cache cache");
+    // A file that may not grow on stands for a disk that is full.
+    let script = "trap '' XFSZ; ulimit -f 100; exec \"$0\" \"$@\"";
+    let arguments = "build r.yaml --source sample.qcow2 --output b.raw --cache cache";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_hardtack")]).args(arguments.split(' '));
+    let ran = Ran::of(command.current_dir(scene.path("")).env("TOKEN", TOKEN).env("CI", "true"));
+    assert_eq!(ran.code, Some(4), "{}", ran.err);
+    assert!(ran.err.contains("b.raw: cannot write it: File too large"), "{}", ran.err);
+    assert!(!scene.names("").iter().any(|name| name.starts_with("b.raw")), "{:?}", scene.names(""));
+    scene.expect(0, arguments);
+    assert!(scene.bytes("a.raw") == scene.bytes("b.raw"));
 }

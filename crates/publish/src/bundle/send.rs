@@ -171,6 +171,7 @@ impl<'a> Sender<'a> {
                 }
                 .to_owned(),
             ),
+            ..PutOptions::default()
         };
         let put = s3::put_object(&self.client, &self.destination.bucket, &key, bytes, &options);
         intent.settle(put).map_err(|source| Error::Object {

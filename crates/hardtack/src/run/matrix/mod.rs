@@ -18,6 +18,7 @@ use hardtack_matrix::{Matrix, Run, load_matrix, matrix_of_rows};
 use super::build;
 use super::written::Written;
 use crate::args::{BuildArgs, Cli};
+use crate::cache_place::{self, Closed};
 use crate::document;
 use crate::error::CliError;
 use crate::target;
@@ -131,7 +132,15 @@ fn prepare(matrix: &Matrix, chosen: &[usize], arguments: &BuildArgs) -> Result<(
     for job in jobs().filter(|job| job.row.is_some()) {
         build::check_output(&job.recipe, &job.source, &job.output, arguments)?;
     }
-    Ok(())
+    // Of many jobs that find none, one would make the cache, and what the others store would be lost.
+    match cache_place::named(&arguments.cache).filter(|_| !arguments.plan && !arguments.no_cache) {
+        Some(text) => match cache_place::open(&text) {
+            Err(Closed::Wrong(error)) => Err(error),
+            // Each job says so, and is built without it.
+            Err(Closed::Away(_)) | Ok(_) => Ok(()),
+        },
+        None => Ok(()),
+    }
 }
 
 /// How many are built at once.
