@@ -33,6 +33,9 @@ pub struct Matrix {
     pub jobs: Vec<Job>,
 }
 
+/// So many names are shown to somebody who named none.
+const SHOWN: usize = 12;
+
 /// No job is called so.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("no job is `{asked}`: {known}")]
@@ -67,7 +70,12 @@ impl Matrix {
         let names = self.jobs.iter().map(|job| job.name.as_str());
         match did_you_mean(asked, names) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("they are numbered from 0 to {}", self.jobs.len().saturating_sub(1)),
+            None => {
+                let last = self.jobs.len().saturating_sub(1);
+                let some: Vec<&str> = self.jobs.iter().take(SHOWN).map(|job| job.name.as_str()).collect();
+                let more = if self.jobs.len() > SHOWN { ", …" } else { "" };
+                format!("there are {}{more}, numbered from 0 to {last}", some.join(", "))
+            }
         }
     }
 }

@@ -174,20 +174,38 @@ impl HostFiles for Opened<'_> {
     }
 }
 
-/// The files that a recipe includes, copies or takes packages from, as far as it can be read now: what is wrong with it is
-/// told by its build.
-pub(super) fn files_of(recipe: &Path, set: &[(String, String)], row: Option<usize>) -> BTreeSet<PathBuf> {
+/// What a recipe refers to.
+#[derive(Default)]
+pub(super) struct References {
+    /// The files that it includes, copies or takes packages from.
+    pub(super) files: BTreeSet<PathBuf>,
+    /// The environment variables that it asks for.
+    pub(super) variables: BTreeSet<String>,
+}
+
+/// What a recipe refers to, as far as it can be read now, without its secrets: what is wrong with it is told by its build.
+pub(super) fn references(recipe: &Path, set: &[(String, String)], row: Option<usize>) -> References {
+    let asked = Mutex::new(BTreeSet::new());
+    let environment = |name: &str| {
+        if let Ok(mut asked) = asked.lock() {
+            asked.insert(name.to_owned());
+        }
+        variable(name).or_else(|| Some("x".to_owned()))
+    };
     let opened = Opened { secrets: false, ..Opened::new(&RealFiles, None) };
     // Nobody waits here for a recipe that comes from a pipe.
     if let Ok(content) = RealFiles.read(recipe, LARGEST_RECIPE)
         && let Ok(text) = String::from_utf8(content)
     {
-        let loaded = load_recipe_with(recipe, &text, &variable, &opened, Given { set, row, facts: None });
+        let loaded = load_recipe_with(recipe, &text, &environment, &opened, Given { set, row, facts: None });
         if let Some(packages) = loaded.as_ref().ok().and_then(Recipe::packages) {
             packages.debs.iter().for_each(|deb| opened.note(&deb.path));
         }
     }
-    opened.paths.into_inner().unwrap_or_default()
+    References {
+        files: opened.paths.into_inner().unwrap_or_default(),
+        variables: asked.into_inner().unwrap_or_default(),
+    }
 }
 
 fn told(recipe: &Recipe) {

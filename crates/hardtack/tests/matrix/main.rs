@@ -128,6 +128,12 @@ fn all_pairs_are_built_and_one_that_fails_stops_no_other() {
     assert!(xml.contains("tests=\"12\" failures=\"3\" errors=\"0\""), "{xml}");
     assert_eq!(xml.matches("<testcase ").count(), 12);
 
+    let workflow = bench.run(0, &["matrix", "m.yaml", "--format", "github", "--action", "o/h@v1"]).0;
+    assert_eq!(workflow.matches("secrets.").count(), 1, "{workflow}");
+    assert!(workflow.contains("          \"TOKEN\": ${{ secrets.TOKEN }}\n"), "{workflow}");
+    let said = bench.run(2, &["build", "--matrix", "m.yaml", "--only", "nosuch"]).1;
+    assert!(said.contains("there are base-one, base-two, ") && said.contains("from 0 to 11"), "{said}");
+
     // What is there is replaced only where that is asked for, and told for programs.
     let run = bench.json(4, &["build", "--matrix", "m.yaml", "--only", "base-one", "--only", "4"]);
     assert_eq!((&run["done"], &run["failed"]), (&0.into(), &2.into()), "{run}");

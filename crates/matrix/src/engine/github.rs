@@ -54,6 +54,14 @@ pub(super) fn render(matrix: &Matrix, wanted: &Wanted<'_>) -> Result<String, Ref
         ),
         None => String::new(),
     };
+    // GitHub hands out no secret by itself.
+    let mut environment = String::new();
+    for name in wanted.variables {
+        environment += &format!("          {}: ${{{{ secrets.{name} }}}}\n", yaml(name));
+    }
+    if !environment.is_empty() {
+        environment.insert_str(0, "        env:\n");
+    }
     Ok(format!(
         "# Written by: hardtack matrix {command} --format github\n\
          name: hardtack\n\
@@ -66,7 +74,7 @@ pub(super) fn render(matrix: &Matrix, wanted: &Wanted<'_>) -> Result<String, Ref
          strategy:\n      fail-fast: false\n      matrix:\n        include:\n{include}    \
          steps:\n      \
          - uses: actions/checkout@v4\n{before}{carried}      \
-         - name: Build\n        uses: {action}\n        with:\n          \
+         - name: Build\n        uses: {action}\n{environment}        with:\n          \
          matrix: {path}\n          only: ${{{{ matrix.only }}}}\n{cache}          verify: \"true\"\n          \
          category: {slug}-${{{{ matrix.first }}}}\n      \
          - uses: actions/upload-artifact@v4\n        if: ${{{{ !cancelled() }}}}\n        with:\n          \

@@ -1,7 +1,7 @@
 //! The same jobs for engines that people already run, and as lists.
 //!
 //! What is written names the matrix file and the jobs' numbers only, besides labels for people: recipes, variables and
-//! digests stay in the matrix file, and secrets come from the engine's own into the environment.
+//! digests stay in the matrix file, and secrets come from the engine's own into the environment, by name.
 
 mod github;
 mod gitlab;
@@ -22,6 +22,8 @@ pub use list::{to_json, to_text, to_tsv};
 pub struct Wanted<'a> {
     /// `OWNER/REPOSITORY@REF` of the project's action (GitHub).
     pub action: &'a str,
+    /// The environment variables that the recipes ask for: each is a secret of that name (GitHub).
+    pub variables: &'a [String],
     /// The container image with the program (GitLab, Kubernetes).
     pub image: &'a str,
     /// Where finished images are kept between runs, if anywhere: a directory, or `s3://BUCKET/PREFIX`.

@@ -8,7 +8,7 @@ use std::process::Command;
 use hardtack_matrix::Matrix;
 use hardtack_matrix::engine::{Wanted, to_github, to_gitlab, to_json, to_kubernetes, to_text, to_tsv};
 use hardtack_tests::schemas::{self, Engine};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{many, matrix, scratch};
 
@@ -37,6 +37,7 @@ fn odd() -> Matrix {
 fn wanted() -> Wanted<'static> {
     Wanted {
         action: "example/hardtack@v1",
+        variables: &[],
         image: "registry.example/hardtack:1",
         cache: Some("s3://bucket/it's $(touch BAD)"),
         before: Some("echo \"it's ready\" # ok: $HOME"),
@@ -77,6 +78,7 @@ fn what_is_written_is_valid_by_the_published_schemas() {
     for (matrix, wanted) in [
         (plain(), wanted()),
         (plain(), Wanted { cache: Some(".hardtack"), before: None, ..wanted() }),
+        (plain(), Wanted { variables: &["DEBIAN_PASSWORD".to_owned(), "NO".to_owned()], ..wanted() }),
         (many(1000), Wanted { cache: None, ..wanted() }),
     ] {
         check(Engine::GithubWorkflow, &to_github(&matrix, &wanted).unwrap()).unwrap();
@@ -95,6 +97,22 @@ fn what_is_written_is_valid_by_the_published_schemas() {
         check(Engine::Kubernetes, &broken(to_kubernetes(&matrix, &wanted).unwrap(), "completionMode"))
             .unwrap_err();
     }
+}
+
+#[test]
+fn what_recipes_ask_for_is_a_secret_of_that_name() {
+    // A name that is a truth value to YAML 1.1.
+    let variables = ["DEBIAN_PASSWORD".to_owned(), "NO".to_owned()];
+    let build = |text: &str| {
+        let workflow = parsed(text);
+        let steps = workflow["jobs"]["build"]["steps"].as_array().unwrap().clone();
+        steps.into_iter().find(|step| step["name"] == "Build").unwrap()
+    };
+    let step = build(&to_github(&plain(), &Wanted { variables: &variables, ..wanted() }).unwrap());
+    let secrets = json!({"DEBIAN_PASSWORD": "${{ secrets.DEBIAN_PASSWORD }}", "NO": "${{ secrets.NO }}"});
+    assert_eq!(step["env"], secrets);
+    assert_eq!(step["with"]["matrix"], "images.yaml");
+    assert!(build(&to_github(&plain(), &wanted()).unwrap()).get("env").is_none());
 }
 
 #[test]

@@ -35,7 +35,10 @@ pub(crate) fn run(arguments: &MatrixArgs) -> Result<u8, CliError> {
     let chosen =
         matrix.chosen(&arguments.only).map_err(|error| CliError::usage(format!("--only: {error}")))?;
     let default_image = format!("hardtack:{}", env!("CARGO_PKG_VERSION"));
+    // The other engines hand all that they keep to all jobs.
+    let variables = if format == Github { places::variables(&matrix) } else { Vec::new() };
     let wanted = Wanted {
+        variables: &variables,
         action: arguments.action.as_deref().unwrap_or_default(),
         image: arguments.image.as_deref().unwrap_or(&default_image),
         cache: arguments.cache.as_deref(),

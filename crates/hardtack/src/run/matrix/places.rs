@@ -7,7 +7,7 @@ use hardtack_matrix::Matrix;
 
 use crate::error::CliError;
 use crate::provenance::beside;
-use crate::run::written::files_of;
+use crate::run::written::{References, references};
 use crate::target::{identity, place};
 
 /// Files, and what they are.
@@ -23,7 +23,7 @@ impl Known {
         let mut known = Self::default();
         let mut read = BTreeSet::new();
         for job in &matrix.jobs {
-            for path in files_once(&mut read, job) {
+            for path in references_once(&mut read, job).files {
                 known.add(&path, "a file that a recipe reads");
             }
             known.add(&job.source, "a source");
@@ -55,12 +55,19 @@ impl Known {
 /// A recipe, its variables, and its row.
 type Asked<'m> = (&'m Path, &'m [(String, String)], Option<usize>);
 
-/// The files of a job's recipe, unless they were given before.
-fn files_once<'m>(read: &mut BTreeSet<Asked<'m>>, job: &'m hardtack_matrix::Job) -> BTreeSet<PathBuf> {
+/// What a job's recipe refers to, unless it was given before.
+fn references_once<'m>(read: &mut BTreeSet<Asked<'m>>, job: &'m hardtack_matrix::Job) -> References {
     match read.insert((&job.recipe, &job.set, job.row)) {
-        true => files_of(&job.recipe, &job.set, job.row),
-        false => BTreeSet::new(),
+        true => references(&job.recipe, &job.set, job.row),
+        false => References::default(),
     }
+}
+
+/// The environment variables that any of the recipes asks for.
+pub(super) fn variables(matrix: &Matrix) -> Vec<String> {
+    let mut read = BTreeSet::new();
+    let all = matrix.jobs.iter().flat_map(|job| references_once(&mut read, job).variables);
+    all.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Everything that is wrong with the names of what is written, before anything is. The directories of outputs are there.
