@@ -30,6 +30,7 @@ pub(super) fn make(release: &Release, archive: &Path) -> Result<String, String> 
     modes(&root)?;
     let control = files::template("debian/control", release)?
         .replace("@DEBIAN_VERSION@", &version)
+        .replace("@MAINTAINER@", &maintainer())
         .replace("@ARCHITECTURE@", architecture)
         .replace("@SIZE@", &installed_size(&root)?.to_string());
     // What dpkg -V compares with.
@@ -45,6 +46,16 @@ pub(super) fn make(release: &Release, archive: &Path) -> Result<String, String> 
     build.env("SOURCE_DATE_EPOCH", release.epoch.to_string()).stdout(std::process::Stdio::null());
     run(build)?;
     Ok(name)
+}
+
+/// Who answers for the package: who makes it, as `dch` asks for them, or else nobody who could be written to.
+fn maintainer() -> String {
+    let variable =
+        |name| std::env::var(name).ok().filter(|text| !text.trim().is_empty() && !text.contains('\n'));
+    match (variable("DEBFULLNAME"), variable("DEBEMAIL")) {
+        (Some(name), Some(address)) => format!("{name} <{address}>"),
+        _ => "Hardtack maintainers <maintainers@hardtack.invalid>".to_owned(),
+    }
 }
 
 /// Where a file of the archive goes, unless it is made anew.
@@ -66,16 +77,13 @@ fn documents(release: &Release, archive: &Path, root: &Path, version: &str) -> R
     let folder = root.join(DOCUMENTS);
     let changes = archive.join("CHANGELOG.md");
     let text = fs::read_to_string(&changes).map_err(|error| failed(&changes, &error))?;
-    let control = files::template("debian/control", release)?;
-    let maintainer = control.lines().find_map(|line| line.strip_prefix("Maintainer: "));
-    let maintainer = maintainer.ok_or("packaging/debian/control names no maintainer")?;
     let date = said(Command::new("date").env("LC_ALL", "C").args([
         "-u",
         "-R",
         "-d",
         &format!("@{}", release.epoch),
     ]))?;
-    let entry = changelog::entry(&text, VERSION, version, maintainer, date.trim())?;
+    let entry = changelog::entry(&text, VERSION, version, &maintainer(), date.trim())?;
     write(&folder.join("changelog.Debian"), entry)?;
     copy(&changes, &folder.join("changelog"))?;
     write(&folder.join("copyright"), files::template("debian/copyright", release)?)?;
