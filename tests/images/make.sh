@@ -36,23 +36,48 @@ packages=linux-image-cloud-amd64,systemd-sysv,udev,dbus,openssh-server,openssh-s
 # DHCPv6, for which ifupdown waits five minutes where nobody answers.)
 bookworm_packages=$packages,ifupdown,isc-dhcp-client
 trixie_packages=$packages,netplan.io
-crypt_packages=overlayroot,cryptsetup,cryptsetup-initramfs,busybox
+crypt_packages=(overlayroot cryptsetup cryptsetup-initramfs busybox)
 
 root_uuid=6f2a6f52-64d5-4d57-9c2c-0a86c4a4e001
 boot_uuid=6f2a6f52-64d5-4d57-9c2c-0a86c4a4e016
 hash_seed=6f2a6f52-64d5-4d57-9c2c-0a86c4a4e0ff
 
-# root SUITE PACKAGES DIRECTORY: a root as a cloud image holds it.
-root() {
-  local root=$3
-  mmdebstrap --quiet --variant=minbase --mode=root --include="$2" \
+# suite_tar SUITE: the root that all images of a suite begin with, and the packages that the recipes install.
+suite_tar() {
+  local packages=${1}_packages root=$work/suite
+  mmdebstrap --quiet --variant=minbase --mode=root --include="${!packages}" \
     --customize-hook='chroot "$1" apt-get -qq download libpam-google-authenticator libqrencode4' \
     --customize-hook="rm -rf '$out/debs-$1' && mkdir '$out/debs-$1' && mv \"\$1\"/*.deb '$out/debs-$1/'" \
     "$1" "$root" >/dev/null
-  if [ ! -e "$root/usr/sbin/cryptsetup" ] && [ ! -e "$out/$1.tar" ]; then
-    tar -C "$root" --numeric-owner -cf "$work/root.tar" .
-    mv "$work/root.tar" "$out/$1.tar"
-  fi
+  tar -C "$root" --numeric-owner -cf "$work/root.tar" .
+  mv "$work/root.tar" "$out/$1.tar"
+  rm -rf "$root"
+}
+
+# into DIRECTORY PACKAGE...: installs packages with what they depend on, in mounts that end with it.
+into() {
+  cp /etc/resolv.conf "$1/etc/resolv.conf"
+  # What has a daemon must not start it here.
+  printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
+  chmod 755 "$1/usr/sbin/policy-rc.d"
+  DEBIAN_FRONTEND=noninteractive unshare --mount bash -euc '
+    mount -t proc proc "$1/proc"
+    mount -t sysfs sysfs "$1/sys"
+    chroot "$1" apt-get -qq update
+    chroot "$1" apt-get -qq -o Dpkg::Options::=--force-unsafe-io \
+      install -y --no-install-recommends "${@:2}" >/dev/null
+    chroot "$1" apt-get clean' into "$@"
+  rm -rf "$1/usr/sbin/policy-rc.d" "$1"/var/lib/apt/lists/*
+}
+
+# root SUITE DIRECTORY [PACKAGE...]: a root as a cloud image holds it, with more packages where some are named.
+root() {
+  local suite=$1 root=$2
+  shift 2
+  [ -e "$out/$suite.tar" ] || suite_tar "$suite"
+  mkdir "$root"
+  tar -C "$root" -xf "$out/$suite.tar"
+  [ $# -eq 0 ] || into "$root" "$@"
   rm -f "$root"/etc/ssh/ssh_host_* "$root"/etc/machine-id "$root"/etc/resolv.conf "$root"/var/lib/dbus/machine-id
   : >"$root/etc/machine-id"
   printf 'localhost\n' >"$root/etc/hostname"
@@ -147,9 +172,9 @@ finish() {
   rm -f "$1"
 }
 
-genericcloud() { # NAME SUITE PACKAGES
+genericcloud() { # NAME SUITE [PACKAGE...]
   local root=$work/root disk=$work/disk.raw
-  root "$2" "$3" "$root"
+  root "$2" "$root" "${@:3}"
   printf 'UUID=%s / ext4 rw,discard,errors=remount-ro 0 1\nLABEL=UEFI /boot/efi vfat umask=0077 0 1\n' "$root_uuid" >"$root/etc/fstab"
   mkdir -p "$root/boot/efi"
   grub_cfg "$root" "$root_uuid" /boot "$cmdline"
@@ -169,7 +194,7 @@ genericcloud() { # NAME SUITE PACKAGES
 
 mbr() {
   local root=$work/root disk=$work/disk.raw
-  root bookworm "$bookworm_packages" "$root"
+  root bookworm "$root"
   printf 'LABEL=cloudimg-rootfs / ext4 defaults 0 0\n' >"$root/etc/fstab"
   grub_cfg "$root" "$root_uuid" /boot "$cmdline"
   truncate -s 2252M "$disk"
@@ -183,7 +208,7 @@ mbr() {
 
 bootpart() {
   local root=$work/root disk=$work/disk.raw
-  root trixie "$trixie_packages" "$root"
+  root trixie "$root"
   printf 'LABEL=cloudimg-rootfs / ext4 discard,commit=30,errors=remount-ro 0 1\nLABEL=BOOT /boot ext4 defaults 0 2\nLABEL=UEFI /boot/efi vfat umask=0077 0 1\n' >"$root/etc/fstab"
   grub_cfg "$root" "$boot_uuid" '' "$cmdline"
   mkdir -p "$root/boot/efi"
@@ -232,10 +257,10 @@ for name; do
   case $name in empty | readers) [ -e "$out/$name.tar" ] && continue ;; esac
   echo "making $name"
   case $name in
-    debian12) genericcloud "$name" bookworm "$bookworm_packages" ;;
-    debian13) genericcloud "$name" trixie "$trixie_packages" ;;
-    debian12-crypt) genericcloud "$name" bookworm "$bookworm_packages,$crypt_packages" ;;
-    debian13-crypt) genericcloud "$name" trixie "$trixie_packages,$crypt_packages" ;;
+    debian12) genericcloud "$name" bookworm ;;
+    debian13) genericcloud "$name" trixie ;;
+    debian12-crypt) genericcloud "$name" bookworm "${crypt_packages[@]}" ;;
+    debian13-crypt) genericcloud "$name" trixie "${crypt_packages[@]}" ;;
     mbr) mbr ;;
     bootpart) bootpart ;;
     dnsmasq) dnsmasq ;;

@@ -90,7 +90,7 @@ fn with_dpkg(root: &Path, debs: &[PathBuf], action: &str) {
     for deb in debs {
         std::fs::copy(deb, inside.join(deb.file_name().unwrap())).unwrap();
     }
-    chroot(root, &format!("dpkg --force-confold {action} /debs/*.deb </dev/null"));
+    chroot(root, &format!("dpkg --force-confold --force-unsafe-io {action} /debs/*.deb </dev/null"));
     std::fs::remove_dir_all(inside).unwrap();
 }
 

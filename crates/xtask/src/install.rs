@@ -52,7 +52,6 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/wget", "wget"),
     ("/usr/bin/tcpdump", "tcpdump"),
     ("/usr/bin/dot", "graphviz"),
-    ("/usr/bin/jq", "jq"),
     ("/usr/bin/man", "man-db"),
     ("/usr/lib/ipxe/qemu/pxe-virtio.rom", "ipxe-qemu"),
     ("/usr/share/OVMF/OVMF_CODE_4M.fd", "ovmf"),

@@ -11,7 +11,6 @@ mod install;
 mod release;
 mod shell;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -29,8 +28,11 @@ cargo xtask images             make the real images that the end-to-end tests bo
 cargo xtask release [--output DIR]   static programs, archive, .deb, bills of materials, in dist/
 cargo xtask install            install what the tests need (Debian, as root)";
 
-/// What each fuzz target gets in CI, where it only shows that it still runs: the full suite gives it an hour.
-const FUZZ_SECONDS: &str = "5";
+/// The tests that need no virtual machine.
+const WITHOUT_MACHINES: &[&str] = &["--workspace", "--exclude", "hardtack-tests"];
+
+/// The images and roots that only the full suite needs.
+const FOR_FULL: &[&str] = &["debian13-crypt", "empty", "readers"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -43,7 +45,7 @@ fn main() -> ExitCode {
         ["test", "--quick"] => quick(),
         ["full"] => full(),
         ["fuzz", ref rest @ ..] => fuzz::fuzz(rest),
-        ["images"] => images(&[]).map(|_| ()),
+        ["images"] => images(FOR_FULL),
         ["release", ref rest @ ..] => release::release(rest),
         ["install"] => install::packages(),
         _ => Err(USAGE.to_owned()),
@@ -72,12 +74,17 @@ fn book(to: &[&str]) -> Result<(), String> {
     run(cargo(&[&build, to].concat()))
 }
 
-/// Everything that CI runs. The images come first: tests of single steps use their roots too.
+/// Everything that CI runs. The images are made while the programs compile: tests of single steps use their roots, too.
 fn test() -> Result<(), String> {
     install::packages()?;
-    let cache = images(&[])?;
-    quick()?;
-    step_of("fuzz targets", || fuzz::fuzz(&["--seconds", FUZZ_SECONDS]))?;
+    let cache = shell::cache();
+    std::thread::scope(|scope| {
+        let images = scope.spawn(|| images(&[]));
+        let compiled = compile();
+        images.join().map_err(|_| "making the images panicked")??;
+        compiled
+    })?;
+    run_tests()?;
     // Two machines at a time: one waits for its clock most of the time.
     let mut tests = cargo(&["test", "--package", "hardtack-tests", "--", "--test-threads=2"]);
     tests.env("CI", "true").env("HARDTACK_CACHE", cache);
@@ -87,6 +94,12 @@ fn test() -> Result<(), String> {
 /// Formatting, lints, and every test that needs no virtual machine.
 fn quick() -> Result<(), String> {
     install::packages()?;
+    compile()?;
+    run_tests()
+}
+
+/// Formatting and lints, both programs, and the tests that need no virtual machine.
+fn compile() -> Result<(), String> {
     step("formatting", cargo(&["fmt", "--all", "--check"]))?;
     step("lints", cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
     // Tests need it fast, not at its fastest: optimizing across crates takes as long as the rest of it.
@@ -94,7 +107,12 @@ fn quick() -> Result<(), String> {
     program.envs([("CARGO_PROFILE_RELEASE_LTO", "off"), ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")]);
     step("program for the host", program)?;
     step_of("program for the guest", || guest::build().map(|_| ()))?;
-    let mut tests = cargo(&["test", "--workspace", "--exclude", "hardtack-tests"]);
+    step("tests compiled", cargo(&[&["test", "--no-run", "--quiet"], WITHOUT_MACHINES].concat()))
+}
+
+/// Runs what [`compile`] has compiled.
+fn run_tests() -> Result<(), String> {
+    let mut tests = cargo(&[&["test"], WITHOUT_MACHINES].concat());
     tests.env("CI", "true").env("HARDTACK_CACHE", shell::cache());
     step("tests", tests)?;
     step_of("old finds of the fuzzers", fuzz::replay)
@@ -104,22 +122,19 @@ fn quick() -> Result<(), String> {
 fn full() -> Result<(), String> {
     install::packages_for_full()?;
     test()?;
-    images(&["empty", "readers"])?;
+    images(FOR_FULL)?;
     let mut tests = cargo(&["test", "--workspace", "--release", "--", "--ignored", "--test-threads=2"]);
     tests.env("CI", "true").env("HARDTACK_CACHE", shell::cache());
     step("full suite", tests)?;
     step_of("fuzz targets, long", || fuzz::fuzz(&["--seconds", "3600"]))
 }
 
-/// Makes the images that are not there yet, with `more` of them, and returns the folder that they are kept in.
-fn images(more: &[&str]) -> Result<PathBuf, String> {
-    let cache = shell::cache();
+/// Makes the images that are not there yet, with `more` of them.
+fn images(more: &[&str]) -> Result<(), String> {
     let mut make = shell::as_root("bash");
-    make.arg(top().join("tests/images/make.sh"));
-    let disks = ["debian12", "debian13", "debian12-crypt", "debian13-crypt", "mbr", "bootpart"];
-    make.arg(&cache).args(disks).arg("dnsmasq").args(more);
-    step("images", make)?;
-    Ok(cache)
+    make.arg(top().join("tests/images/make.sh")).arg(shell::cache());
+    make.args(["debian12", "debian13", "debian12-crypt", "mbr", "bootpart", "dnsmasq"]).args(more);
+    step("images", make)
 }
 
 fn step(name: &str, command: std::process::Command) -> Result<(), String> {
