@@ -64,7 +64,7 @@ into() {
     mount -t proc proc "$1/proc"
     mount -t sysfs sysfs "$1/sys"
     chroot "$1" apt-get -qq update
-    chroot "$1" apt-get -qq -o Dpkg::Options::=--force-unsafe-io \
+    chroot "$1" apt-get -qq -o Dpkg::Options::=--force-unsafe-io -o Dpkg::Use-Pty=0 \
       install -y --no-install-recommends "${@:2}" >/dev/null
     chroot "$1" apt-get clean' into "$@"
   rm -rf "$1/usr/sbin/policy-rc.d" "$1"/var/lib/apt/lists/*
