@@ -15,7 +15,9 @@ use root::{NOBODY, Root};
 /// The folder with the release, made once; `HARDTACK_RELEASE` names one that is there already.
 fn release() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
-    MADE.get_or_init(|| std::env::var_os("HARDTACK_RELEASE").map_or_else(|| make(&top(), "release"), PathBuf::from))
+    MADE.get_or_init(|| {
+        std::env::var_os("HARDTACK_RELEASE").map_or_else(|| make(&top(), "release"), PathBuf::from)
+    })
 }
 
 /// The release of a working tree, under a name of our own.

@@ -164,7 +164,7 @@ fn console(machines: &dyn Machines, id: &str) -> Console {
 /// How it ended, if it did.
 fn ended(machine: &Machine) -> Option<String> {
     let state = &machine.instance.state;
-    if !matches!(state.name.as_str(), "shutting-down" | "terminated" | "stopping" | "stopped") {
+    if !machine.has_ended() {
         return None;
     }
     let why: String = state

@@ -37,6 +37,15 @@ fn an_instance_that_ends_is_told_with_its_reason_and_its_journal() {
 }
 
 #[test]
+fn nobody_is_told_how_to_log_in_where_nothing_runs() {
+    let (folder, cloud, _) =
+        scene(|options| options.instances_fail = Some("Server.InternalError".to_owned()));
+    let ran = hasty(&folder, &cloud, 1, &format!("launch web -f web.yaml {ON} --wait=ssh"));
+    assert!(ran.err.contains("InternalError"), "{}", ran.err);
+    assert!(ran.out.starts_with("RESERVATION\t") && !ran.out.contains("Log in:"), "{}", ran.out);
+}
+
+#[test]
 fn without_credentials_in_time_the_answer_is_no() {
     let (folder, cloud, _) = scene(|_| {});
     let line = format!("launch web -f web.yaml {ON} --wait=credentials --timeout 1s --json");

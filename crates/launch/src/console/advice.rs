@@ -80,7 +80,7 @@ pub fn advice(seen: &Seen) -> String {
     let console = seen.console.text();
     let text = plain_text(console.get(console.len().saturating_sub(TAIL)..).unwrap_or_default());
     let has = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
-    let ended = matches!(state.name.as_str(), "terminated" | "shutting-down" | "stopped" | "stopping");
+    let ended = seen.machine.has_ended();
     // Of this machine's instances a reason tells of trouble in any state; Eucalyptus has one for those that run well.
     let here = seen.machine.ssh.is_some();
     if (ended || here)

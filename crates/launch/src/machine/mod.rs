@@ -20,6 +20,11 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// Whether it has ended, or is about to: nobody logs in there.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.instance.state.name.as_str(), "shutting-down" | "terminated" | "stopping" | "stopped")
+    }
+
     /// Where its SSH answers: at its port of this machine, at its public address, or at its private one.
     pub fn host(&self) -> Option<(String, u16)> {
         let address = self.instance.public_address.as_ref().or(self.instance.private_address.as_ref());

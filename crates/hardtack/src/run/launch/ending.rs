@@ -220,7 +220,7 @@ fn text(arguments: &LaunchArgs, launched: &Launched, seen: &[Seen]) -> Result<()
         print(&login(arguments, launched, &seen.machine, block, &keys))?;
     }
     if arguments.wait == Some(WaitFor::Ssh) {
-        for machine in &launched.machines {
+        for machine in launched.machines.iter().filter(|machine| !machine.has_ended()) {
             print(&login(arguments, launched, machine, None, &[]))?;
         }
     }
