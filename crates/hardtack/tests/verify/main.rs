@@ -210,3 +210,22 @@ fn what_cannot_be_judged_gives_no_verdict() {
     bench.text(2, &["verify", "r.yaml", "a.img", "--set", "nobody=1"]);
     assert_eq!(fs::read_to_string(bench.path("r.yaml")).unwrap(), RECIPE);
 }
+
+#[test]
+fn a_secret_from_a_pipe_is_there_after_the_conditions_were_looked_at() {
+    let Some(bench) = Bench::new() else { return };
+    // The recipe is read once more when the image is known: `RECIPE` has a condition.
+    fs::write(bench.path("p.yaml"), RECIPE.replace("{env: TOKEN}", "{file: /dev/fd/3}")).unwrap();
+    let piped = |arguments: &str| {
+        let script = format!("exec \"$0\" {arguments} 3< <(printf %s {SECRET})");
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &script, env!("CARGO_BIN_EXE_hardtack")]).current_dir(bench.path(""));
+        let output = bash.output().unwrap();
+        assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    piped("build p.yaml --source a.img --output b.qcow2");
+    let token = bench.hardtack(&["cat", "b.qcow2:/etc/token"]).stdout;
+    assert_eq!(String::from_utf8(token).unwrap(), SECRET);
+    piped("verify p.yaml b.qcow2");
+    piped("plan p.yaml b.qcow2 --detailed-exitcode");
+}

@@ -1,7 +1,10 @@
 //! The host's files that a recipe names.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// No file that a recipe names by its content (keys, passwords, files to copy) is larger.
 pub(super) const FILE_LIMIT: u64 = 64 << 20;
@@ -68,6 +71,10 @@ pub trait HostFiles {
     fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>>;
 }
 
+/// What came out of pipes, by device and inode. A recipe is read again once its image is known, and a pipe gives what is in
+/// it once: the second time a password would be empty.
+static PIPES: Mutex<BTreeMap<(u64, u64), Vec<u8>>> = Mutex::new(BTreeMap::new());
+
 /// The host's own file system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealFiles;
@@ -79,11 +86,21 @@ impl HostFiles for RealFiles {
 
     fn read_secret(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         // A password may come from a pipe, `<(pass show x)` of the shell.
-        let file = std::fs::File::open(path)?;
-        if file.metadata()?.is_dir() {
+        let found = std::fs::metadata(path)?;
+        if found.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        whole(file, limit)
+        if found.is_file() {
+            return self.read(path, limit);
+        }
+        let identity = (found.dev(), found.ino());
+        let mut pipes = PIPES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(content) = pipes.get(&identity) {
+            return Ok(content.clone());
+        }
+        let content = whole(std::fs::File::open(path)?, limit)?;
+        pipes.insert(identity, content.clone());
+        Ok(content)
     }
 
     fn is_directory(&self, path: &Path) -> io::Result<bool> {
@@ -112,6 +129,31 @@ fn whole(file: std::fs::File, limit: u64) -> io::Result<Vec<u8>> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_secret_that_came_from_a_pipe_is_there_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let writer = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::write(pipe, "canary\n").unwrap()
+        });
+        for _ in 0..2 {
+            assert_eq!(RealFiles.read_secret(&pipe, 100).unwrap(), b"canary\n");
+        }
+        writer.join().unwrap();
+        // A file is what it is now.
+        let file = directory.path().join("file");
+        for text in ["one", "two"] {
+            std::fs::write(&file, text).unwrap();
+            assert_eq!(RealFiles.read_secret(&file, 100).unwrap(), text.as_bytes());
+        }
+        assert_eq!(
+            RealFiles.read_secret(Path::new("/dev/zero"), 100).unwrap_err().kind(),
+            io::ErrorKind::FileTooLarge
+        );
+    }
 
     #[test]
     fn a_pipe_that_is_included_holds_nobody_up() {
