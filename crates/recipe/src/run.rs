@@ -70,7 +70,7 @@ pub fn stage_and_judge(
     staged.ways_in = pass(recipe, stage, around, &asked, &mut Straight)?.ways_in;
     let second = states(stage)?;
     consistent(&first, &second)?;
-    ways_in::refuse_none(&staged.ways_in, stage)?;
+    ways_in::refuse_none(recipe, &staged.ways_in, stage)?;
     staged.notes.extend(other_names(stage, &second)?);
     Ok(staged)
 }

@@ -2,6 +2,8 @@
 //!
 //! Who gets in is judged by [`hardtack_inspect::ways`]; what the first boot brings is known here.
 
+mod strangers;
+
 use hardtack_guest::sshd::{Config, Connection};
 use hardtack_guest::{FileType, Stage, accounts};
 use hardtack_inspect::ways::{Account, Coming, Enrols, Judge, Person, WaysIn};
@@ -11,8 +13,11 @@ use crate::model::{AgentMode, Factor, MfaStep, Others, Recipe};
 use crate::steps;
 use crate::steps::agent::CONFIG;
 use crate::{Context, Note, StepError, Weight};
+use strangers::Stranger;
 
 const STEP: &str = "mfa";
+/// The directive of sshd that lets users in by name.
+pub(crate) const ALLOW_USERS: &str = "AllowUsers";
 
 /// Evaluates sshd and PAM once more (a `files` entry may have undone a step), looks who gets in, and refuses a
 /// recipe whose users all cannot. `kept` is what an earlier build demands of logins, where the recipe does not.
@@ -36,8 +41,9 @@ pub(crate) fn check(
     }
     let enrols = kept.is_some() || recipe.agent().is_some() || cx.agent.packages.is_some();
     let judge = Judge::read(cx.stage, coming(mfa, enrols, cx)?, Some(cx.epoch.div_euclid(86_400).max(1)))?;
-    let notes = match mfa {
-        Some(step) => somebody(step, &judge)?,
+    let strangers = strangers::find(recipe, cx.stage)?;
+    let mut notes = match mfa {
+        Some(step) => somebody(step, &judge, &strangers)?,
         // Without factors only what shuts every door is certain: users may come with the launch.
         None if recipe.sshd().is_some() && !judge.takes_any_method() => {
             return Err(StepError::refused(
@@ -47,6 +53,8 @@ pub(crate) fn check(
         }
         None => Vec::new(),
     };
+    let allowed = strangers.iter().filter(|one| one.named.by == ALLOW_USERS && one.near.is_some());
+    notes.extend(allowed.map(|one| Note { weight: Weight::Warning, step: "sshd", text: told(one) }));
     let mut found = judge.ways();
     if let Some(step) = recipe.cloud_agents() {
         found.keep(&step.keep);
@@ -69,7 +77,7 @@ pub(crate) fn check(
 ///
 /// # Errors
 /// There is none left.
-pub(crate) fn refuse_none(found: &WaysIn, stage: &Stage<'_>) -> Result<(), StepError> {
+pub(crate) fn refuse_none(recipe: &Recipe, found: &WaysIn, stage: &Stage<'_>) -> Result<(), StepError> {
     if found.is_open() {
         return Ok(());
     }
@@ -82,7 +90,13 @@ pub(crate) fn refuse_none(found: &WaysIn, stage: &Stage<'_>) -> Result<(), StepE
     for one in found.shut_out.iter().take(5) {
         what.push_str(&format!("; {}: {}", one.who, one.why));
     }
-    Err(StepError::refused("ways-in", what).hint("leave one of them what the recipe takes away"))
+    let strangers = strangers::find(recipe, stage)?;
+    for one in &strangers {
+        what.push_str(&format!("; {}", one.sentence()));
+    }
+    let hint = strangers.iter().find_map(Stranger::hint);
+    Err(StepError::refused("ways-in", what)
+        .hint(hint.unwrap_or_else(|| "leave one of them what the recipe takes away".to_owned())))
 }
 
 /// What user-data is carried out by, if it is.
@@ -117,7 +131,13 @@ fn coming(mfa: Option<&MfaStep>, enrols: bool, cx: &Context<'_, '_>) -> Result<C
     })
 }
 
-fn somebody(step: &MfaStep, judge: &Judge<'_, '_>) -> Result<Vec<Note>, StepError> {
+/// What is wrong with a name, and what may have been meant.
+fn told(stranger: &Stranger) -> String {
+    let hint = stranger.hint().map_or_else(String::new, |hint| format!("; {hint}"));
+    format!("{}{hint}", stranger.sentence())
+}
+
+fn somebody(step: &MfaStep, judge: &Judge<'_, '_>, strangers: &[Stranger]) -> Result<Vec<Note>, StepError> {
     let mut notes = Vec::new();
     if !judge.has_sshd() {
         return Ok(notes);
@@ -129,8 +149,11 @@ fn somebody(step: &MfaStep, judge: &Judge<'_, '_>) -> Result<Vec<Note>, StepErro
     for name in &step.users {
         let found = judge.obstacles(&judge.person(name), &wanted);
         open |= found.is_empty();
-        if let Some(first) = found.first() {
-            reasons.push(format!("{name}: {first}"));
+        let stranger = strangers.iter().find(|one| one.named.user == *name && one.named.by != ALLOW_USERS);
+        match (found.first(), stranger) {
+            (None, _) => {}
+            (Some(_), Some(stranger)) => reasons.push((stranger.sentence(), stranger.hint())),
+            (Some(first), None) => reasons.push((format!("{name}: {first}"), None)),
         }
     }
     if !open && step.others != Others::Refuse {
@@ -144,12 +167,18 @@ fn somebody(step: &MfaStep, judge: &Judge<'_, '_>) -> Result<Vec<Note>, StepErro
         }
     }
     if !open {
+        let allowed = strangers.iter().filter(|one| one.named.by == ALLOW_USERS);
+        reasons.extend(allowed.map(|one| (one.sentence(), one.hint())));
+        let (reasons, hints): (Vec<_>, Vec<_>) = reasons.into_iter().unzip();
         let what = format!("nobody could log in: {}", reasons.join("; "));
-        return Err(StepError::refused(STEP, what)
-            .hint("give one user everything that it is asked for (steps user and agent)"));
+        let hint = hints.into_iter().flatten().next();
+        return Err(StepError::refused(STEP, what).hint(hint.unwrap_or_else(|| {
+            "give one user everything that it is asked for (steps user and agent)".to_owned()
+        })));
     }
-    for reason in reasons {
-        note(Weight::Warning, format!("cannot log in over SSH: {reason}"));
+    for (reason, hint) in reasons {
+        let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
+        note(Weight::Warning, format!("cannot log in over SSH: {reason}{hint}"));
     }
     let people: Vec<Person> = step.users.iter().map(|name| judge.person(name)).collect();
     for person in people.iter().filter(|person| person.is_launched()) {

@@ -2,7 +2,7 @@
 //! places. (What only the image can tell, the steps find when they run.)
 
 use hardtack_guest::GuestPath;
-use hardtack_yaml::Span;
+use hardtack_yaml::{Span, did_you_mean};
 
 use super::reader::Reader;
 use super::{files, mfa, sshd, user};
@@ -212,7 +212,13 @@ fn allowed(reader: &mut Reader<'_>, mfa: &MfaStep, mfa_span: Span, value: &str, 
     for user in &mfa.users {
         if plain && !value.split_whitespace().any(|word| word == user) {
             let message = format!("`AllowUsers` leaves `{user}` out, and step `mfa` lets `{user}` in");
-            report(reader, span, message, mfa_span, "step `mfa` is here");
+            let mut diagnostic =
+                reader.diagnostic(span, message).with_related(mfa_span, "step `mfa` is here");
+            let others = value.split_whitespace().filter(|word| !mfa.users.iter().any(|user| user == word));
+            if let Some(near) = did_you_mean(user, others) {
+                diagnostic = diagnostic.with_hint(format!("it has `{near}`; one of the two may be misspelt"));
+            }
+            reader.report(diagnostic);
         }
     }
 }

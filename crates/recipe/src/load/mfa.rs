@@ -82,10 +82,18 @@ pub(super) const MATCH: &[(&str, MatchPolicy)] =
     &[("refuse", MatchPolicy::Refuse), ("override", MatchPolicy::Override)];
 
 /// The step, and the account that its `recovery` asks for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Placed {
     pub(super) step: MfaStep,
     pub(super) account: Option<Account>,
+    /// Each of `users` as it stands there.
+    pub(super) users: Vec<(String, Span)>,
+}
+
+impl PartialEq for Placed {
+    fn eq(&self, other: &Self) -> bool {
+        self.step == other.step && self.account == other.account
+    }
 }
 
 /// What a step `user` would have said about the recovery account.
@@ -102,11 +110,10 @@ impl PartialEq for Account {
     }
 }
 
-impl Eq for Account {}
-
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Placed> {
     let fields = reader.keyed(node, "step `mfa`", KEYS)?;
     let mut step = MfaStep::default();
+    let mut users = Vec::new();
     if let Some(value) = reader.required(&fields, "users", at) {
         let items = reader.items(value, "users");
         if items.is_empty() && value.as_sequence().is_some() {
@@ -117,6 +124,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Pla
             if step.users.contains(&name) {
                 reader.error(item.span, format!("the user `{name}` is listed twice"));
             } else {
+                users.push((name.clone(), item.span));
                 step.users.push(name);
             }
         }
@@ -174,7 +182,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, at: Span) -> Option<Pla
         step.recovery = Some(recovery);
         account = Some(made);
     }
-    Some(Placed { step, account })
+    Some(Placed { step, account, users })
 }
 
 fn seal(reader: &mut Reader<'_>, node: &Node) -> Option<Seal> {

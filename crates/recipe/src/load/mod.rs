@@ -43,7 +43,8 @@ pub use matrix::Row;
 pub use reader::{Fields, Reader};
 pub use schema::{recipe_schema, schema_of};
 
-use crate::model::{self, FileOp, MatchPolicy, Recipe, SshdStep, Step};
+use crate::model::{self, FileOp, MatchPolicy, Naming, Recipe, SshdStep, Step};
+use crate::ways_in::ALLOW_USERS;
 use conflicts::Placed;
 use vars::Vars;
 
@@ -163,8 +164,37 @@ fn recipe(reader: &mut Reader<'_>, path: &Path, given: Given<'_>) -> Option<Reci
     }
     conflicts::find(reader, &read.certain, read.possible.is_empty());
     let (conditional, skipped) = (read.conditional > 0, std::mem::take(&mut read.skipped));
-    let steps = merge(read.all());
-    Some(Recipe { name: name?, profile: wanted, steps, conditional, skipped, ..Recipe::default() })
+    let placed = read.all();
+    let namings = namings(reader, &placed);
+    let steps = merge(placed);
+    Some(Recipe { name: name?, profile: wanted, steps, conditional, skipped, namings, ..Recipe::default() })
+}
+
+/// Whom the steps let in by name. Of patterns nobody knows whom they mean.
+fn namings(reader: &Reader<'_>, placed: &[(Span, Placed)]) -> Vec<Naming> {
+    let mut found = Vec::new();
+    let mut name = |user: &str, by, span: Span| {
+        let place = format!("{}:{}:{}", reader.file_at(span), span.line, span.column);
+        found.push(Naming { user: user.to_owned(), by, place });
+    };
+    for (_, step) in placed {
+        match step {
+            Placed::Mfa(mfa) => mfa.users.iter().for_each(|(user, span)| name(user, "mfa.users", *span)),
+            Placed::Sshd(sshd) => {
+                for ((directive, value), span) in sshd.step.directives.iter().zip(&sshd.spans) {
+                    let allows = directive.eq_ignore_ascii_case(ALLOW_USERS);
+                    for word in value.split_whitespace().filter(|_| allows) {
+                        let user = word.split('@').next().unwrap_or_default();
+                        if !user.is_empty() && !user.contains(['*', '?', '!', '"', '\'']) {
+                            name(user, ALLOW_USERS, *span);
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// The steps of all files, in the order written.

@@ -505,7 +505,13 @@ fn contradictions_show_both_places() {
             (3, 5),
             "contradicts step `mfa`",
         ),
-        ("  - mfa: {users: [a]}\n  - sshd: {AllowUsers: [b, c]}\n", (4, 12), (3, 5), "leaves `a` out"),
+        ("  - mfa: {users: [a]}\n  - sshd: {AllowUsers: [bob, c]}\n", (4, 12), (3, 5), "leaves `a` out"),
+        (
+            "  - mfa: {users: [mara]}\n  - sshd: {AllowUsers: [maria, c]}\n",
+            (4, 12),
+            (3, 5),
+            "it has `maria`; one of the two may be misspelt",
+        ),
         ("  - mfa: {users: [a]}\n  - sshd: {DenyUsers: a}\n", (4, 12), (3, 5), "lets `a` in"),
         (
             "  - sshd: {KbdInteractiveAuthentication: yes, ChallengeResponseAuthentication: no}\n",
@@ -559,7 +565,8 @@ fn contradictions_show_both_places() {
         let error = folder.steps(steps).err().unwrap_or_else(|| panic!("accepted: {steps}"));
         let (class, finding) = error.findings().next().unwrap();
         assert_eq!(class, Class::Usage);
-        assert!(finding.message.contains(part), "{steps}{}", finding.message);
+        let said = format!("{} {}", finding.message, finding.hint.as_deref().unwrap_or_default());
+        assert!(said.contains(part), "{steps}{said}");
         assert_eq!((finding.line(), finding.column()), second, "{steps}");
         let (other, _) = &finding.related[0];
         assert_eq!((other.line, other.column), first, "{steps}");

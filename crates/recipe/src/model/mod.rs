@@ -40,6 +40,19 @@ pub struct Recipe {
     pub conditional: bool,
     /// Those whose `when` does not hold for the image.
     pub skipped: Vec<Skipped>,
+    /// Whom it lets in by name.
+    pub namings: Vec<Naming>,
+}
+
+/// The name of somebody who is to log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Naming {
+    /// The name.
+    pub user: String,
+    /// The key that holds it: `mfa.users`, `AllowUsers`.
+    pub by: &'static str,
+    /// Where it stands: `recipe.yaml:12:5`.
+    pub place: String,
 }
 
 /// A step whose `when` does not hold for the image.

@@ -153,6 +153,42 @@ fn a_recipe_that_asks_less_of_logins_than_the_image_promises_is_refused() {
     assert!(promise.sshd.contains(&("MaxAuthTries".to_owned(), "4".to_owned())), "{promise:?}");
 }
 
+/// A name that is misspelt is told by its place, with the one that was meant.
+#[test]
+fn who_is_named_and_made_by_nobody_is_told_by_place() {
+    let image = image();
+    let refused = |steps: &str| {
+        let mut stage = Stage::new(&image);
+        match stage_recipe(&recipe("r", steps), &mut stage, &around()).unwrap_err() {
+            StepError::Refused { what, hint, .. } => (what, hint.unwrap_or_default()),
+            other => panic!("{other}"),
+        }
+    };
+    let misspelt = HARDENED.replace("users: [ann]", "users: [anna]");
+    let (what, hint) = refused(&misspelt);
+    let place =
+        "nobody could log in: r.yaml:5:19: `mfa.users` names anna: no step `user` makes anna, and the image";
+    assert!(what.contains(place) && !what.contains("password"), "{what}");
+    assert_eq!(hint, "did you mean `ann`?");
+    let (what, hint) = refused(&HARDENED.replace("users: [ann]", "users: [zacharias]"));
+    assert!(what.contains("names zacharias") && hint.contains("steps user and agent"), "{what} {hint}");
+    // Whom sshd lets in, by its list.
+    let listed = format!("{HARDENED}  - sshd: {{AllowUsers: [amn, \"other*\", root]}}\n");
+    let (what, hint) = refused(&listed);
+    assert!(what.contains("AllowUsers (") && what.contains("r.yaml:8:12: `AllowUsers` names amn"), "{what}");
+    assert!(!what.contains("names other") && !what.contains("names root"), "{what}");
+    assert_eq!(hint, "did you mean `ann`?");
+    // One who gets in is enough; the other name is still worth a line.
+    let both = HARDENED.replace("users: [ann]", "users: [ann, anna]");
+    let text = format!("{both}  - sshd: {{AllowUsers: ann anna amn}}\n");
+    let mut stage = Stage::new(&image);
+    let notes = stage_recipe(&recipe("r", &text), &mut stage, &around()).unwrap();
+    for wanted in ["r.yaml:5:24: `mfa.users` names anna", "r.yaml:8:12: `AllowUsers` names amn"] {
+        let note = notes.iter().find(|note| note.text.contains(wanted)).expect(wanted);
+        assert!(note.weight == Weight::Warning && note.text.ends_with("did you mean `ann`?"), "{note:?}");
+    }
+}
+
 #[test]
 fn a_damaged_configuration_is_refused_by_name() {
     let tree = image().file_as(CONFIG, "{\"mfa\": ", 0o600, 0, 0);

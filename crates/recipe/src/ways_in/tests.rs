@@ -33,7 +33,7 @@ fn try_it(
     let mut cx = Context::for_tests(&mut stage);
     cx.agent.accounts = accounts;
     let judge = Judge::read(cx.stage, coming(Some(step), enrols, &cx).unwrap(), Some(1)).unwrap();
-    let notes = somebody(step, &judge).map_err(|error| error.to_string())?;
+    let notes = somebody(step, &judge, &[]).map_err(|error| error.to_string())?;
     Ok(notes.into_iter().map(|note| note.text).collect())
 }
 
