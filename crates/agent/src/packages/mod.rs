@@ -16,6 +16,7 @@ use hardtack_credentials::{AgentConfig, PackagesConfig, PackagesOutcome};
 
 use crate::accounts::replace;
 use crate::config::STATE;
+use crate::console;
 use crate::error::AgentError;
 use crate::host::Host;
 use crate::journal;
@@ -37,6 +38,7 @@ pub(crate) fn run(host: &Host, config: &AgentConfig) -> Result<(), AgentError> {
     if recorded(host).is_some_and(|outcome| outcome.ok) {
         return Ok(());
     }
+    announce(host, packages);
     let outcome = install(host, packages, Instant::now() + DEADLINE);
     let record = match &outcome {
         Ok(count) => PackagesOutcome { ok: true, detail: format!("{count} packages") },
@@ -52,6 +54,21 @@ pub(crate) fn run(host: &Host, config: &AgentConfig) -> Result<(), AgentError> {
             Err(AgentError::io("remove", &spool, error))
         }
         _ => Ok(()),
+    }
+}
+
+/// Says on the console what takes so long: whoever waits for the credentials reads its last line.
+fn announce(host: &Host, packages: &PackagesConfig) {
+    let all = [&packages.install, &packages.configure, &packages.remove, &packages.purge]
+        .map(Vec::len)
+        .iter()
+        .sum::<usize>();
+    let minutes = DEADLINE.as_secs() / 60;
+    let text = format!(
+        "hardtack: {all} packages are being finished before SSH starts; this takes minutes, {minutes} at most"
+    );
+    if let Err(error) = console::print(host, &text) {
+        journal::say(&error.to_string());
     }
 }
 

@@ -98,7 +98,9 @@ fn dpkg_installs_the_spool_once() {
             "build/b/DEBIAN/control",
             "Package: b\nVersion: 1\nArchitecture: all\nMaintainer: x\nDescription: x\n",
         )
-        .directory("var/lib/hardtack/packages");
+        .directory("var/lib/hardtack/packages")
+        .file("sys/class/tty/console/active", "ttyS0\n")
+        .file("dev/ttyS0", "");
     for name in ["a", "b"] {
         let made = Command::new("dpkg-deb")
             .args(["--build", "--root-owner-group"])
@@ -112,6 +114,7 @@ fn dpkg_installs_the_spool_once() {
     config.packages.as_mut().unwrap().hold = vec!["a".to_owned()];
     run(&tree.host(), &config).unwrap();
     assert_eq!(tree.read("opt/a"), "a\n");
+    assert!(tree.read("dev/ttyS0").starts_with("\nhardtack: 3 packages are being finished"));
     let status = tree.read("var/lib/dpkg/status");
     assert!(status.contains("Package: a\nStatus: hold ok installed\n"), "{status}");
     assert!(status.contains("Package: b\nStatus: install ok installed\n"), "{status}");

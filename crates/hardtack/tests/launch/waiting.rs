@@ -110,6 +110,9 @@ fn sealed_credentials_are_opened_by_the_key_that_is_given() {
     assert!(ran.out.contains(SECRET), "{}", ran.out);
     let login = format!("Log in: ssh -o IdentitiesOnly=yes -i {} debian@", keys.path("key").display());
     assert!(ran.out.contains(&login), "{}", ran.out);
+    // A key made for the launch is the default user's; the part was sealed to a key of this one's.
+    let ran = hasty(&folder, &cloud, 0, &format!("{} --new-key new.pem", line("n.journal", "key")));
+    assert!(ran.out.contains(&login) && folder.path("new.pem").exists(), "{}", ran.out);
     let ran = hasty(&folder, &cloud, 1, &line("a.journal", "other"));
     assert!(!ran.out.contains(SECRET), "{}", ran.out);
     let without = hasty(
@@ -119,7 +122,7 @@ fn sealed_credentials_are_opened_by_the_key_that_is_given() {
         &format!("launch web -f web.yaml {ON} --wait=credentials --journal a.journal"),
     );
     assert!(!without.out.contains(SECRET) && without.out.contains("SHA256:"), "{}", without.out);
-    assert_eq!(cloud.instances().len(), 1);
+    assert_eq!(cloud.instances().len(), 2, "one of each journal");
 }
 
 #[test]

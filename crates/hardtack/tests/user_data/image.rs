@@ -67,9 +67,9 @@ fn catalog(folder: &Path) -> Command {
     command
 }
 
-/// Leaves nobody who has all factors.
-const SHUT: &str =
-    "#cloud-config\nusers:\n  - name: joe\n    lock_passwd: false\n    hashed_passwd: $6$CANARY$CANARY\n";
+/// Leaves nobody who has all factors: the recipe's user, whom the agent makes whatever the list says, is shut out.
+const SHUT: &str = "#cloud-config\nusers:\n  - name: joe\n    lock_passwd: false\n    hashed_passwd: $6$CANARY$CANARY\n\
+    write_files:\n  - {path: /etc/ssh/sshd_config.d/000-joe.conf, content: \"AllowUsers joe\\n\"}\n";
 
 #[test]
 fn an_image_of_the_catalog_is_named_as_a_launch_names_it() {
@@ -129,15 +129,18 @@ fn the_image_is_only_read() {
 
 #[test]
 fn a_user_without_all_factors_and_nobody_else() {
-    let ran = check(
-        "#cloud-config\nusers:\n  - name: joe\n    lock_passwd: false\n    hashed_passwd: $6$CANARY$CANARY\n",
-    );
+    let ran = check(SHUT);
     assert_eq!(ran.code, 1);
-    let codes = codes(&ran);
-    for code in ["image-no-way-in!", "image-default-user-lost", "image-user-without-way-in"] {
-        assert!(codes.iter().any(|known| known == code), "{code}: {codes:?}");
+    let all = codes(&ran);
+    for code in ["image-no-way-in!", "image-user-without-way-in"] {
+        assert!(all.iter().any(|known| known == code), "{code}: {all:?}");
     }
     assert!(!ran.out.contains("CANARY"), "{}", ran.out);
+    // Without the file the agent makes the recipe's user, with the recipe's password and key.
+    let (list, _) = SHUT.split_once("write_files").unwrap();
+    let ran = check(list);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(codes(&ran).iter().any(|code| code == "image-user-without-way-in"), "{}", ran.out);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! `--known-hosts`: the machine's keys into OpenSSH's file.
 
-use std::fs::Permissions;
+use std::fs::{DirBuilder, Permissions};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use hardtack_credentials::HostKey;
@@ -12,6 +13,17 @@ use crate::error::CliError;
 
 pub(super) fn host(text: &str) -> Result<HostName, CliError> {
     HostName::parse(text).map_err(|error| CliError::usage(format!("--host: {error}")))
+}
+
+/// Makes `.ssh` where it is missing, as ssh itself does. Another directory is more likely a slip.
+fn directory(path: &Path) -> Result<(), CliError> {
+    let Some(parent) = path.parent().filter(|parent| parent.ends_with(".ssh")) else { return Ok(()) };
+    match DirBuilder::new().mode(0o700).create(parent) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(CliError::io(parent, "make the directory", error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Adds what is missing. The file is replaced in one step and keeps its mode; a new one is 0600.
@@ -47,6 +59,7 @@ pub(super) fn add(
             content.extend_from_slice(line.as_bytes());
             content.push(b'\n');
         }
+        directory(path)?;
         let file = AtomicFile::create(path)?;
         file.file().write_all(&content).map_err(fail("write the known hosts"))?;
         if let Some(mode) = mode {

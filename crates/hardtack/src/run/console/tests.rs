@@ -264,8 +264,13 @@ fn known_hosts_grow_once_and_keep_their_mode() {
 
     let wrong = ConsoleArgs { host: Some("a b".into()), ..arguments.clone() };
     assert_eq!(run(&wrong, &log).0, 2);
-    let missing = ConsoleArgs { known_hosts: Some(directory.path().join("no/file")), ..arguments };
+    let missing = ConsoleArgs { known_hosts: Some(directory.path().join("no/file")), ..arguments.clone() };
     assert_eq!(run(&missing, &log).0, 4);
+    let first = directory.path().join(".ssh/known_hosts");
+    let new_home = ConsoleArgs { known_hosts: Some(first.clone()), ..arguments };
+    assert_eq!(run(&new_home, &log).0, 0);
+    assert_eq!(std::fs::read_to_string(&first).unwrap(), line);
+    assert_eq!(first.parent().unwrap().metadata().unwrap().mode() & 0o777, 0o700);
 }
 
 fn zbarimg(picture: &Path) -> Option<String> {

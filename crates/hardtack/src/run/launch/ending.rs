@@ -231,7 +231,9 @@ fn text(arguments: &LaunchArgs, launched: &Launched, seen: &[Seen]) -> Result<()
 fn command(launched: &Launched, machine: &Machine, user: &str, keys: &[LoginKey]) -> Option<String> {
     let (host, port) = machine.host()?;
     let opened = keys.iter().find(|(of, _)| of == user).map(|(_, file)| file);
-    let key = launched.private.as_ref().or(opened);
+    // The launch's key is the default user's, and this one's only where it is cloud-init's: what is sealed was sealed to
+    // keys that log in.
+    let key = opened.or(launched.private.as_ref());
     let key = key.map_or("KEY".to_owned(), |key| quoted(&key.display().to_string()));
     let port = if port == 22 { String::new() } else { format!(" -p {port}") };
     Some(format!("ssh -o IdentitiesOnly=yes -i {key}{port} {}@{}", quoted(user), quoted(&host)))

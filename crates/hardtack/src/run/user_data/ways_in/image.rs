@@ -1,6 +1,6 @@
 //! What an image asks of those who want in, and what its recipe promised.
 
-use hardtack_credentials::AgentConfig;
+use hardtack_credentials::{AccountConfig, AgentConfig};
 use hardtack_guest::sshd::{self, Config, Version};
 use hardtack_guest::{Stage, accounts};
 use hardtack_login::service;
@@ -90,11 +90,19 @@ impl Facts {
         accounts.filter(|account| account.name == name).any(|account| account.random_password.is_some())
     }
 
-    /// True when the agent makes the account `name`, keys and all, where nobody else has: it is to be enrolled.
-    pub(super) fn makes(&self, name: &str) -> bool {
-        let Some(agent) = &self.agent else { return false };
-        let listed = agent.mfa.as_ref().is_some_and(|mfa| mfa.users.iter().any(|user| user == name));
-        listed && agent.accounts.iter().any(|account| account.name == name)
+    /// The accounts that the agent makes, keys and all, where nobody else has: they are to be enrolled.
+    pub(super) fn makes(&self) -> impl Iterator<Item = &AccountConfig> {
+        let enrolled = |agent: &AgentConfig, name: &String| {
+            agent.mfa.as_ref().is_some_and(|mfa| mfa.users.contains(name))
+        };
+        self.agent.iter().flat_map(move |agent| {
+            agent.accounts.iter().filter(move |account| enrolled(agent, &account.name))
+        })
+    }
+
+    /// The one of them that is called so.
+    pub(super) fn made(&self, name: &str) -> Option<&AccountConfig> {
+        self.makes().find(|account| account.name == name)
     }
 
     /// True when the agent makes a secret for `name` at first boot.

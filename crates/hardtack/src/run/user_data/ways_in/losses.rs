@@ -37,7 +37,15 @@ pub(super) fn default_user(own: &Map, all: &[User], facts: &Facts) -> Vec<Findin
     if let Some(name) = facts.default_user.as_deref().filter(|_| !users::wants_default(own)) {
         let named = listed.iter().any(|user| user.name == name);
         let recipe = facts.recipe_set_password(name) || facts.enrols(name);
+        let agent = facts.made(name).filter(|_| !named);
+        if agent.is_some_and(|account| !account.authorized_keys.is_empty()) {
+            return found;
+        }
         let what = match (named, recipe) {
+            _ if agent.is_some() => format!(
+                "`users` lacks `default`: {name}, the user that the image's recipe enrols, is made by the agent, \
+                 and the launch's key goes to nobody"
+            ),
             (true, true) => format!(
                 "`users` names {name} itself: without `default` it gets neither the password nor the keys of the \
                  image's recipe"
@@ -57,7 +65,10 @@ pub(super) fn default_user(own: &Map, all: &[User], facts: &Facts) -> Vec<Findin
     }
     // Users that the recipe put into cloud-init's list, which this list replaces.
     for user in users::users(&facts.config, facts.default_user.as_deref()) {
-        if user.is_default || listed.iter().any(|known| known.name == user.name) || facts.makes(&user.name) {
+        if user.is_default
+            || listed.iter().any(|known| known.name == user.name)
+            || facts.made(&user.name).is_some()
+        {
             continue;
         }
         let what = format!("`users` replaces the image's own list: {} is not made", user.name);

@@ -93,7 +93,8 @@ pub(super) fn look(report: &Report, guest: &dyn Tree, today: i64) -> Result<Verd
         };
         found.extend(looked.missing.into_iter().filter(|finding| !told(finding)));
         let listed = users::users(&config, image::default_user(&config).as_deref());
-        let all = made(listed.clone(), &config, &distro);
+        let mut all = made(listed.clone(), &config, &distro);
+        all.extend(users::of_agent(&facts, &all));
         found.extend(losses::default_user(&report.config, &listed, &facts));
         found.extend(losses::passwords(&report.config, &facts));
         found.extend(losses::modules(&report.config, &distro));
@@ -108,7 +109,8 @@ pub(super) fn look(report: &Report, guest: &dyn Tree, today: i64) -> Result<Verd
             let world = World { facts: &facts, sshd, stage: &after, gates, today };
             found.extend(losses::root(&report.config, &world)?);
             let usual = users::users(&facts.config, facts.default_user.as_deref());
-            let usual = made(usual, &facts.config, &distro);
+            let mut usual = made(usual, &facts.config, &distro);
+            usual.extend(users::of_agent(&facts, &usual));
             let was_open = match image::sshd_config(&before, facts.sshd)? {
                 Some(sshd) => {
                     let gates = Gates::read(&before, &sshd)?;
@@ -266,7 +268,13 @@ fn ways_in(
         let Some((place, path)) = blamed(user, own).filter(|_| !user.is_service()) else { continue };
         let message = format!("{} could not log in over SSH: {why}", user.name);
         let finding = Finding::warning("image-user-without-way-in", place, message).at(path);
+        let others: Vec<&str> = world.facts.makes().map(|account| account.name.as_str()).collect();
         found.push(match world.facts.asks_for_factors() {
+            true if user.is_default && !others.is_empty() && !others.contains(&user.name.as_str()) => finding
+                .with_hint(format!(
+                    "the image's recipe enrols {}, who is made without a list here: leave `users` out",
+                    others.join(", ")
+                )),
             true => finding
                 .with_hint("the image asks for several factors: enrol the user in its recipe (step `mfa`)"),
             false => finding,

@@ -136,6 +136,47 @@ fn an_enrolled_user_is_made_whatever_user_data_lists() {
     assert!(lost("\"debian\"") && !lost("\"debian\",\"rescue\""));
 }
 
+/// A recipe whose user is not cloud-init's default one, and is the only one whom sshd lets in.
+#[test]
+fn an_enrolled_user_of_another_name_is_a_way_in() {
+    let image = |keys: &str| {
+        hardened()
+            .file(
+                "/etc/ssh/sshd_config.d/00-hardtack.conf",
+                "UsePAM yes\nKbdInteractiveAuthentication yes\nAllowUsers mara\n\
+                 AuthenticationMethods publickey,keyboard-interactive\n",
+            )
+            .file(
+                "/etc/cloud/cloud.cfg.d/95-hardtack.cfg",
+                format!(
+                    "users: [default, {{name: mara, lock_passwd: false, hashed_passwd: $6$CANARY, \
+                     ssh_authorized_keys: [{keys}]}}]\n"
+                ),
+            )
+            .file(
+                "/etc/hardtack/agent.json",
+                format!(
+                    r#"{{"version":1,"mfa":{{"users":["mara"]}},
+                       "accounts":[{{"name":"mara","password_hash":"$6$CANARY","authorized_keys":[{keys}]}}]}}"#
+                ),
+            )
+    };
+    let (with, without) = (image(&format!("\"{KEY}\"")), image(""));
+    let list = "#cloud-config\nusers:\n  - default\n";
+    assert_eq!(codes(&with, "#cloud-config\nhostname: web\n"), Vec::<String>::new());
+    assert_eq!(codes(&with, list), ["image-user-without-way-in"]);
+    let report = check("u", list.as_bytes(), &CheckOptions::default());
+    let hints: Vec<String> =
+        look(&report, &with, 20_600).unwrap().findings.into_iter().filter_map(|found| found.hint).collect();
+    assert!(hints[0].contains("enrols mara") && hints[0].contains("leave `users` out"), "{hints:?}");
+    let nobody = found(&without, list);
+    assert_eq!(nobody.last().unwrap().0, "image-no-way-in", "there was none before");
+    assert!(nobody.last().unwrap().1.contains("mara: it has no SSH key"), "{nobody:?}");
+    // Its own list is none of the recipe's loss, and no key of it is lost.
+    let joe = "#cloud-config\nusers:\n  - {name: joe}\n";
+    assert!(codes(&with, joe).iter().all(|code| !code.ends_with('!')), "{:?}", found(&with, joe));
+}
+
 #[test]
 fn a_list_without_default_takes_the_default_user_away() {
     let text = format!(

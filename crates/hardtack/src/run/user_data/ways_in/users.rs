@@ -6,6 +6,9 @@
 use hardtack_userdata::truth::is_true;
 use hardtack_userdata::{Key, Kind, Map, Place, Value};
 
+use super::super::image_config::IN_IMAGE;
+use super::image::Facts;
+
 /// A user after the first boot.
 #[derive(Clone, Debug, Default)]
 pub(super) struct User {
@@ -151,6 +154,24 @@ pub(super) fn passwords(config: &Map) -> Vec<Change> {
         _ => {}
     }
     found
+}
+
+/// The accounts of the recipe that the agent makes where none of `all` is one.
+pub(super) fn of_agent(facts: &Facts, all: &[User]) -> Vec<User> {
+    let place = Place { part: IN_IMAGE, ..Place::default() };
+    let key = |line: &String| KeyLine { line: line.clone(), place, path: String::new() };
+    let accounts = facts.makes().filter(|account| all.iter().all(|user| user.name != account.name));
+    accounts
+        .map(|account| User {
+            name: account.name.clone(),
+            place,
+            password: (!account.password_hash.is_empty()).then_some(Password::Works),
+            keys: account.authorized_keys.iter().map(key).collect(),
+            shell: Some(account.shell.clone()).filter(|shell| !shell.is_empty()),
+            groups: account.groups.clone(),
+            ..User::default()
+        })
+        .collect()
 }
 
 impl User {
