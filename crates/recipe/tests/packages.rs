@@ -497,6 +497,13 @@ fn what_is_missing_is_named_with_its_file() {
     let root = suite.copy("ours");
     let debs: Vec<PathBuf> =
         suite.real_debs().into_iter().filter(|path| path.to_string_lossy().contains("libpam")).collect();
+    let hint = |root: &Path| match with_step(root, &debs, false).map(|_| ()).unwrap_err() {
+        StepError::Refused { hint, .. } => hint.unwrap(),
+        other => panic!("{other}"),
+    };
+    let without = hint(&root);
+    assert!(without.contains("`apt-get download libqrencode4`"), "{without}");
+    assert!(without.contains("`packages: {install: [libqrencode4]}`"), "{without}");
     let list = "Package: libqrencode4\nVersion: 4.1.1-1\nArchitecture: amd64\nDepends: libc6 (>= 2.14)\n\
         Filename: pool/main/q/qrencode/libqrencode4_4.1.1-1_amd64.deb\n";
     std::fs::write(root.join("var/lib/apt/lists/deb_dists_bookworm_main_binary-amd64_Packages"), list)

@@ -151,6 +151,10 @@ fn recipe(reader: &mut Reader<'_>, path: &Path, given: Given<'_>) -> Option<Reci
     };
     let mut read = Steps::default();
     let mut wanted = None;
+    reader.asks_for_codes = parts.iter().any(|part| {
+        let steps = part.root.get("steps").and_then(Node::as_sequence).unwrap_or_default();
+        steps.iter().any(|step| step.get("mfa").is_some())
+    });
     for part in &parts {
         reader.enter(part.source);
         // The file that is built comes last, and has the last word.

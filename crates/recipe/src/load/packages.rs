@@ -182,11 +182,22 @@ fn files(reader: &mut Reader<'_>, step: &mut PackagesStep, debs: &Node) {
         let Some(text) = reader.line(item, "debs") else { continue };
         let path = reader.host_path(text);
         match reader.files.is_directory(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !text.ends_with(".deb") => {
+                let message = format!("{}: no such file or directory", path.display());
+                let hint = format!("relative paths start from the recipe's directory; {}", fetch(reader));
+                reader.local_hint(item.span, message, Some(hint));
+            }
             Err(error) => reader.local(item.span, &path, &error),
             Ok(false) => add(step, path),
             Ok(true) => directory(reader, step, &path, item.span),
         }
     }
+}
+
+/// How packages get into a directory.
+fn fetch(reader: &Reader<'_>) -> String {
+    let names = if reader.asks_for_codes { CODES } else { "NAME" };
+    format!("fetch packages into it, on a machine of the image's release: `apt-get download {names}`")
 }
 
 fn directory(reader: &mut Reader<'_>, step: &mut PackagesStep, path: &Path, span: Span) {
@@ -197,13 +208,16 @@ fn directory(reader: &mut Reader<'_>, step: &mut PackagesStep, path: &Path, span
     let debs: Vec<PathBuf> =
         listed.into_iter().filter(|path| path.extension().is_some_and(|suffix| suffix == "deb")).collect();
     if debs.is_empty() {
-        let error = io::Error::other("holds no .deb file");
-        return reader.local(span, path, &error);
+        let hint = fetch(reader);
+        return reader.local_hint(span, format!("{}: holds no .deb file", path.display()), Some(hint));
     }
     for path in debs {
         add(step, path);
     }
 }
+
+/// What the step `mfa` needs: the PAM module, and what it needs itself, which no image has.
+const CODES: &str = "libpam-google-authenticator libqrencode4";
 
 fn add(step: &mut PackagesStep, path: PathBuf) {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

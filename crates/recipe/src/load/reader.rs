@@ -29,6 +29,8 @@ pub struct Reader<'a> {
     pub(super) warnings: Vec<Diagnostic>,
     /// Parts of the text that no picture may show.
     pub(super) masks: Vec<Range<usize>>,
+    /// A step `mfa` stands in the recipe.
+    pub(super) asks_for_codes: bool,
 }
 
 /// One file of a recipe. Places in it start at `base`, so that a place tells its file.
@@ -106,6 +108,7 @@ impl<'a> Reader<'a> {
             findings: Vec::new(),
             warnings: Vec::new(),
             masks: Vec::new(),
+            asks_for_codes: false,
         }
     }
 
@@ -164,8 +167,14 @@ impl<'a> Reader<'a> {
             _ => format!("{}: {error}", path.display()),
         };
         let hint = "relative paths start from the recipe's directory";
+        let hint = (error.kind() == io::ErrorKind::NotFound).then(|| hint.to_owned());
+        self.local_hint(span, message, hint);
+    }
+
+    /// Something of the host is not as it is needed.
+    pub(super) fn local_hint(&mut self, span: Span, message: String, hint: Option<String>) {
         let mut diagnostic = self.diagnostic(span, message);
-        if error.kind() == io::ErrorKind::NotFound {
+        if let Some(hint) = hint {
             diagnostic = diagnostic.with_hint(hint);
         }
         self.findings.push((Class::LocalIo, diagnostic));
@@ -480,11 +489,7 @@ impl<'a> Reader<'a> {
         let value = (self.env)(name);
         if value.is_none() {
             let message = format!("the environment variable {name} is not set");
-            self.error_hint(
-                node.span,
-                message,
-                format!("`read -rs {name} && export {name}` asks for it; no history has it then"),
-            );
+            self.error_hint(node.span, message, asked_for(name));
         }
         value
     }
@@ -513,6 +518,11 @@ impl<'a> Reader<'a> {
     pub(super) fn mask(&mut self, node: &Node) {
         self.masks.push(node.span.range());
     }
+}
+
+/// How a variable gets its value.
+pub(super) fn asked_for(name: &str) -> String {
+    format!("`read -rs {name} && export {name}` asks for it; no history has it then")
 }
 
 /// "`a`, `b` and `c`"

@@ -9,6 +9,7 @@ use crate::model::{
     Seal, Totp,
 };
 
+mod hints;
 mod language;
 mod profiles;
 mod sealing;
@@ -340,7 +341,7 @@ fn mistakes_have_their_place() {
         ("  - user: {name: 5}\n", 3, 18, "takes text, found the number `5`"),
         ("  - user: {name: \"a b\"}\n", 3, 18, "cannot be the name"),
         ("  - user: {name: a, password: {env: NOPE}}\n", 3, 37, "NOPE is not set"),
-        ("  - user: {name: a, password: {env: EMPTY}}\n", 3, 37, "is empty"),
+        ("  - user: {name: a, password: {env: EMPTY}}\n", 3, 37, "variable EMPTY is empty"),
         ("  - user: {name: a, password: {file: blank}}\n", 3, 38, "is empty"),
         ("  - user: {name: a, password: {file: gone}}\n", 3, 38, "gone: no such file"),
         ("  - user: {name: a, password: {file: latin1}}\n", 3, 38, "not UTF-8"),

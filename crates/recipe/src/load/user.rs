@@ -4,7 +4,7 @@ use hardtack_credentials::RandomPassword;
 use hardtack_yaml::{Node, Span};
 
 use super::keys::{Key, Shape};
-use super::reader::Reader;
+use super::reader::{Reader, asked_for};
 use crate::Secret;
 use crate::model::{KeySource, Password, UserStep};
 
@@ -159,13 +159,23 @@ pub(super) fn password(reader: &mut Reader<'_>, node: &Node) -> Option<Password>
         }
         return Some(Password::Hash(Secret::new(text)));
     }
+    // A value that a recipe's variables brought has a name that is nobody's.
+    let variable = fields.get("env").and_then(Node::text).filter(|name| !name.starts_with('='));
     let (value, text, from) = match (fields.get("env"), fields.get("file")) {
-        (Some(value), _) => (value, reader.variable(value)?, "the environment variable"),
-        (_, Some(value)) => (value, reader.file_text(value, true)?, "the first line of the file"),
+        (Some(value), _) => {
+            let from =
+                variable.map_or("the variable".into(), |name| format!("the environment variable {name}"));
+            (value, reader.variable(value)?, from)
+        }
+        (_, Some(value)) => (value, reader.file_text(value, true)?, "the first line of the file".to_owned()),
         _ => return None,
     };
     if text.is_empty() {
-        reader.error(value.span, format!("{from} is empty, and an empty password lets everybody in"));
+        let message = format!("{from} is empty, and an empty password lets everybody in");
+        match variable {
+            Some(name) => reader.error_hint(value.span, message, asked_for(name)),
+            None => reader.error(value.span, message),
+        }
         return None;
     }
     if text.contains(|character: char| character.is_control()) {

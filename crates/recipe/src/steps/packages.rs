@@ -491,8 +491,20 @@ fn refusal(
     );
     let offers = Available::read(stage)?.find_all(&missing, &present, &world.architectures.native);
     Ok(error.hint(match &offers[..] {
-        [] => "put the missing .deb files beside the others; the image has no package lists that know them"
-            .to_owned(),
+        [] => {
+            let mut names: Vec<&str> = Vec::new();
+            for relation in missing.iter().filter_map(|(needed, _)| needed.0.first()) {
+                if !names.contains(&relation.name.as_str()) {
+                    names.push(&relation.name);
+                }
+            }
+            format!(
+                "on a machine of the image's release `apt-get download {}` fetches what is missing, to lie beside the \
+                 others; or take it from a repository: `packages: {{install: [{}]}}`",
+                names.join(" "),
+                names.join(", ")
+            )
+        }
         offers => {
             let files: Vec<String> = offers
                 .iter()
