@@ -31,7 +31,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     // clap prints its own messages and ends with 2 on wrong usage, as every verb does.
-    let arguments = args::Cli::parse();
+    let arguments = args::Cli::try_parse().unwrap_or_else(|error| args::mistakes::corrected(error).exit());
     signals::clean_up_when_interrupted();
     match run::run(&arguments) {
         Ok(code) => ExitCode::from(code),

@@ -19,6 +19,7 @@ mod instances;
 mod launch;
 mod look;
 mod matrix;
+pub(crate) mod mistakes;
 mod packages;
 mod place;
 mod plan;
