@@ -2,6 +2,9 @@
 
 use std::io::Write;
 
+use hardtack_guest::dpkg::status::Database;
+use hardtack_guest::{Stage, Tree};
+use hardtack_modules::system::CLOUD_INIT;
 use hardtack_modules::{Action, Distro, Facts, Request, plan, text};
 use hardtack_userdata::Severity;
 use hardtack_userdata::check::check;
@@ -9,6 +12,7 @@ use hardtack_userdata::redact::Redactor;
 
 use super::input::Instance;
 use super::machine::{self, GuestMachine};
+use super::ways_in::agent_config;
 use super::{image_config, input};
 use crate::args::PlanArgs;
 use crate::error::CliError;
@@ -54,8 +58,25 @@ pub(super) fn run(arguments: &PlanArgs) -> Result<u8, CliError> {
     if !report.findings.is_empty() {
         talk::line(report.pictures().trim_end());
     }
+    if let Some(version) = other_release(&machine, &image.guest)? {
+        talk::note(&format!(
+            "this is what cloud-init {CLOUD_INIT} does; the image has {version}, which does some of it otherwise \
+             (docs/differences.md)"
+        ));
+    }
     std::io::stdout().write_all(shown.as_bytes()).map_err(CliError::stream)?;
     Ok(if report.is_valid() && !failed { 0 } else { NO })
+}
+
+/// The release of the cloud-init that applies user-data in the image, where it is not the one whose rules are followed.
+fn other_release(machine: &GuestMachine<'_>, guest: &dyn Tree) -> Result<Option<String>, CliError> {
+    if agent_config(machine).is_some_and(|agent| agent.mode == "replace") {
+        return Ok(None);
+    }
+    let Some(database) = Database::read(&Stage::new(guest))? else { return Ok(None) };
+    let entry = database.by_name("cloud-init").filter(|entry| entry.state.is_configured());
+    let version = entry.and_then(|entry| Some(entry.package.as_ref()?.version.to_string()));
+    Ok(version.filter(|version| !version.starts_with(CLOUD_INIT)))
 }
 
 /// Covers what looks like a secret in files and scripts: people write passwords into both.

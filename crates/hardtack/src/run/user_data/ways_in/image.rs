@@ -46,16 +46,7 @@ pub(super) enum Reader {
 impl Facts {
     pub(super) fn read(machine: &GuestMachine<'_>, stage: &Stage<'_>) -> Result<Self, CliError> {
         let config = image_config::of_image(machine);
-        let agent = machine.read(AGENT_CONFIG).and_then(|bytes| {
-            let read = serde_json::from_slice(&bytes);
-            if read.is_err() {
-                talk::note(&format!(
-                    "{AGENT_CONFIG} of the image is not what this hardtack writes: what its recipe promised is not \
-                     judged; build the image again"
-                ));
-            }
-            read.ok()
-        });
+        let agent = agent_config(machine);
         let reader = if machine.exists("/usr/bin/cloud-init") {
             if machine.exists("/etc/cloud/cloud-init.disabled") {
                 Reader::Disabled
@@ -110,6 +101,18 @@ impl Facts {
         let Some(mfa) = self.agent.as_ref().and_then(|agent| agent.mfa.as_ref()) else { return false };
         mfa.others == "enrol" || mfa.users.iter().any(|user| user == name)
     }
+}
+
+/// What the build told the agent, where it is what this program writes.
+pub(in crate::run::user_data) fn agent_config(machine: &GuestMachine<'_>) -> Option<AgentConfig> {
+    let read = serde_json::from_slice(&machine.read(AGENT_CONFIG)?);
+    if read.is_err() {
+        talk::note(&format!(
+            "{AGENT_CONFIG} of the image is not what this hardtack writes: what its recipe promised is not judged; \
+             build the image again"
+        ));
+    }
+    read.ok()
 }
 
 /// `system_info.default_user.name`.

@@ -37,25 +37,26 @@ pub(super) fn default_user(own: &Map, all: &[User], facts: &Facts) -> Vec<Findin
     if let Some(name) = facts.default_user.as_deref().filter(|_| !users::wants_default(own)) {
         let named = listed.iter().any(|user| user.name == name);
         let recipe = facts.recipe_set_password(name) || facts.enrols(name);
-        let agent = facts.made(name).filter(|_| !named);
-        if agent.is_some_and(|account| !account.authorized_keys.is_empty()) {
-            return found;
-        }
-        let what = match (named, recipe) {
-            _ if agent.is_some() => format!(
-                "`users` lacks `default`: {name}, the user that the image's recipe enrols, is made by the agent, \
+        let made =
+            facts.made(name).filter(|_| !named).map(|account| match account.authorized_keys.is_empty() {
+                true => "without a key",
+                false => "with the recipe's keys",
+            });
+        let what = match (named, recipe, made) {
+            (_, _, Some(how)) => format!(
+                "`users` lacks `default`: {name}, the user that the image's recipe enrols, is made by the agent {how}, \
                  and the launch's key goes to nobody"
             ),
-            (true, true) => format!(
+            (true, true, None) => format!(
                 "`users` names {name} itself: without `default` it gets neither the password nor the keys of the \
                  image's recipe"
             ),
-            (true, false) => return found,
-            (false, true) => format!(
+            (true, false, None) => return found,
+            (false, true, None) => format!(
                 "`users` lacks `default`: {name}, the user that the image's recipe enrols, is not made, and the \
                  launch's key goes to nobody"
             ),
-            (false, false) => format!(
+            (false, false, None) => format!(
                 "`users` lacks `default`: {name}, the image's default user, is not made, and the launch's key goes \
                  to nobody"
             ),

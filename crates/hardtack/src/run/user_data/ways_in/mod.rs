@@ -38,6 +38,7 @@ use hardtack_userdata::truth::is_false;
 use hardtack_userdata::{Finding, Map, Place, Severity, Value};
 
 use self::gates::Gates;
+pub(super) use self::image::agent_config;
 use self::image::{Facts, Reader};
 use self::login::World;
 use self::users::{User, get};

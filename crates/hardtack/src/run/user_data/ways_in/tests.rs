@@ -175,6 +175,19 @@ fn an_enrolled_user_of_another_name_is_a_way_in() {
     // Its own list is none of the recipe's loss, and no key of it is lost.
     let joe = "#cloud-config\nusers:\n  - {name: joe}\n";
     assert!(codes(&with, joe).iter().all(|code| !code.ends_with('!')), "{:?}", found(&with, joe));
+    // Of the default user itself it takes the launch's key only.
+    let ours = image(&format!("\"{KEY}\"")).file(
+        "/etc/hardtack/agent.json",
+        format!(
+            r#"{{"version":1,"mfa":{{"users":["debian"]}},
+               "accounts":[{{"name":"debian","password_hash":"$6$CANARY","authorized_keys":["{KEY}"]}}]}}"#
+        ),
+    );
+    assert!(
+        found(&ours, joe)[0].1.contains("is made by the agent with the recipe's keys"),
+        "{:?}",
+        found(&ours, joe)
+    );
 }
 
 #[test]
