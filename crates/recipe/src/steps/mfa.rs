@@ -42,7 +42,7 @@ pub fn apply(step: &MfaStep, cx: &mut Context<'_, '_>) -> Result<(), StepError> 
     prove(step, cx)?;
     cx.agent.doors = doors(step, cx)?;
     for door in cx.agent.doors.clone() {
-        cx.warn(STEP, format!("asks for less: {door}"));
+        warn_of(&door, cx);
     }
     seal::tell(step, cx)?;
     cx.agent.mfa = Some(agent_part(step, cx));
@@ -59,6 +59,17 @@ fn doors(step: &MfaStep, cx: &Context<'_, '_>) -> Result<Vec<String>, StepError>
         }
     }
     Ok(doors)
+}
+
+/// Tells of a way in that asks for less, with what to write where a step can close it.
+fn warn_of(door: &str, cx: &mut Context<'_, '_>) {
+    let of_user = cx.agent.accounts.iter().any(doors::asks_nothing);
+    let what = if door.contains(doors::FREE) && (of_user || door.contains(doors::CLOUD_USER)) {
+        "; write `sudo: \"ALL=(ALL:ALL) ALL\"` in the step `user`"
+    } else {
+        ""
+    };
+    cx.warn(STEP, format!("asks for less: {door}{what}"));
 }
 
 /// Evaluates sshd's configuration and the PAM stacks as they are now.

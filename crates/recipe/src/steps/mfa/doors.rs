@@ -1,5 +1,6 @@
 //! Every way in that asks for less: one sentence each, short enough for a console.
 
+use hardtack_credentials::AccountConfig;
 use hardtack_guest::accounts;
 
 use crate::model::{Console, MfaStep, Others, Scope};
@@ -34,6 +35,16 @@ const QUIET: &[&str] = &[
     "userdel",
     "usermod",
 ];
+
+/// What sudo asks of those whom it lets do all.
+pub(super) const FREE: &str = "for nothing (NOPASSWD)";
+/// Whom cloud-init makes.
+pub(super) const CLOUD_USER: &str = "cloud-init's user";
+
+/// The first boot gives a user a rule of sudo without a password.
+pub(super) fn asks_nothing(account: &AccountConfig) -> bool {
+    account.sudo.iter().any(|rule| rule.contains("NOPASSWD"))
+}
 
 pub(super) fn find(step: &MfaStep, cx: &Context<'_, '_>) -> Result<Vec<String>, StepError> {
     let mut doors = Vec::new();
@@ -167,7 +178,7 @@ fn sudo(step: &MfaStep, cx: &Context<'_, '_>, doors: &mut Vec<String>) -> Result
         free.extend(rule.split_whitespace().next().map(str::to_owned));
     }
     for account in &cx.agent.accounts {
-        if account.sudo.iter().any(|rule| rule.contains("NOPASSWD")) {
+        if asks_nothing(account) {
             free.push(account.name.clone());
         }
     }
@@ -176,12 +187,12 @@ fn sudo(step: &MfaStep, cx: &Context<'_, '_>, doors: &mut Vec<String>) -> Result
     if free.is_empty()
         && cloud.iter().any(|line| !line.trim_start().starts_with('#') && line.contains("NOPASSWD"))
     {
-        free.push("cloud-init's user".to_owned());
+        free.push(CLOUD_USER.to_owned());
     }
     free.sort();
     free.dedup();
     if !free.is_empty() {
-        doors.push(format!("sudo asks {} for nothing (NOPASSWD)", free.join(", ")));
+        doors.push(format!("sudo asks {} {FREE}", free.join(", ")));
     } else if step.scope == Scope::Sshd {
         doors.push("sudo asks for the password only".to_owned());
     }

@@ -8,7 +8,7 @@ use hardtack_guest::pam::service_path;
 use hardtack_login::Promise;
 use hardtack_login::promise::kept;
 
-use super::{STEP, directives, doors, pam, ssh};
+use super::{STEP, directives, doors, pam, ssh, warn_of};
 use crate::model::{Console, Factor, MfaStep, Others, Scope, SshdStep};
 use crate::{Context, StepError};
 
@@ -80,7 +80,7 @@ pub(crate) fn renew(
     let doors = doors(step, cx)?;
     for door in &doors {
         if !cx.agent.doors.contains(door) {
-            cx.warn(STEP, format!("asks for less: {door}"));
+            warn_of(door, cx);
         }
     }
     cx.agent.doors = doors;

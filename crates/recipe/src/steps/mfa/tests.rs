@@ -139,6 +139,10 @@ fn doors_are_told() {
         assert!(cx.notes.iter().any(|note| note.text.contains(wanted)), "{wanted}: {:?}", cx.notes);
     }
     assert!(cx.agent.doors.iter().all(|door| door.chars().count() <= 78));
+    // What closes it is told who builds, and not on the console.
+    let sudo = cx.notes.iter().find(|note| note.text.contains("sudo asks")).unwrap();
+    assert!(sudo.text.ends_with("; write `sudo: \"ALL=(ALL:ALL) ALL\"` in the step `user`"), "{sudo:?}");
+    assert!(!cx.agent.doors.iter().any(|door| door.contains("step `user`")), "{:?}", cx.agent.doors);
     // What a diversion put aside is no service.
     assert!(!cx.agent.doors.iter().any(|door| door.contains(".distrib")), "{:?}", cx.agent.doors);
     assert_eq!(cx.agent.mfa.unwrap().others, "publickey");
