@@ -44,6 +44,8 @@ pub struct Note {
     pub step: &'static str,
     /// One or two sentences.
     pub text: String,
+    /// The same for a terminal, where `text` is a long list: several lines, those behind the first one indented.
+    pub shown: Option<String>,
 }
 
 /// Everything that a step may use.
@@ -106,7 +108,11 @@ impl Context<'_, '_> {
     }
 
     fn note(&mut self, weight: Weight, step: &'static str, text: String) {
-        let note = Note { weight, step, text };
+        self.add(Note { weight, step, text, shown: None });
+    }
+
+    /// Adds a note once.
+    pub(crate) fn add(&mut self, note: Note) {
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }

@@ -105,7 +105,7 @@ fn other_names(stage: &Stage<'_>, states: &States) -> Result<Option<Note>, StepE
     let text = format!(
         "{shown}{more}: changed under this name only; other names of the same file (hard links) keep what they have"
     );
-    Ok(Some(Note { weight: Weight::Warning, step: "recipe", text }))
+    Ok(Some(Note { weight: Weight::Warning, step: "recipe", text, shown: None }))
 }
 
 /// The packages of a recipe, and what repositories give for them: asked once, of the image as it came, so that both

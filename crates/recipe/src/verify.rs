@@ -87,7 +87,7 @@ pub fn verify(recipe: &Recipe, tree: &dyn Tree, around: &Surroundings) -> Result
     }
     ways_in_of_failed_steps(&mut controls);
     steps_of_failed_parts(&mut controls);
-    let said = |note: Note| Note { text: redactor.apply(&note.text), ..note };
+    let said = |note: Note| Note { text: redactor.apply(&note.text), shown: None, ..note };
     let notes = notes.into_iter().map(said).collect();
     Ok(Verified { controls, notes, secrets: stage.secrets().to_vec() })
 }

@@ -54,7 +54,12 @@ pub(crate) fn check(
         None => Vec::new(),
     };
     let allowed = strangers.iter().filter(|one| one.named.by == ALLOW_USERS && one.near.is_some());
-    notes.extend(allowed.map(|one| Note { weight: Weight::Warning, step: "sshd", text: told(one) }));
+    notes.extend(allowed.map(|one| Note {
+        weight: Weight::Warning,
+        step: "sshd",
+        text: told(one),
+        shown: None,
+    }));
     let mut found = judge.ways();
     if let Some(step) = recipe.cloud_agents() {
         found.keep(&step.keep);
@@ -142,7 +147,7 @@ fn somebody(step: &MfaStep, judge: &Judge<'_, '_>, strangers: &[Stranger]) -> Re
     if !judge.has_sshd() {
         return Ok(notes);
     }
-    let mut note = |weight, text| notes.push(Note { weight, step: STEP, text });
+    let mut note = |weight, text| notes.push(Note { weight, step: STEP, text, shown: None });
     let wanted = factors(&step.factors);
     let mut open = false;
     let mut reasons = Vec::new();

@@ -380,7 +380,7 @@ pub(super) fn notes_text(notes: &[Note], secrets: &[String]) -> String {
             Weight::Info => "note",
             Weight::Warning | Weight::Capital => "warning",
         };
-        redact(&format!("{word}: {}: {}\n", note.step, note.text), secrets)
+        redact(&format!("{word}: {}: {}\n", note.step, note.shown.as_ref().unwrap_or(&note.text)), secrets)
     };
     notes.iter().map(line).collect()
 }

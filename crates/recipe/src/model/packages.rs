@@ -11,6 +11,8 @@ pub struct PackagesStep {
     pub debs: Vec<DebFile>,
     /// From repositories: `name`, `name:arch`, `name=version`, `name/suite`.
     pub install: Vec<String>,
+    /// Those of `install` that the hardening profile wants, and the recipe does not name.
+    pub of_profile: Vec<String>,
     /// Packages that go; their configuration files stay.
     pub remove: Vec<String>,
     /// Packages that go with their configuration files.
@@ -54,6 +56,7 @@ impl PackagesStep {
         }
         add(&mut self.debs, more.debs);
         add(&mut self.install, more.install);
+        add(&mut self.of_profile, more.of_profile);
         add(&mut self.remove, more.remove);
         add(&mut self.purge, more.purge);
         add(&mut self.hold, more.hold);

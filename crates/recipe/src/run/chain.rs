@@ -15,7 +15,7 @@ pub(super) fn tell(recipe: &Recipe, cx: &mut Context<'_, '_>) {
         let text = format!(
             "{origin}: the root is verified by dm-verity ({word}): with any file changed it does not start"
         );
-        let note = Note { weight: Weight::Capital, step: "recipe", text };
+        let note = Note { weight: Weight::Capital, step: "recipe", text, shown: None };
         if !cx.notes.contains(&note) {
             cx.notes.push(note);
         }

@@ -17,8 +17,8 @@ use hardtack_guest::dpkg::{Deb, Package, State, World, boot, extended, ldconfig}
 use hardtack_guest::{Op, Set, Stage};
 
 use crate::model::PackagesStep;
-use crate::supply::{Supplied, Supply};
-use crate::{Context, StepError};
+use crate::supply::{Supplied, Supply, told};
+use crate::{Context, Note, StepError, Weight};
 
 /// Where whole packages wait for the first boot, each with the list of its files beside it.
 pub const SPOOL: &str = "/var/lib/hardtack/packages";
@@ -180,13 +180,8 @@ fn tell(supplied: Option<&Supplied>, cx: &mut Context<'_, '_>) {
     if supplied.coming.is_empty() {
         return;
     }
-    let lines: Vec<String> = supplied
-        .coming
-        .iter()
-        .map(|one| format!("{} ({}; {} KiB)", one.label, one.why, one.size.div_ceil(1024)))
-        .collect();
-    let sum: u64 = supplied.coming.iter().map(|one| one.size).sum();
-    cx.info(STEP, format!("from repositories, {} KiB of packages: {}", sum.div_ceil(1024), lines.join(", ")));
+    let (text, shown) = told(&supplied.coming);
+    cx.add(Note { weight: Weight::Info, step: STEP, text, shown: Some(shown) });
 }
 
 /// What became of `hold`.

@@ -47,11 +47,15 @@ pub(crate) fn packages<'r>(
         return Ok(own);
     }
     let mut step = own.unwrap_or_default().into_owned();
-    for (all, more) in [(&mut step.install, install), (&mut step.remove, remove)] {
-        for name in more {
-            if !all.iter().any(|there| there == name) {
-                all.push(name.to_owned());
-            }
+    for name in install {
+        if !step.install.iter().any(|there| there == name) {
+            step.install.push(name.to_owned());
+            step.of_profile.push(name.to_owned());
+        }
+    }
+    for name in remove {
+        if !step.remove.iter().any(|there| there == name) {
+            step.remove.push(name.to_owned());
         }
     }
     Ok(Some(Cow::Owned(step)))

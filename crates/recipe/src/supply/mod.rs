@@ -1,6 +1,7 @@
 //! Packages by name: what a repository's answer is to a step, the same in both passes of a build.
 
 mod repositories;
+mod told;
 
 use std::fmt;
 
@@ -11,6 +12,7 @@ use crate::StepError;
 use crate::model::{DebFile, PackagesStep};
 
 pub use repositories::Repositories;
+pub(crate) use told::told;
 
 /// Where packages come from that a recipe names.
 pub trait Supply: fmt::Debug {

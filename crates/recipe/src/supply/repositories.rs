@@ -11,6 +11,7 @@ use hardtack_repository::{
     Upgrade, resolve, sources,
 };
 
+use super::told::{ASKED, OF_PROFILE, UPGRADE};
 use super::{Coming, Supplied, Supply};
 use crate::StepError;
 use crate::model::{DebFile, PackagesStep, Repository};
@@ -155,7 +156,10 @@ impl Repositories {
                 deb: DebFile { name: file.file_name.clone(), path: file.path.clone() },
                 label: label(change),
                 automatic: change.from.is_none() && matches!(reason, Reason::NeededBy { .. }),
-                why: why(&reason),
+                why: match &reason {
+                    Reason::Asked if step.of_profile.contains(&change.name) => OF_PROFILE.to_owned(),
+                    reason => why(reason),
+                },
                 size: catalogue.offers().get(offer).map_or(0, |offer| offer.size),
             })
         });
@@ -308,8 +312,8 @@ fn label(change: &Change) -> String {
 
 fn why(reason: &Reason) -> String {
     match reason {
-        Reason::Asked => "asked for".to_owned(),
-        Reason::Upgrade => "upgrade".to_owned(),
+        Reason::Asked => ASKED.to_owned(),
+        Reason::Upgrade => UPGRADE.to_owned(),
         Reason::NeededBy { package, relation } => format!("{package} needs {relation}"),
         Reason::ConflictsWith(package) => format!("it cannot stand beside {package}"),
         Reason::LosesDependency(package) => format!("it needs {package}"),

@@ -49,6 +49,7 @@ fn packages_by_name_come_as_apt_brings_them() {
     }
     let step = PackagesStep {
         install: vec!["probe-app".to_owned(), "probe-tool=2".to_owned()],
+        of_profile: vec!["probe-app".to_owned()],
         repositories: vec![Repository::Given(Given {
             uris: vec![made.uri()],
             suites: vec!["stable".to_owned()],
@@ -67,6 +68,9 @@ fn packages_by_name_come_as_apt_brings_them() {
     };
     let done = with_settings(&ours, &step, supplied()).unwrap();
     assert_eq!(done.agent.packages, None, "{}", done.notes);
+    for wanted in ["probe-app 1.0 (the profile's; ", "probe-tool 1 → 2 (asked for; ", "(probe-app needs "] {
+        assert!(done.notes.contains(wanted), "no {wanted:?}: {}", done.notes);
+    }
 
     let inside = theirs.join("probe");
     std::fs::create_dir(&inside).unwrap();

@@ -526,7 +526,7 @@ fn notes(settings: &OverlayrootStep, cx: &mut Context<'_, '_>) {
 
 /// A note in capitals that keeps the name of the disk as it is.
 fn capital(cx: &mut Context<'_, '_>, text: String) {
-    let note = Note { weight: Weight::Capital, step: STEP, text };
+    let note = Note { weight: Weight::Capital, step: STEP, text, shown: None };
     if !cx.notes.contains(&note) {
         cx.notes.push(note);
     }
