@@ -1,5 +1,7 @@
 //! What a recipe would change in an image, for people and for programs.
 
+mod summary;
+
 use hardtack_credentials::{AgentConfig, TaskKind};
 use hardtack_guest::{Change, FileType, GuestPath, Metadata, Op, Stage};
 use hardtack_report::{Entry, Fact, PlanPage, visible};

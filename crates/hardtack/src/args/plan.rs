@@ -11,6 +11,7 @@ use super::{SourceArgs, SupplyArgs};
 const PLAN: &str = "\
 Examples:
   hardtack plan recipe.yaml base.qcow2                       # every change, files as a diff
+  hardtack plan recipe.yaml base.qcow2 --summary             # a line for each path
   hardtack plan recipe.yaml base.qcow2 --html plan.html      # the same as a page
   hardtack plan recipe.yaml base.qcow2 --json > plan.json    # the same for programs
   hardtack plan recipe.yaml built.qcow2 --detailed-exitcode  # has the image drifted?
@@ -33,6 +34,10 @@ pub(crate) struct PlanRecipeArgs {
     /// Give a variable of the recipe a value. Never a secret: take that from the environment.
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) set: Vec<(String, String)>,
+
+    /// Print one line for each path, with its mode and size, and no difference.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) summary: bool,
 
     /// Print JSON for programs.
     #[arg(long)]

@@ -22,7 +22,11 @@ pub(crate) fn run(arguments: &PlanRecipeArgs) -> Result<u8, CliError> {
     surroundings.supply = Some(supply);
     let (edits, (shown, page, code)) =
         build::staged(&image, written, &early, &surroundings, |plan, said| {
-            let shown = shown(plan, arguments.json, said)?;
+            let shown = if arguments.summary && !plan.is_empty() {
+                with_said(plan.to_summary(), plan, said)
+            } else {
+                shown(plan, arguments.json, said)?
+            };
             let page = match &arguments.html {
                 Some(_) => Some(plan.to_page(
                     env!("CARGO_PKG_VERSION"),
@@ -47,12 +51,19 @@ pub(crate) fn run(arguments: &PlanRecipeArgs) -> Result<u8, CliError> {
 
 /// The plan as it is printed, with what is `said`, which then is said nowhere else.
 pub(super) fn shown(plan: &Plan<'_, '_>, json: bool, said: &mut String) -> Result<String, CliError> {
-    let ways_in = plan.ways_in().map(|found| format!("\n{}", found.to_text())).unwrap_or_default();
     Ok(match (json, plan.is_empty()) {
         (true, _) => plan.to_json()? + "\n",
-        (false, true) => "Nothing to change: the image is as the recipe says.\n".to_owned() + &ways_in,
-        // Notes are a part of the plan for people.
-        (false, false) if said.is_empty() => plan.to_text()? + &ways_in,
-        (false, false) => plan.to_text()? + "\n" + &std::mem::take(said) + &ways_in,
+        (false, true) => "Nothing to change: the image is as the recipe says.\n".to_owned() + &ways_in(plan),
+        (false, false) => with_said(plan.to_text()?, plan, said),
     })
+}
+
+/// Notes are a part of the plan for people, and so is who gets in.
+fn with_said(text: String, plan: &Plan<'_, '_>, said: &mut String) -> String {
+    let gap = if said.is_empty() { "" } else { "\n" };
+    text + gap + &std::mem::take(said) + &ways_in(plan)
+}
+
+fn ways_in(plan: &Plan<'_, '_>) -> String {
+    plan.ways_in().map(|found| format!("\n{}", found.to_text())).unwrap_or_default()
 }

@@ -26,6 +26,10 @@ fn a_recipe_has_its_packages_and_the_same_again_with_its_lock() {
         assert!(told.contains(wanted), "no {wanted:?}: {told}");
     }
     assert!(!told.contains("mail 1"), "other-mail provides it: {told}");
+    let short = bench.hardtack(&["plan", "r.yaml", "base.img", "--agent", "agent", "--summary"]);
+    let short = String::from_utf8(short.stdout).unwrap();
+    assert!(short.lines().any(|line| line.starts_with("package  app 1.0 (")), "{short}");
+    assert!(short.contains("(asked for") && short.contains("ways in\n"), "{short}");
     assert!(!bench.path("my.lock").exists());
 
     let said = bench.build("base.img", "out.img", &[]);

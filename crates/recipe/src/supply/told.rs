@@ -47,8 +47,8 @@ fn wrap(text: &mut String, words: &str, items: &[String]) {
         let next = item.chars().count() + comma.len();
         if index > 0 && width + 1 + next > WIDTH {
             text.push_str(&format!("\n{line}"));
-            line = "    ".to_owned();
-            width = 4;
+            line = if words.is_empty() { "  " } else { "    " }.to_owned();
+            width = line.len();
         } else if index > 0 {
             line.push(' ');
             width += 1;
