@@ -22,6 +22,7 @@ fn an_object_is_put_with_md5_acl_and_metadata() {
         acl: Some("aws-exec-read".to_owned()),
         metadata: vec![("Hardtack-SHA1".to_owned(), "abc".to_owned())],
         content_type: None,
+        ..PutOptions::default()
     };
     let tag = put_object(&served.client(), "images", "a b/ü+?.part.00", b"hello", &options).unwrap();
     assert_eq!(tag, "5d41402abc4b2a76b9719d911017c592");
