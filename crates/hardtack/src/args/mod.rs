@@ -132,7 +132,7 @@ pub(crate) enum Verb {
     Upload(Box<UploadArgs>),
     /// Register a bundle in a bucket, or a snapshot, as an image.
     Register(Box<RegisterArgs>),
-    /// Take away what install, upload or register made.
+    /// Take away what install, upload, register or launch made.
     Undo(UndoArgs),
     /// Start instances of an image with user-data: on this machine, on AWS, on Eucalyptus.
     Launch(Box<LaunchArgs>),

@@ -340,12 +340,12 @@ impl<'s, 't> Judge<'s, 't> {
             match need {
                 Factor::Key if person.user.keys > 0 => {}
                 Factor::Key if account.is_some_and(|account| account.keys > 0) => {
-                    notes.push("its key comes at first boot");
+                    notes.push("its key is put in place at first boot");
                 }
                 Factor::Key if person.launched => notes.push("its key comes with the launch"),
                 Factor::Key => notes.push("keys come from elsewhere (AuthorizedKeysCommand, certificates)"),
                 Factor::Password if account.is_some_and(|account| account.password) => {
-                    notes.push("its password comes at first boot");
+                    notes.push("its password is set at first boot");
                 }
                 Factor::Code if self.coming.enrols.has(&person.user.name) => {
                     notes.push("its code is enrolled at first boot")

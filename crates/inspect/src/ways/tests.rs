@@ -234,10 +234,10 @@ fn what_comes_with_the_launch() {
         ways,
         [
             "ssh bob: key",
-            "ssh carl: key (its key comes at first boot)",
+            "ssh carl: key (its key is put in place at first boot)",
             "ssh debian: key (its key comes with the launch)",
             "console ann: password, on tty1 ttyS0",
-            "console carl: password, on tty1 ttyS0 (its password comes at first boot)",
+            "console carl: password, on tty1 ttyS0 (its password is set at first boot)",
             "cloud-init debian: keys and user-data of the launch",
         ]
     );
