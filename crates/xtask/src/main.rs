@@ -20,7 +20,7 @@ const USAGE: &str = "\
 cargo xtask demo [ARGUMENTS]   build both programs and harden the sample image
 cargo xtask agent              build the guest's program, small, where hardtack finds it
 cargo xtask test               all tests, with what they need: packages, images, boots (70 minutes)
-cargo xtask test --quick       formatting, lints and the tests that boot nothing (35 minutes)
+cargo xtask test --quick       formatting, lints and the tests that boot nothing (40 minutes)
 cargo xtask full               the long suite on top of the tests (hours)
 cargo xtask fuzz [TARGET] [--seconds N]   run the fuzz targets, 60 s each unless told otherwise
 cargo xtask book [DIR]         build the handbook, into target/book unless told otherwise

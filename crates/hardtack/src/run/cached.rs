@@ -451,7 +451,6 @@ impl From<Error> for Missed {
     fn from(error: Error) -> Self {
         match error {
             Error::Damaged { .. } => Self::Damaged(error.to_string()),
-            Error::Taker(_) => Self::Output(CliError::new(LOCAL_IO, error.to_string())),
             error => Self::Away(one_line(&error.into())),
         }
     }

@@ -1,5 +1,6 @@
 //! A recipe as it was written, and what the command line says besides.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -185,11 +186,9 @@ pub(super) struct References {
 
 /// What a recipe refers to, as far as it can be read now, without its secrets: what is wrong with it is told by its build.
 pub(super) fn references(recipe: &Path, set: &[(String, String)], row: Option<usize>) -> References {
-    let asked = Mutex::new(BTreeSet::new());
+    let asked = RefCell::new(BTreeSet::new());
     let environment = |name: &str| {
-        if let Ok(mut asked) = asked.lock() {
-            asked.insert(name.to_owned());
-        }
+        asked.borrow_mut().insert(name.to_owned());
         variable(name).or_else(|| Some("x".to_owned()))
     };
     let opened = Opened { secrets: false, ..Opened::new(&RealFiles, None) };
@@ -202,10 +201,7 @@ pub(super) fn references(recipe: &Path, set: &[(String, String)], row: Option<us
             packages.debs.iter().for_each(|deb| opened.note(&deb.path));
         }
     }
-    References {
-        files: opened.paths.into_inner().unwrap_or_default(),
-        variables: asked.into_inner().unwrap_or_default(),
-    }
+    References { files: opened.paths.into_inner().unwrap_or_default(), variables: asked.into_inner() }
 }
 
 fn told(recipe: &Recipe) {
